@@ -1,0 +1,168 @@
+"""The eval contract: what an eval gets, what it gives back, and how it is found.
+
+An eval is one file in the repository's `evals/` folder, imported as `csae_bench.evals.<name>`:
+
+    @register_eval("mig", config=MigConfig, metrics=MigMetrics)
+    def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult: ...
+
+The harness owns seeding, loading, skip-if-done, gradient mode, provenance, JSON and clean-up; an
+eval owns its science. Third parties add theirs through the entry-point group `csae_bench.evals`.
+Eval modules import torch, sae_lens and sae_bench inside functions: listing them must stay fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from csae_bench.errors import UnknownNameError
+from csae_bench.registry import Registry
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
+    from transformer_lens import HookedTransformer
+
+    from csae_bench.config import ResolvedConfig
+
+ENTRY_POINT_GROUP = "csae_bench.evals"
+
+_PACKAGE = Path(__file__).parent
+_SHIPPED = _PACKAGE / "_evals"
+# A wheel carries the top-level folder as csae_bench/_evals; a checkout has it beside the package.
+__path__ = [str(_SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent / "evals")]
+
+
+class EvalConfig(BaseModel):
+    """Base of an eval's settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    model: str | None = None
+    """Language model this eval uses instead of the run's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalContext:
+    """What an eval works on."""
+
+    sae: SAE[Any]
+    """The SAE in its inference form, on `device`. Shared by the run's evals: do not change it."""
+    resolved: ResolvedConfig
+    """The run's configuration."""
+    release: str
+    sae_id: str
+    model_name: str
+    """Name of the language model that `model()` gives."""
+    hook_name: str
+    device: str
+    artifacts: Path
+    """A folder of this eval's own, empty at the start."""
+    rng: np.random.Generator
+    """Seeded from the run's seed and the eval's name."""
+    load_model: Callable[[str], HookedTransformer]
+    """Loads a model by name, once per run."""
+    progress: bool = False
+    """Whether to show progress on stderr."""
+
+    def model(self) -> HookedTransformer:
+        """The language model, loaded at the first call."""
+        return self.load_model(self.model_name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalResult:
+    """What an eval measured; the harness makes an SAE-Bench `eval_result` JSON of it."""
+
+    metrics: Mapping[str, Mapping[str, float | int | None]]
+    """Category -> metric -> value. SAE-Bench's own values stay as SAE-Bench writes them; ours are
+    null where undefined, with the reason in `unstructured["reasons"]`."""
+    details: Sequence[Mapping[str, Any]] = ()
+    unstructured: Mapping[str, Any] = field(default_factory=dict)
+    eval_config: Mapping[str, Any] | None = None
+    """What SAE-Bench's own output model wants as eval_config; none: the eval's settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalSpec:
+    """An eval as registered."""
+
+    name: str
+    """Its name, its file's name and its eval_type_id."""
+    run: Callable[[EvalContext, Any], EvalResult]
+    config: type[EvalConfig]
+    summary: str
+    """First line of its docstring."""
+    metrics: type[BaseModel] | None
+    """Model that the metrics of an eval of ours are checked against."""
+    validate: Callable[[dict[str, Any]], None] | None
+    """Checks the whole JSON against SAE-Bench's own model; raises EvalError."""
+    preflight: Callable[[ResolvedConfig, Any], list[str]] | None
+    """Problems that can be found without reading weights, one sentence each."""
+
+
+EVALS: Registry[EvalSpec] = Registry("eval")
+
+
+def register_eval(
+    name: str,
+    *,
+    config: type[EvalConfig],
+    metrics: type[BaseModel] | None = None,
+    validate: Callable[[dict[str, Any]], None] | None = None,
+    preflight: Callable[[ResolvedConfig, Any], list[str]] | None = None,
+) -> Callable[[Callable[[EvalContext, Any], EvalResult]], Callable[[EvalContext, Any], EvalResult]]:
+    """Registers the decorated function as the eval `name`."""
+
+    def register(
+        run: Callable[[EvalContext, Any], EvalResult],
+    ) -> Callable[[EvalContext, Any], EvalResult]:
+        summary = (run.__doc__ or "").strip().splitlines()[0] if run.__doc__ else ""
+        EVALS.add(
+            name,
+            EvalSpec(
+                name=name,
+                run=run,
+                config=config,
+                summary=summary,
+                metrics=metrics,
+                validate=validate,
+                preflight=preflight,
+            ),
+        )
+        return run
+
+    return register
+
+
+def discover() -> list[str]:
+    """Names of all evals: files of `evals/` and installed entry points, without importing them."""
+    return sorted({module.name for module in pkgutil.iter_modules(__path__)} | set(_entry_points()))
+
+
+def get_eval(name: str) -> EvalSpec:
+    """The eval called `name`, its module imported.
+
+    Raises:
+        UnknownNameError: no file and no entry point has this name.
+    """
+    if name not in EVALS:
+        third_party = _entry_points()
+        if name in {module.name for module in pkgutil.iter_modules(__path__)}:
+            importlib.import_module(f"csae_bench.evals.{name}")
+        elif name in third_party:
+            third_party[name].load()
+        else:
+            raise UnknownNameError("eval", name, discover())
+    return EVALS.get(name)
+
+
+def _entry_points() -> dict[str, Any]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}

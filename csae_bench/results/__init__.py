@@ -1,0 +1,1 @@
+"""Results on disk: their layout, their checks, and reading them back."""
