@@ -1,0 +1,56 @@
+# make run and make test each do all of their own set-up in .venv; they need Python 3.11 or 3.12,
+# pip and make, and nothing else.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The first of these that is Python 3.11 or 3.12; PYTHON=... names another.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12; do \
+	$$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
+	&& echo $$python && break; done)
+export HF_HUB_OFFLINE ?= 1
+export HF_DATASETS_OFFLINE ?= 1
+
+.PHONY: help setup run test check fmt lint types imports bench baseline clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## install everything into .venv
+
+$(STAMP): requirements/torch.txt requirements/lock.txt requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; name one with PYTHON=..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/torch.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/lock.txt -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+run: $(STAMP) ## the main job: train custom_sae on the embedded model and evaluate it
+	$(BIN)/csae-bench run --sae custom_sae
+
+test: $(STAMP) ## all tests
+	$(BIN)/python -m pytest
+
+check: fmt lint types imports test ## format, lint, types, import rules, tests
+
+fmt: $(STAMP)
+	$(BIN)/ruff format --check .
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/basedpyright
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+bench: $(STAMP) ## benchmarks, one BENCH line each; ONLY=<name> for one
+	@$(BIN)/python -m benchmarks $(ONLY)
+
+clean: ## remove what set-up made
+	rm -rf $(VENV)
