@@ -1,0 +1,217 @@
+"""From a name or path and flags to a ResolvedConfig, with every problem reported at once.
+
+`extends: NAME` at the top of a YAML file starts from another one of the same folder: mappings are
+merged key by key, everything else is replaced. Files whose name begins with `_` are only that.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from pydantic import ValidationError
+
+from csae_bench.config import Change, ResolvedConfig, RunConfig
+from csae_bench.config_problems import delete, describe
+from csae_bench.config_yaml import parse_value, read_yaml
+from csae_bench.errors import ConfigError, UnknownNameError, UsageError
+
+_PACKAGE = Path(__file__).parent
+_SHIPPED = _PACKAGE / "_sae_configs"
+
+Raw = dict[str, Any]
+
+
+def config_folder() -> Path:
+    """The folder of named configurations: shipped in a wheel, at the top of a checkout."""
+    return _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent / "sae_configs"
+
+
+def config_names() -> list[str]:
+    """Names that `--sae` takes, sorted."""
+    return sorted(p.stem for p in config_folder().glob("*.yaml") if not p.stem.startswith("_"))
+
+
+def is_config(source: str) -> bool:
+    """Whether `source` names a configuration: a known name, or a path to a YAML file."""
+    return source in config_names() or Path(source).suffix in {".yaml", ".yml"}
+
+
+def find_config(source: str) -> Path:
+    """The file behind a configuration's name or path.
+
+    Raises:
+        UnknownNameError: neither a known name nor a file.
+        UsageError: a path to a YAML file that does not exist.
+    """
+    if source in config_names():
+        return config_folder() / f"{source}.yaml"
+    path = Path(source).expanduser()
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise UsageError(f"{path}: there is no such file.")
+        return path
+    raise UnknownNameError("SAE configuration", source, config_names())
+
+
+def load_config(
+    source: str,
+    *,
+    sets: Sequence[str] = (),
+    model: str | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    evals: Sequence[str] | None = None,
+) -> ResolvedConfig:
+    """Reads a configuration, lays the flags over it and checks the whole.
+
+    Args:
+        source: a name of `config_names()` or a path to a YAML file.
+        sets: `key=value` with a dotted key and a YAML value, later ones win.
+        evals: names of the evals to run instead of the file's; settings of the file are kept.
+
+    Raises:
+        ConfigError: lists every problem, each with its file or flag, key, value and what is
+            allowed. Its `partial` is the configuration without the offending values, where the
+            rest is sound, so that further checks can be reported along with it.
+    """
+    path = find_config(source)
+    from_file = _read_with_bases(path)
+    flags, problems = _flags(sets, model=model, seed=seed, device=device)
+    if evals is not None:
+        known = from_file.get("evals") or {}
+        flags["evals"] = {name: known.get(name, {}) for name in evals}
+        from_file = {**from_file, "evals": {}}
+    merged = merge(from_file, flags)
+    config, found = _validate(merged, path, flags)
+    problems += found
+    if problems:
+        raise ConfigError(problems)
+    assert config is not None
+    return ResolvedConfig(
+        name=path.stem,
+        path=path,
+        config=config,
+        origins=_origins(config, from_file, flags),
+        changes=_changes(from_file, flags, config, path),
+    )
+
+
+def partial_config(source: str, **flags: Any) -> ResolvedConfig | None:
+    """What `load_config` would give with every offending value at its default, or None."""
+    path = find_config(source)
+    try:
+        raw = merge(_read_with_bases(path), _flags(flags.pop("sets", ()), **flags)[0])
+    except ConfigError:
+        return None
+    for _ in range(5):
+        try:
+            config = RunConfig.model_validate(raw)
+        except ValidationError as error:
+            for finding in error.errors():
+                delete(raw, finding["loc"])
+            continue
+        return ResolvedConfig(name=path.stem, path=path, config=config, origins={})
+    return None
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Raw:
+    """`over` laid over `base`: mappings key by key, everything else replaced."""
+    merged = copy.deepcopy(dict(base))
+    for key, value in over.items():
+        mine = merged.get(key)
+        merged[key] = (
+            merge(cast(Raw, mine), cast(Raw, value))
+            if isinstance(mine, dict) and isinstance(value, dict)
+            else copy.deepcopy(value)
+        )
+    return merged
+
+
+def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of everything in a nested mapping that is not a filled mapping."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in cast(Mapping[str, Any], value).items():
+            yield from leaves(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
+    raw = read_yaml(path)
+    base = raw.pop("extends", None)
+    if base is None:
+        return raw
+    base_path = path.parent / f"{base}.yaml"
+    if not base_path.is_file():
+        raise ConfigError([f"{path}: extends is '{base}'; there is no file {base_path}."])
+    if base_path in (*seen, path):
+        raise ConfigError([f"{path}: extends leads back to {base_path}."])
+    return merge(_read_with_bases(base_path, (*seen, path)), raw)
+
+
+def _flags(
+    sets: Sequence[str], *, model: str | None, seed: int | None, device: str | None
+) -> tuple[Raw, list[str]]:
+    raw: Raw = {}
+    problems: list[str] = []
+    for text in sets:
+        key, equals, value = text.partition("=")
+        if not equals or not all(key.split(".")):
+            problems.append(f"--set {text}: write it as key=value, such as --set sae.d_sae=2048.")
+            continue
+        try:
+            parsed = parse_value(value)
+        except yaml.YAMLError:
+            problems.append(f"--set {text}: '{value}' is not a YAML value.")
+            continue
+        for part in reversed(key.split(".")):
+            parsed = {part: parsed}
+        raw = merge(raw, parsed)
+    raw.update(
+        {k: v for k, v in (("model", model), ("seed", seed), ("device", device)) if v is not None}
+    )
+    return raw, problems
+
+
+def _validate(raw: Raw, path: Path, flags: Raw) -> tuple[RunConfig | None, list[str]]:
+    try:
+        return RunConfig.model_validate(raw), []
+    except ValidationError as error:
+        flagged = {key for key, _ in leaves(flags)}
+        return None, [
+            problem for finding in error.errors() for problem in [describe(finding, path, flagged)]
+        ]
+
+
+def _origins(config: RunConfig, from_file: Raw, flags: Raw) -> dict[str, str]:
+    in_file = {key for key, _ in leaves(from_file)}
+    in_flags = {key for key, _ in leaves(flags)}
+
+    def origin(key: str) -> str:
+        for keys, name in ((in_flags, "flag"), (in_file, "file")):
+            if any(key == k or key.startswith(f"{k}.") for k in keys):
+                return name
+        return "default"
+
+    return {key: origin(key) for key, _ in leaves(config.model_dump(mode="json"))}
+
+
+def _changes(from_file: Raw, flags: Raw, config: RunConfig, path: Path) -> tuple[Change, ...]:
+    """Leaves that --set really changed; --model, --seed and --device have places of their own."""
+    own_place = ("model", "seed", "device", "threads", "evals")
+    flagged = [key for key, _ in leaves(flags) if key.split(".")[0] not in own_place]
+    if not flagged:
+        return ()
+    kept = {key: value for key, value in flags.items() if key in own_place}
+    unchanged, _ = _validate(merge(from_file, kept), path, kept)
+    before = dict(leaves(unchanged.model_dump(mode="json"))) if unchanged else {}
+    after = dict(leaves(config.model_dump(mode="json")))
+    return tuple(
+        Change(key=key, value=value)
+        for key, value in sorted(after.items())
+        if key.split(".")[0] not in own_place and (key not in before or before[key] != value)
+    )
