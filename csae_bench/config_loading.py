@@ -75,16 +75,17 @@ def load_config(
 
     Raises:
         ConfigError: lists every problem, each with its file or flag, key, value and what is
-            allowed. Its `partial` is the configuration without the offending values, where the
-            rest is sound, so that further checks can be reported along with it.
+            allowed.
     """
     path = find_config(source)
     from_file = _read_with_bases(path)
     flags, problems = _flags(sets, model=model, seed=seed, device=device)
     if evals is not None:
-        known = from_file.get("evals") or {}
-        flags["evals"] = {name: known.get(name, {}) for name in evals}
-        from_file = {**from_file, "evals": {}}
+        from_file = _only_evals(from_file, evals)
+        problems += [
+            f"--set evals.{name}: {name} is not among --evals {','.join(evals)}."
+            for name in sorted(set(flags.get("evals") or {}) - set(evals))
+        ]
     merged = merge(from_file, flags)
     config, found = _validate(merged, path, flags)
     problems += found
@@ -100,13 +101,23 @@ def load_config(
     )
 
 
-def partial_config(source: str, **flags: Any) -> ResolvedConfig | None:
+def partial_config(
+    source: str,
+    *,
+    sets: Sequence[str] = (),
+    model: str | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    evals: Sequence[str] | None = None,
+) -> ResolvedConfig | None:
     """What `load_config` would give with every offending value at its default, or None."""
     path = find_config(source)
     try:
-        raw = merge(_read_with_bases(path), _flags(flags.pop("sets", ()), **flags)[0])
+        from_file = _read_with_bases(path)
     except ConfigError:
         return None
+    from_file = _only_evals(from_file, evals) if evals is not None else from_file
+    raw = merge(from_file, _flags(sets, model=model, seed=seed, device=device)[0])
     for _ in range(5):
         try:
             config = RunConfig.model_validate(raw)
@@ -151,6 +162,11 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
     if base_path in (*seen, path):
         raise ConfigError([f"{path}: extends leads back to {base_path}."])
     return merge(_read_with_bases(base_path, (*seen, path)), raw)
+
+
+def _only_evals(from_file: Raw, evals: Sequence[str]) -> Raw:
+    known = from_file.get("evals") or {}
+    return {**from_file, "evals": {name: known.get(name) or {} for name in evals}}
 
 
 def _flags(
@@ -202,7 +218,7 @@ def _origins(config: RunConfig, from_file: Raw, flags: Raw) -> dict[str, str]:
 
 def _changes(from_file: Raw, flags: Raw, config: RunConfig, path: Path) -> tuple[Change, ...]:
     """Leaves that --set really changed; --model, --seed and --device have places of their own."""
-    own_place = ("model", "seed", "device", "threads", "evals")
+    own_place = ("model", "seed", "device", "threads")
     flagged = [key for key, _ in leaves(flags) if key.split(".")[0] not in own_place]
     if not flagged:
         return ()

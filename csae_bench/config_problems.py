@@ -35,7 +35,7 @@ def describe(finding: Mapping[str, Any], path: Path, flagged: set[str]) -> str:
         discriminator = str(context.get("discriminator", "")).strip("'")
         expected = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",")]
         if kind == "union_tag_not_found":
-            return f"{where}: {key}.{discriminator} is missing; name one of {', '.join(filter(None, expected)) or 'the kinds in the README'}."
+            return f"{where}: {key}.{discriminator} is missing; it says which kind {key} is."
         tag = str(context.get("tag", ""))
         return (
             f"{where}: {key}.{discriminator} is '{tag}'.{did_you_mean(tag, expected)} "

@@ -63,4 +63,4 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def parse_value(text: str) -> Any:
     """One YAML value, as in `--set key=value`."""
-    return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - derives from SafeLoader
+    return yaml.load(text, Loader=_StrictLoader)

@@ -106,6 +106,8 @@ class EvalSpec:
     """Checks the whole JSON against SAE-Bench's own model; raises EvalError."""
     preflight: Callable[[ResolvedConfig, Any], list[str]] | None
     """Problems that can be found without reading weights, one sentence each."""
+    headline: Mapping[str, str]
+    """What the table on the terminal shows: title -> dotted place of the value in the JSON."""
 
 
 EVALS: Registry[EvalSpec] = Registry("eval")
@@ -118,6 +120,7 @@ def register_eval(
     metrics: type[BaseModel] | None = None,
     validate: Callable[[dict[str, Any]], None] | None = None,
     preflight: Callable[[ResolvedConfig, Any], list[str]] | None = None,
+    headline: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[EvalContext, Any], EvalResult]], Callable[[EvalContext, Any], EvalResult]]:
     """Registers the decorated function as the eval `name`."""
 
@@ -135,6 +138,7 @@ def register_eval(
                 metrics=metrics,
                 validate=validate,
                 preflight=preflight,
+                headline=headline or {},
             ),
         )
         return run

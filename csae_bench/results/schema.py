@@ -1,0 +1,90 @@
+"""The run record: what was planned, what happened, and why, for every cell of a run."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+RECORD_VERSION = 1
+
+Status = Literal["ok", "failed", "skipped", "invalid"]
+
+
+class Record(BaseModel):
+    """Base of everything that is written to disk as a record."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Failure(Record):
+    """Why a cell has no result."""
+
+    kind: str
+    """Class of the error, or `skipped`, `invalid`."""
+    message: str
+
+
+class Cell(Record):
+    """One step of a run: the training, or one eval."""
+
+    status: Status
+    reasons: tuple[Failure, ...] = ()
+    """Why the status is not ok; empty where it is."""
+    warnings: tuple[str, ...] = ()
+    result: str | None = None
+    """Path of the result JSON, relative to the results folder."""
+    key: str | None = None
+    """Hash of weights, settings, model and data; an equal key means there is nothing to do."""
+    wall_seconds: float | None = None
+    peak_memory_gib: float | None = None
+    summary: dict[str, float | None] = {}
+    """The few values that the table on the terminal shows."""
+
+
+class Training(Record):
+    """What training was to do and did."""
+
+    planned_steps: int
+    executed_steps: int
+    n_tokens: int
+    """Rows used: executed steps * batch size."""
+    final_loss: float | None
+    training_log: str | None
+    """Path of the training log, relative to the results folder."""
+    checkpoint: str | None
+    """Path of the checkpoint, relative to the results folder."""
+    wall_seconds: float | None = None
+    peak_memory_gib: float | None = None
+    details: dict[str, float | int | str | None] = {}
+
+
+class RunRecord(Record):
+    """One run of one SAE: `DIR/runs/<release>_<sae_id>.json`."""
+
+    record_version: int = RECORD_VERSION
+    status: Status
+    release: str
+    sae_id: str
+    source: str
+    """What `--sae` was."""
+    model: str
+    hook_name: str | None
+    training_architecture: str | None = None
+    d_in: int | None = None
+    d_sae: int | None = None
+    weights_hash: str | None = None
+    training_hash: str | None = None
+    problems: tuple[str, ...] = ()
+    """What preflight refused; empty where the run started."""
+    training: Training | None = None
+    cells: dict[str, Cell] = {}
+    """`training`, `validity` and one per eval."""
+    config: dict[str, Any] | None = None
+    """The resolved configuration that ran."""
+    origins: dict[str, str] = {}
+    """Dotted key of the configuration -> default, file or flag."""
+    versions: dict[str, str] = {}
+    started: str
+    """UTC, ISO 8601."""
+    wall_seconds: float

@@ -1,0 +1,107 @@
+"""Where results lie, and writing them so that nothing is ever half there."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from csae_bench.errors import ResultError, UsageError
+from csae_bench.results.schema import RunRecord
+
+
+@dataclass(frozen=True)
+class Store:
+    """A results folder: `<eval_type_id>/`, `runs/` and `checkpoints/`.
+
+    Args:
+        root: the folder; made when something is written.
+    """
+
+    root: Path
+
+    def eval_result(self, eval_name: str, release: str, sae_id: str) -> Path:
+        """Path of an eval's result, in SAE-Bench's layout."""
+        return self.root / eval_name / _name(release, sae_id, "_eval_results.json")
+
+    def run_record(self, release: str, sae_id: str) -> Path:
+        """Path of a run's record."""
+        return self.root / "runs" / _name(release, sae_id, ".json")
+
+    def checkpoint(self, release: str, sae_id: str, training_hash: str) -> Path:
+        """Folder of a checkpoint."""
+        return self.root / "checkpoints" / _name(release, sae_id, "") / training_hash
+
+    def artifacts(self, eval_name: str, release: str, sae_id: str) -> Path:
+        """Folder of what an eval leaves besides its JSON: pictures, pages, tables."""
+        return self.root / "artifacts" / eval_name / _name(release, sae_id, "")
+
+    def relative(self, path: Path) -> str:
+        """`path` as records name it: relative to the results folder, with `/`."""
+        return path.resolve().relative_to(self.root.resolve()).as_posix()
+
+
+def write_json(path: Path, value: Mapping[str, Any] | BaseModel) -> None:
+    """Writes strict JSON (no NaN) so that `path` holds either the old or the new whole.
+
+    Raises:
+        UsageError: the disk is full or the folder cannot be written; `path` is as it was.
+        ValueError: a NaN or an infinity is in `value`.
+    """
+    content = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written: {error.strerror}. Free space there, or name another "
+            "folder with --results."
+        ) from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object in `path`, or None where there is no such file.
+
+    Raises:
+        ResultError: the file is there and holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path}: cannot be read: {error}. Delete it, or use --force.") from error
+    if not isinstance(value, dict):
+        raise ResultError(f"{path}: holds no JSON object. Delete it, or use --force.")
+    return cast(dict[str, Any], value)
+
+
+def read_record(path: Path) -> RunRecord | None:
+    """The run record in `path`; None where there is none or it is of another version."""
+    value = read_json(path)
+    if value is None:
+        return None
+    try:
+        return RunRecord.model_validate(value)
+    except ValidationError:
+        return None
+
+
+def _name(release: str, sae_id: str, suffix: str) -> str:
+    return f"{release}_{sae_id}{suffix}".replace("/", "_")
