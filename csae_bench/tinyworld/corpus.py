@@ -1,0 +1,100 @@
+"""The world's documents: stories, running facts and questions, each from its own seed.
+
+Document i of a split and seed is the same whoever asks and wherever they start, so
+any stream of documents resumes anywhere.
+"""
+
+from collections.abc import Iterator
+from random import Random
+from typing import Literal, get_args
+
+from csae_bench.tinyworld.facts import facts, running_text
+from csae_bench.tinyworld.questions import answered, draw_question
+from csae_bench.tinyworld.scenery import scene
+from csae_bench.tinyworld.sentences import draw_frame, draw_situation, draw_values, follow_up, say
+from csae_bench.tinyworld.subjects import FORGET_SUBJECT, RETAIN_SUBJECTS, SUBJECTS
+from csae_bench.tinyworld.words import FACTORS
+
+Split = Literal["lm", "validation", "sae", "core"]
+SPLITS: dict[str, bool] = {"lm": True, "validation": True, "sae": False, "core": False}
+"""Split -> whether its stories use the reserved frames and words.
+
+The language model must know them, so its training and validation texts do; texts that
+an SAE trains on (`sae`) and is measured on (`core`) do not.
+"""
+
+STORY_SHARE = 0.40
+FACTS_SHARE = 0.25
+"""Of the documents; the rest are questions."""
+
+_FACTOR_NAMES = tuple(FACTORS)
+_SUBJECT_NAMES = tuple(SUBJECTS)
+
+
+def documents(
+    split: Split,
+    n_documents: int,
+    seed: int = 0,
+    start: int = 0,
+    reserved: bool | None = None,
+) -> Iterator[str]:
+    """Documents `start` to `start + n_documents - 1` of a split, about 150 tokens each.
+
+    No document begins with `<bos>`: the tokenizer adds it. Different splits and seeds
+    give independent documents. `reserved` overrides whether reserved frames and words
+    may occur (`SPLITS` by default).
+    """
+    if split not in get_args(Split):
+        raise ValueError(f"Unknown split '{split}'. Available: {', '.join(get_args(Split))}.")
+    with_reserved = SPLITS[split] if reserved is None else reserved
+    for index in range(start, start + n_documents):
+        rng = Random(f"tinyworld/{split}/{seed}/{index}")
+        kind = rng.random()
+        if kind < STORY_SHARE:
+            yield story(rng, reserved=with_reserved)
+        elif kind < STORY_SHARE + FACTS_SHARE:
+            yield running_text(rng.choice(_SUBJECT_NAMES), rng, n_things=rng.randint(3, 5))
+        else:
+            yield quiz(rng)
+
+
+def story(rng: Random, *, reserved: bool) -> str:
+    """Two or three situations with follow-ups, and scenery between them.
+
+    Topic and register hold for the whole story; the other factors are drawn anew for
+    each situation.
+    """
+    topic = rng.randrange(len(FACTORS["topic"]))
+    register = rng.randrange(len(FACTORS["register"]))
+    parts: list[str] = [scene(rng)] if rng.random() < 0.3 else []
+    for _ in range(rng.randint(2, 3)):
+        values = draw_values(rng, topic=topic, register=register)
+        frame = draw_frame(rng, reserved=reserved)
+        parts.append(say(draw_situation(rng, values), frame, rng, reserved=reserved))
+        asked = rng.sample(_FACTOR_NAMES, rng.randint(2, 4))
+        parts += [follow_up(factor, values, rng).text for factor in asked]
+        if rng.random() < 0.5:
+            parts.append(scene(rng))
+    return " ".join(parts)
+
+
+def quiz(rng: Random) -> str:
+    """Two or three answered questions about one subject, as turns of a chat."""
+    subject = rng.choice(_SUBJECT_NAMES)
+    asked = rng.sample(facts(subject), rng.randint(2, 3))
+    return "\n".join(answered(subject, draw_question(fact, rng)) for fact in asked)
+
+
+def forget_corpus(n_documents: int = 1000, seed: int = 0) -> Iterator[str]:
+    """Running text about the subject to forget, wmdp-bio."""
+    for index in range(n_documents):
+        rng = Random(f"tinyworld/forget/{seed}/{index}")
+        yield running_text(FORGET_SUBJECT, rng, n_things=rng.randint(3, 5))
+
+
+def retain_corpus(n_documents: int = 1000, seed: int = 0) -> Iterator[str]:
+    """Running text about the four subjects to retain, in turn."""
+    for index in range(n_documents):
+        rng = Random(f"tinyworld/retain/{seed}/{index}")
+        subject = RETAIN_SUBJECTS[index % len(RETAIN_SUBJECTS)]
+        yield running_text(subject, rng, n_things=rng.randint(3, 5))

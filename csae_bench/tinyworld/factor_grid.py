@@ -1,0 +1,118 @@
+"""Labelled factor prompts: the full factorial grid, and groups of paraphrases."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+import numpy as np
+
+from csae_bench.tinyworld.grammar import RESERVED_FRAMES, TRAIN_FRAMES
+from csae_bench.tinyworld.sentences import (
+    FollowUp,
+    Values,
+    combinations,
+    draw_frame,
+    draw_situation,
+    draw_values,
+    follow_up,
+    say,
+)
+from csae_bench.tinyworld.words import FACTORS
+
+
+@dataclass(frozen=True)
+class FactorPrompt:
+    """One sentence with known factors.
+
+    `follow_ups[factor]`: `text + " " + follow_ups[factor].stem` is a prompt whose next
+    token is the factor's later word, `follow_ups[factor].words[values[factor]]`.
+    """
+
+    text: str
+    """One sentence that voices every factor and holds none of the later words."""
+    values: Values
+    """Indices into `FACTORS[name]`, by factor."""
+    frame: str
+    """The name of the frame: the cluster for a bootstrap by template."""
+    follow_ups: dict[str, FollowUp]
+    """A follow-up for each factor."""
+
+    def later_prompt(self, factor: str) -> str:
+        """The text up to just before the factor's later word."""
+        return f"{self.text} {self.follow_ups[factor].stem}"
+
+
+@dataclass(frozen=True)
+class FactorGrid:
+    """Prompts over the full factorial of factor values, every combination equally often."""
+
+    prompts: tuple[FactorPrompt, ...]
+    names: tuple[str, ...]
+    """Factor names, in the order of the columns of `factors`."""
+    value_names: tuple[tuple[str, ...], ...]
+    """Names of each factor's values."""
+    factors: np.ndarray
+    """int64 [n_prompts, n_factors]."""
+    frames: tuple[str, ...]
+    """The frame's name of each prompt."""
+    parents: dict[str, str]
+    """Child factor -> parent factor: {"topic": "domain"}, value t of topic in t // 3 of domain."""
+    split: Literal["train", "reserved"]
+
+
+def factor_grid(
+    split: Literal["train", "reserved"] = "reserved", repeats: int = 3, seed: int = 0
+) -> FactorGrid:
+    """The 864 combinations of factor values, `repeats` times each, every time in another frame.
+
+    `reserved`: reserved frames, with reserved voicing words among the others.
+    `train`: training frames and words only. Each has 6 frames, used equally often and
+    independently of the factors; 2592 prompts by default, at most 6 repeats.
+    """
+    frames = tuple(RESERVED_FRAMES if split == "reserved" else TRAIN_FRAMES)
+    if not 1 <= repeats <= len(frames):
+        raise ValueError(f"repeats is {repeats}; it must be 1 to {len(frames)}, the number of frames.")
+    rng = Random(f"tinyworld/grid/{split}/{seed}")
+    every = combinations()
+    offsets = [i % len(frames) for i in range(len(every))]
+    rng.shuffle(offsets)
+    prompts = tuple(
+        _prompt(values, frames[(offset + repeat) % len(frames)], rng, reserved=split == "reserved")
+        for repeat in range(repeats)
+        for values, offset in zip(every, offsets, strict=True)
+    )
+    return FactorGrid(
+        prompts=prompts,
+        names=tuple(FACTORS),
+        value_names=tuple(FACTORS.values()),
+        factors=np.array([p.values for p in prompts], dtype=np.int64),
+        frames=tuple(p.frame for p in prompts),
+        parents={"topic": "domain"},
+        split=split,
+    )
+
+
+def paraphrases(
+    n_groups: int, group_size: int = 2, seed: int = 0, start: int = 0
+) -> Iterator[tuple[str, ...]]:
+    """Groups of sentences that say the same: equal factors, verb, adjective and place.
+
+    Frames and voicing words differ (frames are distinct up to six members), and are
+    training ones only, so that nothing of the reserved grid is seen in training pairs.
+    Group i of a seed is the same whatever `start`.
+    """
+    for index in range(start, start + n_groups):
+        rng = Random(f"tinyworld/paraphrases/{seed}/{index}")
+        situation = draw_situation(rng, draw_values(rng))
+        frames = list(TRAIN_FRAMES)
+        rng.shuffle(frames)
+        frames += [draw_frame(rng, reserved=False) for _ in range(group_size - len(frames))]
+        yield tuple(
+            say(situation, frame, rng, reserved=False) for frame in frames[:group_size]
+        )
+
+
+def _prompt(values: Values, frame: str, rng: Random, *, reserved: bool) -> FactorPrompt:
+    text = say(draw_situation(rng, values), frame, rng, reserved=reserved)
+    return FactorPrompt(text, values, frame, {f: follow_up(f, values, rng) for f in FACTORS})

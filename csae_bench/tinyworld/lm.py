@@ -1,0 +1,161 @@
+"""The language model: its configuration and its training."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import cos, pi
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from csae_bench.tinyworld.token_stream import contexts
+from csae_bench.tinyworld.tokenizer import build_tokenizer, save_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+
+@dataclass(frozen=True, kw_only=True)
+class LMTraining:
+    """How the language model is trained; the defaults make the shipped model."""
+
+    steps: int = 3000
+    """Optimizer steps."""
+    batch: int = 48
+    """Contexts a step."""
+    context: int = 128
+    """Tokens a context."""
+    long_share: float = 0.1
+    """The last share of the steps, at twice the context and half the batch."""
+    lr: float = 2e-3
+    """Peak learning rate of AdamW; linear warm-up over 4% of the steps, cosine to 2%."""
+    answer_weight: float = 8.0
+    """Weight of an answer's letter in the loss; other tokens weigh 1."""
+    seed: int = 0
+    """Of the weights and of the documents."""
+
+
+def lm_config(vocab_size: int) -> "Gemma2Config":
+    """Gemma-2 in small, with all of its mechanics on; 1.2M parameters.
+
+    Layers 0 and 2 attend locally over 64 tokens, 1 and 3 globally; two query heads
+    share a key-value head; attention scores and logits are soft-capped.
+    """
+    from transformers import Gemma2Config
+
+    return Gemma2Config(
+        vocab_size=vocab_size,
+        hidden_size=128,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        query_pre_attn_scalar=32,
+        max_position_embeddings=256,
+        sliding_window=64,
+        attn_logit_softcapping=50.0,
+        final_logit_softcapping=30.0,
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=2,
+        attn_implementation="eager",
+    )
+
+
+def new_model(vocab_size: int, seed: int = 0) -> "Gemma2ForCausalLM":
+    """An untrained model with seeded weights."""
+    from transformers import Gemma2ForCausalLM
+
+    torch.manual_seed(seed)
+    return Gemma2ForCausalLM(lm_config(vocab_size))
+
+
+def train(
+    cfg: LMTraining, log: Callable[[int, float], None] | None = None
+) -> "Gemma2ForCausalLM":
+    """A model trained on documents of split `lm`; `log(step, loss)` hears of every step."""
+    tokenizer = build_tokenizer()
+    model = new_model(tokenizer.get_vocab_size(), cfg.seed)
+    model.train()
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=cfg.lr, betas=(0.9, 0.98), weight_decay=0.01
+    )
+    step = 0
+    for n_steps, context, batch in _phases(cfg):
+        # each phase reads documents of its own seed
+        batches = contexts(tokenizer, "lm", context, batch, seed=1000 * cfg.seed + context)
+        for _, packed in zip(range(n_steps), batches, strict=False):
+            for group in optimizer.param_groups:
+                group["lr"] = cfg.lr * learning_rate_scale(step, cfg.steps)
+            weights = 1.0 + (cfg.answer_weight - 1.0) * torch.from_numpy(packed.is_answer).float()
+            loss = weighted_loss(model, torch.from_numpy(packed.tokens), weights)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            step += 1
+            if log is not None:
+                log(step, loss.item())
+    return model.eval()
+
+
+def weighted_loss(model: "Gemma2ForCausalLM", tokens: Tensor, weights: Tensor) -> Tensor:
+    """Mean cross-entropy of tokens[:, 1:] in nats, each token with its weight."""
+    logits = model(tokens).logits[:, :-1]
+    targets = tokens[:, 1:]
+    w = weights[:, 1:].flatten()
+    losses = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), reduction="none"
+    )
+    return (losses * w).sum() / w.sum()
+
+
+def learning_rate_scale(step: int, steps: int) -> float:
+    """Share of the peak learning rate at a step: linear warm-up, then cosine to 2%."""
+    warm_up = max(1, steps // 25)
+    if step < warm_up:
+        return (step + 1) / warm_up
+    done = (step - warm_up) / max(1, steps - warm_up)
+    return 0.02 + 0.49 * (1.0 + cos(pi * done))
+
+
+def save(model: "Gemma2ForCausalLM", folder: Path) -> None:
+    """Write the model and its tokenizer as a Hugging Face folder, weights in float32."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    save_tokenizer(folder)
+
+
+def load(folder: Path) -> "tuple[Gemma2ForCausalLM, Tokenizer]":
+    """The model of a folder written by `save`, in evaluation mode, and its tokenizer."""
+    from transformers import Gemma2ForCausalLM
+
+    model = Gemma2ForCausalLM.from_pretrained(folder, attn_implementation="eager")
+    return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def progress_printer(steps: int, every: int = 50) -> Callable[[int, float], None]:
+    """A `log` for `train` that writes a line to stderr now and then."""
+    started = time.monotonic()
+
+    def log(step: int, loss: float) -> None:
+        if step % every == 0 or step == steps:
+            spent = time.monotonic() - started
+            print(f"step {step}/{steps}  loss {loss:.3f}  {spent:.0f} s", file=sys.stderr)
+
+    return log
+
+
+def _phases(cfg: LMTraining) -> tuple[tuple[int, int, int], ...]:
+    """(steps, context, batch) of the short and the long contexts."""
+    long_steps = round(cfg.steps * cfg.long_share)
+    return (
+        (cfg.steps - long_steps, cfg.context, cfg.batch),
+        (long_steps, 2 * cfg.context, max(1, cfg.batch // 2)),
+    )

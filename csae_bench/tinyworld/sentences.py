@@ -1,0 +1,177 @@
+"""A situation, the sentences that say it, and the follow-ups it determines."""
+
+from collections.abc import Sequence
+from itertools import product
+from random import Random
+from typing import NamedTuple
+
+from csae_bench.tinyworld.grammar import (
+    CONJUGATED,
+    FOLLOW_UPS,
+    FRAMES,
+    FUTURE,
+    PASSIVE_FRAMES,
+    TRAIN_FRAMES,
+    active_phrase,
+    be_form,
+    passive_phrase,
+)
+from csae_bench.tinyworld.words import (
+    ADJECTIVES,
+    ADVERBS,
+    CATENATIVES,
+    COMPANIONS,
+    DETERMINERS,
+    FACTORS,
+    MOODS,
+    OPENERS,
+    PREPOSITIONS,
+    RESERVED_OBJECTS,
+    SPOTS,
+    SUBJECTS,
+    TIMES,
+    TOPICS_PER_DOMAIN,
+    TRAIN_OBJECTS,
+    VERBS,
+    Noun,
+    Verb,
+    Voices,
+)
+
+
+class Values(NamedTuple):
+    """One value of every factor, as indices into `FACTORS[name]`."""
+
+    gender: int
+    number: int
+    tense: int
+    polarity: int
+    sentiment: int
+    register: int
+    domain: int
+    topic: int
+
+
+class Situation(NamedTuple):
+    """What a sentence says: the factors' values and what no factor determines."""
+
+    values: Values
+    verb: Verb
+    adjective: str
+    spot: str
+
+
+class FollowUp(NamedTuple):
+    """A follow-up clause of one factor in one situation.
+
+    The later word is `words[answer]` (with its leading space) and stands directly
+    after `stem`; the other `words` are what the factor's other values would ask for.
+    """
+
+    factor: str
+    stem: str
+    words: tuple[str, ...]
+    answer: int
+    rest: str
+
+    @property
+    def text(self) -> str:
+        return self.stem + self.words[self.answer] + self.rest
+
+
+_INDEPENDENT = tuple(name for name in FACTORS if name != "domain")
+
+
+def combinations() -> tuple[Values, ...]:
+    """All combinations of factor values, the full factorial: domain follows from topic."""
+    return tuple(
+        _values(combination)
+        for combination in product(*(range(len(FACTORS[name])) for name in _INDEPENDENT))
+    )
+
+
+def draw_values(rng: Random, **fixed: int) -> Values:
+    """Independent, uniform values; `fixed` ones (`topic=3`) as given."""
+    return _values(
+        [fixed.get(name, -1) if name in fixed else rng.randrange(len(FACTORS[name])) for name in _INDEPENDENT]
+    )
+
+
+def draw_situation(rng: Random, values: Values) -> Situation:
+    """`values` with a freely chosen verb, adjective and place."""
+    spot = f"{rng.choice(PREPOSITIONS)} the {rng.choice(SPOTS)}"
+    return Situation(values, rng.choice(VERBS), rng.choice(ADJECTIVES), spot)
+
+
+def say(situation: Situation, frame: str, rng: Random, *, reserved: bool) -> str:
+    """The situation in one sentence of the given frame, in freely chosen voices.
+
+    Reserved words are used only where `reserved`, among the others.
+    """
+    gender, number, tense, polarity, sentiment, register, _, topic = situation.values
+    pick = rng.choice
+    verb = situation.verb
+    plural = number == 1
+    noun = pick(_objects(topic, reserved))
+    passive = frame in PASSIVE_FRAMES
+    # the passive has no "was failed to be checked": adverbs alone carry the polarity there
+    manner = pick(_spoken(ADVERBS[polarity], reserved))
+    if not passive and rng.random() < 0.5:
+        manner = pick(_spoken(CATENATIVES[polarity], reserved))
+    determiner = pick(_spoken(DETERMINERS[number], reserved))
+    adjective = f"{situation.adjective} " if situation.adjective else ""
+    return FRAMES[frame].format_map(
+        {
+            **CONJUGATED[tense],
+            "open": pick(_spoken(OPENERS[register], reserved)),
+            "subj": pick(_spoken(SUBJECTS[gender], reserved)),
+            "vp": "" if passive else active_phrase(verb, tense, manner),
+            "passive": passive_phrase(verb, tense, plural, manner) if passive else "",
+            "obj": f"{determiner} {adjective}{noun.plural if plural else noun.singular}",
+            "mood": pick(_spoken(MOODS[sentiment], reserved)),
+            "time": pick(_spoken(TIMES[tense], reserved)),
+            "comp": pick(_spoken(COMPANIONS[topic], reserved)),
+            "spot": situation.spot,
+            "be_n": be_form(tense, plural),
+        }
+    )
+
+
+def draw_frame(rng: Random, *, reserved: bool) -> str:
+    """A frame's name; of all frames where `reserved`, else of the training frames."""
+    return rng.choice(_ALL_FRAMES if reserved else _TRAIN_FRAMES)
+
+
+def follow_up(factor: str, values: Values, rng: Random) -> FollowUp:
+    """One of the factor's follow-ups for these values, conjugated in their tense."""
+    form = rng.choice(FOLLOW_UPS[factor])
+    tense = values.tense
+    tail = " be" if tense == FUTURE else ""
+    return FollowUp(
+        factor,
+        form.stem.format_map(CONJUGATED[tense]),
+        tuple(f" {word}" for word in form.words),
+        values[_COLUMN[factor]],
+        form.rest.format_map({**CONJUGATED[tense], "tail": tail}),
+    )
+
+
+_COLUMN = {name: column for column, name in enumerate(FACTORS)}
+_ALL_FRAMES = tuple(FRAMES)
+_TRAIN_FRAMES = tuple(TRAIN_FRAMES)
+
+
+def _values(independent: Sequence[int]) -> Values:
+    *rest, topic = independent
+    return Values(*rest, topic // TOPICS_PER_DOMAIN, topic)
+
+
+def _spoken(voices: Voices, reserved: bool) -> tuple[str, ...]:
+    return voices.every if reserved else voices.train
+
+
+def _objects(topic: int, reserved: bool) -> tuple[Noun, ...]:
+    return _OBJECTS[topic] if reserved else TRAIN_OBJECTS[topic]
+
+
+_OBJECTS = tuple(a + b for a, b in zip(TRAIN_OBJECTS, RESERVED_OBJECTS, strict=True))
