@@ -1,0 +1,55 @@
+"""Hashes of an SAE's weights and configuration, on which results are keyed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from csae_bench.errors import SaeError
+from csae_bench.saes.folder import CFG_FILENAME, WEIGHTS_FILENAME, find_folder
+
+if TYPE_CHECKING:
+    from sae_lens.saes.sae import SAE
+
+_CHUNK = 1 << 20
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256, as 64 hex digits, of the folder's weights and cfg.json, byte for byte.
+
+    Of a checkpoint of ours it is that of its inference form. Imports no torch, so that a run with
+    nothing to do stays fast.
+
+    Raises:
+        SaeError: one of the two files is missing.
+    """
+    folder = find_folder(folder)
+    digest = hashlib.sha256()
+    for name in (WEIGHTS_FILENAME, CFG_FILENAME):
+        path = folder / name
+        try:
+            digest.update(f"{name} {path.stat().st_size}\n".encode())
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+        except OSError as error:
+            raise SaeError(f"{path} cannot be read: {error.strerror}.") from error
+    return digest.hexdigest()
+
+
+def loaded_hash(sae: SAE[Any]) -> str:
+    """SHA-256, as 64 hex digits, of an SAE in memory: one that no folder of the user's holds.
+
+    Covers the weights and the configuration without its device and metadata. It differs from
+    `weights_hash` of the folder that the SAE could be saved to.
+    """
+    import torch
+
+    config = {k: v for k, v in sae.cfg.to_dict().items() if k not in ("device", "metadata")}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    for name, tensor in sorted(sae.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,27 @@
+"""PairedStepInput: what a training step gets when its rows are pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sae_lens.saes.sae import TrainStepInput
+
+from csae_bench.errors import TrainingError
+from csae_bench.saes.pair_ids import PairIds
+
+__all__ = ["PairIds", "PairedStepInput"]
+
+
+@dataclass
+class PairedStepInput(TrainStepInput):
+    """SAELens's step input whose rows 2i and 2i + 1 are anchor and positive of pair i."""
+
+    pairs: PairIds
+
+    def __post_init__(self) -> None:
+        n_rows = len(self.sae_in)
+        if n_rows != 2 * len(self.pairs):
+            raise TrainingError(
+                f"A batch of {n_rows} rows came with the ids of {len(self.pairs)} pairs; "
+                f"{len(self.pairs)} pairs are {2 * len(self.pairs)} rows."
+            )
