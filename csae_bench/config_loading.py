@@ -1,7 +1,8 @@
 """From a name or path and flags to a ResolvedConfig, with every problem reported at once.
 
 `extends: NAME` at the top of a YAML file starts from another one of the same folder: mappings are
-merged key by key, everything else is replaced. Files whose name begins with `_` are only that.
+merged key by key, everything else is replaced, and so is a mapping of another `kind` or
+`architecture`. Files whose name begins with `_` are only started from.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ def find_config(source: str) -> Path:
         UnknownNameError: neither a known name nor a file.
         UsageError: a path to a YAML file that does not exist.
     """
-    if source in config_names():
-        return config_folder() / f"{source}.yaml"
+    named = config_folder() / f"{source}.yaml"
+    if source in config_names() or (source.startswith("_") and named.is_file()):
+        return named
     path = Path(source).expanduser()
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
@@ -161,7 +163,23 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
         raise ConfigError([f"{path}: extends is '{base}'; there is no file {base_path}."])
     if base_path in (*seen, path):
         raise ConfigError([f"{path}: extends leads back to {base_path}."])
-    return merge(_read_with_bases(base_path, (*seen, path)), raw)
+    return merge(_without_other_kinds(_read_with_bases(base_path, (*seen, path)), raw), raw)
+
+
+def _without_other_kinds(base: Raw, over: Raw) -> Raw:
+    """`base` without the mappings that `over` names another kind or architecture for."""
+
+    def is_other(key: str) -> bool:
+        mine, new = base[key], over.get(key)
+        return (
+            isinstance(mine, dict)
+            and isinstance(new, dict)
+            and any(
+                name in new and new[name] != mine.get(name) for name in ("kind", "architecture")
+            )
+        )
+
+    return {key: value for key, value in base.items() if not is_other(key)}
 
 
 def _only_evals(from_file: Raw, evals: Sequence[str]) -> Raw:

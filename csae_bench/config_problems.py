@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from csae_bench.config import RunConfig
 from csae_bench.errors import did_you_mean
@@ -97,3 +97,23 @@ def _tag(model: type[BaseModel]) -> str | None:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def eval_problems(
+    error: ValidationError, model: type[BaseModel], name: str, path: Path
+) -> list[str]:
+    """One sentence for each thing that is wrong in the settings of the eval `name`."""
+    allowed = sorted(model.model_fields)
+    sentences: list[str] = []
+    for finding in error.errors():
+        key = ".".join(["evals", name, *map(str, finding["loc"])])
+        if finding["type"] == "extra_forbidden":
+            unknown = str(finding["loc"][-1])
+            sentences.append(
+                f"{path}: unknown key '{key}'.{did_you_mean(unknown, allowed)} "
+                f"Allowed there: {', '.join(allowed)}."
+            )
+        else:
+            requirement = str(finding["msg"]).replace("Input should be", "it must be", 1)
+            sentences.append(f"{path}: {key} is {_shown(finding['input'])}; {requirement}.")
+    return sentences

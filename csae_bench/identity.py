@@ -57,12 +57,13 @@ def config_sae_id(resolved: ResolvedConfig) -> str:
     return "".join(parts)
 
 
-def training_hash(resolved: ResolvedConfig, *, model: str, corpus: str) -> str:
+def training_hash(resolved: ResolvedConfig, *, model: str, corpus: str, of: str = "") -> str:
     """Hash of everything that decides the trained weights, 16 hex digits.
 
     Args:
         model: fingerprint of the language model's weights.
         corpus: fingerprint of the text.
+        of: hash of the other SAE that a control is made from.
     """
     config = resolved.config.model_dump(mode="json")
     for section, keys in _NO_EFFECT_ON_WEIGHTS.items():
@@ -71,7 +72,13 @@ def training_hash(resolved: ResolvedConfig, *, model: str, corpus: str) -> str:
         else:
             config[section] = {k: v for k, v in config[section].items() if k not in keys}
     return digest(
-        {"config": config, "model": model, "corpus": corpus, "version": TRAINING_VERSION}
+        {
+            "config": config,
+            "model": model,
+            "corpus": corpus,
+            "of": of,
+            "version": TRAINING_VERSION,
+        }
     )[:16]
 
 

@@ -24,7 +24,7 @@ class TermSettings(BaseModel):
 
 
 class RowsSettings(TermSettings):
-    """Sample-wise InfoNCE: the codes of a pair against the codes of the other pairs of the batch."""
+    """Sample-wise InfoNCE: the codes of a pair against those of the batch's other pairs."""
 
     temperature: float = Field(default=0.2, gt=0, allow_inf_nan=False)
     """Divides the cosine similarities; lower is harder."""

@@ -1,0 +1,201 @@
+"""Makes the SAE that a configuration describes, unless it is there already."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from filelock import FileLock, Timeout
+
+from csae_bench.config import (
+    IdentitySae,
+    PcaSae,
+    PermutedSae,
+    RandomSae,
+    TrainedSae,
+)
+from csae_bench.errors import UsageError
+from csae_bench.results.schema import Training
+from csae_bench.results.store import Store, read_json
+from csae_bench.subjects import RunRequest, Subject
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
+    from torch import Tensor
+    from transformer_lens import HookedTransformer
+
+LoadModel = Callable[[str], "HookedTransformer"]
+
+
+def ensure_checkpoint(
+    subject: Subject, request: RunRequest, *, device: str, load_model: LoadModel
+) -> None:
+    """Trains or builds the subject's SAE, so that `subject.checkpoint/inference` is there.
+
+    Of two runs that want the same checkpoint the second waits for the first.
+
+    Raises:
+        TrainingError, DataError, ModelError, UsageError: it could not be made.
+    """
+    if subject.is_ready and not request.force:
+        return
+    if subject.of is not None:
+        ensure_checkpoint(
+            subject.of, request.for_source(subject.of.source), device=device, load_model=load_model
+        )
+    folder = subject.checkpoint
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made: {error.strerror}.") from error
+    with _only_one(folder):
+        if subject.is_ready and not request.force:
+            return
+        if request.force:
+            _empty(folder)
+        if isinstance(subject.config.sae, TrainedSae):
+            _train(subject, request, device=device, load_model=load_model)
+        else:
+            _save(_baseline(subject, device=device, load_model=load_model), folder)
+
+
+def training_of(subject: Subject, store: Store) -> Training | None:
+    """What training was to do and did so far; None for an SAE that is not trained here.
+
+    A training that did not end well has the steps and the loss of its log's last line.
+    """
+    if not subject.config.is_trained or subject.training_hash is None:
+        return None
+    log = subject.checkpoint / "training_log.jsonl"
+    places = {
+        "training_log": store.relative(log) if log.is_file() else None,
+        "checkpoint": store.relative(subject.checkpoint) if subject.is_ready else None,
+    }
+    outcome = read_json(subject.checkpoint / "training.json")
+    if outcome is None or not subject.is_ready:
+        settings = subject.config.training
+        last = _last_line(log)
+        executed = int(last.get("step", 0))
+        return Training(
+            planned_steps=settings.n_steps,
+            executed_steps=executed,
+            n_tokens=executed * settings.batch_size,
+            final_loss=last.get("loss"),
+            **places,
+        )
+    known = ("planned_steps", "executed_steps", "final_loss", "wall_seconds", "peak_memory_gib")
+    return Training(
+        **{name: outcome[name] for name in known},
+        n_tokens=outcome["n_tokens_used"],
+        **places,
+        details={
+            name: value
+            for name, value in outcome.items()
+            if name not in (*known, "n_tokens_used") and not isinstance(value, dict | list)
+        },
+    )
+
+
+def _last_line(log: Path) -> dict[str, Any]:
+    """The last whole line of a training log; empty where there is none."""
+    try:
+        lines = log.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    for line in reversed(lines):
+        try:
+            return json.loads(line)
+        except ValueError:  # the line that a kill cut short
+            continue
+    return {}
+
+
+def _train(subject: Subject, request: RunRequest, *, device: str, load_model: LoadModel) -> None:
+    from csae_bench.training import train
+
+    train(
+        subject.resolved,
+        load_model(subject.config.model) if subject.model else None,
+        subject.checkpoint,
+        device=device,
+        resume=request.resume,
+        progress=request.progress,
+    )
+
+
+def _baseline(subject: Subject, *, device: str, load_model: LoadModel) -> SAE[Any]:
+    from csae_bench.saes import baselines
+
+    config, sae = subject.config, subject.config.sae
+    options: dict[str, Any] = {"device": device, "metadata": _metadata(subject)}
+
+    def rows(n_rows: int) -> Tensor:
+        from csae_bench.training import sample_rows
+
+        model = load_model(config.model) if subject.model else None
+        return sample_rows(subject.resolved, model, n_rows, device=device)
+
+    match sae:
+        case IdentitySae():
+            d_in = (
+                subject.model.d_model if subject.model else getattr(config.activations, "d_in", 0)
+            )
+            return baselines.identity(d_in, **options)
+        case PcaSae():
+            return baselines.pca(rows(sae.n_fit_tokens), sae.n_components, **options)
+        case RandomSae():
+            fit = rows(sae.n_fit_tokens)
+            return baselines.random(fit, sae.d_sae, sae.k, config.seed, **options)
+        case PermutedSae():
+            from csae_bench.saes.loading import load_sae
+
+            assert subject.of is not None
+            return baselines.permuted(load_sae(subject.of.checkpoint, device=device), config.seed)
+        case _:
+            raise AssertionError(f"{sae.architecture} is trained, not built")
+
+
+def _metadata(subject: Subject) -> dict[str, Any]:
+    from csae_bench.training import sae_metadata
+
+    return sae_metadata(subject.resolved)
+
+
+def _save(sae: SAE[Any], folder: Path) -> None:
+    unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".inference."))
+    try:
+        sae.save_model(unfinished)
+        unfinished.rename(folder / "inference")
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.suffix != ".lock":
+            entry.unlink()
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Holds the checkpoint's lock; waits, saying so, while another run holds it."""
+    lock = FileLock(folder.parent / f".{folder.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        click.echo(f"Waiting for another run that makes {folder}.", err=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

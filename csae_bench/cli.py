@@ -1,0 +1,216 @@
+"""The command line: parse, call, print. Results go to stdout, progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from csae_bench import __version__
+from csae_bench.errors import EXIT_FAILED, EXIT_USAGE, CsaeBenchError
+
+if TYPE_CHECKING:
+    from csae_bench.subjects import RunRequest
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Group(click.Group):
+    """Ends every error of ours in its sentence and exit code, and never in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CsaeBenchError as error:
+            for sentence in str(error).splitlines():
+                click.echo(f"error: {sentence}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            # not click's exit code 1, which means a regression here
+            click.echo("error: interrupted; run it again to go on from the last state.", err=True)
+            ctx.exit(EXIT_FAILED)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="csae-bench", help="Show the version and exit.")
+def main() -> None:
+    """Train contrastive sparse autoencoders and evaluate any SAE with SAE-Bench."""
+    _quiet_libraries()
+
+
+def _run_options(function: F) -> F:
+    """The flags that run, train and doctor share."""
+    options = [
+        click.option(
+            "--sae", "source", required=True, metavar="NAME|PATH|RELEASE:ID",
+            help="A configuration's name or path, a checkpoint folder, or a pretrained SAE's id.",
+        ),
+        click.option(
+            "--model", metavar="NAME|PATH",
+            help="Language model, instead of the configuration's: a name or a local folder.",
+        ),
+        click.option(
+            "--evals", metavar="A,B|all",
+            help="Evals to run, instead of the configuration's, separated by commas.",
+        ),
+        click.option(
+            "--results", type=click.Path(path_type=Path, file_okay=False),
+            default=Path("results"), show_default=True,
+            help="Folder for results, records and checkpoints.",
+        ),
+        click.option(
+            "--seed", type=click.IntRange(0, 2**31 - 1), metavar="N",
+            help="Seed, instead of the configuration's.",
+        ),
+        click.option(
+            "--device", metavar="D",
+            help="Device, instead of the configuration's: auto, cpu, cuda, cuda:1, mps.",
+        ),
+        click.option(
+            "--set", "sets", multiple=True, metavar="KEY=VALUE",
+            help="Set one key of the configuration, such as sae.d_sae=2048. Repeatable.",
+        ),
+        click.option(
+            "--force", is_flag=True, help="Train and evaluate again, whatever is there already."
+        ),
+        click.option(
+            "--resume/--no-resume", default=True, show_default=True,
+            help="Go on from the last saved state of a training that was interrupted.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@main.command()
+@_run_options
+def run(as_json: bool, **flags: Any) -> None:
+    """Train an SAE unless it is there, evaluate it, and file the results."""
+    from csae_bench.run import run as run_flow
+
+    outcome = run_flow(_request(**flags))
+    if as_json:
+        _print_json(outcome.record.model_dump(mode="json"))
+    else:
+        from rich.console import Console
+
+        from csae_bench.results.table import print_record
+
+        print_record(outcome.record, Console())
+        click.echo(f"record: {outcome.record_path}", err=True)
+    sys.exit(outcome.exit_code)
+
+
+@main.command()
+@_run_options
+def train(as_json: bool, **flags: Any) -> None:
+    """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
+    from csae_bench.run import run as run_flow
+
+    outcome = run_flow(_request(**flags), train_only=True)
+    if as_json:
+        _print_json(outcome.record.model_dump(mode="json"))
+    click.echo(outcome.checkpoint)
+    sys.exit(outcome.exit_code)
+
+
+@main.command()
+@_run_options
+def doctor(as_json: bool, **flags: Any) -> None:
+    """Check what would fail before it costs anything; no weights are read."""
+    from csae_bench.run import doctor as examine
+
+    checks = examine(_request(**flags))
+    failed = any(check.outcome == "problem" for check in checks)
+    if as_json:
+        _print_json({"ok": not failed, "checks": [vars(check) for check in checks]})
+    else:
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+
+        from csae_bench.results.table import styled
+
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("check", "outcome", "finding"):
+            table.add_column(column)
+        for check in checks:
+            table.add_row(check.name, styled(check.outcome), escape(check.message))
+        Console().print(table)
+    sys.exit(EXIT_USAGE if failed else 0)
+
+
+@main.command("list")
+@click.argument("kind", required=False, metavar="[evals|saes|models|factors|metrics]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_names(kind: str | None, as_json: bool) -> None:
+    """List what can be named: evals, SAE configurations, models."""
+    from csae_bench.listing import listing
+
+    found = listing(kind)
+    if as_json:
+        _print_json(found)
+        return
+    for section, entries in found.items():
+        click.echo(f"{section}:")
+        width = max((len(name) for name in entries), default=0)
+        for name, summary in entries.items():
+            click.echo(f"  {name:<{width}}  {summary}".rstrip())
+
+
+@main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "--to", required=True, type=click.Path(path_type=Path), help="Folder to write; new or empty."
+)
+@click.option(
+    "--stock", is_flag=True, help="Write it so that sae_lens alone loads it, without csae-bench."
+)
+def export(checkpoint: Path, to: Path, stock: bool) -> None:
+    """Write a checkpoint's cfg.json and weights for others."""
+    from csae_bench.saes.export import export as export_sae
+
+    click.echo(export_sae(checkpoint, to, stock=stock))
+
+
+def _request(*, evals: str | None, **flags: Any) -> RunRequest:
+    from csae_bench.subjects import RunRequest
+
+    return RunRequest(evals=_eval_names(evals), progress=sys.stderr.isatty(), **flags)
+
+
+def _eval_names(evals: str | None) -> tuple[str, ...] | None:
+    if evals is None:
+        return None
+    if evals == "all":
+        from csae_bench.evals import discover
+
+        return tuple(discover())
+    return tuple(dict.fromkeys(name.strip() for name in evals.split(",") if name.strip()))
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _quiet_libraries() -> None:
+    """Keeps the libraries' own chatter off the terminal; CSAE_BENCH_DEBUG=1 lets it through."""
+    if os.environ.get("CSAE_BENCH_DEBUG"):
+        return
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+if __name__ == "__main__":
+    main()

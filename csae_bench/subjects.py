@@ -1,0 +1,211 @@
+"""What `--sae` stands for: the SAE of a run, with its names, its model and where it lies.
+
+Everything here is read from small files: no weights are loaded and torch is not imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from csae_bench import identity, models
+from csae_bench.config import GeneratorActivations, PermutedSae, ResolvedConfig, RunConfig
+from csae_bench.config_loading import config_names, is_config, load_config
+from csae_bench.corpora import corpus_fingerprint
+from csae_bench.errors import ConfigError, SaeError, UnknownNameError
+from csae_bench.results.store import Store
+from csae_bench.saes.folder import find_folder, read_cfg
+from csae_bench.saes.hashing import weights_hash
+
+_SETTABLE_FOR_A_FOLDER = ("evals.", "model_dtype", "threads", "hook_name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What a user asked for; every command fills it from the same flags."""
+
+    source: str
+    """`--sae`: a config's name or path, a checkpoint folder, or RELEASE:SAE_ID."""
+    results: Path = Path("results")
+    model: str | None = None
+    evals: tuple[str, ...] | None = None
+    seed: int | None = None
+    device: str | None = None
+    sets: tuple[str, ...] = ()
+    force: bool = False
+    resume: bool = True
+    progress: bool = True
+
+    @property
+    def store(self) -> Store:
+        """The results folder."""
+        return Store(self.results)
+
+    def for_source(self, source: str) -> RunRequest:
+        """The same for another SAE, as a `permuted` control needs; --set stays behind."""
+        return RunRequest(
+            source=source,
+            results=self.results,
+            model=self.model,
+            seed=self.seed,
+            device=self.device,
+            force=False,
+            resume=self.resume,
+            progress=self.progress,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The SAE of a run."""
+
+    source: str
+    resolved: ResolvedConfig
+    model: models.ModelInfo | None
+    """None for an SAE on generated activations."""
+    hook_name: str | None
+    release: str
+    sae_id: str
+    checkpoint: Path
+    """A folder whose `inference/` holds the SAE, or will."""
+    training_hash: str | None
+    """Hash of what decides the weights; None for an SAE that came as a folder."""
+    of: Subject | None = None
+    """The SAE that a `permuted` control permutes."""
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's configuration."""
+        return self.resolved.config
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the weights are there."""
+        return (self.checkpoint / "inference" / "cfg.json").is_file() or self.training_hash is None
+
+
+def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) -> Subject:
+    """The SAE that a request is about.
+
+    Args:
+        resolved: the configuration where it is known already.
+
+    Raises:
+        ConfigError, UnknownNameError, UsageError: the source, the configuration or the model is
+            wrong.
+        SaeError: the folder holds no SAE.
+    """
+    if resolved is not None or is_config(request.source):
+        return _of_config(request, resolved or load_request_config(request))
+    if Path(request.source).expanduser().is_dir():
+        return _of_folder(request, Path(request.source).expanduser())
+    raise UnknownNameError("SAE configuration or checkpoint folder", request.source, config_names())
+
+
+def load_request_config(request: RunRequest) -> ResolvedConfig:
+    """The configuration behind a request whose source is one."""
+    return load_config(
+        request.source,
+        sets=request.sets,
+        model=request.model,
+        seed=request.seed,
+        device=request.device,
+        evals=request.evals,
+    )
+
+
+def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
+    config = resolved.config
+    sae_id = identity.config_sae_id(resolved)
+    if isinstance(config.activations, GeneratorActivations):
+        model, hook_name, corpus = None, None, ""
+        release = identity.generated_release(config.activations)
+    else:
+        model = models.describe(config.model)
+        hook_name = config.hook_name or model.default_hook_name
+        release = identity.release(model.name, hook_name)
+        corpus = corpus_fingerprint(config.activations.dataset, split="sae")
+    of = (
+        find_subject(request.for_source(config.sae.of))
+        if isinstance(config.sae, PermutedSae)
+        else None
+    )
+    training_hash = identity.training_hash(
+        resolved,
+        model=models.weights_fingerprint(config.model) if model else "",
+        corpus=corpus,
+        of=_identity_of(of),
+    )
+    return Subject(
+        source=request.source,
+        resolved=resolved,
+        model=model,
+        hook_name=hook_name,
+        release=release,
+        sae_id=sae_id,
+        checkpoint=request.store.checkpoint(release, sae_id, training_hash),
+        training_hash=training_hash,
+        of=of,
+    )
+
+
+def _of_folder(request: RunRequest, folder: Path) -> Subject:
+    inference = find_folder(folder)
+    cfg = read_cfg(inference)
+    # SAELens before version 6 kept these beside the rest
+    metadata = {**cfg, **(cfg.get("metadata") or {})}
+    name = request.model or metadata.get("model_name")
+    hook_name = metadata.get("hook_name")
+    resolved = _config_of_folder(request, folder, name, hook_name)
+    hook_name = resolved.config.hook_name
+    if not name or not hook_name:
+        missing = "model_name" if not name else "hook_name"
+        flag = "--model" if not name else "--set hook_name=blocks.2.hook_resid_post"
+        raise SaeError(f"{inference}/cfg.json: metadata.{missing} is missing; pass it with {flag}.")
+    model = models.describe(name)
+    sae_id = f"{folder.resolve().name}-{weights_hash(inference)[:8]}"
+    return Subject(
+        source=request.source,
+        resolved=resolved,
+        model=model,
+        hook_name=hook_name,
+        release=identity.release(model.name, hook_name),
+        sae_id=sae_id,
+        checkpoint=folder,
+        training_hash=None,
+    )
+
+
+def _config_of_folder(
+    request: RunRequest, folder: Path, model: str | None, hook_name: str | None
+) -> ResolvedConfig:
+    """The configuration under which an existing SAE is evaluated: nothing of it trains."""
+    without_effect = [text for text in request.sets if not text.startswith(_SETTABLE_FOR_A_FOLDER)]
+    if without_effect:
+        raise ConfigError(
+            [
+                f"--set {text}: has no effect on {folder}, which is trained already; settable are "
+                f"{', '.join(key.rstrip('.') for key in _SETTABLE_FOR_A_FOLDER)}."
+                for text in without_effect
+            ]
+        )
+    sets: Sequence[str] = (
+        *([f"hook_name={hook_name}"] if hook_name else []),
+        *request.sets,
+    )
+    loaded = load_config(
+        "_existing",
+        sets=sets,
+        model=model,
+        seed=request.seed,
+        device=request.device,
+        evals=request.evals,
+    )
+    return loaded.model_copy(update={"name": folder.resolve().name, "path": folder})
+
+
+def _identity_of(subject: Subject | None) -> str:
+    if subject is None:
+        return ""
+    return subject.training_hash or weights_hash(subject.checkpoint)

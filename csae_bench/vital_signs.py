@@ -1,0 +1,114 @@
+"""Measures, in seconds, whether an SAE is alive before anything is scored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from csae_bench.activations import GeneratorSource
+from csae_bench.config import GeneratorActivations, ModelActivations, RunConfig
+from csae_bench.corpora import open_corpus
+from csae_bench.results.validity import VitalSigns
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
+    from transformer_lens import HookedTransformer
+
+N_BATCHES = 4
+N_TEXTS = 16
+
+
+class _Counts:
+    """Sums over tokens from which the vital signs are made."""
+
+    def __init__(self, d_sae: int) -> None:
+        self.n_tokens = 0
+        self.n_active = 0.0
+        self.norm_in = 0.0
+        self.norm_out = 0.0
+        self.fired = torch.zeros(d_sae, dtype=torch.bool)
+
+    def add(self, acts: Tensor, codes: Tensor, output: Tensor) -> None:
+        self.n_tokens += len(acts)
+        self.n_active += float((codes != 0).sum())
+        self.norm_in += float(acts.float().norm(dim=-1).double().sum())
+        self.norm_out += float(output.float().norm(dim=-1).double().sum())
+        self.fired |= (codes != 0).any(0).cpu()
+
+    def signs(self, **losses: float) -> VitalSigns:
+        n = max(self.n_tokens, 1)
+        return VitalSigns(
+            l0=self.n_active / n,
+            output_norm_ratio=self.norm_out / self.norm_in if self.norm_in else None,
+            alive_fraction=float(self.fired.float().mean()),
+            **losses,
+        )
+
+
+def vital_signs(
+    sae: SAE[Any], *, config: RunConfig, model: HookedTransformer | None, hook_name: str | None
+) -> VitalSigns:
+    """Vital signs on a few batches, of text or, where there is no model, of generated activations.
+
+    Tokens at special positions are left out of everything but the cross-entropies.
+    """
+    with torch.no_grad():
+        if model is None:
+            assert isinstance(config.activations, GeneratorActivations)
+            return _on_generated(sae, config.activations, config.seed)
+        assert hook_name is not None
+        assert isinstance(config.activations, ModelActivations)
+        return _on_text(sae, model, hook_name, config.activations)
+
+
+def _on_generated(sae: SAE[Any], settings: GeneratorActivations, seed: int) -> VitalSigns:
+    source = GeneratorSource(settings, seed + 1, device=sae.device)
+    counts = _Counts(sae.cfg.d_sae)
+    for _ in range(N_BATCHES):
+        acts = source.next_sequences().acts.flatten(0, 1)
+        codes = sae.encode(acts)
+        counts.add(acts, codes, sae.decode(codes))
+    return counts.signs()
+
+
+def _on_text(
+    sae: SAE[Any], model: HookedTransformer, hook_name: str, settings: ModelActivations
+) -> VitalSigns:
+    from csae_bench.activations import special_token_ids
+
+    counts = _Counts(sae.cfg.d_sae)
+    tokenizer: Any = model.tokenizer
+    special = torch.tensor(special_token_ids(tokenizer))
+    losses: dict[str, list[float]] = {"clean": [], "with_sae": [], "ablated": []}
+    texts = iter(open_corpus(settings.dataset, split="core"))
+
+    for _ in range(N_BATCHES):
+        batch = [row["text"] for row, _ in zip(texts, range(N_TEXTS), strict=False)]
+        if not batch:
+            break
+        tokens = model.to_tokens(batch, prepend_bos=True)[:, : settings.context_size]
+        usable = ~torch.isin(tokens.cpu(), special).to(tokens.device)
+
+        def with_sae(acts: Tensor, hook: Any, usable: Tensor = usable) -> Tensor:
+            codes = sae.encode(acts.to(sae.dtype))
+            output = sae.decode(codes).to(acts.dtype)
+            counts.add(acts[usable], codes[usable], output[usable])
+            return torch.where(usable[..., None], output, acts)
+
+        def ablated(acts: Tensor, hook: Any) -> Tensor:
+            return torch.zeros_like(acts)
+
+        losses["clean"].append(float(model(tokens, return_type="loss")))
+        for name, hook in (("with_sae", with_sae), ("ablated", ablated)):
+            loss = model.run_with_hooks(tokens, return_type="loss", fwd_hooks=[(hook_name, hook)])
+            losses[name].append(float(loss))
+    if not losses["clean"]:
+        return VitalSigns()
+    mean = {name: sum(values) / len(values) for name, values in losses.items()}
+    return counts.signs(
+        ce_loss_without_sae=mean["clean"],
+        ce_loss_with_sae=mean["with_sae"],
+        ce_loss_with_ablation=mean["ablated"],
+    )
