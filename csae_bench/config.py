@@ -7,7 +7,7 @@ pydantic's findings into sentences is `config_loading.py`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -429,6 +429,20 @@ class RunConfig(Settings):
     training: TrainingSettings = TrainingSettings()
     evals: dict[str, dict[str, Any]] = {"core": {}}
     """Evals to run, in this order, each with its settings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kinds_have_defaults(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        filled = dict(cast(dict[str, Any], value))
+        for block, key, default in (
+            ("sae", "architecture", "contrastive_topk"),
+            ("activations", "kind", "model"),
+        ):
+            if isinstance(filled.get(block), dict):
+                filled[block] = {key: default, **filled[block]}
+        return filled
 
     @property
     def is_trained(self) -> bool:

@@ -1,0 +1,10 @@
+"""What all tests share: no network, and a place of their own for caches."""
+
+from __future__ import annotations
+
+import os
+
+# before any Hugging Face library is imported
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ.setdefault("WANDB_MODE", "disabled")

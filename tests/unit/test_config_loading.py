@@ -1,0 +1,178 @@
+"""csae_bench/config_loading.py, config_yaml.py and config_problems.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from csae_bench.config import ContrastiveTopKSae, GeneratorActivations
+from csae_bench.config_loading import (
+    config_names,
+    find_config,
+    load_config,
+    merge,
+    partial_config,
+)
+from csae_bench.errors import ConfigError, UnknownNameError, UsageError
+
+
+def _write(tmp_path: Path, text: str, name: str = "mine.yaml") -> str:
+    path = tmp_path / name
+    path.write_text(text)
+    return str(path)
+
+
+def _problems(source: str, **flags: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(source, **flags)  # pyright: ignore[reportArgumentType]
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_every_named_configuration_is_sound(name: str) -> None:
+    assert load_config(name).name == name
+
+
+def test_names_that_begin_with_an_underscore_are_not_listed() -> None:
+    assert "custom_sae" in config_names()
+    assert not any(name.startswith("_") for name in config_names())
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    resolved = load_config(_write(tmp_path, ""))
+    assert set(resolved.origins.values()) == {"default"}
+
+
+def test_an_unknown_key_is_an_error_with_file_key_and_suggestion(tmp_path: Path) -> None:
+    path = _write(tmp_path, "training: {learning_rat: 0.1}")
+    (problem,) = _problems(path)
+    assert path in problem
+    assert "training.learning_rat" in problem
+    assert "Did you mean 'learning_rate'?" in problem
+
+
+def test_an_unknown_key_of_a_loss_term_is_named_with_its_term(tmp_path: Path) -> None:
+    path = _write(tmp_path, "sae: {architecture: contrastive_topk, losses: {rows: {weigt: 1}}}")
+    assert "sae.losses.rows.weigt" in _problems(path)[0]
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    path = _write(tmp_path, "modle: x\nseed: -1\ntraining: {batch_size: 3, learning_rate: abc}")
+    text = " | ".join(_problems(path, sets=["sae.k=0", "nonsense"]))
+    for expected in ("modle", "seed", "batch_size", "learning_rate", "sae.k", "nonsense"):
+        assert expected in text
+
+
+def test_a_problem_of_a_flag_names_the_flag(tmp_path: Path) -> None:
+    (problem,) = _problems(_write(tmp_path, ""), sets=["sae.k=0"])
+    assert problem.startswith("--set sae.k")
+
+
+def test_a_key_that_stands_twice_is_an_error_with_its_line(tmp_path: Path) -> None:
+    (problem,) = _problems(_write(tmp_path, "seed: 1\nseed: 2\n"))
+    assert "line 2" in problem
+    assert "'seed' stands twice" in problem
+
+
+@pytest.mark.parametrize("text", ["- a list", "just text", "{unclosed", "a: b: c"])
+def test_a_file_that_is_no_mapping_is_an_error(tmp_path: Path, text: str) -> None:
+    assert "mine.yaml" in _problems(_write(tmp_path, text))[0]
+
+
+def test_scientific_notation_without_a_dot_is_a_number(tmp_path: Path) -> None:
+    path = _write(tmp_path, "training: {learning_rate: 1e-3, n_tokens: 1e6}")
+    training = load_config(path).config.training
+    assert (training.learning_rate, training.n_tokens) == (1e-3, 1_000_000)
+
+
+def test_extends_merges_mappings_and_replaces_the_rest(tmp_path: Path) -> None:
+    _write(tmp_path, "seed: 3\ntraining: {n_tokens: 9000, batch_size: 2}", "base.yaml")
+    path = _write(tmp_path, "extends: base\ntraining: {batch_size: 4}")
+    config = load_config(path).config
+    assert (config.seed, config.training.n_tokens, config.training.batch_size) == (3, 9000, 4)
+
+
+def test_extends_drops_a_block_of_another_kind(tmp_path: Path) -> None:
+    _write(tmp_path, "activations: {kind: model, dataset: somewhere}", "base.yaml")
+    path = _write(tmp_path, "extends: base\nactivations: {kind: generator, d_in: 8}")
+    assert load_config(path).config.activations == GeneratorActivations(d_in=8)
+
+
+def test_extends_in_a_circle_is_an_error(tmp_path: Path) -> None:
+    _write(tmp_path, "extends: mine", "other.yaml")
+    assert "extends" in _problems(_write(tmp_path, "extends: other"))[0]
+
+
+def test_an_unknown_base_is_an_error(tmp_path: Path) -> None:
+    assert "there is no file" in _problems(_write(tmp_path, "extends: nothing"))[0]
+
+
+def test_origins_tell_default_file_and_flag_apart(tmp_path: Path) -> None:
+    resolved = load_config(_write(tmp_path, "training: {batch_size: 4}"), sets=["sae.k=8"], seed=7)
+    assert resolved.origins["training.batch_size"] == "file"
+    assert resolved.origins["sae.k"] == "flag"
+    assert resolved.origins["seed"] == "flag"
+    assert resolved.origins["training.n_tokens"] == "default"
+
+
+def test_set_switches_a_loss_term_by_its_weight() -> None:
+    resolved = load_config("custom_sae", sets=["sae.losses.rows.weight=0"])
+    assert isinstance(resolved.config.sae, ContrastiveTopKSae)
+    assert resolved.config.sae.active_terms() == {}
+
+
+def test_a_set_to_the_value_that_stands_there_is_no_change() -> None:
+    k = load_config("topk").config.sae.k  # pyright: ignore[reportAttributeAccessIssue]
+    assert load_config("topk", sets=[f"sae.k={k}"]).changes == ()
+    assert [c.key for c in load_config("topk", sets=["sae.k=3"]).changes] == ["sae.k"]
+
+
+def test_evals_are_chosen_by_flag_and_keep_the_files_settings(tmp_path: Path) -> None:
+    path = _write(tmp_path, "evals: {core: {context_size: 64}, other: {}}")
+    assert load_config(path, evals=["core"]).config.evals == {"core": {"context_size": 64}}
+
+
+def test_a_setting_of_an_eval_that_does_not_run_is_an_error(tmp_path: Path) -> None:
+    path = _write(tmp_path, "evals: {core: {}}")
+    (problem,) = _problems(path, evals=["core"], sets=["evals.other.x=1"])
+    assert "other is not among --evals" in problem
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'custom_sae'"):
+        find_config("custom_se")
+
+
+def test_a_missing_file_is_an_error() -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        find_config("nowhere/config.yaml")
+
+
+def test_the_sound_rest_of_a_broken_configuration_is_kept(tmp_path: Path) -> None:
+    path = _write(tmp_path, "modle: x\ntraining: {n_tokens: 10, batch_size: 3}")
+    partial = partial_config(path)
+    assert partial is not None
+    assert partial.config.training.n_tokens == 10
+
+
+def test_merge_does_not_change_what_it_is_given() -> None:
+    base = {"a": {"b": 1}}
+    merge(base, {"a": {"b": 2}})
+    assert base == {"a": {"b": 1}}
+
+
+def test_matryoshka_widths_must_end_in_d_sae(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path,
+        "sae: {architecture: matryoshka_batchtopk, d_sae: 64, matryoshka_widths: [16, 32]}",
+    )
+    assert "d_sae=64" in _problems(path)[0]
+
+
+def test_the_twins_differ_from_custom_sae_in_nothing_but_the_architecture() -> None:
+    ours = load_config("custom_sae").config
+    for name in ("standard", "topk", "batchtopk", "jumprelu", "matryoshka_batchtopk"):
+        twin = load_config(name).config
+        assert twin.model_copy(update={"sae": ours.sae}) == ours
+        assert twin.sae.d_sae == ours.sae.d_sae  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,58 @@
+"""csae_bench/identity.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from csae_bench.config_loading import load_config
+from csae_bench.errors import UsageError
+from csae_bench.identity import config_sae_id, hook_layer, release, training_hash
+
+
+def _hash(name: str = "topk", model: str = "m", corpus: str = "c", **flags: object) -> str:
+    resolved = load_config(name, **flags)  # pyright: ignore[reportArgumentType]
+    return training_hash(resolved, model=model, corpus=corpus)
+
+
+def test_release_names_model_and_layer() -> None:
+    assert release("google/gemma-2-2b", "blocks.19.hook_resid_post") == (
+        "google/gemma-2-2b_layer_19_sae"
+    )
+
+
+def test_a_hook_without_a_layer_is_an_error() -> None:
+    with pytest.raises(UsageError, match="must name a block"):
+        hook_layer("hook_embed")
+
+
+def test_sae_id_is_the_configurations_name() -> None:
+    assert config_sae_id(load_config("topk")) == "topk"
+
+
+def test_sae_id_carries_the_change_and_then_the_seed() -> None:
+    sae_id = config_sae_id(load_config("topk", sets=["sae.k=8"], seed=3))
+    name, changed = sae_id.removesuffix("_seed3").split("-")
+    assert sae_id.endswith("_seed3")
+    assert name == "topk"
+    assert len(changed) == 8
+    int(changed, 16)
+
+
+def test_the_order_of_changes_does_not_matter() -> None:
+    one = load_config("topk", sets=["sae.k=8", "sae.d_sae=64"])
+    other = load_config("topk", sets=["sae.d_sae=64", "sae.k=8"])
+    assert config_sae_id(one) == config_sae_id(other)
+
+
+@pytest.mark.parametrize("changed", ["sae.k=8", "training.n_tokens=4096", "hook_name=blocks.1.x"])
+def test_what_decides_the_weights_changes_the_hash(changed: str) -> None:
+    assert _hash(sets=[changed]) != _hash()
+
+
+@pytest.mark.parametrize("changed", ["training.log_every=3", "threads=1", "evals.core={}"])
+def test_what_does_not_decide_the_weights_leaves_the_hash(changed: str) -> None:
+    assert _hash(sets=[changed]) == _hash()
+
+
+def test_seed_model_and_corpus_change_the_hash() -> None:
+    assert len({_hash(), _hash(seed=1), _hash(model="n"), _hash(corpus="d")}) == 4
