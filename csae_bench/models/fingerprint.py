@@ -1,0 +1,30 @@
+"""A model's identity by content, for keying results."""
+
+from __future__ import annotations
+
+import hashlib
+
+from csae_bench.models.folders import TOKENIZER_FILES, check_tokenizer_files, weight_files
+from csae_bench.models.hf_config import read_hf_config
+from csae_bench.models.names import resolve
+
+
+def weights_fingerprint(name_or_path: str) -> str:
+    """SHA-256, in hex, of a model's config, weights and tokenizer files; of a hub model, its name.
+
+    The folder's own name and the files around the model do not enter. A hub name stays the same
+    before and after its download, so a result keyed on it is found again; that its weights stay
+    the same is the hub's promise.
+    """
+    model = resolve(name_or_path)
+    if model.path is None:
+        return model.name
+    read_hf_config(model.path)
+    check_tokenizer_files(model.path)
+    tokenizer = [model.path / name for name in TOKENIZER_FILES if (model.path / name).is_file()]
+    total = hashlib.sha256()
+    for path in [model.path / "config.json", *tokenizer, *weight_files(model.path)]:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.name} {content}\n".encode())
+    return total.hexdigest()

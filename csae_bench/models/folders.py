@@ -1,0 +1,97 @@
+"""What a model's folder must hold, checked without reading its weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from csae_bench.errors import ModelError
+
+_WEIGHTS = "model.safetensors"
+_WEIGHTS_INDEX = "model.safetensors.index.json"
+_TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))
+"""Any one of these groups of files makes a tokenizer."""
+
+TOKENIZER_FILES = (
+    "added_tokens.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+)
+"""Every file that can change how text is tokenized."""
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that transformers reads from the folder, each of them present."""
+    if (folder / _WEIGHTS).is_file():
+        return [folder / _WEIGHTS]
+    index = folder / _WEIGHTS_INDEX
+    if not index.is_file():
+        others = sorted(path.name for path in folder.glob("*.bin"))
+        raise ModelError(
+            f"{folder} has no weights: neither {_WEIGHTS} nor {_WEIGHTS_INDEX}"
+            f"{f', only {others[0]}' if others else ''}; save the model with transformers' "
+            "save_pretrained, or fetch the missing file."
+        )
+    try:
+        shard_of = cast(dict[str, str], json.loads(index.read_bytes())["weight_map"])
+        shards = [folder / name for name in sorted(set(shard_of.values()))]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{index} is not an index of weights (it has no weight_map); fetch it again."
+        ) from error
+    for shard in shards:
+        if not shard.is_file():
+            raise ModelError(f"{folder} has no {shard.name}, which {index.name} names; fetch it.")
+    return shards
+
+
+def check_weight_files(folder: Path) -> None:
+    """ModelError unless every weights file is there and as long as its header says."""
+    for path in weight_files(folder):
+        size = path.stat().st_size
+        promised = _promised_size(path, size)
+        if promised is None:
+            raise ModelError(
+                f"{path} is not a safetensors file ({size} bytes); fetch it again "
+                "(git lfs pull, if it was cloned)."
+            )
+        if promised != size:
+            raise ModelError(
+                f"{path} has {size} bytes; its header promises {promised}. Fetch it again."
+            )
+
+
+def check_tokenizer_files(folder: Path) -> None:
+    """ModelError unless a tokenizer's files are there.
+
+    transformers makes an empty tokenizer, silently, for a known model type without any.
+    """
+    if not any(all((folder / name).is_file() for name in group) for group in _TOKENIZERS):
+        needed = " or ".join(" with ".join(group) for group in _TOKENIZERS)
+        raise ModelError(f"{folder} has no tokenizer; it must hold {needed}.")
+
+
+def _promised_size(path: Path, size: int) -> int | None:
+    """Bytes that the file's header says it has; None where it has no such header."""
+    with path.open("rb") as file:
+        n_header = int.from_bytes(file.read(8), "little")
+        if size < 8 or n_header > size - 8:
+            return None
+        try:
+            header: object = json.loads(file.read(n_header))
+            if not isinstance(header, dict):
+                return None
+            tensors = cast(dict[str, Any], header)
+            ends = [
+                int(tensor["data_offsets"][1])
+                for name, tensor in tensors.items()
+                if name != "__metadata__"
+            ]
+        except (ValueError, KeyError, TypeError, IndexError):
+            return None
+    return 8 + n_header + max(ends, default=0)

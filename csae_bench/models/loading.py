@@ -1,0 +1,148 @@
+"""Any model as a HookedTransformer, with weights exactly as published."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformer_lens import HookedTransformer, HookedTransformerConfig
+from transformer_lens.pretrained import weight_conversions
+
+from csae_bench.errors import ModelError
+from csae_bench.models.architectures import ARCHITECTURES
+from csae_bench.models.description import model_shape
+from csae_bench.models.hub import load_from_hub
+from csae_bench.models.names import resolve
+from csae_bench.models.tokenizers import check_tokenization, read_tokenizer
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load(name_or_path: str, *, device: str = "cpu", dtype: str = "float32") -> HookedTransformer:
+    """The model as a HookedTransformer in evaluation mode, with its tokenizer.
+
+    Weights are not processed (no folding, no centring), so logits and residual stream are the
+    published model's. `model.cfg.model_name` is the true name. `to_tokens` puts exactly one `<bos>`
+    first unless told `prepend_bos=False`.
+
+    Raises UnknownNameError for a name that nobody knows, ModelError for everything that keeps a
+    known model from being loaded.
+    """
+    model = resolve(name_or_path)
+    shape = model_shape(model)
+    torch_dtype = _checked_dtype(dtype)
+    _check_device(device)
+    with _without_deprecation_of_hooked_transformer():
+        if model.path is None:
+            hooked = load_from_hub(model.name, device=device, dtype=torch_dtype)
+            hooked.cfg.model_name = model.name  # transformer-lens drops the organisation
+        else:
+            fields = {**shape, "model_name": model.name, "device": device, "dtype": torch_dtype}
+            hooked = _load_from_folder(model.path, fields)
+    return hooked.eval()
+
+
+def _load_from_folder(folder: Path, fields: dict[str, Any]) -> HookedTransformer:
+    """HookedTransformer.from_pretrained fails on paths: this is what it does for a name."""
+    cfg = HookedTransformerConfig.from_dict(fields)
+    published = _read_published_model(folder, cfg.dtype)
+    hooked = HookedTransformer(cfg, read_tokenizer(folder, cfg.d_vocab), move_to_device=False)
+    check_tokenization(hooked, folder)
+    convert = getattr(weight_conversions, ARCHITECTURES[fields["original_architecture"]].converter)
+    hooked.load_and_process_state_dict(
+        convert(published, cfg),
+        fold_ln=False,
+        center_writing_weights=False,
+        center_unembed=False,
+        fold_value_biases=False,
+        refactor_factored_attn_matrices=False,
+    )
+    hooked.move_model_modules_to_device()
+    return hooked
+
+
+def _read_published_model(folder: Path, dtype: torch.dtype) -> transformers.PreTrainedModel:
+    """transformers' model; ModelError unless config and weights fit each other exactly.
+
+    transformers itself fills missing weights with random ones and drops those it has no use for,
+    with nothing but a warning.
+    """
+    try:
+        with _quiet_transformers():
+            loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                attn_implementation="eager",
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported below, in words
+            )
+    except (OSError, ValueError, StrictDataclassError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{folder}: transformers cannot load it: {reason}") from error
+    model, report = loaded
+    for finding, words in (
+        ("mismatched_keys", "has another shape in the weights than in config.json"),
+        ("missing_keys", "is missing in the weights, and config.json asks for it"),
+        ("unexpected_keys", "is in the weights, and config.json has no place for it"),
+    ):
+        found = sorted(report[finding], key=str)
+        if found:
+            first = found[0]
+            name = f"{first[0]} {list(first[1])}" if isinstance(first, tuple) else first
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            raise ModelError(
+                f"{folder}: {name} {words}{more}; use the config.json that belongs to the weights."
+            )
+    return model
+
+
+def _checked_dtype(dtype: str) -> torch.dtype:
+    if dtype not in DTYPES:
+        raise ModelError(f"dtype is '{dtype}'; it must be one of {', '.join(DTYPES)}.")
+    return DTYPES[dtype]
+
+
+def _check_device(device: str) -> None:
+    try:
+        parsed = torch.device(device)
+    except RuntimeError as error:
+        raise ModelError(f"device is '{device}'; it must be cpu, cuda, cuda:N or mps.") from error
+    available = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if (parsed.index or 0) >= available.get(parsed.type, 0):
+        here = [f"{kind} ({count})" for kind, count in available.items() if count]
+        raise ModelError(f"device is '{device}'; torch finds here only {', '.join(here)}.")
+
+
+@contextlib.contextmanager
+def _quiet_transformers() -> Generator[None]:
+    """Keep transformers' bar and report off stderr: what matters of them becomes an error."""
+    log = transformers.utils.logging
+    verbosity, has_bar = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(verbosity)
+        if has_bar:
+            log.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _without_deprecation_of_hooked_transformer() -> Generator[None]:
+    """SAELens and SAE-Bench need HookedTransformer; that version 4 drops it is no news to users."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "HookedTransformer", DeprecationWarning)
+        yield

@@ -1,0 +1,46 @@
+"""A folder's tokenizer, with exactly one `<bos>` once HookedTransformer has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformer_lens import HookedTransformer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from csae_bench.errors import ModelError
+
+
+def read_tokenizer(folder: Path, d_vocab: int) -> PreTrainedTokenizerBase:
+    """The folder's tokenizer; ModelError where it cannot be read or does not fit the model."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        # tokenizers raises bare Exception for a malformed tokenizer.json
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{folder}: its tokenizer cannot be read: {reason}") from error
+    largest = max(tokenizer.get_vocab().values(), default=-1)
+    if not 0 <= largest < d_vocab:
+        raise ModelError(
+            f"{folder}: its tokenizer's largest token id is {largest}; with vocab_size={d_vocab} "
+            f"in config.json it must be 0 to {d_vocab - 1}. Use the model's own tokenizer."
+        )
+    if tokenizer.bos_token is None and tokenizer.eos_token is None:
+        # HookedTransformer would make up an eos token that is not in the vocabulary
+        raise ModelError(
+            f"{folder}: its tokenizer has neither bos_token nor eos_token; name one of its tokens "
+            "as bos_token in tokenizer_config.json."
+        )
+    return tokenizer
+
+
+def check_tokenization(model: HookedTransformer, folder: Path) -> None:
+    """ModelError unless `to_tokens` gives one leading `<bos>` when asked, and none otherwise."""
+    assert model.tokenizer is not None, "the model was given one"
+    bos = model.tokenizer.bos_token_id
+    with_bos = model.to_tokens("a b", prepend_bos=True, move_to_device=False)[0].tolist()
+    without = model.to_tokens("a b", prepend_bos=False, move_to_device=False)[0].tolist()
+    if with_bos[:1] != [bos] or with_bos.count(bos) != 1 or bos in without:
+        raise ModelError(
+            f"{folder}: its tokenizer gives {with_bos} for 'a b' with bos (id {bos}) and {without} "
+            "without; it must put exactly one bos first. Check tokenizer_config.json."
+        )
