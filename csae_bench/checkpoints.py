@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ def training_of(subject: Subject, store: Store) -> Training | None:
     if not subject.config.is_trained or subject.training_hash is None:
         return None
     log = subject.checkpoint / "training_log.jsonl"
-    places = {
+    places: dict[str, Any] = {
         "training_log": store.relative(log) if log.is_file() else None,
         "checkpoint": store.relative(subject.checkpoint) if subject.is_ready else None,
     }
@@ -187,7 +187,7 @@ def _empty(folder: Path) -> None:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def _only_one(folder: Path) -> Generator[None]:
     """Holds the checkpoint's lock; waits, saying so, while another run holds it."""
     lock = FileLock(folder.parent / f".{folder.name}.lock")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from csae_bench.config_loading import config_folder, config_names
+from csae_bench.config.loading import config_folder, config_names
 from csae_bench.errors import UnknownNameError
 from csae_bench.evals import discover, get_eval
 from csae_bench.models import model_names

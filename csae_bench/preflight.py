@@ -317,7 +317,7 @@ def _eval_config(subject: Subject, name: str) -> EvalConfig:
     try:
         return spec.config.model_validate(subject.config.evals[name])
     except ValidationError as error:
-        from csae_bench.config_problems import eval_problems
+        from csae_bench.config.problems import eval_problems
 
         raise UsageError(
             "\n".join(eval_problems(error, spec.config, name, subject.resolved.path))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from csae_bench import identity, models
 from csae_bench.checkpoints import ensure_checkpoint, training_of
 from csae_bench.config import PermutedSae, RandomSae
-from csae_bench.config_loading import is_config, partial_config
+from csae_bench.config.loading import is_config, partial_config
 from csae_bench.devices import pick_device
 from csae_bench.errors import (
     EXIT_FAILED,

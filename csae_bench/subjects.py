@@ -11,7 +11,7 @@ from pathlib import Path
 
 from csae_bench import identity, models
 from csae_bench.config import GeneratorActivations, PermutedSae, ResolvedConfig, RunConfig
-from csae_bench.config_loading import config_names, is_config, load_config
+from csae_bench.config.loading import config_names, is_config, load_config
 from csae_bench.corpora import corpus_fingerprint
 from csae_bench.errors import ConfigError, SaeError, UnknownNameError
 from csae_bench.results.store import Store

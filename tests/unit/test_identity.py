@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from csae_bench.config_loading import load_config
+from csae_bench.config.loading import load_config
 from csae_bench.errors import UsageError
 from csae_bench.identity import config_sae_id, hook_layer, release, training_hash
 

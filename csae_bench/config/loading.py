@@ -16,11 +16,11 @@ import yaml
 from pydantic import ValidationError
 
 from csae_bench.config import Change, ResolvedConfig, RunConfig
-from csae_bench.config_problems import delete, describe
-from csae_bench.config_yaml import parse_value, read_yaml
+from csae_bench.config.problems import delete, describe
+from csae_bench.config.yaml_files import parse_value, read_yaml
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _SHIPPED = _PACKAGE / "_sae_configs"
 
 Raw = dict[str, Any]

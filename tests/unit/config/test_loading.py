@@ -1,4 +1,4 @@
-"""csae_bench/config_loading.py, config_yaml.py and config_problems.py."""
+"""csae_bench/config/loading.py, yaml_files.py and problems.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from csae_bench.config import ContrastiveTopKSae, GeneratorActivations
-from csae_bench.config_loading import (
+from csae_bench.config.loading import (
     config_names,
     find_config,
     load_config,

@@ -1,17 +1,15 @@
-"""RunConfig: everything a run depends on, strictly checked, every problem reported at once.
+"""The SAEs: SAELens's, ours with the contrastive objective, and baselines.
 
-A field stands in one place and has its default there. Reading YAML, merging `--set` and turning
-pydantic's findings into sentences is `config_loading.py`.
+A settings class has the fields of SAELens's training config of the same architecture, with its
+names; what they mean in detail stands there.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     SerializeAsAny,
     create_model,
@@ -19,85 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from csae_bench.config.base import Count, Fraction, NonNegative, Positive, Settings
 from csae_bench.loss_terms import LOSS_TERMS, TermSettings
-
-Fraction = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Dtype = Literal["float32", "bfloat16", "float16"]
-
-
-class Settings(BaseModel):
-    """Base of every settings block: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ModelActivations(Settings):
-    """Activations of a language model on text."""
-
-    kind: Literal["model"] = "model"
-
-    dataset: str = "embedded"
-    """`embedded` (the text of the embedded world), a folder of .jsonl or .parquet files with a
-    `text` column, or the name of a dataset on the Hugging Face hub."""
-
-    context_size: Count = 128
-    """Tokens in a sequence, `<bos>` included."""
-
-    batch_size_prompts: Count = 32
-    """Sequences in one forward pass of the language model."""
-
-    pairs_in_buffer: Count = 8192
-    """Pairs held for shuffling; the buffer costs 8 * d_in bytes for each."""
-
-
-class GeneratorActivations(Settings):
-    """Sparse combinations of random directions: activations without a language model.
-
-    A sequence draws `n_slow_features` that stay active throughout it and, at every position,
-    `n_fast_features` more, with lognormal magnitudes and Gaussian noise.
-    """
-
-    kind: Literal["generator"] = "generator"
-
-    d_in: Count = 2304
-    """Width of an activation."""
-
-    n_features: Count = 4608
-    """Directions in the world, in superposition where above d_in."""
-
-    n_slow_features: Count = 8
-    """Features that a whole sequence shares; what a same-sequence pair has in common."""
-
-    n_fast_features: Count = 24
-    """Features drawn anew at every position."""
-
-    noise: NonNegative = 0.05
-    """Standard deviation of the noise, in units of one feature's median magnitude."""
-
-    context_size: Count = 128
-    """Positions in a sequence."""
-
-    batch_size_prompts: Count = 32
-    """Sequences made at once."""
-
-    pairs_in_buffer: Count = 8192
-    """Pairs held for shuffling."""
-
-
-class PairsSettings(Settings):
-    """Which rows are anchor and positive."""
-
-    kind: Literal["same_sequence"] = "same_sequence"
-    """`same_sequence`: two positions of one sequence."""
-
-    min_distance: Count = 1
-    """Smallest distance of the two positions, in tokens."""
-
-    max_distance: Count | None = None
-    """Largest distance; none: as far as the sequence reaches. 1 gives adjacent positions."""
 
 
 class SaeSettings(Settings):
@@ -217,16 +138,15 @@ class JumpReluSae(TrainedSae):
         return self
 
 
-_LOSSES: type[BaseModel] = create_model(
-    "Losses", __base__=Settings, **{name: (row, row()) for name, row in LOSS_TERMS.items()}
-)  # pyright: ignore[reportCallIssue, reportArgumentType]
+_ROWS: dict[str, Any] = {name: (row, row()) for name, row in LOSS_TERMS.items()}
+_LOSSES: type[BaseModel] = create_model("Losses", __base__=Settings, **_ROWS)
 """A model made from the table, so that a wrong key is reported with its term's name."""
 
 
 class Contrastive(Settings):
     """Mixed into the settings of a backbone: the contrastive terms beside its own losses."""
 
-    losses: dict[str, SerializeAsAny[TermSettings]] = {}
+    losses: dict[str, SerializeAsAny[TermSettings]] = Field(default_factory=dict)
     """Terms by name; see `csae_bench/loss_terms.py`. A weight of 0 switches a term off."""
 
     @field_validator("losses", mode="before")
@@ -325,147 +245,3 @@ SaeConfig = Annotated[
     | PermutedSae,
     Field(discriminator="architecture"),
 ]
-
-
-class WandbSettings(Settings):
-    """Logging to Weights & Biases through SAELens's logger."""
-
-    project: str = "csae-bench"
-    """Project that receives the run."""
-    entity: str | None = None
-    """Account or team."""
-    run_name: str | None = None
-    """Name of the run."""
-
-
-class TrainingSettings(Settings):
-    """SAELens's trainer."""
-
-    n_tokens: Count = 1_000_000
-    """Rows of activations, anchors and positives together. A rest below one batch is not used."""
-
-    batch_size: Count = 2048
-    """Rows in a step: batch_size / 2 pairs."""
-
-    learning_rate: Positive = 1e-3
-    """Adam's learning rate after the warm-up."""
-
-    lr_scheduler: Literal["constant", "cosineannealing"] = "constant"
-    """What the learning rate does between warm-up and decay."""
-
-    lr_warm_up_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps of linear rise at the start."""
-
-    lr_decay_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps of linear fall to 0 at the end."""
-
-    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Adam's first decay rate."""
-
-    adam_beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    """Adam's second decay rate."""
-
-    gradient_clip_norm: Positive = 1.0
-    """Largest norm of the gradient of all losses together."""
-
-    dead_latent_window: Count = 200
-    """Steps without firing after which a latent counts as dead."""
-
-    autocast: bool = False
-    """Run the forward pass of the SAE in bfloat16."""
-
-    calibration_tokens: Annotated[int, Field(ge=0)] = 65_536
-    """Rows from which the inference threshold of the BatchTopK kinds is set at the end, so that
-    L0 at inference is that of training; 0 keeps SAELens's running mean."""
-
-    log_every: Count = 10
-    """Steps between lines of the training log."""
-
-    checkpoint_every: Annotated[int, Field(ge=0)] = 200
-    """Steps between the states that `--resume` starts from; 0: none."""
-
-    wandb: WandbSettings | None = None
-    """Where to log besides the training log; none: nowhere."""
-
-    @field_validator("batch_size")
-    @classmethod
-    def _batch_holds_whole_pairs(cls, value: int) -> int:
-        if value % 2:
-            raise ValueError(f"batch_size is {value}; it must be even, since a pair is two rows")
-        return value
-
-    @property
-    def n_steps(self) -> int:
-        """Steps that the tokens suffice for: n_tokens / batch_size, rounded down."""
-        return self.n_tokens // self.batch_size
-
-
-class RunConfig(Settings):
-    """Everything a run depends on."""
-
-    model: str = "tiny-gemma2-it"
-    """A name of `csae-bench list models`, a local Hugging Face folder, or a name on the hub."""
-
-    hook_name: str | None = None
-    """Where the activations are taken; none: the model's default hook."""
-
-    model_dtype: Dtype = "float32"
-    """Type of the language model's weights."""
-
-    device: str = "auto"
-    """`auto` (cuda where there is one), `cpu`, `cuda`, `cuda:1`, `mps`."""
-
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Seed of everything that is random."""
-
-    threads: Count | None = None
-    """Threads of torch on the CPU; none: torch's own choice."""
-
-    activations: Annotated[ModelActivations | GeneratorActivations, Field(discriminator="kind")] = (
-        ModelActivations()
-    )
-    pairs: PairsSettings = PairsSettings()
-    sae: SaeConfig = ContrastiveTopKSae()
-    training: TrainingSettings = TrainingSettings()
-    evals: dict[str, dict[str, Any]] = {"core": {}}
-    """Evals to run, in this order, each with its settings."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _kinds_have_defaults(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        filled = dict(cast(dict[str, Any], value))
-        for block, key, default in (
-            ("sae", "architecture", "contrastive_topk"),
-            ("activations", "kind", "model"),
-        ):
-            if isinstance(filled.get(block), dict):
-                filled[block] = {key: default, **filled[block]}
-        return filled
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether this configuration trains anything; baselines do not."""
-        return isinstance(self.sae, TrainedSae)
-
-
-class Change(Settings):
-    """One `--set key=value`."""
-
-    key: str
-    value: Any
-
-
-class ResolvedConfig(Settings):
-    """A RunConfig together with where it and each of its values came from."""
-
-    name: str
-    """The configuration's name: its file's stem."""
-    path: Path
-    """The file it was read from."""
-    config: RunConfig
-    origins: dict[str, str]
-    """Dotted key -> `default`, `file` or `flag`."""
-    changes: tuple[Change, ...] = ()
-    """What `--set` changed, the seed left out."""

@@ -1,0 +1,73 @@
+"""Where activations come from, and which of them are pairs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from csae_bench.config.base import Count, NonNegative, Settings
+
+
+class ModelActivations(Settings):
+    """Activations of a language model on text."""
+
+    kind: Literal["model"] = "model"
+
+    dataset: str = "embedded"
+    """`embedded` (the text of the embedded world), a folder of .jsonl or .parquet files with a
+    `text` column, or the name of a dataset on the Hugging Face hub."""
+
+    context_size: Count = 128
+    """Tokens in a sequence, `<bos>` included."""
+
+    batch_size_prompts: Count = 32
+    """Sequences in one forward pass of the language model."""
+
+    pairs_in_buffer: Count = 8192
+    """Pairs held for shuffling; the buffer costs 8 * d_in bytes for each."""
+
+
+class GeneratorActivations(Settings):
+    """Sparse combinations of random directions: activations without a language model.
+
+    A sequence draws `n_slow_features` that stay active throughout it and, at every position,
+    `n_fast_features` more, with lognormal magnitudes and Gaussian noise.
+    """
+
+    kind: Literal["generator"] = "generator"
+
+    d_in: Count = 2304
+    """Width of an activation."""
+
+    n_features: Count = 4608
+    """Directions in the world, in superposition where above d_in."""
+
+    n_slow_features: Count = 8
+    """Features that a whole sequence shares; what a same-sequence pair has in common."""
+
+    n_fast_features: Count = 24
+    """Features drawn anew at every position."""
+
+    noise: NonNegative = 0.05
+    """Standard deviation of the noise, in units of one feature's median magnitude."""
+
+    context_size: Count = 128
+    """Positions in a sequence."""
+
+    batch_size_prompts: Count = 32
+    """Sequences made at once."""
+
+    pairs_in_buffer: Count = 8192
+    """Pairs held for shuffling."""
+
+
+class PairsSettings(Settings):
+    """Which rows are anchor and positive."""
+
+    kind: Literal["same_sequence"] = "same_sequence"
+    """`same_sequence`: two positions of one sequence."""
+
+    min_distance: Count = 1
+    """Smallest distance of the two positions, in tokens."""
+
+    max_distance: Count | None = None
+    """Largest distance; none: as far as the sequence reaches. 1 gives adjacent positions."""

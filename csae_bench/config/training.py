@@ -1,0 +1,82 @@
+"""Settings of the trainer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from csae_bench.config.base import Count, Positive, Settings
+
+
+class WandbSettings(Settings):
+    """Logging to Weights & Biases through SAELens's logger."""
+
+    project: str = "csae-bench"
+    """Project that receives the run."""
+    entity: str | None = None
+    """Account or team."""
+    run_name: str | None = None
+    """Name of the run."""
+
+
+class TrainingSettings(Settings):
+    """SAELens's trainer."""
+
+    n_tokens: Count = 1_000_000
+    """Rows of activations, anchors and positives together. A rest below one batch is not used."""
+
+    batch_size: Count = 2048
+    """Rows in a step: batch_size / 2 pairs."""
+
+    learning_rate: Positive = 1e-3
+    """Adam's learning rate after the warm-up."""
+
+    lr_scheduler: Literal["constant", "cosineannealing"] = "constant"
+    """What the learning rate does between warm-up and decay."""
+
+    lr_warm_up_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps of linear rise at the start."""
+
+    lr_decay_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps of linear fall to 0 at the end."""
+
+    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Adam's first decay rate."""
+
+    adam_beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """Adam's second decay rate."""
+
+    gradient_clip_norm: Positive = 1.0
+    """Largest norm of the gradient of all losses together."""
+
+    dead_latent_window: Count = 200
+    """Steps without firing after which a latent counts as dead."""
+
+    autocast: bool = False
+    """Run the forward pass of the SAE in bfloat16."""
+
+    calibration_tokens: Annotated[int, Field(ge=0)] = 65_536
+    """Rows from which the inference threshold of the BatchTopK kinds is set at the end, so that
+    L0 at inference is that of training; 0 keeps SAELens's running mean."""
+
+    log_every: Count = 10
+    """Steps between lines of the training log."""
+
+    checkpoint_every: Annotated[int, Field(ge=0)] = 200
+    """Steps between the states that `--resume` starts from; 0: none."""
+
+    wandb: WandbSettings | None = None
+    """Where to log besides the training log; none: nowhere."""
+
+    @field_validator("batch_size")
+    @classmethod
+    def _batch_holds_whole_pairs(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError(f"batch_size is {value}; it must be even, since a pair is two rows")
+        return value
+
+    @property
+    def n_steps(self) -> int:
+        """Steps that the tokens suffice for: n_tokens / batch_size, rounded down."""
+        return self.n_tokens // self.batch_size
