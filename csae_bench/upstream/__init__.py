@@ -1,0 +1,19 @@
+"""SAE-Bench, fenced: the only package that imports sae_bench.
+
+Its traps each stand behind one fence here, with a test that fails when upstream mends it:
+
+    core.py        SAE-Bench's core eval on objects, its values untouched
+    observing.py   sees what core computes while it computes it
+    corrected.py   the same quantities by their right formulas, in float64
+    stock.py       `multiple_evals` itself, made to fail aloud
+    fences.py      gradient mode, printing, warnings, running out of memory
+    validation.py  SAE-Bench's own opinion of a result
+    provenance.py  versions, and an SAE's config as JSON
+
+Importing this package loads neither torch nor sae_bench; core, observing and stock do.
+"""
+
+from csae_bench.upstream.provenance import sae_cfg_dict, versions
+from csae_bench.upstream.validation import validate_core
+
+__all__ = ["sae_cfg_dict", "validate_core", "versions"]

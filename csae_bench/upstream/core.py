@@ -1,0 +1,256 @@
+"""SAE-Bench's core eval on an SAE, a model and a dataset that are objects.
+
+SAE-Bench's own `multiple_evals` takes names only and loads by itself; this calls the functions it
+is made of in its order, and equals it bit for bit on the same data.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from datasets import Dataset, IterableDataset
+from sae_bench.evals.core import main as core_main
+from sae_bench.evals.core.eval_config import CoreEvalConfig
+from sae_bench.sae_bench_utils import general_utils
+from sae_lens import SAE
+from transformer_lens import HookedTransformer
+
+from csae_bench.errors import ConfigError, DataError, ModelError, SaeError
+from csae_bench.upstream.corrected import Values, activation_values, reconstruction_values
+from csae_bench.upstream.fences import fence
+from csae_bench.upstream.observing import DataUse, ObservedStore, Observer
+
+SHUFFLE_SEED = 42
+"""SAE-Bench's."""
+
+Metrics = dict[str, dict[str, float | int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreSettings:
+    """What SAE-Bench's core eval is asked for."""
+
+    dataset_name: str
+    """The dataset's true name, for the record."""
+    model_name: str
+    """The model's true name, for the record."""
+    hook_name: str
+    context_size: int
+    batch_size_prompts: int
+    n_eval_reconstruction_batches: int
+    n_eval_sparsity_variance_batches: int
+    exclude_special_tokens_from_reconstruction: bool = True
+    progress: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreOutcome:
+    """SAE-Bench's core values, untouched, and the corrected ones."""
+
+    metrics: Metrics
+    """As SAE-Bench writes them: -1 where a value is NaN, and here also where it is infinite."""
+    details: list[dict[str, Any]]
+    """One dict of SAE-Bench's CoreFeatureMetric per latent."""
+    eval_config: dict[str, Any]
+    """SAE-Bench's CoreEvalConfig."""
+    corrected: Values
+    upstream_undefined: dict[str, str]
+    """Metrics whose -1 stands for a value that is not a number: name -> `nan`, `inf` or `-inf`."""
+    data: DataUse
+    warnings: list[str]
+
+
+def run_core(
+    sae: SAE[Any],
+    model: HookedTransformer,
+    dataset: Dataset | IterableDataset | str,
+    settings: CoreSettings,
+) -> CoreOutcome:
+    """Evaluates `sae`, which is not changed, at the model's dtype and on the model's device.
+
+    Args:
+        dataset: has a column `text`, `tokens` or `input_ids`; a name is loaded as SAE-Bench does.
+
+    Raises:
+        ModelError: the tokenizer lacks a special token, or the context is too long.
+        SaeError: the model has no such hook.
+        DataError: the dataset holds not a single sequence.
+    """
+    ignore_tokens = special_tokens(model, settings.model_name)
+    _check(model, settings)
+    config = _core_eval_config(model, settings)
+    observer = Observer(ignore_tokens)
+    with fence() as warnings:
+        own_sae = _formatted_copy(sae, model, settings)
+        store = _open_store(model, own_sae, dataset, settings)
+        store.observer = observer
+        observer.watch_sae(own_sae)
+        try:
+            scalars, features = core_main.run_evals(
+                sae=own_sae,
+                activation_store=store,
+                model=observer.watched_model(model),
+                eval_config=config,
+                ignore_tokens=cast(set[int | None], ignore_tokens),
+                verbose=settings.progress,
+            )
+        except StopIteration:
+            raise DataError(
+                f"{settings.dataset_name} holds not one sequence of {settings.context_size} tokens."
+            ) from None
+        scalars["misc_metrics"] = core_main.calculate_misc_metrics(features)
+        undefined = {
+            name: str(value)
+            for category in scalars.values()
+            for name, value in category.items()
+            if not math.isfinite(value)
+        }
+        features = core_main.replace_nans_with_negative_one(features)
+        details = core_main.convert_feature_metrics(features)
+    sums = observer.sums(
+        settings.n_eval_reconstruction_batches, settings.n_eval_sparsity_variance_batches
+    )
+    data = observer.data_use()
+    return CoreOutcome(
+        metrics=_finite(core_main.replace_nans_with_negative_one(scalars)),
+        details=[_finite(asdict(latent)) for latent in details],
+        eval_config=asdict(config),
+        corrected=_joined(
+            reconstruction_values(sums.logits),
+            activation_values(sums.activations),
+            _alive(features["feature_density"]),
+        ),
+        upstream_undefined=undefined,
+        data=data,
+        warnings=[*warnings, *_data_warnings(data, settings.dataset_name)],
+    )
+
+
+def special_tokens(model: HookedTransformer, model_name: str) -> set[int]:
+    """Ids that core leaves out: padding, end and beginning of sequence.
+
+    Raises:
+        ModelError: one of them has no id; SAE-Bench would die of it with a TypeError.
+    """
+    ids: dict[str, int | None] = {
+        name: getattr(model.tokenizer, f"{name}_token_id", None) for name in ("pad", "eos", "bos")
+    }
+    missing = [name for name, token_id in ids.items() if token_id is None]
+    if missing:
+        raise ModelError(
+            f"{model_name}: its tokenizer has no {', '.join(missing)} token; SAE-Bench's core eval "
+            "needs all of pad, eos and bos. Set tokenizer.pad_token and its like, for example to "
+            "the eos token."
+        )
+    return {token_id for token_id in ids.values() if token_id is not None}
+
+
+def _check(model: HookedTransformer, settings: CoreSettings) -> None:
+    if settings.hook_name not in model.hook_dict:
+        raise SaeError(
+            f"The SAE's hook_name is '{settings.hook_name}', which {settings.model_name} does not "
+            f"have; its last residual stream is blocks.{model.cfg.n_layers - 1}.hook_resid_post."
+        )
+    if settings.context_size > model.cfg.n_ctx:
+        raise ConfigError(
+            [
+                f"evals.core.context_size is {settings.context_size}; it must be at most "
+                f"{model.cfg.n_ctx}, the context of {settings.model_name}."
+            ]
+        )
+
+
+def _core_eval_config(model: HookedTransformer, settings: CoreSettings) -> CoreEvalConfig:
+    return CoreEvalConfig(
+        model_name=settings.model_name,
+        llm_dtype=general_utils.dtype_to_str(model.cfg.dtype),
+        batch_size_prompts=settings.batch_size_prompts,
+        n_eval_reconstruction_batches=settings.n_eval_reconstruction_batches,
+        n_eval_sparsity_variance_batches=settings.n_eval_sparsity_variance_batches,
+        dataset=settings.dataset_name,
+        context_size=settings.context_size,
+        compute_kl=True,
+        compute_ce_loss=True,
+        compute_l2_norms=True,
+        compute_sparsity_metrics=True,
+        compute_variance_metrics=True,
+        # Both: with one alone SAE-Bench fails on the details, and says nothing.
+        compute_featurewise_density_statistics=True,
+        compute_featurewise_weight_based_metrics=True,
+        exclude_special_tokens_from_reconstruction=settings.exclude_special_tokens_from_reconstruction,
+    )
+
+
+def _formatted_copy(sae: SAE[Any], model: HookedTransformer, settings: CoreSettings) -> SAE[Any]:
+    """A copy with what SAE-Bench reads from an SAE's config, at the model's dtype."""
+    own = copy.deepcopy(sae)
+    # These hold closures over the SAE they were made for, which is not the copy.
+    own._setup_activation_normalization()  # pyright: ignore[reportPrivateUsage]
+    metadata = own.cfg.metadata
+    known: dict[str, Any] = {"model_name": settings.model_name, "hook_name": settings.hook_name}
+    if metadata.prepend_bos is None:
+        known["prepend_bos"] = True
+    for name, value in known.items():
+        metadata[name] = value
+        if hasattr(own.cfg, name):  # where SAE-Bench has formatted this SAE before
+            setattr(own.cfg, name, value)
+    device = str(model.cfg.device)
+    formatted = general_utils.load_and_format_sae("", own, device)
+    assert formatted is not None
+    return formatted[1].to(device=device, dtype=model.cfg.dtype)
+
+
+def _open_store(
+    model: HookedTransformer,
+    sae: SAE[Any],
+    dataset: Dataset | IterableDataset | str,
+    settings: CoreSettings,
+) -> ObservedStore:
+    try:
+        store = cast(
+            ObservedStore,
+            ObservedStore.from_sae(
+                model,
+                sae,
+                context_size=settings.context_size,
+                dataset=dataset,
+                dataset_trust_remote_code=True,
+            ),
+        )
+    except StopIteration:
+        raise DataError(f"{settings.dataset_name} is empty.") from None
+    store.shuffle_input_dataset(seed=SHUFFLE_SEED)
+    return store
+
+
+def _alive(densities: Sequence[float]) -> Values:
+    alive = sum(density > 0 for density in densities) / len(densities)
+    return Values({"frac_alive": alive, "dead_fraction": 1 - alive}, {})
+
+
+def _joined(*parts: Values) -> Values:
+    joined = Values({}, {})
+    for part in parts:
+        joined.values.update(part.values)
+        joined.reasons.update(part.reasons)
+    return joined
+
+
+def _finite(value: Any) -> Any:
+    """`value` with infinities as -1, SAE-Bench's mark of a missing value: JSON has none."""
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return -1 if isinstance(value, float) and math.isinf(value) else value
+
+
+def _data_warnings(data: DataUse, dataset_name: str) -> list[str]:
+    if data["n_epochs"] <= 1:
+        return []
+    return [
+        f"{dataset_name} was too small and was begun {data['n_epochs']} times: "
+        f"{data['n_distinct_sequences']} of the {data['n_sequences']} sequences are distinct."
+    ]

@@ -1,0 +1,195 @@
+"""Sees what SAE-Bench's core eval computes while it computes it, and changes nothing.
+
+Core makes three passes of the language model per reconstruction batch and part of one per sparsity
+batch; the corrected values need the very same logits, activations and codes. So the store, the
+model and the SAE that core is given report what passes through them, and no pass is run twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Generator
+from typing import Any, NamedTuple, TypedDict
+
+import torch
+from jaxtyping import Float, Int
+from sae_lens import SAE
+from sae_lens.training.activations_store import ActivationsStore
+from torch import Tensor
+from transformer_lens import HookedTransformer
+
+from csae_bench.errors import EvalError
+from csae_bench.upstream.corrected import (
+    ActivationSums,
+    LogitSums,
+    activation_sums,
+    logit_sums,
+)
+
+
+class DataUse(TypedDict):
+    """How much text there was for what was asked."""
+
+    n_sequences: int
+    n_distinct_sequences: int
+    n_epochs: int
+    """Times the dataset was begun; above 1 it was too small, and SAE-Bench began it again."""
+
+
+class Sums(NamedTuple):
+    """What core's two phases add up to."""
+
+    logits: LogitSums
+    activations: ActivationSums
+
+
+class Observer:
+    """Collects the sums behind the corrected values, batch by batch."""
+
+    def __init__(self, ignore_tokens: Collection[int]) -> None:
+        self._ignore_tokens = torch.tensor(sorted(ignore_tokens))
+        self._tokens: Tensor | None = None
+        self._logits: list[Tensor] = []
+        self._encoded: tuple[Tensor, Tensor] | None = None
+        self._watches_codes = False
+        self._sequences: set[bytes] = set()
+        self._n_sequences = 0
+        self._n_epochs = 0
+        self._n_logit_batches = 0
+        self._n_activation_batches = 0
+        self._logit_sums: LogitSums | None = None
+        self._activation_sums: ActivationSums | None = None
+
+    def watch_sae(self, sae: SAE[Any]) -> None:
+        """Reports what `sae`, a copy of our own, encodes and decodes."""
+        encode, decode = sae.encode, sae.decode
+
+        def watched_encode(x: Tensor) -> Tensor:
+            codes = encode(x)
+            self._encoded = (x, codes) if self._watches_codes else None
+            return codes
+
+        def watched_decode(feature_acts: Tensor) -> Tensor:
+            reconstructions = decode(feature_acts)
+            if self._watches_codes:
+                self._see_reconstructions(feature_acts, reconstructions)
+            return reconstructions
+
+        sae.encode = watched_encode
+        sae.decode = watched_decode
+
+    def watched_model(self, model: HookedTransformer) -> Any:
+        """Stands in for `model` and reports its logits."""
+        return _WatchedModel(model, self)
+
+    def sums(self, n_reconstruction_batches: int, n_sparsity_batches: int) -> Sums:
+        """The sums over everything that core evaluated.
+
+        Raises:
+            EvalError: core did not compute what it computes in the version this is written for.
+        """
+        seen = (self._n_logit_batches, self._n_activation_batches)
+        asked = (n_reconstruction_batches, n_sparsity_batches)
+        if seen != asked or self._logit_sums is None or self._activation_sums is None:
+            raise EvalError(
+                f"SAE-Bench's core eval showed {seen} batches of logits and codes instead of "
+                f"{asked}: this version of sae-bench computes otherwise than 0.6.0."
+            )
+        return Sums(self._logit_sums, self._activation_sums)
+
+    def data_use(self) -> DataUse:
+        """How much text was used."""
+        return DataUse(
+            n_sequences=self._n_sequences,
+            n_distinct_sequences=len(self._sequences),
+            n_epochs=self._n_epochs,
+        )
+
+    def see_epoch(self) -> None:
+        """The dataset is begun, or begun again."""
+        self._n_epochs += 1
+
+    def see_tokens(self, tokens: Int[Tensor, "batch context"]) -> None:
+        """What is computed next belongs to these tokens."""
+        self._tokens = tokens
+        self._logits.clear()
+        self._watches_codes = False
+        self._n_sequences += len(tokens)
+        for sequence in tokens.cpu().numpy():
+            self._sequences.add(hashlib.blake2b(sequence.tobytes(), digest_size=16).digest())
+
+    def see_logits(self, logits: Float[Tensor, "batch context vocabulary"]) -> None:
+        """Takes, for each batch of tokens, the clean logits, the SAE's and the ablated ones."""
+        self._logits.append(logits)
+        if len(self._logits) < 3:
+            return
+        tokens = self._batch()
+        clean, with_sae, with_ablation = self._logits
+        sums = logit_sums(clean, with_sae, with_ablation, tokens, self._is_used(tokens))
+        self._logit_sums = sums if self._logit_sums is None else self._logit_sums + sums
+        self._n_logit_batches += 1
+        self._logits.clear()
+
+    def see_cache(self) -> None:
+        """What is encoded next are the activations of the sparsity phase."""
+        self._watches_codes = True
+
+    def _see_reconstructions(self, codes: Tensor, reconstructions: Tensor) -> None:
+        if self._encoded is None or self._encoded[1] is not codes:
+            raise EvalError("SAE-Bench's core eval decoded codes that it did not just encode.")
+        is_used = self._is_used(self._batch()).to(codes.device)
+        sums = activation_sums(self._encoded[0], codes, reconstructions, is_used)
+        joined = sums if self._activation_sums is None else self._activation_sums + sums
+        self._activation_sums = joined
+        self._n_activation_batches += 1
+        self._encoded = None
+
+    def _batch(self) -> Int[Tensor, "batch context"]:
+        if self._tokens is None:
+            raise EvalError("SAE-Bench's core eval ran the model on tokens not from the store.")
+        return self._tokens
+
+    def _is_used(self, tokens: Int[Tensor, "batch context"]) -> Tensor:
+        return ~torch.isin(tokens, self._ignore_tokens.to(tokens.device))
+
+
+class ObservedStore(ActivationsStore):
+    """SAELens's store, which tells `observer` what it gives."""
+
+    observer: Observer
+
+    def get_batch_tokens(self, *args: Any, **kwargs: Any) -> Tensor:
+        tokens = super().get_batch_tokens(*args, **kwargs)
+        self.observer.see_tokens(tokens)
+        return tokens
+
+    def _iterate_tokenized_sequences(self) -> Generator[Tensor, None, None]:
+        # A generator runs from its first sequence on, when the observer is set.
+        self.observer.see_epoch()
+        yield from super()._iterate_tokenized_sequences()
+
+
+class _WatchedModel:
+    """The model, as far as core uses it."""
+
+    def __init__(self, model: HookedTransformer, observer: Observer) -> None:
+        self._model = model
+        self._observer = observer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        output = self._model(*args, **kwargs)
+        self._observer.see_logits(output[0])
+        return output
+
+    def run_with_hooks(self, *args: Any, **kwargs: Any) -> Any:
+        output = self._model.run_with_hooks(*args, **kwargs)
+        self._observer.see_logits(output[0])
+        return output
+
+    def run_with_cache(self, *args: Any, **kwargs: Any) -> Any:
+        output = self._model.run_with_cache(*args, **kwargs)
+        self._observer.see_cache()
+        return output

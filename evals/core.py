@@ -1,0 +1,95 @@
+"""SAE-Bench's core eval: does the SAE reconstruct, and does the language model survive it?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class CoreConfig(EvalConfig):
+    """Settings of the core eval, named as in SAE-Bench."""
+
+    dataset: str = "embedded"
+    """`embedded` (the core documents of the embedded world), a folder of .jsonl or .parquet files
+    with a `text` column, or the name of a dataset on the Hugging Face hub."""
+
+    context_size: Annotated[int, Field(ge=2)] = 128
+    """Tokens in a sequence, `<bos>` included."""
+
+    batch_size_prompts: Count = 16
+    """Sequences in one forward pass. SAE-Bench's own mse and explained_variance depend on it."""
+
+    n_eval_reconstruction_batches: Count = 20
+    """Batches for KL divergence and cross-entropy: three forward passes each."""
+
+    n_eval_sparsity_variance_batches: Count = 40
+    """Batches for reconstruction quality, shrinkage and sparsity; part of a forward pass each."""
+
+    exclude_special_tokens_from_reconstruction: bool = True
+    """Leave the activations of pad, eos and bos as they are when the SAE is put in place."""
+
+
+_CORRECTED = "eval_result_unstructured.corrected"
+
+
+def validate(result: dict[str, Any]) -> None:
+    """SAE-Bench accepts the JSON; raises EvalError where it does not."""
+    from csae_bench.upstream.validation import validate_core
+
+    validate_core(result)
+
+
+@register_eval(
+    "core",
+    config=CoreConfig,
+    validate=validate,
+    headline={
+        "CE score": f"{_CORRECTED}.ce_loss_score",
+        "explained variance": f"{_CORRECTED}.explained_variance",
+        "L0": f"{_CORRECTED}.l0",
+        "alive": f"{_CORRECTED}.frac_alive",
+    },
+)
+def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
+    """SAE-Bench's core eval: reconstruction, sparsity, and what the language model loses."""
+    from csae_bench import models
+    from csae_bench.corpora import open_corpus
+    from csae_bench.upstream.core import CoreOutcome, CoreSettings, run_core
+    from csae_bench.upstream.fences import halving_batch, scaled_batches
+
+    def run(batch_size: int) -> CoreOutcome:
+        def n_batches(planned: int) -> int:
+            return scaled_batches(planned, planned=cfg.batch_size_prompts, actual=batch_size)
+
+        settings = CoreSettings(
+            dataset_name=cfg.dataset,
+            model_name=models.describe(ctx.model_name).name,
+            hook_name=ctx.hook_name,
+            context_size=cfg.context_size,
+            batch_size_prompts=batch_size,
+            n_eval_reconstruction_batches=n_batches(cfg.n_eval_reconstruction_batches),
+            n_eval_sparsity_variance_batches=n_batches(cfg.n_eval_sparsity_variance_batches),
+            exclude_special_tokens_from_reconstruction=cfg.exclude_special_tokens_from_reconstruction,
+            progress=ctx.progress,
+        )
+        return run_core(ctx.sae, ctx.model(), open_corpus(cfg.dataset, split="core"), settings)
+
+    outcome, halvings = halving_batch(run, cfg.batch_size_prompts)
+    return EvalResult(
+        metrics=outcome.metrics,
+        details=outcome.details,
+        eval_config=outcome.eval_config,
+        unstructured={
+            "corrected": outcome.corrected.values,
+            "reasons": {f"corrected.{k}": v for k, v in outcome.corrected.reasons.items()},
+            "upstream_undefined": outcome.upstream_undefined,
+            "data": outcome.data,
+            "batch_halvings": halvings,
+            "warnings": outcome.warnings,
+        },
+    )
