@@ -54,8 +54,8 @@ def test_a_term_adds_its_coefficient_times_its_value_to_the_loss(
 
 def test_a_term_moves_the_weights(architecture: str, make_sae: Any, make_step: Any) -> None:
     gradients = []
-    for losses in ({}, ON):
-        sae = make_sae(architecture, losses=losses)
+    for terms in ({}, ON):
+        sae = make_sae(architecture, losses=terms)
         sae.training_forward_pass(make_step(sae)).loss.backward()
         gradients.append(sae.W_enc.grad)
     assert not torch.equal(*gradients)
