@@ -1,0 +1,122 @@
+"""A buffer that shuffles pairs of activations and can be saved and restored exactly.
+
+sae_lens.training.mixing_buffer does the same in a generator, whose contents nobody can read: a
+training that resumes would continue on other batches than the one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+
+class PackedPairs(NamedTuple):
+    """Pairs as single rows, so that a permutation of the rows keeps each pair together."""
+
+    rows: Float[Tensor, "n width"]
+    """Anchor and positive beside each other: width is 2 * d_in."""
+    ids: Int64[Tensor, "n n_ids"]
+    """Where each pair comes from, on the CPU. A tensor of its own: bfloat16 rounds numbers above
+    256."""
+
+
+class MixingBuffer:
+    """Collects chunks of pairs and serves batches of a mixture of old and new ones.
+
+    As in SAELens: once `capacity` pairs are there they are permuted, `mix_fraction` of the
+    capacity stays for the next mixture and the rest is served in batches of `batch_size`.
+    `mix_fraction` 0 serves pairs in the order in which they came. What is held costs at most
+    about twice `capacity` and one chunk, for the time of a permutation.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        batch_size: int,
+        generator: torch.Generator,
+        *,
+        mix_fraction: float = 0.5,
+    ) -> None:
+        if capacity < batch_size:
+            raise ValueError(
+                f"The buffer holds {capacity} pairs; it must hold at least a batch of {batch_size}."
+            )
+        if not 0 <= mix_fraction <= 1:
+            raise ValueError(f"mix_fraction is {mix_fraction}; it must lie between 0 and 1.")
+        self.capacity = capacity
+        self.batch_size = batch_size
+        self.mix_fraction = mix_fraction
+        self._generator = generator
+        self._waiting: list[PackedPairs] = []
+        self._serving: PackedPairs | None = None
+        self._n_served = 0
+
+    def add(self, pairs: PackedPairs) -> None:
+        """Take in a chunk; only where `take` has just returned None."""
+        if self._serving is not None:
+            raise ValueError("The batches that are ready must be taken before more is added.")
+        self._waiting.append(pairs)
+        if sum(len(chunk.rows) for chunk in self._waiting) >= self.capacity:
+            self._mix()
+
+    def take(self) -> PackedPairs | None:
+        """The next batch, or None where another chunk is needed first."""
+        if self._serving is None:
+            return None
+        start, stop = self._n_served, self._n_served + self.batch_size
+        batch = PackedPairs(self._serving.rows[start:stop], self._serving.ids[start:stop])
+        self._n_served = stop
+        if stop == len(self._serving.rows):
+            self._serving, self._n_served = None, 0
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides what `take` returns from here on."""
+        serving = self._serving
+        return {
+            # clones: a view would be saved together with the whole tensor it looks into
+            "waiting": [(chunk.rows.clone(), chunk.ids.clone()) for chunk in self._waiting],
+            "serving": None
+            if serving is None
+            else (serving.rows[self._n_served :].clone(), serving.ids[self._n_served :].clone()),
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where the buffer stood that `state` was taken from."""
+        self._waiting = [PackedPairs(*chunk) for chunk in state["waiting"]]
+        self._serving = PackedPairs(*state["serving"]) if state["serving"] else None
+        self._n_served = 0
+        self._generator.set_state(state["generator"].cpu())
+
+    def _mix(self) -> None:
+        n = sum(len(chunk.rows) for chunk in self._waiting)
+        kept = int(self.capacity * self.mix_fraction)
+        n_serving = max(1, (n - kept) // self.batch_size) * self.batch_size
+        mixed = self._permuted(n)
+        self._serving = PackedPairs(mixed.rows[:n_serving], mixed.ids[:n_serving])
+        # a copy: a view would keep what is served alive until the next mixture
+        self._waiting = [PackedPairs(mixed.rows[n_serving:].clone(), mixed.ids[n_serving:].clone())]
+
+    def _permuted(self, n: int) -> PackedPairs:
+        chunks, self._waiting = self._waiting, []
+        newest = chunks[-1]  # restored chunks lie on the CPU, new ones where the model is
+        place = torch.arange(n)
+        if self.mix_fraction > 0:
+            # argsort inverts the permutation: row order[i] moves to place i
+            place = torch.argsort(torch.randperm(n, generator=self._generator))
+        mixed = PackedPairs(
+            newest.rows.new_empty(n, newest.rows.shape[1]),
+            newest.ids.new_empty(n, newest.ids.shape[1]),
+        )
+        start = 0
+        while chunks:  # each chunk is let go as soon as it is copied
+            rows, ids = chunks.pop(0)
+            to = place[start : start + len(rows)]
+            mixed.rows[to.to(mixed.rows.device)] = rows.to(mixed.rows.device)
+            mixed.ids[to] = ids
+            start += len(rows)
+        return mixed

@@ -1,0 +1,266 @@
+"""Trains the SAE that a configuration describes, into its checkpoint folder.
+
+<folder>/training_log.jsonl   one object a logged step
+<folder>/trainer/             what a resumed training needs: SAELens's form of a checkpoint and
+                              `stream_state.pt`; removed once training is finished
+<folder>/training.json        what it came to; written also where it stops early
+<folder>/inference/           the SAE, written last: where it is, training is finished
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import shutil
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import wandb
+from sae_lens.config import LoggingConfig, SAETrainerConfig
+from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE
+from sae_lens.saes.sae import SAE, TrainingSAE
+from safetensors import SafetensorError
+
+from csae_bench.config import ResolvedConfig, RunConfig, TrainedSae
+from csae_bench.errors import CsaeBenchError, TrainingError, UsageError
+from csae_bench.measuring import peak_memory_gib
+from csae_bench.pairs import PairStream
+from csae_bench.saes.building import training_sae
+from csae_bench.training_calibration import calibrate_threshold, mean_l0
+from csae_bench.training_data import pair_stream, sae_metadata, sample_rows
+from csae_bench.training_interruption import Interruption, interruption
+from csae_bench.training_log import LOG_FILE, TrainingLog
+from csae_bench.training_loop import ContrastiveSAETrainer
+from csae_bench.training_outcome import (
+    OUTCOME_FILE,
+    TrainingOutcome,
+    read_outcome,
+    write_outcome,
+)
+from csae_bench.training_state import StateFolder, seed_everything
+
+if TYPE_CHECKING:
+    from transformer_lens import HookedTransformer
+
+__all__ = ["TrainingOutcome", "sae_metadata", "sample_rows", "train"]
+
+N_ROWS_FOR_L0 = 16_384
+"""Fresh rows on which L0 is counted, in the form that was trained and in that of inference."""
+
+
+def train(
+    resolved: ResolvedConfig,
+    model: HookedTransformer | None,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    resume: bool = True,
+    progress: bool = True,
+) -> TrainingOutcome:
+    """Train to the end, from the state that a killed training left where there is one.
+
+    Equal configurations train to equal weights, killed and resumed or not, to the bit on a CPU.
+
+    Args:
+        model: the language model; None for generated activations.
+        folder: the checkpoint's own, named after the configuration's hash.
+        resume: False begins anew, and forgets even a finished training.
+
+    Raises:
+        TrainingError: zero steps, a loss that is not finite, memory ran out, or SIGTERM.
+        KeyboardInterrupt: Ctrl-C. As after SIGTERM, the state is saved.
+        DataError: the text is not there, malformed, or too little for one batch.
+    """
+    config = resolved.config
+    if not resume:
+        _forget(folder)
+    if (folder / "inference").is_dir():
+        StateFolder(folder / "trainer").remove()
+        return read_outcome(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    seed_everything(config.seed)
+    stream = pair_stream(config, model, device=device)
+    metadata = {**sae_metadata(resolved), "csae_bench_training_hash": folder.name}
+    sae = training_sae(_trained(config), d_in=stream.d_in, device=device, metadata=metadata)
+    outcome = _fit(config, sae, stream, folder, device=device, progress=progress)
+    return _finish(config, sae, stream, folder, outcome)
+
+
+def _fit(
+    config: RunConfig,
+    sae: TrainingSAE[Any],
+    stream: PairStream,
+    folder: Path,
+    *,
+    device: str,
+    progress: bool,
+) -> TrainingOutcome:
+    state = StateFolder(folder / "trainer")
+    log = TrainingLog(folder / LOG_FILE, every=config.training.log_every)
+    every = config.training.checkpoint_every
+    with interruption() as stop, _wandb_run(config):
+        trainer = ContrastiveSAETrainer(
+            _trainer_config(config, device),
+            sae,
+            stream,
+            gradient_clip_norm=config.training.gradient_clip_norm,
+            log=log,
+            after_step=lambda trainer: _after_step(trainer, state, stop, every),
+            progress=progress,
+        )
+        try:
+            _restore(trainer, state, log)
+            trainer.fit()
+        except (CsaeBenchError, KeyboardInterrupt):
+            write_outcome(folder, _outcome(trainer))
+            raise
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if "memory" not in str(error):
+                raise
+            write_outcome(folder, _outcome(trainer))
+            raise TrainingError(
+                f"Step {trainer.n_training_steps + 1}: memory ran out. Lower training.batch_size, "
+                f"sae.d_sae or activations.pairs_in_buffer. {error}"
+            ) from error
+    outcome = _outcome(trainer)
+    if outcome.executed_steps != outcome.planned_steps:
+        raise TrainingError(
+            f"{outcome.executed_steps} steps were made where {outcome.planned_steps} were planned."
+        )
+    return outcome
+
+
+def _restore(trainer: ContrastiveSAETrainer, state: StateFolder, log: TrainingLog) -> None:
+    found = state.find()
+    if found is None:
+        log.drop_after(0)
+        return
+    try:
+        trainer.sae.load_weights_from_checkpoint(found)
+        trainer.load_trainer_state(found)
+    except (OSError, RuntimeError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+        raise TrainingError(
+            f"{found}: training cannot go on from this state: {error}. Begin anew with --no-resume."
+        ) from error
+
+
+def _after_step(
+    trainer: ContrastiveSAETrainer, state: StateFolder, stop: Interruption, every: int
+) -> None:
+    step = trainer.n_training_steps
+    if stop.is_requested or (every and step % every == 0):
+        state.replace(lambda path: _save_state(trainer, path))
+    if stop.is_requested:
+        message = f"Training stopped after step {step}; the same command goes on from there."
+        raise KeyboardInterrupt(message) if stop.signal == signal.SIGINT else TrainingError(message)
+
+
+def _save_state(trainer: ContrastiveSAETrainer, path: Path) -> None:
+    trainer.sae.save_model(path)
+    trainer.save_trainer_state(path)
+
+
+def _finish(
+    config: RunConfig,
+    sae: TrainingSAE[Any],
+    stream: PairStream,
+    folder: Path,
+    outcome: TrainingOutcome,
+) -> TrainingOutcome:
+    """Calibrate, save what inference needs, and see that it does what was trained."""
+    if isinstance(sae, BatchTopKTrainingSAE) and config.training.calibration_tokens:
+        calibrate_threshold(sae, stream, config.training.calibration_tokens)
+    batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]
+    unfinished = folder / "inference.new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    sae.save_inference_model(unfinished)
+    inference = SAE.load_from_disk(unfinished, device=str(sae.device))
+    outcome = outcome.with_l0(
+        training=mean_l0(sae, batches),
+        inference=mean_l0(inference, batches),
+        threshold=sae.topk_threshold.item() if isinstance(sae, BatchTopKTrainingSAE) else None,
+    )
+    write_outcome(folder, outcome)
+    unfinished.rename(folder / "inference")
+    StateFolder(folder / "trainer").remove()
+    return outcome
+
+
+def _outcome(trainer: ContrastiveSAETrainer) -> TrainingOutcome:
+    loss = trainer.last_loss
+    return TrainingOutcome(
+        planned_steps=trainer.planned_steps,
+        executed_steps=trainer.n_training_steps,
+        n_tokens_used=trainer.n_training_steps * trainer.cfg.train_batch_size_samples,
+        final_loss=loss if loss is not None and math.isfinite(loss) else None,
+        wall_seconds=round(trainer.seconds, 3),
+        peak_memory_gib=peak_memory_gib(trainer.cfg.device),
+        epochs=trainer.data_provider.epochs,
+    )
+
+
+def _forget(folder: Path) -> None:
+    for name in ("inference", "inference.new"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    StateFolder(folder / "trainer").remove()
+    for name in (LOG_FILE, OUTCOME_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _trained(config: RunConfig) -> TrainedSae:
+    if not isinstance(config.sae, TrainedSae):
+        raise UsageError(f"sae.architecture is '{config.sae.architecture}', which is not trained.")
+    return config.sae
+
+
+def _trainer_config(config: RunConfig, device: str) -> SAETrainerConfig:
+    training, wandb_settings = config.training, config.training.wandb
+    logging = LoggingConfig(log_to_wandb=False)
+    if wandb_settings is not None:
+        logging = LoggingConfig(
+            wandb_project=wandb_settings.project,
+            wandb_entity=wandb_settings.entity,
+            run_name=wandb_settings.run_name,
+            wandb_log_frequency=training.log_every,
+        )
+    return SAETrainerConfig(
+        total_training_samples=training.n_tokens,
+        train_batch_size_samples=training.batch_size,
+        lr=training.learning_rate,
+        lr_end=training.learning_rate / 10,
+        lr_scheduler_name=training.lr_scheduler,
+        lr_warm_up_steps=training.lr_warm_up_steps,
+        lr_decay_steps=training.lr_decay_steps,
+        adam_beta1=training.adam_beta1,
+        adam_beta2=training.adam_beta2,
+        device=device,
+        autocast=training.autocast,
+        dead_feature_window=training.dead_latent_window,
+        logger=logging,
+    )
+
+
+@contextmanager
+def _wandb_run(config: RunConfig) -> Generator[None]:
+    settings = config.training.wandb
+    if settings is None:
+        yield
+        return
+    run = wandb.init(
+        project=settings.project,
+        entity=settings.entity,
+        name=settings.run_name,
+        config=config.model_dump(mode="json"),
+    )
+    try:
+        yield
+    except BaseException:
+        run.finish(exit_code=1)
+        raise
+    run.finish()

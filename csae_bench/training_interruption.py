@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM during training: noticed at once, acted on between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Whether someone asked training to stop."""
+
+    signal: signal.Signals | None = None
+
+    @property
+    def is_requested(self) -> bool:
+        """True from the first signal on."""
+        return self.signal is not None
+
+
+@contextmanager
+def interruption() -> Generator[Interruption]:
+    """Within it the first signal is only noted; a second one acts as it always does.
+
+    Stopping in the middle of a step would leave weights and counters that do not belong together.
+    Outside the main thread, where Python allows no handlers, nothing changes.
+    """
+    noted = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def note(number: int, _: FrameType | None) -> None:
+        noted.signal = signal.Signals(number)
+        _restore(before)
+
+    for number in SIGNALS:
+        signal.signal(number, note)
+    try:
+        yield noted
+    finally:
+        _restore(before)
+
+
+def _restore(handlers: Mapping[signal.Signals, object]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler or signal.SIG_DFL)  # pyright: ignore[reportArgumentType]

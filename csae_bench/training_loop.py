@@ -1,0 +1,285 @@
+"""SAELens's trainer on pairs: one loop over the planned steps, nothing of it silent."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import wandb
+from sae_lens.config import SAETrainerConfig
+from sae_lens.saes.sae import TrainingSAE, TrainStepOutput
+from sae_lens.training.sae_trainer import Evaluator, SAETrainer, SaveCheckpointFn
+from torch import Tensor
+from tqdm.auto import tqdm
+from typing_extensions import override
+
+from csae_bench.errors import TrainingError
+from csae_bench.loss_terms import LOSS_TERMS
+from csae_bench.measuring import peak_memory_gib
+from csae_bench.pairs import PairStream
+from csae_bench.saes.step import PairedStepInput, PairIds
+from csae_bench.training_log import TrainingLog, measurements
+from csae_bench.training_state import random_state, set_random_state
+
+N_BATCHES_FOR_SCALING = 16
+"""Batches from which the mean norm of activations is estimated; they are not trained on."""
+
+_STREAM_FILE = "stream_state.pt"
+
+
+class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
+    """Trains any of SAELens's architectures and ours on batches of a PairStream.
+
+    It differs from SAELens's in that
+    - the SAE is told which rows are pairs;
+    - it makes total_training_samples / train_batch_size_samples steps, rounded down, which is what
+      the learning rate's schedule is made for;
+    - a loss or gradient that is not finite stops it, before the weights are touched;
+    - its state holds the stream's place and the random generators, and its counters are those of
+      completed steps: resumed, it ends in the same weights, to the bit on a CPU.
+    """
+
+    data_provider: PairStream  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(
+        self,
+        cfg: SAETrainerConfig,
+        sae: TrainingSAE[Any],
+        data_provider: PairStream,
+        evaluator: Evaluator[Any] | None = None,
+        save_checkpoint_fn: SaveCheckpointFn | None = None,
+        *,
+        gradient_clip_norm: float = 1.0,
+        log: TrainingLog | None = None,
+        after_step: Callable[[ContrastiveSAETrainer], None] | None = None,
+        progress: bool = True,
+    ) -> None:
+        super().__init__(cfg, sae, data_provider, evaluator, save_checkpoint_fn)
+        self._gradient_clip_norm = gradient_clip_norm
+        self._log = log
+        self._after_step = after_step
+        self._progress = progress
+        self._last_loss: Tensor | None = None
+        self._line: dict[str, float] = {}
+        self._seconds_before = 0.0
+        self._started = self._logged_at = time.perf_counter()
+        self._n_samples_logged = 0
+
+    @property
+    def planned_steps(self) -> int:
+        """Steps that the samples suffice for."""
+        return self.cfg.total_training_steps
+
+    @property
+    def last_loss(self) -> float | None:
+        """Loss of the last completed step."""
+        return None if self._last_loss is None else self._last_loss.item()
+
+    @property
+    def seconds(self) -> float:
+        """Time since the start, of earlier attempts too."""
+        return self._seconds_before + time.perf_counter() - self._started
+
+    @override
+    def fit(self) -> TrainingSAE[Any]:
+        """Train to the last planned step, or from a restored state on to it.
+
+        Raises:
+            TrainingError: no step is planned; a loss or gradient is not finite.
+        """
+        if self.planned_steps == 0:
+            samples, batch = self.cfg.total_training_samples, self.cfg.train_batch_size_samples
+            raise TrainingError(
+                f"{samples} tokens / batch {batch} = 0 steps; need at least {batch}."
+            )
+        self.sae.to(self.cfg.device)
+        self._estimate_scaling()
+        with tqdm(
+            total=self.planned_steps,
+            initial=self.n_training_steps,
+            desc="Training SAE",
+            unit="step",
+            disable=not self._progress,
+        ) as bar:
+            while self.n_training_steps < self.planned_steps:
+                self._log_sparsity(self.maybe_reset_sparsity())
+                self._make_step(bar)
+                self._checkpoint_if_needed()
+                if self._after_step is not None:
+                    self._after_step(self)
+        self._log_sparsity(self.full_sparsity_window_log())
+        self._fold_scaling()
+        self.set_final_sae_metadata()
+        if self.cfg.save_final_checkpoint:
+            self.save_checkpoint(checkpoint_name=f"final_{self.n_training_samples}")
+        return self.sae
+
+    @override
+    def save_trainer_state(self, checkpoint_path: Path) -> None:
+        """SAELens's state, and the stream's place, the random generators and the time used."""
+        super().save_trainer_state(checkpoint_path)
+        state = {
+            "stream": self.data_provider.state_dict(),
+            "random": random_state(),
+            "seconds": self.seconds,
+            "last_loss": self.last_loss,
+        }
+        torch.save(state, checkpoint_path / _STREAM_FILE)
+
+    @override
+    def load_trainer_state(self, checkpoint_path: Path | str) -> None:
+        """Stand where `save_trainer_state` stood; on a stream not used yet."""
+        super().load_trainer_state(checkpoint_path)
+        state = torch.load(Path(checkpoint_path) / _STREAM_FILE, map_location="cpu")
+        self.data_provider.load_state_dict(state["stream"])
+        set_random_state(state["random"])
+        self._seconds_before = state["seconds"]
+        self._last_loss = None if state["last_loss"] is None else torch.tensor(state["last_loss"])
+        self._n_samples_logged = self.n_training_samples
+        self.checkpoint_thresholds = [
+            threshold
+            for threshold in self.checkpoint_thresholds
+            if threshold >= self.n_training_samples
+        ]
+        if self._log is not None:
+            self._log.drop_after(self.n_training_steps)
+
+    def _make_step(self, bar: tqdm[Any]) -> None:
+        output = self.step(next(self.data_provider))
+        self._last_loss = output.loss.detach()
+        if self.cfg.logger.log_to_wandb:
+            self._log_train_step(output)
+            self._run_and_log_evals()
+        if self._is_due():
+            self._write_log(output)
+            bar.set_postfix_str(f"loss {self.last_loss:.5g}", refresh=False)
+        self.n_training_steps += 1
+        bar.update()
+
+    @override
+    def _train_step(self, sae: TrainingSAE[Any], sae_in: Tensor) -> TrainStepOutput:
+        sae.train()
+        with self.autocast_if_enabled:
+            output = sae.training_forward_pass(
+                PairedStepInput(
+                    sae_in=sae_in,
+                    coefficients=self.get_coefficients(),
+                    dead_neuron_mask=self.dead_neurons,
+                    n_training_steps=self.n_training_steps,
+                    is_logging_step=self._is_logging_step() or self._is_due(),
+                    pairs=_on(sae_in.device, self.data_provider.pairs),
+                )
+            )
+        self._count_firing(output.feature_acts.detach())
+        if self._is_due():  # now, as the schedulers move on below
+            self._line = {"lr": self.optimizer.param_groups[0]["lr"], **self._terms(output)}
+        output.loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(sae.parameters(), self._gradient_clip_norm)
+        self._check_finite(output, norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.lr_scheduler.step()
+        for scheduler in self.coefficient_schedulers.values():
+            scheduler.step()
+        return output
+
+    @torch.no_grad()
+    def _count_firing(self, codes: Tensor) -> None:
+        firing = (codes.to_dense() if codes.is_sparse else codes) != 0
+        counts = firing.sum(0)
+        self.n_forward_passes_since_fired += 1
+        self.n_forward_passes_since_fired[counts > 0] = 0
+        self.act_freq_scores += counts
+        self.n_frac_active_samples += self.cfg.train_batch_size_samples
+
+    def _terms(self, output: TrainStepOutput) -> dict[str, float]:
+        """Of each contrastive term its coefficient, and its share of the gradient:
+
+        |gradient of coefficient * term| / |gradient of mse_loss|, both on W_enc.
+        """
+        terms = [name for name in output.losses if name in LOSS_TERMS]
+        if not terms:
+            return {}
+        line: dict[str, float] = {}
+        of_reconstruction = self._norm_on_encoder(output.losses["mse_loss"])
+        for name in terms:
+            of_term = self._norm_on_encoder(output.losses[name])
+            share = of_term / of_reconstruction if of_reconstruction > 0 else math.nan
+            line |= {
+                f"coefficient/{name}": self.get_coefficients()[name],
+                f"grad_share/{name}": share,
+            }
+        return line
+
+    def _norm_on_encoder(self, loss: Tensor) -> float:
+        if not loss.requires_grad:
+            return 0.0
+        (gradient,) = torch.autograd.grad(
+            loss, self.sae.W_enc, retain_graph=True, materialize_grads=True
+        )
+        return gradient.norm().item()
+
+    def _check_finite(self, output: TrainStepOutput, gradient_norm: Tensor) -> None:
+        values = {**output.losses, "loss": output.loss}
+        together = torch.stack([value.detach().float() for value in values.values()])
+        if torch.isfinite(together.sum() + gradient_norm):
+            return
+        step = self.n_training_steps + 1
+        n_bad = int((~output.sae_in.isfinite()).sum())
+        cause = f" {n_bad} of the activations of this batch are not finite." if n_bad else ""
+        for name, value in values.items():
+            if not torch.isfinite(value):
+                raise TrainingError(f"Step {step}: {name} is {value.item()}.{cause}")
+        raise TrainingError(
+            f"Step {step}: the norm of the gradient is {gradient_norm.item()}, though every loss "
+            f"is finite.{cause}"
+        )
+
+    def _is_due(self) -> bool:
+        return self._log is not None and self._log.is_due(
+            self.n_training_steps + 1, last=self.planned_steps
+        )
+
+    def _write_log(self, output: TrainStepOutput) -> None:
+        now = time.perf_counter()
+        n_samples = self.n_training_samples - self._n_samples_logged
+        line = {
+            "step": self.n_training_steps + 1,
+            **measurements(output),
+            "dead_latents": int(self.dead_neurons.sum()),
+            "tokens_per_second": round(n_samples / max(now - self._logged_at, 1e-9), 1),
+            "memory_gib": peak_memory_gib(self.cfg.device),
+            **self._line,
+        }
+        assert self._log is not None
+        self._log.write(line)
+        self._logged_at, self._n_samples_logged = now, self.n_training_samples
+
+    def _log_sparsity(self, values: dict[str, Any]) -> None:
+        if values and self.cfg.logger.log_to_wandb:
+            wandb.log(values, step=self.n_training_steps)
+
+    def _estimate_scaling(self) -> None:
+        if (
+            self.sae.cfg.normalize_activations != "expected_average_only_in"
+            or self.activation_scaler.scaling_factor is not None
+        ):
+            return
+        norms = [
+            next(self.data_provider).norm(dim=1).mean().item() for _ in range(N_BATCHES_FOR_SCALING)
+        ]
+        self.activation_scaler.scaling_factor = self.sae.cfg.d_in**0.5 * len(norms) / sum(norms)
+
+    def _fold_scaling(self) -> None:
+        if self.activation_scaler.scaling_factor is not None:
+            self.sae.fold_activation_norm_scaling_factor(self.activation_scaler.scaling_factor)
+            self.activation_scaler.scaling_factor = None
+
+
+def _on(device: torch.device, pairs: PairIds) -> PairIds:
+    group = None if pairs.group is None else pairs.group.to(device)
+    return PairIds(pairs.sequence.to(device), group)

@@ -1,0 +1,67 @@
+"""What a training came to, as `training.json` beside the checkpoint says it.
+
+Importing this imports neither torch nor sae_lens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from csae_bench.errors import ResultError
+
+OUTCOME_FILE = "training.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOutcome:
+    """One training, finished or stopped; `inference/` exists only where it is finished."""
+
+    planned_steps: int
+    """n_tokens / batch_size, rounded down."""
+    executed_steps: int
+    """Equal to the planned ones where training finished."""
+    n_tokens_used: int
+    """Rows trained on: executed steps * batch size."""
+    final_loss: float | None
+    """Loss of the last step; None before the first, or where it is not a number."""
+    wall_seconds: float
+    """Of all attempts together, where training was resumed."""
+    peak_memory_gib: float
+    epochs: int
+    """Passes over a finite dataset that were completed; 0 where no row was repeated."""
+    l0_training: float | None = None
+    """Mean active latents on fresh rows, in the form that was trained."""
+    l0_inference: float | None = None
+    """The same of the saved inference form, on the same rows."""
+    threshold: float | None = None
+    """Threshold of the saved JumpReLU, where the architecture is a BatchTopK."""
+
+    def with_l0(
+        self, *, training: float, inference: float, threshold: float | None
+    ) -> TrainingOutcome:
+        """The same, of an SAE that is finished."""
+        return replace(self, l0_training=training, l0_inference=inference, threshold=threshold)
+
+
+def write_outcome(folder: Path, outcome: TrainingOutcome) -> None:
+    """Write `training.json`, whole or not at all."""
+    path = folder / OUTCOME_FILE
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(asdict(outcome), indent=2, allow_nan=False) + "\n")
+    os.replace(unfinished, path)
+
+
+def read_outcome(folder: Path) -> TrainingOutcome:
+    """The outcome in a checkpoint folder.
+
+    Raises:
+        ResultError: there is none, or it is malformed.
+    """
+    path = folder / OUTCOME_FILE
+    try:
+        return TrainingOutcome(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ResultError(f"{path}: cannot be read as a training's outcome: {error}.") from error
