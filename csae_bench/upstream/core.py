@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from datasets import Dataset, IterableDataset
+from datasets import IterableDataset
 from sae_bench.evals.core import main as core_main
 from sae_bench.evals.core.eval_config import CoreEvalConfig
 from sae_bench.sae_bench_utils import general_utils
@@ -20,12 +20,20 @@ from sae_lens import SAE
 from transformer_lens import HookedTransformer
 
 from csae_bench.errors import ConfigError, DataError, ModelError, SaeError
-from csae_bench.upstream.corrected import Values, activation_values, reconstruction_values
+from csae_bench.upstream.corrected import (
+    NO_TOKENS,
+    Values,
+    activation_values,
+    missing,
+    reconstruction_values,
+)
 from csae_bench.upstream.fences import fence
 from csae_bench.upstream.observing import DataUse, ObservedStore, Observer
 
 SHUFFLE_SEED = 42
 """SAE-Bench's."""
+
+_MODEL_WIDE = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 
 Metrics = dict[str, dict[str, float | int]]
 
@@ -67,7 +75,7 @@ class CoreOutcome:
 def run_core(
     sae: SAE[Any],
     model: HookedTransformer,
-    dataset: Dataset | IterableDataset | str,
+    dataset: IterableDataset | str,
     settings: CoreSettings,
 ) -> CoreOutcome:
     """Evaluates `sae`, which is not changed, at the model's dtype and on the model's device.
@@ -76,12 +84,13 @@ def run_core(
         dataset: has a column `text`, `tokens` or `input_ids`; a name is loaded as SAE-Bench does.
 
     Raises:
-        ModelError: the tokenizer lacks a special token, or the context is too long.
-        SaeError: the model has no such hook.
+        ModelError: the tokenizer lacks a special token.
+        SaeError: the model has no such hook, or one of another width.
+        ConfigError: the context is longer than the model's.
         DataError: the dataset holds not a single sequence.
     """
     ignore_tokens = special_tokens(model, settings.model_name)
-    _check(model, settings)
+    _check(sae, model, settings)
     config = _core_eval_config(model, settings)
     observer = Observer(ignore_tokens)
     with fence() as warnings:
@@ -122,7 +131,7 @@ def run_core(
         corrected=_joined(
             reconstruction_values(sums.logits),
             activation_values(sums.activations),
-            _alive(features["feature_density"]),
+            _alive(features["feature_density"], sums.activations.n_tokens),
         ),
         upstream_undefined=undefined,
         data=data,
@@ -149,11 +158,16 @@ def special_tokens(model: HookedTransformer, model_name: str) -> set[int]:
     return {token_id for token_id in ids.values() if token_id is not None}
 
 
-def _check(model: HookedTransformer, settings: CoreSettings) -> None:
+def _check(sae: SAE[Any], model: HookedTransformer, settings: CoreSettings) -> None:
     if settings.hook_name not in model.hook_dict:
         raise SaeError(
             f"The SAE's hook_name is '{settings.hook_name}', which {settings.model_name} does not "
             f"have; its last residual stream is blocks.{model.cfg.n_layers - 1}.hook_resid_post."
+        )
+    if settings.hook_name.endswith(_MODEL_WIDE) and sae.cfg.d_in != model.cfg.d_model:
+        raise SaeError(
+            f"The SAE's d_in is {sae.cfg.d_in}; {settings.hook_name} of {settings.model_name} is "
+            f"{model.cfg.d_model} wide."
         )
     if settings.context_size > model.cfg.n_ctx:
         raise ConfigError(
@@ -207,7 +221,7 @@ def _formatted_copy(sae: SAE[Any], model: HookedTransformer, settings: CoreSetti
 def _open_store(
     model: HookedTransformer,
     sae: SAE[Any],
-    dataset: Dataset | IterableDataset | str,
+    dataset: IterableDataset | str,
     settings: CoreSettings,
 ) -> ObservedStore:
     try:
@@ -227,7 +241,9 @@ def _open_store(
     return store
 
 
-def _alive(densities: Sequence[float]) -> Values:
+def _alive(densities: Sequence[float], n_tokens: int) -> Values:
+    if n_tokens == 0:
+        return missing(("frac_alive", "dead_fraction"), NO_TOKENS)
     alive = sum(density > 0 for density in densities) / len(densities)
     return Values({"frac_alive": alive, "dead_fraction": 1 - alive}, {})
 

@@ -8,7 +8,7 @@ undefined is None, with the reason beside it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from torch import Tensor
 
 CHUNK_ELEMENTS = 2**22
 """Logits that are in float64 at once: 32 MiB, far below the logits SAE-Bench holds itself."""
+
+NO_TOKENS = "no token was used"
 
 
 class Values(NamedTuple):
@@ -180,12 +182,12 @@ def activation_values(sums: ActivationSums) -> Values:
         "explained_variance",
         sums.deviation - sums.residual,
         sums.deviation,
-        "the activations do not vary" if n else _NO_TOKENS,
+        "the activations do not vary" if n else NO_TOKENS,
     )
     results.mean("mse", sums.residual, n)
     results.mean("l2_norm_in", sums.norm_in, n)
     results.mean("l2_norm_out", sums.norm_out, n)
-    all_zero = "every activation is 0" if n else _NO_TOKENS
+    all_zero = "every activation is 0" if n else NO_TOKENS
     results.ratio("l2_ratio", sums.norm_ratio, n - sums.n_zero_in, all_zero)
     results.ratio(
         "relative_reconstruction_bias",
@@ -193,14 +195,14 @@ def activation_values(sums: ActivationSums) -> Values:
         sums.dot,
         "the reconstructions do not correlate with the activations (E[x . y] = 0)"
         if n
-        else _NO_TOKENS,
+        else NO_TOKENS,
     )
     undefined = f"undefined for {sums.n_cossim_undefined} of {n} tokens, where a vector is 0"
-    where_defined = undefined if n else _NO_TOKENS
+    where_defined = undefined if n else NO_TOKENS
     if sums.n_cossim_undefined:
         results.missing("cossim", undefined)
     else:
-        results.ratio("cossim", sums.cossim, n, _NO_TOKENS)
+        results.ratio("cossim", sums.cossim, n, NO_TOKENS)
     results.ratio("cossim_where_defined", sums.cossim, n_defined, where_defined)
     results.count("n_tokens_cossim_undefined", sums.n_cossim_undefined)
     results.mean("l0", sums.l0, n)
@@ -213,7 +215,9 @@ def _precise(values: Tensor) -> Tensor:
     return (values.cpu() if values.device.type == "mps" else values).double()
 
 
-_NO_TOKENS = "no token was used"
+def missing(names: Sequence[str], reason: str) -> Values:
+    """These values, none of them defined."""
+    return Values(dict.fromkeys(names), dict.fromkeys(names, reason))
 
 
 class _Results:
@@ -236,7 +240,7 @@ class _Results:
         self._reasons[name] = reason
 
     def mean(self, name: str, total: float, n: int) -> float:
-        self.ratio(name, total, n, _NO_TOKENS)
+        self.ratio(name, total, n, NO_TOKENS)
         return total / n if n else math.nan
 
     def ratio(self, name: str, numerator: float, denominator: float, if_zero: str) -> None:
