@@ -79,7 +79,8 @@ def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
         )
         return run_core(ctx.sae, ctx.model(), open_corpus(cfg.dataset, split="core"), settings)
 
-    outcome, halvings = halving_batch(run, cfg.batch_size_prompts)
+    halved = halving_batch(run, cfg.batch_size_prompts)
+    outcome = halved.result
     return EvalResult(
         metrics=outcome.metrics,
         details=outcome.details,
@@ -89,7 +90,7 @@ def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
             "reasons": {f"corrected.{k}": v for k, v in outcome.corrected.reasons.items()},
             "upstream_undefined": outcome.upstream_undefined,
             "data": outcome.data,
-            "batch_halvings": halvings,
+            "batch_halvings": halved.halvings,
             "warnings": outcome.warnings,
         },
     )

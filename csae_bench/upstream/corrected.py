@@ -239,11 +239,13 @@ class _Results:
         self._values[name] = None
         self._reasons[name] = reason
 
-    def mean(self, name: str, total: float, n: int) -> float:
+    def mean(self, name: str, total: float | int, n: int) -> float:
         self.ratio(name, total, n, NO_TOKENS)
         return total / n if n else math.nan
 
-    def ratio(self, name: str, numerator: float, denominator: float, if_zero: str) -> None:
+    def ratio(
+        self, name: str, numerator: float | int, denominator: float | int, if_zero: str
+    ) -> None:
         if denominator == 0:
             self.missing(name, if_zero)
             return

@@ -7,7 +7,8 @@ import gc
 import sys
 import warnings
 from collections.abc import Callable, Generator
-from typing import Generic, NamedTuple, TypedDict, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypedDict, TypeVar
 
 import torch
 
@@ -30,7 +31,8 @@ class Halving(TypedDict):
     error: str
 
 
-class Halved(NamedTuple, Generic[T]):
+@dataclass(frozen=True)
+class Halved(Generic[T]):
     """A result, and what it took to get it."""
 
     result: T

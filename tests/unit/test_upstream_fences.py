@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from csae_bench.errors import EvalError
-from csae_bench.upstream.fences import fence, halving_batch, is_out_of_memory, scaled_batches
+from csae_bench.upstream.fences import (
+    Halved,
+    fence,
+    halving_batch,
+    is_out_of_memory,
+    scaled_batches,
+)
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -57,10 +63,10 @@ def test_half_the_batch_is_tried_until_it_fits() -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1000 MiB.\nmore")
         return "done"
 
-    result, halvings = halving_batch(run, 16)
+    done = halving_batch(run, 16)
     assert tried == [16, 8, 4, 2]
-    assert result == "done"
-    assert halvings[-1] == {
+    assert done.result == "done"
+    assert done.halvings[-1] == {
         "batch_size": 4,
         "next_batch_size": 2,
         "error": "OutOfMemoryError: CUDA out of memory. Tried to allocate 1000 MiB.",
@@ -68,7 +74,7 @@ def test_half_the_batch_is_tried_until_it_fits() -> None:
 
 
 def test_a_batch_that_fits_is_not_halved() -> None:
-    assert halving_batch(lambda batch_size: batch_size, 16) == (16, [])
+    assert halving_batch(lambda batch_size: batch_size, 16) == Halved(16, [])
 
 
 def test_out_of_memory_with_a_batch_of_one_is_an_error_that_says_so() -> None:
