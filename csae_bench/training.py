@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import pickle
 import shutil
-import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,8 +156,9 @@ def _after_step(
     if stop.is_requested or (every and step % every == 0):
         state.replace(lambda path: _save_state(trainer, path))
     if stop.is_requested:
-        message = f"Training stopped after step {step}; the same command goes on from there."
-        raise KeyboardInterrupt(message) if stop.signal == signal.SIGINT else TrainingError(message)
+        raise stop.error(
+            f"Training stopped after step {step}; the same command goes on from there."
+        )
 
 
 def _save_state(trainer: ContrastiveSAETrainer, path: Path) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
+from csae_bench.errors import TrainingError
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -20,6 +22,11 @@ class Interruption:
     def is_requested(self) -> bool:
         """True from the first signal on."""
         return self.signal is not None
+
+    def error(self, message: str) -> BaseException:
+        """What to raise: KeyboardInterrupt after Ctrl-C, TrainingError after SIGTERM."""
+        is_keyboard = self.signal == signal.SIGINT
+        return KeyboardInterrupt(message) if is_keyboard else TrainingError(message)
 
 
 @contextmanager
