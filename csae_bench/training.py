@@ -144,8 +144,10 @@ def _restore(trainer: ContrastiveSAETrainer, state: StateFolder, log: TrainingLo
         trainer.sae.load_weights_from_checkpoint(found)
         trainer.load_trainer_state(found)
     except (OSError, RuntimeError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+        # not the error's own text: torch.load's advises to load what may be unsafe
         raise TrainingError(
-            f"{found}: training cannot go on from this state: {error}. Begin anew with --no-resume."
+            f"{found}: training cannot go on from this state, which is damaged or from another "
+            f"version ({type(error).__name__}). Begin anew with --no-resume."
         ) from error
 
 

@@ -44,9 +44,12 @@ class StateFolder:
         return self.path if self.path.exists() else None
 
     def remove(self) -> None:
-        """Leave nothing."""
-        for path in (self.path, self._new, self._old):
-            shutil.rmtree(path, ignore_errors=True)
+        """Leave nothing; a kill in the middle leaves nothing that `find` would find."""
+        for path in (self._old, self.path):
+            shutil.rmtree(self._new, ignore_errors=True)
+            if path.exists():
+                path.rename(self._new)
+        shutil.rmtree(self._new, ignore_errors=True)
 
 
 def seed_everything(seed: int) -> None:

@@ -1,0 +1,200 @@
+"""Equal seeds end in equal weights, killed and resumed or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from csae_bench.config import ResolvedConfig
+from csae_bench.errors import TrainingError
+from csae_bench.training import train
+from csae_bench.training_loop import ContrastiveSAETrainer
+from csae_bench.training_outcome import read_outcome
+
+Resolve = Callable[..., ResolvedConfig]
+
+SAES: dict[str, dict[str, Any]] = {
+    "contrastive_topk": {"k": 6},
+    "contrastive_batchtopk": {"k": 6},
+    "contrastive_jumprelu": {"l0_coefficient": 0.1, "l0_warm_up_steps": 30},
+    "contrastive": {"l1_coefficient": 0.5, "normalize_activations": "expected_average_only_in"},
+    "topk": {"k": 6},
+}
+TIMES = {"tokens_per_second", "memory_gib"}
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the trainer handles it."""
+
+
+def _sae(architecture: str) -> dict[str, Any]:
+    settings = {"architecture": architecture, "d_sae": 64, **SAES[architecture]}
+    if architecture.startswith("contrastive"):
+        settings["losses"] = {"rows": {"weight": 0.1, "warm_up_steps": 20}}
+    return settings
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "inference" / "sae_weights.safetensors")
+
+
+def _equal(one: Path, other: Path) -> bool:
+    mine, theirs = _weights(one), _weights(other)
+    return mine.keys() == theirs.keys() and all(torch.equal(mine[k], theirs[k]) for k in mine)
+
+
+def _log(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "training_log.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in TIMES} for line in lines]
+
+
+def _kill_at(step: int, monkeypatch: pytest.MonkeyPatch, kill: Callable[[], None]) -> None:
+    make_step = ContrastiveSAETrainer.step
+
+    def step_or_die(self: ContrastiveSAETrainer, batch: torch.Tensor) -> Any:
+        if self.n_training_steps == step:
+            kill()
+        return make_step(self, batch)
+
+    monkeypatch.setattr(ContrastiveSAETrainer, "step", step_or_die)
+
+
+def _raise_killed() -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize("architecture", SAES)
+def test_killed_and_resumed_training_ends_in_the_same_weights_and_log(
+    architecture: str, resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved = resolve(sae=_sae(architecture))
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    train(resolved, None, straight, progress=False)
+    with monkeypatch.context() as patched:
+        _kill_at(31, patched, _raise_killed)
+        with pytest.raises(Killed):
+            train(resolved, None, broken, progress=False)
+    assert not (broken / "inference").exists()
+    assert _log(broken)[-1]["step"] == 28, "a line that the resumed training must write again"
+    outcome = train(resolved, None, broken, progress=False)
+    assert _equal(straight, broken)
+    assert _log(straight) == _log(broken)
+    assert outcome.executed_steps == outcome.planned_steps == 40
+    assert outcome.l0_inference == read_outcome(straight).l0_inference
+
+
+def test_training_killed_by_sigkill_resumes(resolve: Resolve, tmp_path: Path) -> None:
+    resolved = resolve()
+    script = f"""
+import os, signal, torch
+from pathlib import Path
+torch.set_num_threads(1)
+from csae_bench.config import ResolvedConfig
+from csae_bench.training import train
+from csae_bench.training_loop import ContrastiveSAETrainer
+make_step = ContrastiveSAETrainer.step
+def step_or_die(self, batch):
+    if self.n_training_steps == 30:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return make_step(self, batch)
+ContrastiveSAETrainer.step = step_or_die
+resolved = ResolvedConfig.model_validate_json({resolved.model_dump_json()!r})
+train(resolved, None, Path({str(tmp_path / "broken")!r}), progress=False)
+"""
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    train(resolved, None, tmp_path / "broken", progress=False)
+    train(resolved, None, tmp_path / "straight", progress=False)
+    assert _equal(tmp_path / "straight", tmp_path / "broken")
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, TrainingError)]
+)
+def test_a_signal_saves_the_step_it_interrupts(
+    number: signal.Signals,
+    error: type[BaseException],
+    resolve: Resolve,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolved = resolve(training={"checkpoint_every": 0})
+    train(resolved, None, tmp_path / "straight", progress=False)
+    with monkeypatch.context() as patched:
+        _kill_at(17, patched, lambda: os.kill(os.getpid(), number))
+        with pytest.raises(error, match="stopped after step 18; the same command goes on"):
+            train(resolved, None, tmp_path / "broken", progress=False)
+    assert read_outcome(tmp_path / "broken").executed_steps == 18
+    train(resolved, None, tmp_path / "broken", progress=False)
+    assert _equal(tmp_path / "straight", tmp_path / "broken")
+
+
+def test_equal_seeds_train_to_equal_weights_and_another_seed_does_not(
+    resolve: Resolve, tmp_path: Path
+) -> None:
+    for name, seed in (("one", 3), ("same", 3), ("other", 4)):
+        torch.manual_seed(len(name))  # what came before must not matter
+        train(resolve(seed=seed), None, tmp_path / name, progress=False)
+    assert _equal(tmp_path / "one", tmp_path / "same")
+    assert not _equal(tmp_path / "one", tmp_path / "other")
+
+
+def test_a_finished_training_is_not_trained_again(
+    resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = train(resolve(), None, tmp_path, progress=False)
+    _kill_at(0, monkeypatch, _raise_killed)
+    (tmp_path / "trainer").mkdir()  # a kill between the last two operations
+    assert train(resolve(), None, tmp_path, progress=False) == outcome
+    assert not (tmp_path / "trainer").exists()
+
+
+def test_without_resume_training_begins_anew(
+    resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        _kill_at(20, patched, _raise_killed)
+        with pytest.raises(Killed):
+            train(resolve(), None, tmp_path, progress=False)
+    steps: list[int] = []
+    _kill_at(0, monkeypatch, lambda: steps.append(0))
+    train(resolve(), None, tmp_path, resume=False, progress=False)
+    train(resolve(), None, tmp_path, resume=False, progress=False)
+    assert steps == [0, 0]
+    assert [line["step"] for line in _log(tmp_path)] == [1, *range(4, 41, 4)]
+
+
+def test_a_broken_state_is_an_error_that_says_what_to_do(
+    resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        _kill_at(20, patched, _raise_killed)
+        with pytest.raises(Killed):
+            train(resolve(), None, tmp_path, progress=False)
+    for path in (tmp_path / "trainer").glob("*.pt"):
+        path.write_bytes(b"not a state")
+    with pytest.raises(TrainingError, match=r"trainer: training cannot go on .* --no-resume"):
+        train(resolve(), None, tmp_path, progress=False)
+
+
+def test_the_state_is_a_checkpoint_that_saelens_loads(
+    resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sae_lens.saes.sae import TrainingSAE
+
+    with monkeypatch.context() as patched:
+        _kill_at(25, patched, _raise_killed)
+        with pytest.raises(Killed):
+            train(resolve(), None, tmp_path, progress=False)
+    sae = TrainingSAE.load_from_disk(tmp_path / "trainer")
+    assert sae.cfg.architecture() == "contrastive_topk"
