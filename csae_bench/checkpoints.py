@@ -22,8 +22,9 @@ from csae_bench.config import (
 )
 from csae_bench.errors import UsageError
 from csae_bench.results.schema import Training
-from csae_bench.results.store import Store, read_json
+from csae_bench.results.store import Store
 from csae_bench.subjects import RunRequest, Subject
+from csae_bench.training_outcome import OUTCOME_FILE, read_outcome
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -68,7 +69,7 @@ def ensure_checkpoint(
 def training_of(subject: Subject, store: Store) -> Training | None:
     """What training was to do and did so far; None for an SAE that is not trained here.
 
-    A training that did not end well has the steps and the loss of its log's last line.
+    A training that was killed has the steps and the loss of its log's last line.
     """
     if not subject.config.is_trained or subject.training_hash is None:
         return None
@@ -77,28 +78,29 @@ def training_of(subject: Subject, store: Store) -> Training | None:
         "training_log": store.relative(log) if log.is_file() else None,
         "checkpoint": store.relative(subject.checkpoint) if subject.is_ready else None,
     }
-    outcome = read_json(subject.checkpoint / "training.json")
-    if outcome is None or not subject.is_ready:
-        settings = subject.config.training
-        last = _last_line(log)
-        executed = int(last.get("step", 0))
+    if (subject.checkpoint / OUTCOME_FILE).is_file():
+        outcome = read_outcome(subject.checkpoint)
         return Training(
-            planned_steps=settings.n_steps,
-            executed_steps=executed,
-            n_tokens=executed * settings.batch_size,
-            final_loss=last.get("loss"),
+            planned_steps=outcome.planned_steps,
+            executed_steps=outcome.executed_steps,
+            n_tokens=outcome.n_tokens_used,
+            final_loss=outcome.final_loss,
+            wall_seconds=outcome.wall_seconds,
+            peak_memory_gib=outcome.peak_memory_gib,
+            epochs=outcome.epochs,
+            l0_training=outcome.l0_training,
+            l0_inference=outcome.l0_inference,
             **places,
         )
-    known = ("planned_steps", "executed_steps", "final_loss", "wall_seconds", "peak_memory_gib")
+    settings = subject.config.training
+    last = _last_line(log)
+    executed = int(last.get("step", 0))
     return Training(
-        **{name: outcome[name] for name in known},
-        n_tokens=outcome["n_tokens_used"],
+        planned_steps=settings.n_steps,
+        executed_steps=executed,
+        n_tokens=executed * settings.batch_size,
+        final_loss=last.get("loss"),
         **places,
-        details={
-            name: value
-            for name, value in outcome.items()
-            if name not in (*known, "n_tokens_used") and not isinstance(value, dict | list)
-        },
     )
 
 

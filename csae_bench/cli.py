@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -35,12 +36,22 @@ class _Group(click.Group):
             # not click's exit code 1, which means a regression here
             click.echo("error: interrupted; run it again to go on from the last state.", err=True)
             ctx.exit(EXIT_FAILED)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception:
+            # a bug of ours: it must be seen, and must not end in Python's 1, a regression here
+            click.echo(traceback.format_exc(), err=True)
+            click.echo("error: this is a bug in csae-bench; please report it.", err=True)
+            ctx.exit(EXIT_FAILED)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="csae-bench", help="Show the version and exit.")
 def main() -> None:
     """Train contrastive sparse autoencoders and evaluate any SAE with SAE-Bench."""
+    # Threads that wait by spinning make a busy machine several times slower; torch must not have
+    # been imported yet.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _quiet_libraries()
 
 

@@ -18,7 +18,6 @@ from pydantic import ValidationError
 from csae_bench import memory
 from csae_bench.config import (
     GeneratorActivations,
-    MatryoshkaBatchTopKSae,
     ModelActivations,
     PcaSae,
     RunConfig,
@@ -28,6 +27,7 @@ from csae_bench.corpora import corpus_status
 from csae_bench.devices import pick_device
 from csae_bench.errors import CsaeBenchError, UsageError
 from csae_bench.evals import EvalConfig, get_eval
+from csae_bench.identity import hook_layer
 from csae_bench.subjects import Subject
 
 Outcome = Literal["ok", "problem", "unknown"]
@@ -42,6 +42,14 @@ class Check:
     """`unknown`: it cannot be checked on this machine."""
     message: str
 
+
+_HOOKS_OF_WIDTH_D_MODEL = (
+    "hook_resid_pre",
+    "hook_resid_mid",
+    "hook_resid_post",
+    "hook_attn_out",
+    "hook_mlp_out",
+)
 
 Findings = Iterator[tuple[Outcome, str]]
 
@@ -111,9 +119,9 @@ def _settings(subject: Subject) -> Findings:
         k = getattr(sae, "k", None)
         if k is not None and k > sae.d_sae:
             found.append(f"sae.k is {k}; it must be at most d_sae={sae.d_sae}")
-        widths = sae.widths() if isinstance(sae, MatryoshkaBatchTopKSae) else ()
-        if widths and k is not None and widths[0] < 1:
-            found.append(f"sae.matryoshka_widths begins with {widths[0]}; it must be at least 1")
+        target_l0 = getattr(sae, "target_l0", None)
+        if target_l0 is not None and target_l0 > sae.d_sae:
+            found.append(f"sae.target_l0 is {target_l0}; it must be at most d_sae={sae.d_sae}")
         n_pairs = training.batch_size // 2
         if config.activations.pairs_in_buffer < n_pairs:
             found.append(
@@ -184,8 +192,6 @@ def _model(subject: Subject) -> Findings:
             f"{subject.resolved.path}: activations.context_size is {activations.context_size}; "
             f"{model.name} takes at most {model.n_ctx} tokens.",
         )
-    from csae_bench.identity import hook_layer
-
     assert subject.hook_name is not None
     layer = hook_layer(subject.hook_name)
     if layer >= model.n_layers:
@@ -194,13 +200,18 @@ def _model(subject: Subject) -> Findings:
             f"{subject.resolved.path}: hook_name is '{subject.hook_name}'; {model.name} has "
             f"layers 0 to {model.n_layers - 1}.",
         )
-    elif not subject.hook_name.endswith(
-        ("hook_resid_post", "hook_resid_pre", "hook_resid_mid", "hook_mlp_out", "hook_attn_out")
-    ):
+    elif not subject.hook_name.endswith(_HOOKS_OF_WIDTH_D_MODEL):
         yield (
             "problem",
-            f"{subject.resolved.path}: hook_name is '{subject.hook_name}'; it must be the residual "
-            f"stream or a block's output of width d_model, such as blocks.{layer}.hook_resid_post.",
+            f"{subject.resolved.path}: hook_name is '{subject.hook_name}'; it must end in one of "
+            f"{', '.join(_HOOKS_OF_WIDTH_D_MODEL)}.",
+        )
+    d_in = subject.trained_d_in
+    if d_in is not None and d_in != model.d_model:
+        yield (
+            "problem",
+            f"{subject.checkpoint}: d_in is {d_in}; {model.name} has d_model={model.d_model}. "
+            "Name the model that the SAE was trained on with --model.",
         )
 
 

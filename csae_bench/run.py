@@ -64,7 +64,6 @@ def run(request: RunRequest, *, train_only: bool = False) -> Outcome:
     clock = _Clock()
     subject = _checked_subject(request, clock, train_only=train_only)
     device = pick_device(subject.config.device)
-    _set_threads(subject)
     loaded = _Loaded(subject, device)
     try:
         ensure_checkpoint(subject, request, device=device, load_model=loaded.model)
@@ -283,13 +282,6 @@ def _overall(cells: dict[str, Cell]) -> Status:
     return "ok"
 
 
-def _set_threads(subject: Subject) -> None:
-    if subject.config.threads is not None:
-        import torch
-
-        torch.set_num_threads(subject.config.threads)
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, float) and value == value and abs(value) != float("inf")
 
@@ -314,6 +306,7 @@ class _Loaded:
 
     def sae(self) -> SAE[Any]:
         if self._sae is None:
+            self._set_threads()
             from csae_bench.saes.loading import load_sae
 
             self._sae = load_sae(self.subject.checkpoint, device=self.device)
@@ -323,10 +316,17 @@ class _Loaded:
     def model(self, name: str) -> HookedTransformer:
         true_name = models.describe(name).name
         if true_name not in self._models:
+            self._set_threads()
             self._models[true_name] = models.load(
                 name, device=self.device, dtype=self.subject.config.model_dtype
             )
         return self._models[true_name]
+
+    def _set_threads(self) -> None:
+        if self.subject.config.threads is not None:
+            import torch
+
+            torch.set_num_threads(self.subject.config.threads)
 
 
 def _fill_metadata(sae: SAE[Any], subject: Subject) -> None:

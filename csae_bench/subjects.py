@@ -73,6 +73,8 @@ class Subject:
     """Hash of what decides the weights; None for an SAE that came as a folder."""
     of: Subject | None = None
     """The SAE that a `permuted` control permutes."""
+    trained_d_in: int | None = None
+    """Width of the activations that an SAE which came as a folder takes."""
 
     @property
     def config(self) -> RunConfig:
@@ -174,6 +176,7 @@ def _of_folder(request: RunRequest, folder: Path) -> Subject:
         sae_id=sae_id,
         checkpoint=folder,
         training_hash=None,
+        trained_d_in=cfg.get("d_in"),
     )
 
 

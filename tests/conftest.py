@@ -8,3 +8,5 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.setdefault("WANDB_MODE", "disabled")
+# before torch is: threads that wait by spinning make a busy machine several times slower
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

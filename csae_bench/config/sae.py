@@ -22,14 +22,14 @@ from csae_bench.loss_terms import LOSS_TERMS, TermSettings
 
 
 class SaeSettings(Settings):
-    """What every SAE has."""
-
-    apply_b_dec_to_input: bool = True
-    """Subtract the decoder's bias before encoding."""
+    """Base of the settings of every SAE."""
 
 
 class TrainedSae(SaeSettings):
     """What every SAE that is trained has."""
+
+    apply_b_dec_to_input: bool = True
+    """Subtract the decoder's bias before encoding."""
 
     d_sae: Count = 1024
     """Latents."""

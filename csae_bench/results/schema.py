@@ -56,7 +56,12 @@ class Training(Record):
     """Path of the checkpoint, relative to the results folder."""
     wall_seconds: float | None = None
     peak_memory_gib: float | None = None
-    details: dict[str, float | int | str | None] = {}
+    epochs: int = 0
+    """Passes over a finite dataset that were completed; 0 where no row was used twice."""
+    l0_training: float | None = None
+    """Mean active latents in the form that was trained."""
+    l0_inference: float | None = None
+    """The same of the saved inference form, on the same rows."""
 
 
 class RunRecord(Record):

@@ -1,0 +1,48 @@
+"""Running the command line in this process, at sizes that take seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from csae_bench.cli import main
+
+SMALL = (
+    "--set", "sae.d_sae=256",
+    "--set", "training.n_tokens=20480",
+    "--set", "training.batch_size=1024",
+    "--set", "training.lr_warm_up_steps=2",
+    "--set", "training.lr_decay_steps=4",
+    "--set", "activations.pairs_in_buffer=2048",
+    "--set", "threads=1",
+    "--set", "evals.core.n_eval_reconstruction_batches=2",
+    "--set", "evals.core.n_eval_sparsity_variance_batches=2",
+    "--set", "evals.core.context_size=64",
+)  # fmt: skip
+"""Flags that make a run of custom_sae or of a twin take seconds."""
+
+CsaeBench = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def csae_bench() -> CsaeBench:
+    """Calls the command line; the result has exit_code, stdout and stderr."""
+    runner = CliRunner()
+
+    def call(*arguments: str | Path) -> Result:
+        return runner.invoke(main, [str(argument) for argument in arguments])
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def finished(csae_bench: CsaeBench, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder in which a small custom_sae was trained and evaluated."""
+    results = tmp_path_factory.mktemp("finished")
+    flags = ("--set", "sae.losses.rows.warm_up_steps=2", *SMALL)
+    outcome = csae_bench("run", "--sae", "custom_sae", "--results", results, *flags)
+    assert outcome.exit_code == 0, outcome.stderr
+    return results

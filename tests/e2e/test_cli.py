@@ -1,0 +1,157 @@
+"""The command line itself: its help, its errors, `doctor` and `list`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from csae_bench.cli import main
+from tests.e2e.conftest import CsaeBench
+
+
+def _commands(group: click.Command, path: str = "csae-bench") -> list[tuple[str, click.Command]]:
+    inner = getattr(group, "commands", {})
+    return [(path, group), *(c for n, g in inner.items() for c in _commands(g, f"{path} {n}"))]
+
+
+@pytest.mark.parametrize(("path", "command"), _commands(main))
+def test_every_command_and_every_option_has_help(path: str, command: click.Command) -> None:
+    assert command.help, path
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{path} {parameter.opts}"
+
+
+def test_help_imports_no_library_that_takes_time() -> None:
+    code = (
+        "import sys\nfrom csae_bench.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "slow = {'torch', 'transformers', 'sae_lens', 'sae_bench', 'datasets', 'pydantic'}\n"
+        "assert not slow & set(sys.modules), slow & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_list_imports_no_torch() -> None:
+    code = (
+        "import sys\nfrom csae_bench.listing import listing\n"
+        "found = listing()\nassert 'core' in found['evals'] and 'custom_sae' in found['saes']\n"
+        "assert 'tiny-gemma2-it' in found['models']\n"
+        "slow = {'torch', 'transformers', 'sae_lens', 'sae_bench', 'datasets'}\n"
+        "assert not slow & set(sys.modules), slow & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_named_sae_has_a_line_of_description(csae_bench: CsaeBench) -> None:
+    found = json.loads(csae_bench("list", "saes", "--json").stdout)
+    assert all(found["saes"].values())
+
+
+def test_an_unknown_kind_to_list_is_an_error(csae_bench: CsaeBench) -> None:
+    outcome = csae_bench("list", "eval")
+    assert outcome.exit_code == 2
+    assert "Did you mean 'evals'?" in outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["seed_run_1", "seed_run_5"])
+def test_doctor_refuses_the_seed_experiments_runs_with_the_arithmetic(
+    name: str, csae_bench: CsaeBench
+) -> None:
+    outcome = csae_bench("doctor", "--sae", name, "--json")
+    checks = json.loads(outcome.stdout)["checks"]
+    problems = [check["message"] for check in checks if check["outcome"] == "problem"]
+    assert outcome.exit_code == 2
+    assert len(problems) == 1
+    assert "1000 tokens / batch" in problems[0]
+    assert "= 0 steps; need at least" in problems[0]
+
+
+def test_doctor_says_of_gemma_what_cannot_be_checked_here_and_nothing_worse(
+    csae_bench: CsaeBench,
+) -> None:
+    outcome = csae_bench("doctor", "--sae", "gemma_2_2b", "--json")
+    checks = json.loads(outcome.stdout)["checks"]
+    assert outcome.exit_code == 0
+    assert {check["outcome"] for check in checks} == {"ok", "unknown"}
+    assert {check["name"] for check in checks if check["outcome"] == "unknown"} >= {"model", "data"}
+
+
+def test_doctor_reports_typos_and_zero_steps_together(csae_bench: CsaeBench) -> None:
+    flags = ("--set", "sae.kk=3", "--set", "training.n_tokens=100")
+    outcome = csae_bench("doctor", "--sae", "topk", "--json", *flags)
+    text = " ".join(check["message"] for check in json.loads(outcome.stdout)["checks"])
+    assert outcome.exit_code == 2
+    assert "unknown key 'sae.kk'" in text
+    assert "0 steps" in text
+
+
+def test_a_device_that_the_flag_asks_for_and_is_not_there_is_a_problem(
+    csae_bench: CsaeBench,
+) -> None:
+    outcome = csae_bench("doctor", "--sae", "topk", "--device", "cuda:9", "--json")
+    checks = {c["name"]: c["outcome"] for c in json.loads(outcome.stdout)["checks"]}
+    assert outcome.exit_code == 2
+    assert checks["device"] == "problem"
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("--sae", "nonesuch"), "Unknown SAE configuration"),
+        (("--sae", "custom_se"), "Did you mean 'custom_sae'"),
+        (("--sae", "missing/file.yaml"), "no such file"),
+        (("--sae", "topk", "--model", "gemma-3"), "Unknown model 'gemma-3'"),
+        (("--sae", "topk", "--evals", "croe"), "Did you mean 'core'"),
+        (("--sae", "topk", "--set", "evals.core.contxt_size=1"), "Did you mean 'context_size'"),
+        (("--sae", "topk", "--set", "hook_name=blocks.9.hook_resid_post"), "layers 0 to 3"),
+        (("--sae", "topk", "--set", "activations.context_size=512"), "at most 256 tokens"),
+        (("--sae", "topk", "--set", "activations.dataset=./nowhere"), "no such folder"),
+        (("--sae", "topk", "--device", "gpu"), "must be auto, cpu, cuda"),
+    ],
+)
+def test_a_users_mistake_is_a_sentence_and_exit_2(
+    flags: tuple[str, ...], expected: str, csae_bench: CsaeBench, tmp_path: Path
+) -> None:
+    outcome = csae_bench("run", *flags, "--results", tmp_path)
+    assert outcome.exit_code == 2
+    assert expected in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_an_unwritable_results_folder_is_a_sentence_and_exit_2(
+    csae_bench: CsaeBench, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    outcome = csae_bench("run", "--sae", "topk", "--results", tmp_path / "taken" / "r")
+    assert outcome.exit_code == 2
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_bug_of_ours_is_not_mistaken_for_a_regression(
+    csae_bench: CsaeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("csae_bench.listing.listing", broken)
+    outcome = csae_bench("list")
+    assert outcome.exit_code == 4
+    assert "a bug in csae-bench" in outcome.stderr
+
+
+def test_ctrl_c_is_not_mistaken_for_a_regression(
+    csae_bench: CsaeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("csae_bench.listing.listing", interrupted)
+    assert csae_bench("list").exit_code == 4

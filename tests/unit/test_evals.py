@@ -1,0 +1,64 @@
+"""csae_bench/evals.py, and what every eval keeps to."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from csae_bench.errors import UnknownNameError
+from csae_bench.evals import EvalConfig, discover, get_eval
+
+FOLDER = Path(__file__).parents[2] / "evals"
+FILES = sorted(FOLDER.glob("*.py"))
+SLOW = {"torch", "transformers", "transformer_lens", "sae_lens", "sae_bench", "datasets", "sklearn"}
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("name", discover())
+def test_an_eval_is_registered_under_its_files_name_with_settings_and_a_summary(name: str) -> None:
+    spec = get_eval(name)
+    assert spec.name == name
+    assert spec.summary
+    assert issubclass(spec.config, EvalConfig)
+    for field, info in spec.config.model_fields.items():
+        assert info.description, f"{name}.{field} has no description"
+        assert not info.is_required(), f"{name}.{field} has no default"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_evals_import_neither_each_other_nor_sae_bench(path: Path) -> None:
+    imported = _imports(path)
+    assert not {name for name in imported if name.startswith("csae_bench.evals.")}
+    assert not {name for name in imported if name.split(".")[0] in {"evals", "sae_bench"}}
+
+
+def test_importing_every_eval_imports_no_slow_library() -> None:
+    code = (
+        "import sys\nfrom csae_bench.evals import discover, get_eval\n"
+        f"[get_eval(name) for name in discover()]\nslow = {SLOW!r} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_there_is_no_package_called_evals() -> None:
+    assert not (FOLDER / "__init__.py").exists()
+
+
+def test_an_unknown_eval_suggests_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'core'"):
+        get_eval("croe")
