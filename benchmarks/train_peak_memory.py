@@ -7,6 +7,7 @@ is the peak resident memory of this process, libraries included, after both.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -15,12 +16,14 @@ from pathlib import Path
 from csae_bench.config import ResolvedConfig, RunConfig
 from csae_bench.measuring import peak_memory_gib
 
+FIGURES = ("train_peak_memory_16k",)
 N_STEPS = 20
 BATCH = 2048
 
 
 def main() -> None:
     """Print `BENCH train_peak_memory_16k <GiB> GiB`."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
     for d_sae in (2304, 16384):
         _train(d_sae)
     print(f"BENCH train_peak_memory_16k {peak_memory_gib('cpu'):.2f} GiB")
