@@ -188,11 +188,12 @@ def _hub_stream(name: str) -> IterableDataset:
 
     try:
         stream: Any = datasets.load_dataset(name, split="train", streaming=True)
+        columns = stream.column_names or list(next(iter(stream), {}))
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(
             f"dataset '{name}': there is no such folder, and it cannot be had from the hub: {error}"
         ) from error
-    columns = stream.column_names
-    if columns is not None and "text" not in columns:
+    if "text" not in columns:
         raise DataError(f"dataset '{name}': {_no_text(columns)}")
-    return stream
+    # SAELens prefers a column of tokens where there is one, whatever tokenizer made them
+    return stream.select_columns(["text"])

@@ -12,14 +12,12 @@ from __future__ import annotations
 import math
 import pickle
 import shutil
-from collections.abc import Generator
-from contextlib import contextmanager
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import wandb
-from sae_lens.config import LoggingConfig, SAETrainerConfig
 from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE
 from sae_lens.saes.sae import SAE, TrainingSAE
 from safetensors import SafetensorError
@@ -40,6 +38,7 @@ from csae_bench.training_outcome import (
     read_outcome,
     write_outcome,
 )
+from csae_bench.training_settings import trainer_config, wandb_run
 from csae_bench.training_state import StateFolder, seed_everything
 
 if TYPE_CHECKING:
@@ -103,9 +102,9 @@ def _fit(
     state = StateFolder(folder / "trainer")
     log = TrainingLog(folder / LOG_FILE, every=config.training.log_every)
     every = config.training.checkpoint_every
-    with interruption() as stop, _wandb_run(config):
+    with interruption() as stop, wandb_run(config):
         trainer = ContrastiveSAETrainer(
-            _trainer_config(config, device),
+            trainer_config(config, device),
             sae,
             stream,
             gradient_clip_norm=config.training.gradient_clip_norm,
@@ -156,7 +155,12 @@ def _after_step(
 ) -> None:
     step = trainer.n_training_steps
     if stop.is_requested or (every and step % every == 0):
-        state.replace(lambda path: _save_state(trainer, path))
+        try:
+            state.replace(lambda path: _save_state(trainer, path))
+        except OSError as error:
+            raise TrainingError(
+                f"{state.path}: the state after step {step} cannot be written: {error.strerror}."
+            ) from error
     if stop.is_requested:
         raise stop.error(
             f"Training stopped after step {step}; the same command goes on from there."
@@ -176,6 +180,7 @@ def _finish(
     outcome: TrainingOutcome,
 ) -> TrainingOutcome:
     """Calibrate, save what inference needs, and see that it does what was trained."""
+    started = time.perf_counter()
     if isinstance(sae, BatchTopKTrainingSAE) and config.training.calibration_tokens:
         calibrate_threshold(sae, stream, config.training.calibration_tokens)
     batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]
@@ -183,10 +188,13 @@ def _finish(
     shutil.rmtree(unfinished, ignore_errors=True)
     sae.save_inference_model(unfinished)
     inference = SAE.load_from_disk(unfinished, device=str(sae.device))
-    outcome = outcome.with_l0(
-        training=mean_l0(sae, batches),
-        inference=mean_l0(inference, batches),
+    outcome = replace(
+        outcome,
+        l0_training=mean_l0(sae, batches),
+        l0_inference=mean_l0(inference, batches),
         threshold=sae.topk_threshold.item() if isinstance(sae, BatchTopKTrainingSAE) else None,
+        peak_memory_gib=peak_memory_gib(str(sae.device)),
+        wall_seconds=round(outcome.wall_seconds + time.perf_counter() - started, 3),
     )
     write_outcome(folder, outcome)
     unfinished.rename(folder / "inference")
@@ -219,50 +227,3 @@ def _trained(config: RunConfig) -> TrainedSae:
     if not isinstance(config.sae, TrainedSae):
         raise UsageError(f"sae.architecture is '{config.sae.architecture}', which is not trained.")
     return config.sae
-
-
-def _trainer_config(config: RunConfig, device: str) -> SAETrainerConfig:
-    training, wandb_settings = config.training, config.training.wandb
-    logging = LoggingConfig(log_to_wandb=False)
-    if wandb_settings is not None:
-        logging = LoggingConfig(
-            wandb_project=wandb_settings.project,
-            wandb_entity=wandb_settings.entity,
-            run_name=wandb_settings.run_name,
-            wandb_log_frequency=training.log_every,
-        )
-    return SAETrainerConfig(
-        total_training_samples=training.n_tokens,
-        train_batch_size_samples=training.batch_size,
-        lr=training.learning_rate,
-        lr_end=training.learning_rate / 10,
-        lr_scheduler_name=training.lr_scheduler,
-        lr_warm_up_steps=training.lr_warm_up_steps,
-        lr_decay_steps=training.lr_decay_steps,
-        adam_beta1=training.adam_beta1,
-        adam_beta2=training.adam_beta2,
-        device=device,
-        autocast=training.autocast,
-        dead_feature_window=training.dead_latent_window,
-        logger=logging,
-    )
-
-
-@contextmanager
-def _wandb_run(config: RunConfig) -> Generator[None]:
-    settings = config.training.wandb
-    if settings is None:
-        yield
-        return
-    run = wandb.init(
-        project=settings.project,
-        entity=settings.entity,
-        name=settings.run_name,
-        config=config.model_dump(mode="json"),
-    )
-    try:
-        yield
-    except BaseException:
-        run.finish(exit_code=1)
-        raise
-    run.finish()

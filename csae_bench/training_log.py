@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from sae_lens.saes.sae import TrainStepOutput
+from torch import Tensor
 
 from csae_bench.loss_terms import LOSS_TERMS
 
@@ -75,5 +76,32 @@ def measurements(output: TrainStepOutput) -> dict[str, float]:
     return line
 
 
+def term_measurements(
+    output: TrainStepOutput, coefficients: Mapping[str, float], W_enc: Tensor
+) -> dict[str, float]:
+    """Of each contrastive term its coefficient, and its share of the gradient:
+
+    |gradient of coefficient * term| / |gradient of mse_loss|, both on W_enc. Costs a backward pass
+    for each term and one for the reconstruction; the graph is kept for the pass that trains.
+    """
+    terms = [name for name in output.losses if name in LOSS_TERMS]
+    if not terms:
+        return {}
+    line: dict[str, float] = {}
+    of_reconstruction = _gradient_norm(output.losses["mse_loss"], W_enc)
+    for name in terms:
+        of_term = _gradient_norm(output.losses[name], W_enc)
+        share = of_term / of_reconstruction if of_reconstruction > 0 else math.nan
+        line |= {f"coefficient/{name}": coefficients[name], f"grad_share/{name}": share}
+    return line
+
+
+def _gradient_norm(loss: Tensor, weights: Tensor) -> float:
+    if not loss.requires_grad:
+        return 0.0
+    (gradient,) = torch.autograd.grad(loss, weights, retain_graph=True, materialize_grads=True)
+    return gradient.norm().item()
+
+
 def _value(number: object) -> float:
-    return number.item() if isinstance(number, torch.Tensor) else float(number)  # pyright: ignore[reportArgumentType]
+    return number.item() if isinstance(number, Tensor) else float(number)  # pyright: ignore[reportArgumentType]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +17,10 @@ from tqdm.auto import tqdm
 from typing_extensions import override
 
 from csae_bench.errors import TrainingError
-from csae_bench.loss_terms import LOSS_TERMS
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.step import PairedStepInput, PairIds
-from csae_bench.training_log import TrainingLog, measurements
+from csae_bench.training_log import TrainingLog, measurements, term_measurements
 from csae_bench.training_state import random_state, set_random_state
 
 N_BATCHES_FOR_SCALING = 16
@@ -176,7 +174,10 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             )
         self._count_firing(output.feature_acts.detach())
         if self._is_due():  # now, as the schedulers move on below
-            self._line = {"lr": self.optimizer.param_groups[0]["lr"], **self._terms(output)}
+            self._line = {
+                "lr": self.optimizer.param_groups[0]["lr"],
+                **term_measurements(output, self.get_coefficients(), sae.W_enc),
+            }
         output.loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(sae.parameters(), self._gradient_clip_norm)
         self._check_finite(output, norm)
@@ -195,33 +196,6 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         self.n_forward_passes_since_fired[counts > 0] = 0
         self.act_freq_scores += counts
         self.n_frac_active_samples += self.cfg.train_batch_size_samples
-
-    def _terms(self, output: TrainStepOutput) -> dict[str, float]:
-        """Of each contrastive term its coefficient, and its share of the gradient:
-
-        |gradient of coefficient * term| / |gradient of mse_loss|, both on W_enc.
-        """
-        terms = [name for name in output.losses if name in LOSS_TERMS]
-        if not terms:
-            return {}
-        line: dict[str, float] = {}
-        of_reconstruction = self._norm_on_encoder(output.losses["mse_loss"])
-        for name in terms:
-            of_term = self._norm_on_encoder(output.losses[name])
-            share = of_term / of_reconstruction if of_reconstruction > 0 else math.nan
-            line |= {
-                f"coefficient/{name}": self.get_coefficients()[name],
-                f"grad_share/{name}": share,
-            }
-        return line
-
-    def _norm_on_encoder(self, loss: Tensor) -> float:
-        if not loss.requires_grad:
-            return 0.0
-        (gradient,) = torch.autograd.grad(
-            loss, self.sae.W_enc, retain_graph=True, materialize_grads=True
-        )
-        return gradient.norm().item()
 
     def _check_finite(self, output: TrainStepOutput, gradient_norm: Tensor) -> None:
         values = {**output.losses, "loss": output.loss}

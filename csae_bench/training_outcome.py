@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from csae_bench.errors import ResultError
@@ -38,12 +38,6 @@ class TrainingOutcome:
     """The same of the saved inference form, on the same rows."""
     threshold: float | None = None
     """Threshold of the saved JumpReLU, where the architecture is a BatchTopK."""
-
-    def with_l0(
-        self, *, training: float, inference: float, threshold: float | None
-    ) -> TrainingOutcome:
-        """The same, of an SAE that is finished."""
-        return replace(self, l0_training=training, l0_inference=inference, threshold=threshold)
 
 
 def write_outcome(folder: Path, outcome: TrainingOutcome) -> None:

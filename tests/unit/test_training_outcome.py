@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ OUTCOME = TrainingOutcome(
 
 
 def test_outcome_round_trips(tmp_path: Path) -> None:
-    finished = OUTCOME.with_l0(training=16.0, inference=16.1, threshold=0.2)
+    finished = replace(OUTCOME, l0_training=16.0, l0_inference=16.1, threshold=0.2)
     write_outcome(tmp_path, finished)
     assert read_outcome(tmp_path) == finished
 

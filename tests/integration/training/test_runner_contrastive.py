@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dataset is not tokenized")
+
+
+@pytest.fixture(autouse=True)
+def _handlers_of_signals() -> Iterator[None]:  # the stock runner leaves its own behind
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
