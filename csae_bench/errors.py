@@ -11,7 +11,7 @@ CsaeBenchError
 ├── RunError              4  a run that started and did not end well
 │   ├── TrainingError     4  non-finite loss, no pairs, a term without gradient
 │   └── EvalError         4  an eval that raised or left no result
-└── ResultError           4  a result or record on disk that cannot be read
+└── ResultError           4  a result or record that cannot be read or written
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class EvalError(RunError):
 
 
 class ResultError(CsaeBenchError):
-    """A result or record on disk that cannot be read."""
+    """A result or record that cannot be read or written."""
 
 
 def did_you_mean(name: str, available: Iterable[str]) -> str:

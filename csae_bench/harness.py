@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ import numpy as np
 
 from csae_bench import identity, models
 from csae_bench.corpora import corpus_fingerprint
-from csae_bench.errors import CsaeBenchError, EvalError, ResultError
+from csae_bench.errors import EvalError, ResultError
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, EvalSpec, get_eval
+from csae_bench.failures import failure_of
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.results.envelope import Provenance, eval_result, not_finite, value_at
 from csae_bench.results.schema import Cell, Failure
@@ -177,16 +177,11 @@ class Harness:
             summary={title: value_at(result, place) for title, place in spec.headline.items()},
         )
 
-    def _failed(self, name: str, error: BaseException, seconds: float) -> Cell:
-        message = str(error) or type(error).__name__
-        if not isinstance(error, CsaeBenchError):
-            report = self.store.artifacts(name, self.subject.release, self.subject.sae_id)
-            report.mkdir(parents=True, exist_ok=True)
-            (report / "traceback.txt").write_text("".join(traceback.format_exception(error)))
-            message += f" (where: {report / 'traceback.txt'})"
+    def _failed(self, name: str, error: Exception, seconds: float) -> Cell:
+        artifacts = self.store.artifacts(name, self.subject.release, self.subject.sae_id)
         return Cell(
             status="failed",
-            reasons=(Failure(kind=type(error).__name__, message=message),),
+            reasons=(failure_of(error, artifacts),),
             wall_seconds=round(seconds, 3),
             peak_memory_gib=peak_memory_gib(self.device),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +20,10 @@ from csae_bench.errors import (
     ConfigError,
     CsaeBenchError,
     PreflightError,
+    ResultError,
+    RunError,
 )
+from csae_bench.failures import failure_of
 from csae_bench.harness import Harness, skipped
 from csae_bench.preflight import Check, eval_settings, preflight, problems
 from csae_bench.results.schema import Cell, Failure, RunRecord, Status
@@ -67,13 +71,12 @@ def run(request: RunRequest, *, train_only: bool = False) -> Outcome:
     loaded = _Loaded(subject, device)
     try:
         ensure_checkpoint(subject, request, device=device, load_model=loaded.model)
-    except (CsaeBenchError, KeyboardInterrupt) as error:
-        _write(request, _failed_record(request, subject, clock, error))
-        raise
-    hashed = weights_hash(subject.checkpoint)
-    cells = {"training": _training_cell(subject)}
-    if not train_only:
-        cells |= _evaluate(request, subject, loaded, hashed)
+        hashed = weights_hash(subject.checkpoint)
+        cells = {"training": _training_cell(subject)}
+        if not train_only:
+            cells |= _evaluate(request, subject, loaded, hashed)
+    except (Exception, KeyboardInterrupt) as error:
+        raise _recorded(error, request, subject, clock) from error
     record = _record(request, subject, clock, cells, hashed)
     return Outcome(
         record=record, record_path=_write(request, record), checkpoint=subject.checkpoint.resolve()
@@ -107,7 +110,8 @@ def _checked_subject(request: RunRequest, clock: _Clock, *, train_only: bool) ->
     except (ConfigError, PreflightError) as error:
         subject = subject or _subject_despite_problems(request)
         if subject is not None:
-            _write(request, _refused_record(request, subject, clock, error.problems))
+            record = _refused_record(request, subject, clock, error.problems)
+            _write_if_possible(request, record)
         raise
 
 
@@ -240,13 +244,23 @@ def _refused_record(
     return _known_of(request, subject, clock).model_copy(update={"problems": tuple(found)})
 
 
-def _failed_record(
-    request: RunRequest, subject: Subject, clock: _Clock, error: BaseException
-) -> RunRecord:
-    message = str(error) or "interrupted"
-    failure = Failure(kind=type(error).__name__, message=message)
-    cells = {"training": Cell(status="failed", reasons=(failure,))}
-    return _known_of(request, subject, clock).model_copy(update={"cells": cells})
+def _recorded(
+    error: BaseException, request: RunRequest, subject: Subject, clock: _Clock
+) -> BaseException:
+    """Files the failed record and gives the error to raise, one of ours or KeyboardInterrupt."""
+    folder = request.store.artifacts("run", subject.release, subject.sae_id)
+    failure = failure_of(error, folder)
+    failed = Cell(status="failed", reasons=(failure,))
+    cells = (
+        {"training": _training_cell(subject), "validity": failed}
+        if subject.is_ready
+        else {"training": failed}
+    )
+    record = _known_of(request, subject, clock).model_copy(update={"cells": cells})
+    _write_if_possible(request, record)
+    if isinstance(error, CsaeBenchError | KeyboardInterrupt):
+        return error
+    return RunError(f"{failure.kind}: {failure.message}")
 
 
 def _known_of(request: RunRequest, subject: Subject, clock: _Clock) -> RunRecord:
@@ -272,6 +286,12 @@ def _write(request: RunRequest, record: RunRecord) -> Path:
     path = request.store.run_record(record.release, record.sae_id)
     write_json(path, record)
     return path
+
+
+def _write_if_possible(request: RunRequest, record: RunRecord) -> None:
+    """Files a record of what went wrong; where it cannot be filed, that is not the news."""
+    with contextlib.suppress(ResultError):
+        _write(request, record)
 
 
 def _overall(cells: dict[str, Cell]) -> Status:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from csae_bench.errors import ResultError, UsageError
+from csae_bench.errors import ResultError
 from csae_bench.results.schema import RunRecord
 
 
@@ -51,7 +51,7 @@ def write_json(path: Path, value: Mapping[str, Any] | BaseModel) -> None:
     """Writes strict JSON (no NaN) so that `path` holds either the old or the new whole.
 
     Raises:
-        UsageError: the disk is full or the folder cannot be written; `path` is as it was.
+        ResultError: the disk is full or the folder cannot be written; `path` is as it was.
         ValueError: a NaN or an infinity is in `value`.
     """
     content = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
@@ -66,7 +66,7 @@ def write_json(path: Path, value: Mapping[str, Any] | BaseModel) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise UsageError(
+        raise ResultError(
             f"{path}: cannot be written: {error.strerror}. Free space there, or name another "
             "folder with --results."
         ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.errors import ResultError, UsageError
+from csae_bench.errors import ResultError
 from csae_bench.results.store import Store, read_json, read_record, write_json
 
 
@@ -43,7 +43,7 @@ def test_a_failing_write_leaves_nothing_half_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full_disk)
-    with pytest.raises(UsageError, match="No space left on device"):
+    with pytest.raises(ResultError, match="No space left on device"):
         write_json(path, {"x": 2})
     assert json.loads(path.read_text()) == {"x": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
@@ -51,7 +51,7 @@ def test_a_failing_write_leaves_nothing_half_written(
 
 def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(ResultError, match="cannot be written"):
         write_json(tmp_path / "taken" / "r.json", {})
 
 

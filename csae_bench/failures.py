@@ -1,0 +1,28 @@
+"""An exception as a record keeps it."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+from csae_bench.errors import CsaeBenchError
+from csae_bench.results.schema import Failure
+
+TRACEBACK_FILE = "traceback.txt"
+
+
+def failure_of(error: BaseException, folder: Path) -> Failure:
+    """Class and message; of an error that is not of ours the traceback goes to a file of `folder`,
+    which the message names."""
+    message = str(error) or (
+        "interrupted" if isinstance(error, KeyboardInterrupt) else "no message"
+    )
+    if isinstance(error, Exception) and not isinstance(error, CsaeBenchError):
+        path = folder / TRACEBACK_FILE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        except OSError:  # the disk may be what is wrong
+            return Failure(kind=type(error).__name__, message=message)
+        message += f" (where: {path})"
+    return Failure(kind=type(error).__name__, message=message)
