@@ -126,6 +126,8 @@ def _fit(
                 f"Step {trainer.n_training_steps + 1}: memory ran out. Lower training.batch_size, "
                 f"sae.d_sae or activations.pairs_in_buffer. {error}"
             ) from error
+    if stop.is_requested:  # after the last step, too late for _after_step
+        raise stop.error("Training stopped at its end; the same command finishes it.")
     outcome = _outcome(trainer)
     if outcome.executed_steps != outcome.planned_steps:
         raise TrainingError(
