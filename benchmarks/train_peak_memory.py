@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _train(d_sae: int) -> None:
-    from csae_bench.training import train
+    from csae_bench.training.train import train
 
     config = RunConfig.model_validate(
         {

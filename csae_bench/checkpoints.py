@@ -24,7 +24,7 @@ from csae_bench.errors import UsageError
 from csae_bench.results.schema import Training
 from csae_bench.results.store import Store
 from csae_bench.subjects import RunRequest, Subject
-from csae_bench.training_outcome import OUTCOME_FILE, read_outcome
+from csae_bench.training.outcome import OUTCOME_FILE, read_outcome
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -119,7 +119,7 @@ def _last_line(log: Path) -> dict[str, Any]:
 
 
 def _train(subject: Subject, request: RunRequest, *, device: str, load_model: LoadModel) -> None:
-    from csae_bench.training import train
+    from csae_bench.training.train import train
 
     train(
         subject.resolved,
@@ -138,7 +138,7 @@ def _baseline(subject: Subject, *, device: str, load_model: LoadModel) -> SAE[An
     options: dict[str, Any] = {"device": device, "metadata": _metadata(subject)}
 
     def rows(n_rows: int) -> Tensor:
-        from csae_bench.training import sample_rows
+        from csae_bench.training.data import sample_rows
 
         model = load_model(config.model) if subject.model else None
         return sample_rows(subject.resolved, model, n_rows, device=device)
@@ -164,7 +164,7 @@ def _baseline(subject: Subject, *, device: str, load_model: LoadModel) -> SAE[An
 
 
 def _metadata(subject: Subject) -> dict[str, Any]:
-    from csae_bench.training import sae_metadata
+    from csae_bench.training.data import sae_metadata
 
     return sae_metadata(subject.resolved)
 

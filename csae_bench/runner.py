@@ -18,10 +18,10 @@ from csae_bench.config import PairsSettings
 from csae_bench.errors import ConfigError
 from csae_bench.pairs import PairStream
 from csae_bench.saes import register
-from csae_bench.training_interruption import Interruption, interruption
-from csae_bench.training_log import LOG_FILE, TrainingLog
-from csae_bench.training_loop import ContrastiveSAETrainer
-from csae_bench.training_state import seed_everything
+from csae_bench.training.interruption import Interruption, interruption
+from csae_bench.training.log import LOG_FILE, TrainingLog
+from csae_bench.training.loop import ContrastiveSAETrainer
+from csae_bench.training.state import seed_everything
 
 
 class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):

@@ -23,7 +23,7 @@ from csae_bench.corpora import open_corpus
 from csae_bench.errors import ConfigError, TrainingError
 from csae_bench.runner import ContrastiveSAETrainingRunner
 from csae_bench.saes.contrastive import ContrastiveTopKTrainingSAEConfig
-from csae_bench.training_loop import ContrastiveSAETrainer
+from csae_bench.training.loop import ContrastiveSAETrainer
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

@@ -12,8 +12,8 @@ import torch
 from sae_lens.saes.sae import SAE
 
 from csae_bench.config import ResolvedConfig
-from csae_bench.training import train
-from csae_bench.training_outcome import TrainingOutcome, read_outcome
+from csae_bench.training.outcome import TrainingOutcome, read_outcome
+from csae_bench.training.train import train
 
 Resolve = Callable[..., ResolvedConfig]
 
@@ -154,7 +154,7 @@ def test_l0_of_inference_is_that_of_training(run: tuple[str, TrainingOutcome, Pa
 def test_inference_reconstructs_as_well_as_the_log_says(
     run: tuple[str, TrainingOutcome, Path], resolve: Resolve
 ) -> None:
-    from csae_bench.training_data import pair_stream
+    from csae_bench.training.data import pair_stream
 
     _, _, folder = run
     sae = SAE.load_from_disk(folder / "inference")

@@ -15,8 +15,8 @@ from csae_bench import models
 from csae_bench.activations import EpochWarning
 from csae_bench.config import ResolvedConfig
 from csae_bench.errors import DataError
-from csae_bench.training import train
-from csae_bench.training_data import pair_stream
+from csae_bench.training.data import pair_stream
+from csae_bench.training.train import train
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

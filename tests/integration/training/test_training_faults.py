@@ -13,9 +13,10 @@ from csae_bench.activations import GeneratorSource, Sequences
 from csae_bench.config import ResolvedConfig
 from csae_bench.errors import ModelError, TrainingError, UsageError
 from csae_bench.saes import losses
-from csae_bench.training import sample_rows, train
-from csae_bench.training_loop import ContrastiveSAETrainer
-from csae_bench.training_outcome import read_outcome
+from csae_bench.training.data import sample_rows
+from csae_bench.training.loop import ContrastiveSAETrainer
+from csae_bench.training.outcome import read_outcome
+from csae_bench.training.train import train
 
 Resolve = Callable[..., ResolvedConfig]
 

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 
 from csae_bench.config import ResolvedConfig
 from csae_bench.errors import TrainingError
-from csae_bench.training import train
-from csae_bench.training_loop import ContrastiveSAETrainer
-from csae_bench.training_outcome import read_outcome
+from csae_bench.training.loop import ContrastiveSAETrainer
+from csae_bench.training.outcome import read_outcome
+from csae_bench.training.train import train
 
 Resolve = Callable[..., ResolvedConfig]
 
@@ -100,8 +100,8 @@ import os, signal, torch
 from pathlib import Path
 torch.set_num_threads(1)
 from csae_bench.config import ResolvedConfig
-from csae_bench.training import train
-from csae_bench.training_loop import ContrastiveSAETrainer
+from csae_bench.training.train import train
+from csae_bench.training.loop import ContrastiveSAETrainer
 make_step = ContrastiveSAETrainer.step
 def step_or_die(self, batch):
     if self.n_training_steps == 30:

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from csae_bench.config import ResolvedConfig
-from csae_bench.training import train
-from csae_bench.training_data import pair_stream
-from csae_bench.training_loop import ContrastiveSAETrainer
+from csae_bench.training.data import pair_stream
+from csae_bench.training.loop import ContrastiveSAETrainer
+from csae_bench.training.train import train
 
 Resolve = Callable[..., ResolvedConfig]
 
@@ -64,7 +64,7 @@ def test_our_trainer_trains_a_stock_class_as_saelens_does(resolve: Resolve, tmp_
     from sae_lens.training.sae_trainer import SAETrainer
 
     from csae_bench.saes.building import training_sae
-    from csae_bench.training_state import seed_everything
+    from csae_bench.training.state import seed_everything
 
     config = resolve(sae={"architecture": "topk", "d_sae": 64, "k": 6}).config
     trained = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from csae_bench.errors import ResultError
-from csae_bench.training_outcome import TrainingOutcome, read_outcome, write_outcome
+from csae_bench.training.outcome import TrainingOutcome, read_outcome, write_outcome
 
 OUTCOME = TrainingOutcome(
     planned_steps=10,
@@ -42,5 +42,5 @@ def test_a_missing_outcome_is_an_error(tmp_path: Path) -> None:
 
 
 def test_reading_an_outcome_does_not_import_torch() -> None:
-    code = "import sys, csae_bench.training_outcome; sys.exit('torch' in sys.modules)"
+    code = "import sys, csae_bench.training.outcome; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

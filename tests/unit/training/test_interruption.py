@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from csae_bench.errors import TrainingError
-from csae_bench.training_interruption import interruption
+from csae_bench.training.interruption import interruption
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from csae_bench.training_state import (
+from csae_bench.training.state import (
     StateFolder,
     random_state,
     seed_everything,

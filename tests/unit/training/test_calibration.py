@@ -12,7 +12,7 @@ import torch
 from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
 from sae_lens.saes.sae import SAE
 
-from csae_bench.training_calibration import calibrate_threshold, mean_l0, pre_activations
+from csae_bench.training.calibration import calibrate_threshold, mean_l0, pre_activations
 
 D_IN, D_SAE, K = 24, 96, 6.0
 

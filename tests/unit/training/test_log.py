@@ -10,7 +10,7 @@ import pytest
 import torch
 from sae_lens.saes.sae import TrainStepOutput
 
-from csae_bench.training_log import TrainingLog, measurements
+from csae_bench.training.log import TrainingLog, measurements
 
 
 def _steps(path: Path) -> list[int]:

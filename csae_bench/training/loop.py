@@ -20,8 +20,8 @@ from csae_bench.errors import TrainingError
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.step import PairedStepInput, PairIds
-from csae_bench.training_log import TrainingLog, measurements, term_measurements
-from csae_bench.training_state import random_state, set_random_state
+from csae_bench.training.log import TrainingLog, measurements, term_measurements
+from csae_bench.training.state import random_state, set_random_state
 
 N_BATCHES_FOR_SCALING = 16
 """Batches from which the mean norm of activations is estimated; they are not trained on."""

@@ -27,24 +27,24 @@ from csae_bench.errors import CsaeBenchError, TrainingError, UsageError
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.building import training_sae
-from csae_bench.training_calibration import calibrate_threshold, mean_l0
-from csae_bench.training_data import pair_stream, sae_metadata, sample_rows
-from csae_bench.training_interruption import Interruption, interruption
-from csae_bench.training_log import LOG_FILE, TrainingLog
-from csae_bench.training_loop import ContrastiveSAETrainer
-from csae_bench.training_outcome import (
+from csae_bench.training.calibration import calibrate_threshold, mean_l0
+from csae_bench.training.data import pair_stream, sae_metadata
+from csae_bench.training.interruption import Interruption, interruption
+from csae_bench.training.log import LOG_FILE, TrainingLog
+from csae_bench.training.loop import ContrastiveSAETrainer
+from csae_bench.training.outcome import (
     OUTCOME_FILE,
     TrainingOutcome,
     read_outcome,
     write_outcome,
 )
-from csae_bench.training_settings import trainer_config, wandb_run
-from csae_bench.training_state import StateFolder, seed_everything
+from csae_bench.training.settings import trainer_config, wandb_run
+from csae_bench.training.state import StateFolder, seed_everything
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
-__all__ = ["TrainingOutcome", "sae_metadata", "sample_rows", "train"]
+__all__ = ["TrainingOutcome", "train"]
 
 N_ROWS_FOR_L0 = 16_384
 """Fresh rows on which L0 is counted, in the form that was trained and in that of inference."""
