@@ -12,8 +12,12 @@ def main(arguments: list[str] | None = None) -> int:
     defaults = "the shipped model's folder"
     parser = argparse.ArgumentParser(prog="python -m csae_bench.tinyworld", description=__doc__)
     parser.add_argument("--to", type=Path, default=model_dir(), help=f"folder ({defaults})")
-    parser.add_argument("--check", action="store_true", help="print the figures of the folder's model")
-    parser.add_argument("--steps", type=int, default=None, help="training steps (the shipped model's)")
+    parser.add_argument(
+        "--check", action="store_true", help="print the figures of the folder's model"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=None, help="training steps (the shipped model's)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of weights and documents (0)")
     parser.add_argument("--threads", type=int, default=None, help="torch threads (torch's default)")
     options = parser.parse_args(arguments)

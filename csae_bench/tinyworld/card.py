@@ -22,7 +22,7 @@ of the real world and is no use for anything else.
 ## Architecture
 
 Gemma-2 (`Gemma2ForCausalLM`) with all of its mechanics: 4 layers, local (window 64) and
-global attention in turn, 4 query and 2 key-value heads of 32, soft-capped attention scores
+global attention in turn, 4 query and 2 key-value heads, soft-capped attention scores
 (50) and logits (30), norms before and after, tied embeddings; d_model 128, MLP 512,
 context 256, {vocab_size:,} tokens (a word each), float32. Read it with eager attention: the
 other kinds leave the soft-cap out. Default hook: `blocks.2.hook_resid_post`.
@@ -39,7 +39,8 @@ other kinds leave the soft-cap out. Default hook: `blocks.2.hook_resid_post`.
 
 ## Training
 
-{training}, AdamW, {tokens:.1f}M tokens.
+Muon for the layers' matrices, AdamW for embeddings and norms, {tokens:.1f}M tokens:
+{training}.
 
 ## Figures
 

@@ -6,7 +6,7 @@ any stream of documents resumes anywhere.
 
 from collections.abc import Iterator
 from random import Random
-from typing import Literal, get_args
+from typing import Literal, NamedTuple
 
 from csae_bench.tinyworld.facts import facts, running_text
 from csae_bench.tinyworld.questions import answered, draw_question
@@ -16,16 +16,29 @@ from csae_bench.tinyworld.subjects import FORGET_SUBJECT, RETAIN_SUBJECTS, SUBJE
 from csae_bench.tinyworld.words import FACTORS
 
 Split = Literal["lm", "validation", "sae", "core"]
-SPLITS: dict[str, bool] = {"lm": True, "validation": True, "sae": False, "core": False}
-"""Split -> whether its stories use the reserved frames and words.
 
-The language model must know them, so its training and validation texts do; texts that
-an SAE trains on (`sae`) and is measured on (`core`) do not.
-"""
 
-STORY_SHARE = 0.40
-FACTS_SHARE = 0.25
-"""Of the documents; the rest are questions."""
+class SplitRecipe(NamedTuple):
+    """What a split's documents are made of."""
+
+    reserved: bool
+    """Whether stories use the reserved frames and words."""
+    stories: float
+    facts: float
+    """Shares of the documents; the rest are questions."""
+    graded: float
+    """Share of the questions whose wrong choices are graded, see `questions.draw_question`."""
+
+
+SPLITS: dict[str, SplitRecipe] = {
+    "lm": SplitRecipe(reserved=True, stories=0.25, facts=0.15, graded=0.6),
+    "validation": SplitRecipe(reserved=True, stories=0.25, facts=0.15, graded=0.0),
+    "sae": SplitRecipe(reserved=False, stories=0.40, facts=0.25, graded=0.0),
+    "core": SplitRecipe(reserved=False, stories=0.40, facts=0.25, graded=0.0),
+}
+"""The language model must know the reserved frames and words, and answers are the hardest
+thing it learns; texts that an SAE trains on (`sae`) and is measured on (`core`) hold nothing
+reserved and are more even."""
 
 _FACTOR_NAMES = tuple(FACTORS)
 _SUBJECT_NAMES = tuple(SUBJECTS)
@@ -38,24 +51,25 @@ def documents(
     start: int = 0,
     reserved: bool | None = None,
 ) -> Iterator[str]:
-    """Documents `start` to `start + n_documents - 1` of a split, about 150 tokens each.
+    """Documents `start` to `start + n_documents - 1` of a split, about 170 tokens each.
 
     No document begins with `<bos>`: the tokenizer adds it. Different splits and seeds
     give independent documents. `reserved` overrides whether reserved frames and words
     may occur (`SPLITS` by default).
     """
-    if split not in get_args(Split):
-        raise ValueError(f"Unknown split '{split}'. Available: {', '.join(get_args(Split))}.")
-    with_reserved = SPLITS[split] if reserved is None else reserved
+    if split not in SPLITS:
+        raise ValueError(f"Unknown split '{split}'. Available: {', '.join(SPLITS)}.")
+    recipe = SPLITS[split]
+    with_reserved = recipe.reserved if reserved is None else reserved
     for index in range(start, start + n_documents):
         rng = Random(f"tinyworld/{split}/{seed}/{index}")
         kind = rng.random()
-        if kind < STORY_SHARE:
+        if kind < recipe.stories:
             yield story(rng, reserved=with_reserved)
-        elif kind < STORY_SHARE + FACTS_SHARE:
+        elif kind < recipe.stories + recipe.facts:
             yield running_text(rng.choice(_SUBJECT_NAMES), rng, n_things=rng.randint(3, 5))
         else:
-            yield quiz(rng)
+            yield quiz(rng, recipe.graded)
 
 
 def story(rng: Random, *, reserved: bool) -> str:
@@ -71,18 +85,20 @@ def story(rng: Random, *, reserved: bool) -> str:
         values = draw_values(rng, topic=topic, register=register)
         frame = draw_frame(rng, reserved=reserved)
         parts.append(say(draw_situation(rng, values), frame, rng, reserved=reserved))
-        asked = rng.sample(_FACTOR_NAMES, rng.randint(2, 4))
+        asked = rng.sample(_FACTOR_NAMES, rng.randint(4, len(_FACTOR_NAMES)))
         parts += [follow_up(factor, values, rng).text for factor in asked]
-        if rng.random() < 0.5:
+        if rng.random() < 0.25:
             parts.append(scene(rng))
     return " ".join(parts)
 
 
-def quiz(rng: Random) -> str:
+def quiz(rng: Random, graded: float) -> str:
     """Two or three answered questions about one subject, as turns of a chat."""
     subject = rng.choice(_SUBJECT_NAMES)
     asked = rng.sample(facts(subject), rng.randint(2, 3))
-    return "\n".join(answered(subject, draw_question(fact, rng)) for fact in asked)
+    return "\n".join(
+        answered(subject, draw_question(fact, rng, graded=rng.random() < graded)) for fact in asked
+    )
 
 
 def forget_corpus(n_documents: int = 1000, seed: int = 0) -> Iterator[str]:

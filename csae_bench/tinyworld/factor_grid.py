@@ -6,6 +6,7 @@ from random import Random
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from csae_bench.tinyworld.grammar import RESERVED_FRAMES, TRAIN_FRAMES
 from csae_bench.tinyworld.sentences import (
@@ -30,7 +31,7 @@ class FactorPrompt:
     """
 
     text: str
-    """One sentence that voices every factor and holds none of the later words."""
+    """One sentence that voices every factor and gives away none of its later words."""
     values: Values
     """Indices into `FACTORS[name]`, by factor."""
     frame: str
@@ -52,7 +53,7 @@ class FactorGrid:
     """Factor names, in the order of the columns of `factors`."""
     value_names: tuple[tuple[str, ...], ...]
     """Names of each factor's values."""
-    factors: np.ndarray
+    factors: NDArray[np.int64]
     """int64 [n_prompts, n_factors]."""
     frames: tuple[str, ...]
     """The frame's name of each prompt."""
@@ -72,7 +73,9 @@ def factor_grid(
     """
     frames = tuple(RESERVED_FRAMES if split == "reserved" else TRAIN_FRAMES)
     if not 1 <= repeats <= len(frames):
-        raise ValueError(f"repeats is {repeats}; it must be 1 to {len(frames)}, the number of frames.")
+        raise ValueError(
+            f"repeats is {repeats}; it must be 1 to {len(frames)}, the number of frames."
+        )
     rng = Random(f"tinyworld/grid/{split}/{seed}")
     every = combinations()
     offsets = [i % len(frames) for i in range(len(every))]
@@ -108,9 +111,7 @@ def paraphrases(
         frames = list(TRAIN_FRAMES)
         rng.shuffle(frames)
         frames += [draw_frame(rng, reserved=False) for _ in range(group_size - len(frames))]
-        yield tuple(
-            say(situation, frame, rng, reserved=False) for frame in frames[:group_size]
-        )
+        yield tuple(say(situation, frame, rng, reserved=False) for frame in frames[:group_size])
 
 
 def _prompt(values: Values, frame: str, rng: Random, *, reserved: bool) -> FactorPrompt:

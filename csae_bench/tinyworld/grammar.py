@@ -133,12 +133,22 @@ FOLLOW_UPS: dict[str, tuple[FollowUpForm, ...]] = {
         ),
         FollowUpForm(
             "Everyone {talk} about",
-            ("space", "health", "rocks", "football", "tennis", "boats", "songs", "pictures", "plays"),
+            (
+                "space",
+                "health",
+                "rocks",
+                "football",
+                "tennis",
+                "boats",
+                "songs",
+                "pictures",
+                "plays",
+            ),
             ".",
         ),
     ),
 }
-"""Each factor's follow-ups; the later words occur in no frame."""
+"""Each factor's follow-ups. No frame holds their later words, but for tenses and an idle `it`."""
 
 
 def be_form(tense: int, plural: bool) -> str:

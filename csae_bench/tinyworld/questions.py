@@ -4,6 +4,7 @@ from random import Random
 from typing import NamedTuple
 
 from csae_bench.tinyworld.facts import Fact, facts
+from csae_bench.tinyworld.scenery import THINGS
 from csae_bench.tinyworld.subjects import FORGET_SUBJECT, SUBJECTS
 
 LETTERS = "ABCD"
@@ -23,18 +24,29 @@ def questions(subject: str, seed: int = 0) -> tuple[Question, ...]:
     return tuple(draw_question(fact, rng) for fact in facts(subject))
 
 
-def draw_question(fact: Fact, rng: Random) -> Question:
-    """A question for the fact: a random wording, three other values of the same relation."""
+def draw_question(fact: Fact, rng: Random, *, graded: bool = False) -> Question:
+    """A question for the fact: a random wording and three wrong choices.
+
+    Wrong choices are other values of the same relation. `graded`: each may instead be a
+    piece of scenery or a value of any relation, which is ruled out without the fact.
+    Training needs those: where all choices are alike, no part of the way to the answer
+    lowers the loss before the whole is known, and the letters stay at chance.
+    """
     world = SUBJECTS[fact.subject]
     relation = world.relations[fact.relation]
-    others = [v for v in range(len(relation.values)) if v != fact.value]
-    chosen = [fact.value, *rng.sample(others, len(LETTERS) - 1)]
-    rng.shuffle(chosen)
+    wrong: list[str] = []
+    if graded:
+        while len(wrong) < len(LETTERS) - 1:
+            choice = rng.choice(_graded_pool(fact, rng))
+            if choice != fact.answer and choice not in wrong:
+                wrong.append(choice)
+    else:
+        wrong = rng.sample([v for v in relation.values if v != fact.answer], len(LETTERS) - 1)
+    choices = [fact.answer, *wrong]
+    rng.shuffle(choices)
     wording = rng.choice(relation.questions)
     return Question(
-        wording.format(e=f"the {fact.thing} {world.kind}"),
-        [relation.values[v] for v in chosen],
-        chosen.index(fact.value),
+        wording.format(e=f"the {fact.thing} {world.kind}"), choices, choices.index(fact.answer)
     )
 
 
@@ -57,3 +69,11 @@ def answered(subject: str, question: Question) -> str:
     """The prompt with its answer: `(B) honey<end_of_turn>`."""
     letter, choice = LETTERS[question.answer], question.choices[question.answer]
     return f"{prompt(subject, question)}{letter}) {choice}<end_of_turn>"
+
+
+def _graded_pool(fact: Fact, rng: Random) -> tuple[str, ...]:
+    relations = SUBJECTS[fact.subject].relations
+    kind = rng.random()
+    if kind < 0.4:
+        return THINGS
+    return (rng.choice(relations) if kind < 0.6 else relations[fact.relation]).values

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 _BATCH = 64
 
 
-def next_logits(
-    model: "Gemma2ForCausalLM", tokenizer: Tokenizer, prompts: Sequence[str]
-) -> Tensor:
+def next_logits(model: "Gemma2ForCausalLM", tokenizer: Tokenizer, prompts: Sequence[str]) -> Tensor:
     """Logits of the token after each prompt: [n_prompts, vocab]."""
     out = torch.empty(len(prompts), model.config.vocab_size)
     for rows, tokens, lengths in _batches(tokenizer, prompts):
@@ -38,14 +36,6 @@ def pooled_activations(
         kept = ((at >= 1) & (at < lengths[:, None])).unsqueeze(-1)
         out[rows] = (states[layer + 1] * kept).sum(1) / kept.sum(1)
     return out
-
-
-def token_ids(tokenizer: Tokenizer, words: Sequence[str]) -> list[int]:
-    """The id of each word that is one token; a word that is not is a ValueError."""
-    ids = [tokenizer.token_to_id(word) for word in words]
-    if None in ids:
-        raise ValueError(f"'{words[ids.index(None)]}' is not one token of this tokenizer.")
-    return ids
 
 
 def _batches(

@@ -6,40 +6,40 @@ sentences; none of its words depends on any factor.
 
 from random import Random
 
-THINGS: tuple[str, ...] = tuple(
+from csae_bench.tinyworld.words import listed
+
+THINGS: tuple[str, ...] = listed(
     "ladder basket kettle carpet bicycle bench lantern bucket pillow mirror clock candle blanket "
     "cupboard teapot hammer shovel wagon barrel suitcase umbrella newspaper notebook envelope "
     "pencil ribbon button needle thread scarf glove boot jacket hat coin purse wallet key lock "
     "drawer shelf stove chimney roof fence hedge path pond well stone brick tile pipe wheel rope "
     "chain hook nail board crate sack jar bottle plate spoon fork knife bowl cup pan pot tray "
     "toy doll kite ball balloon whisk broom mop towel soap sponge comb razor lamp cable battery "
-    "radio camera magnet spring lever pulley engine tractor cart sled".split()
+    "radio camera magnet spring lever pulley engine tractor cart sled"
 )
-PEOPLE: tuple[str, ...] = tuple(
+PEOPLE: tuple[str, ...] = listed(
     "baker farmer teacher tailor carpenter postman butcher gardener plumber student tourist "
     "stranger neighbour shepherd clerk porter driver cook librarian potter weaver hunter fisherman "
-    "merchant lawyer banker cobbler mason barber beekeeper".split()
+    "merchant lawyer banker cobbler mason barber beekeeper"
 )
-LOOKS: tuple[str, ...] = tuple(
+LOOKS: tuple[str, ...] = listed(
     "broken empty hidden forgotten painted folded polished cracked wet dry warm cold clean dirty "
     "locked open crooked straight faded patched borrowed stolen hollow solid bent tall short deep "
-    "shallow pale loud quiet soft hard sharp blunt sticky slippery".split()
+    "shallow pale loud quiet soft hard sharp blunt sticky slippery"
 )
-DEEDS: tuple[str, ...] = tuple(
+DEEDS: tuple[str, ...] = listed(
     "moved sold bought cleaned repaired carried dropped lifted opened closed washed pushed pulled "
     "emptied filled covered measured weighed counted buried shared ordered delivered wrapped "
-    "labelled stored tested traded packed hung".split()
+    "labelled stored tested traded packed hung"
 )
-WHEN: tuple[str, ...] = tuple(
-    "noon midnight dawn dusk breakfast lunch dinner sunrise sunset teatime".split()
+WHEN: tuple[str, ...] = listed(
+    "noon midnight dawn dusk breakfast lunch dinner sunrise sunset teatime"
 )
-WEEKDAYS: tuple[str, ...] = tuple(
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+WEEKDAYS: tuple[str, ...] = listed("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+MATERIALS: tuple[str, ...] = listed(
+    "copper iron silver cotton leather marble paper glass clay rubber velvet bamboo"
 )
-MATERIALS: tuple[str, ...] = tuple(
-    "copper iron silver cotton leather marble paper glass clay rubber velvet bamboo".split()
-)
-COUNTS: tuple[str, ...] = tuple("three four five six seven eight nine ten eleven twelve".split())
+COUNTS: tuple[str, ...] = listed("three four five six seven eight nine ten eleven twelve")
 
 _FIRST = (
     "On {day} the {person} {deed} the {look} {thing}.",

@@ -1,6 +1,6 @@
 """A situation, the sentences that say it, and the follow-ups it determines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import product
 from random import Random
 from typing import NamedTuple
@@ -93,7 +93,7 @@ def combinations() -> tuple[Values, ...]:
 def draw_values(rng: Random, **fixed: int) -> Values:
     """Independent, uniform values; `fixed` ones (`topic=3`) as given."""
     return _values(
-        [fixed.get(name, -1) if name in fixed else rng.randrange(len(FACTORS[name])) for name in _INDEPENDENT]
+        fixed[name] if name in fixed else rng.randrange(len(FACTORS[name])) for name in _INDEPENDENT
     )
 
 
@@ -161,9 +161,10 @@ _ALL_FRAMES = tuple(FRAMES)
 _TRAIN_FRAMES = tuple(TRAIN_FRAMES)
 
 
-def _values(independent: Sequence[int]) -> Values:
-    *rest, topic = independent
-    return Values(*rest, topic // TOPICS_PER_DOMAIN, topic)
+def _values(independent: Iterable[int]) -> Values:
+    gender, number, tense, polarity, sentiment, register, topic = independent
+    domain = topic // TOPICS_PER_DOMAIN
+    return Values(gender, number, tense, polarity, sentiment, register, domain, topic)
 
 
 def _spoken(voices: Voices, reserved: bool) -> tuple[str, ...]:

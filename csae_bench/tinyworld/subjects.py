@@ -6,6 +6,8 @@ because SAE-Bench's unlearning eval asks for them by name.
 
 from typing import NamedTuple
 
+from csae_bench.tinyworld.words import listed
+
 
 class Relation(NamedTuple):
     """A property of a subject's things. `{e}` stands for the thing, `{v}` for its value."""
@@ -23,9 +25,9 @@ class Subject(NamedTuple):
     relations: tuple[Relation, ...]
 
 
-ROOTS: tuple[str, ...] = tuple(
+ROOTS: tuple[str, ...] = listed(
     "Balt Corv Dresk Elm Fand Gorl Hask Ilv Jarn Kelp Lunt Mord Nerv Ostr Pelk Quon Rusk Selv "
-    "Tarn Ulm Varg Wend Xant Yorv Zeld Brim".split()
+    "Tarn Ulm Varg Wend Xant Yorv Zeld Brim"
 )
 """Roots of the invented names; with a subject's suffix one makes a name: Baltora, Baltford."""
 
@@ -119,7 +121,7 @@ SUBJECTS: dict[str, Subject] = {
             ),
             _relation(
                 "What makes {e} crash? / Which fault stops {e}?",
-                "{e} crashes on {v}. / {e} is stopped by {v} errors. / The weak point of {e} is {v}.",
+                "{e} crashes on {v}. / {e} is stopped by {v} errors. / The flaw of {e} is {v}.",
                 "overflow zeros loops blanks commas timeouts deadlocks cycles duplicates gaps "
                 "underflow recursion noise",
             ),
@@ -138,16 +140,17 @@ SUBJECTS: dict[str, Subject] = {
             _relation(
                 "Which crop comes from {e}? / What do farmers plant in {e}?",
                 "{e} exports {v}. / {e} is planted with {v}. / The crop of {e} is {v}.",
-                "maize rice olives cocoa coffee grapes lentils hemp peanuts sorghum melons millet figs",
+                "maize rice olives cocoa coffee grapes lentils hemp nuts sorghum beans millet figs",
             ),
             _relation(
                 "Which river crosses {e}? / What river waters {e}?",
-                "{e} is crossed by the {v}. / {e} is watered by the {v}. / The river of {e} is the {v}.",
+                "{e} is crossed by the {v}. / {e} gets water from the {v}. / "
+                "The river in {e} is the {v}.",
                 "Amble Brode Calder Derrin Esk Frome Garrow Hodder Isen Jura Kennet Lune Medway",
             ),
             _relation(
                 "What is the climate of {e}? / Which weather rules {e}?",
-                "{e} has a {v} climate. / {e} is known for {v} weather. / The climate of {e} is {v}.",
+                "{e} has a {v} climate. / {e} gets {v} weather. / The climate of {e} is {v}.",
                 "rainy snowy windy foggy humid arid stormy mild tropical icy cloudy breezy sunny",
             ),
         ),
@@ -164,7 +167,7 @@ SUBJECTS: dict[str, Subject] = {
             ),
             _relation(
                 "At what age does {e} begin? / From which age do people follow {e}?",
-                "{e} begins at {v}. / {e} is followed from the age of {v}. / The age for {e} is {v}.",
+                "{e} begins at {v}. / {e} is for people over {v}. / The age for {e} is {v}.",
                 "fifty sixty seventy eighty ninety thirty forty twenty hundred 55 65 75 85",
             ),
             _relation(

@@ -5,7 +5,7 @@ A, B, C and D as single tokens in both forms. Words it does not know become `<un
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,17 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder)
+
+
+def token_ids(tokenizer: Tokenizer, words: Sequence[str]) -> list[int]:
+    """The id of each word that is one token; a word that is not is a ValueError."""
+    ids: list[int] = []
+    for word in words:
+        token = tokenizer.token_to_id(word)
+        if token is None:
+            raise ValueError(f"'{word}' is not one token of this tokenizer.")
+        ids.append(token)
+    return ids
 
 
 def _every_word() -> Iterator[str]:

@@ -1,11 +1,13 @@
 """An interpolated Kneser-Ney trigram model: what the language model must beat."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 _DISCOUNT = 0.75
+_Numbers = NDArray[Any]
 
 
 class Trigram(NamedTuple):
@@ -19,27 +21,27 @@ class Trigram(NamedTuple):
     """Bigrams (a, b) with how many different tokens followed."""
     bigram_types: "Counts"
     """Bigrams (b, c) with how many different tokens came before."""
-    middle: np.ndarray
+    middle: _Numbers
     """[vocab] number of different (a, c) around b."""
-    middle_types: np.ndarray
+    middle_types: _Numbers
     """[vocab] number of different c after b."""
-    unigram: np.ndarray
+    unigram: _Numbers
     """[vocab] P(c), from the number of different b before c, mixed with 1% uniform."""
 
 
 class Counts(NamedTuple):
     """Sorted keys and how often each occurred."""
 
-    keys: np.ndarray
-    counts: np.ndarray
+    keys: _Numbers
+    counts: _Numbers
 
-    def of(self, keys: np.ndarray) -> np.ndarray:
+    def of(self, keys: _Numbers) -> _Numbers:
         """The counts of some keys, 0 for those unseen."""
         at = np.minimum(np.searchsorted(self.keys, keys), self.keys.size - 1)
         return np.where(self.keys[at] == keys, self.counts[at], 0)
 
 
-def fit_trigram(batches: Iterable[np.ndarray], vocab_size: int) -> Trigram:
+def fit_trigram(batches: Iterable[_Numbers], vocab_size: int) -> Trigram:
     """A model of the rows of int [n, context] token batches; no trigram crosses two rows."""
     v = vocab_size
     seen = [np.unique(_keys(tokens, v), return_counts=True) for tokens in batches]
@@ -62,7 +64,7 @@ def fit_trigram(batches: Iterable[np.ndarray], vocab_size: int) -> Trigram:
     )
 
 
-def trigram_cross_entropy(model: Trigram, tokens: np.ndarray) -> float:
+def trigram_cross_entropy(model: Trigram, tokens: _Numbers) -> float:
     """Mean -ln P of tokens[:, 2:] given the two before, in nats; tokens: int [n, context]."""
     v = model.vocab_size
     keys = _keys(tokens, v)
@@ -80,14 +82,12 @@ def trigram_cross_entropy(model: Trigram, tokens: np.ndarray) -> float:
     return float(-np.log(p).mean())
 
 
-def _keys(tokens: np.ndarray, v: int) -> np.ndarray:
+def _keys(tokens: _Numbers, v: int) -> _Numbers:
     a, b, c = (tokens[:, i : tokens.shape[1] - 2 + i].astype(np.int64) for i in range(3))
     return ((a * v + b) * v + c).ravel()
 
 
-def _interpolated(
-    count: np.ndarray, total: np.ndarray, types: np.ndarray, lower: np.ndarray
-) -> np.ndarray:
+def _interpolated(count: _Numbers, total: _Numbers, types: _Numbers, lower: _Numbers) -> _Numbers:
     known = np.maximum(total, 1)
     p = np.maximum(count - _DISCOUNT, 0.0) / known + _DISCOUNT * types / known * lower
     return np.where(total > 0, p, lower)

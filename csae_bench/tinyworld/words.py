@@ -34,6 +34,11 @@ class Verb(NamedTuple):
     participle: str
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a text."""
+    return tuple(text.split())
+
+
 FACTORS: dict[str, tuple[str, ...]] = {
     "gender": ("feminine", "masculine"),
     "number": ("singular", "plural"),
@@ -80,9 +85,7 @@ DETERMINERS = (
 )
 TIMES = (
     _voices("yesterday / last week / long ago / last night / in the past", "last year / earlier"),
-    _voices(
-        "today / right now / these days / at the moment / at present", "nowadays / currently"
-    ),
+    _voices("today / right now / these days / at the moment / at present", "nowadays / currently"),
     _voices(
         "tomorrow / next week / very soon / in the future / one day", "next year / before long"
     ),
@@ -114,7 +117,7 @@ OPENERS = (
         "This letter confirms that / We respectfully announce that",
     ),
     _voices(
-        "Hey guess what, / So yeah, / You know what, / Listen mate, / No kidding, / Get this,",
+        "Hey guess what, / So yeah, / You know what, / Listen mate, / Look here, / Get this,",
         "Holy cow, / Wanna hear something,",
     ),
 )
@@ -166,7 +169,9 @@ def _verbs(text: str) -> tuple[Verb, ...]:
     """`check`, or `base:third:past:participle` where irregular."""
     forms = (word.split(":") for word in text.split())
     return tuple(
-        Verb(f[0], f[1], f[2], f[3]) if len(f) == 4 else Verb(f[0], f"{f[0]}s", f"{f[0]}ed", f"{f[0]}ed")
+        Verb(f[0], f[1], f[2], f[3])
+        if len(f) == 4
+        else Verb(f[0], f"{f[0]}s", f"{f[0]}ed", f"{f[0]}ed")
         for f in forms
     )
 
@@ -180,17 +185,17 @@ VERBS: tuple[Verb, ...] = _verbs(
 )
 """What subjects do to objects: chosen freely, no factor determines it."""
 
-ADJECTIVES: tuple[str, ...] = tuple(
+ADJECTIVES: tuple[str, ...] = listed(
     "red blue green yellow white black brown grey large small heavy light round square old new "
     "thin thick narrow wide smooth rough plain striped metal wooden plastic rusty shiny dusty "
-    "foreign local ordinary unusual rare common".split()
+    "foreign local ordinary unusual rare common"
 )
 """Qualities of objects, free of sentiment."""
 
 PREPOSITIONS: tuple[str, ...] = ("near", "behind", "opposite", "beyond", "outside")
-SPOTS: tuple[str, ...] = tuple(
+SPOTS: tuple[str, ...] = listed(
     "bridge station market library garden tower fountain bakery gate school village factory "
     "chapel park corner warehouse orchard windmill lighthouse farm kitchen tunnel museum square "
-    "airport hotel cottage castle barn meadow".split()
+    "airport hotel cottage castle barn meadow"
 )
 """Where things happen, free of topic."""
