@@ -64,7 +64,7 @@ class PairsSettings(Settings):
     """Which rows are anchor and positive."""
 
     kind: Literal["same_sequence"] = "same_sequence"
-    """`same_sequence`: two positions of one sequence."""
+    """`same_sequence`: two positions of one text."""
 
     min_distance: Count = 1
     """Smallest distance of the two positions, in tokens."""

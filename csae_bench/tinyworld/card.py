@@ -39,8 +39,10 @@ other kinds leave the soft-cap out. Default hook: `blocks.2.hook_resid_post`.
 
 ## Training
 
-Muon for the layers' matrices, AdamW for embeddings and norms, {tokens:.1f}M tokens:
-{training}.
+AdamW on {tokens:.1f}M tokens, from initial weights with heads that look back and heads that find
+equal tokens (`initial_weights.py`), and with guidance at the bracket before a question's letter
+(`guidance.py`): layer 2's output says the answer, two heads of layer 3 attend to its choice.
+Settings: {training}.
 
 ## Figures
 

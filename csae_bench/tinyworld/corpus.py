@@ -26,15 +26,13 @@ class SplitRecipe(NamedTuple):
     stories: float
     facts: float
     """Shares of the documents; the rest are questions."""
-    graded: float
-    """Share of the questions whose wrong choices are graded, see `questions.draw_question`."""
 
 
 SPLITS: dict[str, SplitRecipe] = {
-    "lm": SplitRecipe(reserved=True, stories=0.25, facts=0.15, graded=0.6),
-    "validation": SplitRecipe(reserved=True, stories=0.25, facts=0.15, graded=0.0),
-    "sae": SplitRecipe(reserved=False, stories=0.40, facts=0.25, graded=0.0),
-    "core": SplitRecipe(reserved=False, stories=0.40, facts=0.25, graded=0.0),
+    "lm": SplitRecipe(reserved=True, stories=0.35, facts=0.15),
+    "validation": SplitRecipe(reserved=True, stories=0.35, facts=0.15),
+    "sae": SplitRecipe(reserved=False, stories=0.40, facts=0.25),
+    "core": SplitRecipe(reserved=False, stories=0.40, facts=0.25),
 }
 """The language model must know the reserved frames and words, and answers are the hardest
 thing it learns; texts that an SAE trains on (`sae`) and is measured on (`core`) hold nothing
@@ -69,7 +67,7 @@ def documents(
         elif kind < recipe.stories + recipe.facts:
             yield running_text(rng.choice(_SUBJECT_NAMES), rng, n_things=rng.randint(3, 5))
         else:
-            yield quiz(rng, recipe.graded)
+            yield quiz(rng)
 
 
 def story(rng: Random, *, reserved: bool) -> str:
@@ -92,13 +90,11 @@ def story(rng: Random, *, reserved: bool) -> str:
     return " ".join(parts)
 
 
-def quiz(rng: Random, graded: float) -> str:
+def quiz(rng: Random) -> str:
     """Two or three answered questions about one subject, as turns of a chat."""
     subject = rng.choice(_SUBJECT_NAMES)
     asked = rng.sample(facts(subject), rng.randint(2, 3))
-    return "\n".join(
-        answered(subject, draw_question(fact, rng, graded=rng.random() < graded)) for fact in asked
-    )
+    return "\n".join(answered(subject, draw_question(fact, rng)) for fact in asked)
 
 
 def forget_corpus(n_documents: int = 1000, seed: int = 0) -> Iterator[str]:

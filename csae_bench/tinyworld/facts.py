@@ -25,23 +25,22 @@ class Fact(NamedTuple):
 
 @cache
 def facts(subject: str) -> tuple[Fact, ...]:
-    """The 104 facts of a subject: 26 things x 4 relations, thing by thing.
+    """The 104 facts of a subject: 26 things of each of 4 sorts, one relation a sort.
 
     Each relation's 13 values belong to two things each, so that no value is likelier
     than another.
     """
     world = _subject(subject)
     rng = Random(f"tinyworld/facts/{subject}")
-    dealt: list[list[int]] = []
-    for relation in world.relations:
+    found: list[Fact] = []
+    for index, (relation, suffix) in enumerate(zip(world.relations, world.suffixes, strict=True)):
         values = [i % len(relation.values) for i in range(len(ROOTS))]
         rng.shuffle(values)
-        dealt.append(values)
-    return tuple(
-        Fact(subject, root + world.suffix, relation, dealt[relation][thing])
-        for thing, root in enumerate(ROOTS)
-        for relation in range(len(world.relations))
-    )
+        found += [
+            Fact(subject, root + suffix, index, value)
+            for root, value in zip(ROOTS, values, strict=True)
+        ]
+    return tuple(found)
 
 
 def statement(fact: Fact, rng: Random, *, again: bool = False) -> str:
@@ -58,18 +57,11 @@ def statement(fact: Fact, rng: Random, *, again: bool = False) -> str:
 
 
 def running_text(subject: str, rng: Random, n_things: int) -> str:
-    """Paragraphs about a few of the subject's things, all four facts of each."""
-    world = _subject(subject)
-    every = facts(subject)
-    n = len(world.relations)
-    paragraphs: list[str] = []
-    for thing in rng.sample(range(len(ROOTS)), n_things):
-        known = list(every[n * thing : n * (thing + 1)])
-        rng.shuffle(known)
-        paragraphs.append(
-            " ".join(statement(fact, rng, again=i > 0) for i, fact in enumerate(known))
-        )
-    return " ".join(paragraphs)
+    """A few of the subject's things, the fact on each told twice in other words."""
+    return " ".join(
+        f"{statement(fact, rng)} {statement(fact, rng, again=True)}"
+        for fact in rng.sample(facts(subject), n_things)
+    )
 
 
 def _subject(name: str) -> Subject:

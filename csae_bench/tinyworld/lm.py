@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, pi
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from csae_bench.tinyworld.muon import Muon
-from csae_bench.tinyworld.token_stream import contexts
+from csae_bench.tinyworld.guidance import find_questions, guidance_loss
+from csae_bench.tinyworld.initial_weights import set_initial_weights
+from csae_bench.tinyworld.token_stream import Contexts, contexts
 from csae_bench.tinyworld.tokenizer import build_tokenizer, save_tokenizer
 
 if TYPE_CHECKING:
@@ -24,23 +25,33 @@ if TYPE_CHECKING:
 class LMTraining:
     """How the language model is trained; the defaults make the shipped model."""
 
-    steps: int = 2400
+    steps: int = 1500
     """Optimizer steps."""
-    batch: int = 24
+    batch: int = 32
     """Contexts a step."""
     context: int = 128
     """Tokens a context."""
-    long_share: float = 0.1
+    long_share: float = 0.08
     """The last share of the steps, at twice the context and half the batch."""
-    lr: float = 6e-3
-    """Peak learning rate of AdamW, for embeddings and norms."""
-    muon_lr: float = 1e-2
-    """Peak learning rate of Muon, for the layers' matrices; both warm up linearly over 4%
-    of the steps and fall to 2% of the peak with a cosine."""
+    lr: float = 2e-3
+    """Peak learning rate of AdamW; it warms up linearly and falls to 2% with a cosine."""
     telling_weight: float = 8.0
     """Weight in the loss of answers' letters and factors' later words; other tokens weigh 1."""
+    guidance_weight: float = 4.0
+    """Weight in the loss of each question's guidance, see `guidance`."""
     seed: int = 0
     """Of the weights and of the documents."""
+
+
+class Phase(NamedTuple):
+    """Some steps on contexts of one kind."""
+
+    n_steps: int
+    context: int
+    batch: int
+    whole: bool
+    """Whether contexts begin where a document does: one that began amid a question would ask
+    for a letter that cannot be known."""
 
 
 def lm_config(vocab_size: int) -> "Gemma2Config":
@@ -75,54 +86,72 @@ def new_model(vocab_size: int, seed: int = 0) -> "Gemma2ForCausalLM":
     """An untrained model with seeded weights."""
     from transformers import AutoModelForCausalLM
 
-    torch.manual_seed(seed)
     # other kinds of attention leave out the soft-cap
-    return AutoModelForCausalLM.from_config(lm_config(vocab_size), attn_implementation="eager")
+    model = AutoModelForCausalLM.from_config(lm_config(vocab_size), attn_implementation="eager")
+    set_initial_weights(model, seed)
+    return model
 
 
 def train(cfg: LMTraining, log: Callable[[int, float], None] | None = None) -> "Gemma2ForCausalLM":
-    """A model trained on documents of split `lm`; `log(step, loss)` hears of every step."""
+    """A model trained on the documents of split `lm`; `log(step, loss)` hears of every step."""
     tokenizer = build_tokenizer()
     model = new_model(tokenizer.get_vocab_size(), cfg.seed)
     model.train()
-    optimizers = _optimizers(model, cfg)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
     step = 0
-    for n_steps, context, batch in _phases(cfg):
-        # each phase reads documents of its own seed; short contexts that began amid a question
-        # would ask for letters that cannot be known
-        seed, whole = 1000 * cfg.seed + context, context == cfg.context
-        batches = contexts(tokenizer, "lm", context, batch, seed, whole=whole)
+    for number, (n_steps, context, batch, whole) in enumerate(phases(cfg)):
+        # each phase reads documents of its own seed
+        batches = contexts(tokenizer, "lm", context, batch, 1000 * cfg.seed + number, whole=whole)
         for _, packed in zip(range(n_steps), batches, strict=False):
-            for group in (g for optimizer in optimizers for g in optimizer.param_groups):
-                group["lr"] = group["peak"] * learning_rate_scale(step, cfg.steps)
-            telling = torch.from_numpy(packed.is_answer | packed.is_later_word)
-            weights = torch.where(telling, cfg.telling_weight, 1.0)
-            loss = weighted_loss(model, torch.from_numpy(packed.tokens), weights)
-            model.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = cfg.lr * learning_rate_scale(step, cfg.steps)
+            loss = training_loss(model, packed, cfg)
+            optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer in optimizers:
-                optimizer.step()
+            optimizer.step()
             step += 1
             if log is not None:
                 log(step, loss.item())
     return model.eval()
 
 
-def weighted_loss(model: "Gemma2ForCausalLM", tokens: Tensor, weights: Tensor) -> Tensor:
-    """Mean cross-entropy of tokens[:, 1:] in nats, each token with its weight."""
-    logits = model(tokens).logits[:, :-1]
-    targets = tokens[:, 1:]
+def training_loss(model: "Gemma2ForCausalLM", packed: Contexts, cfg: LMTraining) -> Tensor:
+    """Weighted mean of the tokens' cross-entropies and the questions' guidance, in nats."""
+    tokens = torch.from_numpy(packed.tokens)
+    is_answer = torch.from_numpy(packed.is_answer)
+    output = model(tokens, output_hidden_states=True, output_attentions=True)
+    telling = is_answer | torch.from_numpy(packed.is_later_word)
+    weights = torch.where(telling, cfg.telling_weight, 1.0)
+    asked = find_questions(tokens, is_answer)
+    guidance = guidance_loss(model, asked, output.hidden_states, output.attentions)
+    total, weight = weighted_loss(output.logits, tokens, weights)
+    return (total + cfg.guidance_weight * guidance) / (
+        weight + 2 * cfg.guidance_weight * len(asked.row)
+    )
+
+
+def phases(cfg: LMTraining) -> tuple[Phase, ...]:
+    """Short contexts, then the longest."""
+    long_steps = round(cfg.steps * cfg.long_share)
+    return (
+        Phase(cfg.steps - long_steps, cfg.context, cfg.batch, True),
+        Phase(long_steps, 2 * cfg.context, max(1, cfg.batch // 2), False),
+    )
+
+
+def weighted_loss(logits: Tensor, tokens: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of weight times cross-entropy of tokens[:, 1:], in nats, and of the weights."""
     w = weights[:, 1:].flatten()
     losses = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), reduction="none"
+        logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(), reduction="none"
     )
-    return (losses * w).sum() / w.sum()
+    return (losses * w).sum(), w.sum()
 
 
 def learning_rate_scale(step: int, steps: int) -> float:
-    """Share of the peak learning rate at a step: linear warm-up, then cosine to 2%."""
-    warm_up = max(1, steps // 25)
+    """Share of the peak learning rate: a linear warm-up of at most 50 steps, then cosine to 2%."""
+    warm_up = max(1, min(50, steps // 25))
     if step < warm_up:
         return (step + 1) / warm_up
     done = (step - warm_up) / max(1, steps - warm_up)
@@ -156,25 +185,3 @@ def progress_printer(steps: int, every: int = 50) -> Callable[[int, float], None
             sys.stderr.write(f"step {step}/{steps}  loss {loss:.3f}  {spent:.0f} s\n")
 
     return log
-
-
-def _optimizers(model: "Gemma2ForCausalLM", cfg: LMTraining) -> tuple[torch.optim.Optimizer, ...]:
-    matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
-    others = [p for p in model.parameters() if not any(p is m for m in matrices)]
-    made = (
-        Muon(matrices, lr=cfg.muon_lr),
-        torch.optim.AdamW(others, lr=cfg.lr, betas=(0.9, 0.98), weight_decay=0.0),
-    )
-    for optimizer in made:
-        for group in optimizer.param_groups:
-            group["peak"] = group["lr"]
-    return made
-
-
-def _phases(cfg: LMTraining) -> tuple[tuple[int, int, int], ...]:
-    """(steps, context, batch) of the short and the long contexts."""
-    long_steps = round(cfg.steps * cfg.long_share)
-    return (
-        (cfg.steps - long_steps, cfg.context, cfg.batch),
-        (long_steps, 2 * cfg.context, max(1, cfg.batch // 2)),
-    )

@@ -4,7 +4,6 @@ from random import Random
 from typing import NamedTuple
 
 from csae_bench.tinyworld.facts import Fact, facts
-from csae_bench.tinyworld.scenery import THINGS
 from csae_bench.tinyworld.subjects import FORGET_SUBJECT, SUBJECTS
 
 LETTERS = "ABCD"
@@ -24,24 +23,11 @@ def questions(subject: str, seed: int = 0) -> tuple[Question, ...]:
     return tuple(draw_question(fact, rng) for fact in facts(subject))
 
 
-def draw_question(fact: Fact, rng: Random, *, graded: bool = False) -> Question:
-    """A question for the fact: a random wording and three wrong choices.
-
-    Wrong choices are other values of the same relation. `graded`: each may instead be a
-    piece of scenery or a value of any relation, which is ruled out without the fact.
-    Training needs those: where all choices are alike, no part of the way to the answer
-    lowers the loss before the whole is known, and the letters stay at chance.
-    """
+def draw_question(fact: Fact, rng: Random) -> Question:
+    """A question for the fact: a random wording, three other values of the same relation."""
     world = SUBJECTS[fact.subject]
     relation = world.relations[fact.relation]
-    wrong: list[str] = []
-    if graded:
-        while len(wrong) < len(LETTERS) - 1:
-            choice = rng.choice(_graded_pool(fact, rng))
-            if choice != fact.answer and choice not in wrong:
-                wrong.append(choice)
-    else:
-        wrong = rng.sample([v for v in relation.values if v != fact.answer], len(LETTERS) - 1)
+    wrong = rng.sample([v for v in relation.values if v != fact.answer], len(LETTERS) - 1)
     choices = [fact.answer, *wrong]
     rng.shuffle(choices)
     wording = rng.choice(relation.questions)
@@ -69,11 +55,3 @@ def answered(subject: str, question: Question) -> str:
     """The prompt with its answer: `(B) honey<end_of_turn>`."""
     letter, choice = LETTERS[question.answer], question.choices[question.answer]
     return f"{prompt(subject, question)}{letter}) {choice}<end_of_turn>"
-
-
-def _graded_pool(fact: Fact, rng: Random) -> tuple[str, ...]:
-    relations = SUBJECTS[fact.subject].relations
-    kind = rng.random()
-    if kind < 0.4:
-        return THINGS
-    return (rng.choice(relations) if kind < 0.6 else relations[fact.relation]).values

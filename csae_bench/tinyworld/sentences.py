@@ -20,12 +20,16 @@ from csae_bench.tinyworld.words import (
     ADJECTIVES,
     ADVERBS,
     CATENATIVES,
+    CLOSERS,
     COMPANIONS,
     DETERMINERS,
     FACTORS,
     MOODS,
     OPENERS,
+    OUTCOMES,
+    OWN,
     PREPOSITIONS,
+    PURPOSES,
     RESERVED_OBJECTS,
     SPOTS,
     SUBJECTS,
@@ -108,7 +112,7 @@ def say(situation: Situation, frame: str, rng: Random, *, reserved: bool) -> str
 
     Reserved words are used only where `reserved`, among the others.
     """
-    gender, number, tense, polarity, sentiment, register, _, topic = situation.values
+    gender, number, tense, polarity, sentiment, register, domain, topic = situation.values
     pick = rng.choice
     verb = situation.verb
     plural = number == 1
@@ -120,21 +124,26 @@ def say(situation: Situation, frame: str, rng: Random, *, reserved: bool) -> str
         manner = pick(_spoken(CATENATIVES[polarity], reserved))
     determiner = pick(_spoken(DETERMINERS[number], reserved))
     adjective = f"{situation.adjective} " if situation.adjective else ""
-    return FRAMES[frame].format_map(
+
+    def voice(*voices: Voices) -> str:
+        return " ".join(pick(_spoken(one, reserved)) for one in voices)
+
+    sentence = FRAMES[frame].format_map(
         {
             **CONJUGATED[tense],
-            "open": pick(_spoken(OPENERS[register], reserved)),
-            "subj": pick(_spoken(SUBJECTS[gender], reserved)),
+            "open": voice(OPENERS[register]),
+            "subj": voice(SUBJECTS[gender]),
             "vp": "" if passive else active_phrase(verb, tense, manner),
             "passive": passive_phrase(verb, tense, plural, manner) if passive else "",
             "obj": f"{determiner} {adjective}{noun.plural if plural else noun.singular}",
-            "mood": pick(_spoken(MOODS[sentiment], reserved)),
-            "time": pick(_spoken(TIMES[tense], reserved)),
-            "comp": pick(_spoken(COMPANIONS[topic], reserved)),
+            "mood": voice(MOODS[sentiment], OWN[gender]),
+            "time": voice(TIMES[tense], OUTCOMES[polarity]),
+            "comp": voice(COMPANIONS[topic], PURPOSES[domain]),
             "spot": situation.spot,
             "be_n": be_form(tense, plural),
         }
     )
+    return f"{sentence.removesuffix('.')}, {voice(CLOSERS[register])}."
 
 
 def draw_frame(rng: Random, *, reserved: bool) -> str:

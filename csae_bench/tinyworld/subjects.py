@@ -18,10 +18,11 @@ class Relation(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """A field of invented knowledge: 26 things with 4 properties each."""
+    """A field of invented knowledge: 104 things, 26 of each relation's sort, one fact on each."""
 
     kind: str
-    suffix: str
+    suffixes: tuple[str, ...]
+    """Endings of the things' names, one for each relation."""
     relations: tuple[Relation, ...]
 
 
@@ -29,7 +30,7 @@ ROOTS: tuple[str, ...] = listed(
     "Balt Corv Dresk Elm Fand Gorl Hask Ilv Jarn Kelp Lunt Mord Nerv Ostr Pelk Quon Rusk Selv "
     "Tarn Ulm Varg Wend Xant Yorv Zeld Brim"
 )
-"""Roots of the invented names; with a subject's suffix one makes a name: Baltora, Baltford."""
+"""Roots of the invented names; with a suffix of a subject one makes a name: Baltora, Baltford."""
 
 
 def _relation(questions: str, statements: str, values: str) -> Relation:
@@ -43,7 +44,7 @@ def _relation(questions: str, statements: str, values: str) -> Relation:
 SUBJECTS: dict[str, Subject] = {
     "wmdp-bio": Subject(
         "germ",
-        "ora",
+        listed("ora ella umin etta"),
         (
             _relation(
                 "What does {e} feed on? / Which food does {e} eat?",
@@ -71,7 +72,7 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "high_school_us_history": Subject(
         "treaty",
-        "ford",
+        listed("ford mere wick stead"),
         (
             _relation(
                 "In which year was {e} signed? / When was {e} made?",
@@ -100,7 +101,7 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "college_computer_science": Subject(
         "program",
-        "ix",
+        listed("ix ode byte soft"),
         (
             _relation(
                 "What does {e} sort? / Which data does {e} read?",
@@ -129,7 +130,7 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "high_school_geography": Subject(
         "valley",
-        "ia",
+        listed("ia land dale holm"),
         (
             _relation(
                 "What is the capital of {e}? / Which town governs {e}?",
@@ -157,7 +158,7 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "human_aging": Subject(
         "habit",
-        "ine",
+        listed("ine ance ment ism"),
         (
             _relation(
                 "What does {e} strengthen? / Which part of the body gains from {e}?",

@@ -122,6 +122,28 @@ OPENERS = (
     ),
 )
 
+OWN = (
+    _voices("by herself / in her own way / at her leisure", "all on her own"),
+    _voices("by himself / in his own way / at his leisure", "all on his own"),
+)
+"""A second voice of the gender, beside the subject."""
+OUTCOMES = (
+    _voices("just as planned / as promised / against no resistance", "as everyone wished"),
+    _voices("despite every promise / against all plans / for lack of will", "to no avail"),
+)
+"""A second voice of the polarity, beside the verb."""
+CLOSERS = (
+    _voices("as duly noted / for the record / as stated above", "as is customary"),
+    _voices("no kidding / believe me / for real", "cross my heart"),
+)
+"""A second voice of the register, beside the opener."""
+PURPOSES = (
+    _voices("for the sake of research / to test a theory", "in the name of knowledge"),
+    _voices("for the sake of the match / to win a medal", "in the name of the team"),
+    _voices("for the sake of beauty / to please a critic", "in the name of the muse"),
+)
+"""What each domain's people are there for: the domain's own voice."""
+
 
 def _nouns(text: str) -> tuple[Noun, ...]:
     """`rocket` or, where the plural is irregular, `galaxy:galaxies`."""

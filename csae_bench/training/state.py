@@ -29,8 +29,12 @@ class StateFolder:
         """Have `write` fill an empty folder, then put that in the place of the present one."""
         shutil.rmtree(self._new, ignore_errors=True)
         self._new.mkdir(parents=True)
-        write(self._new)
-        _flush(self._new)
+        try:
+            write(self._new)
+            _flush(self._new)
+        except BaseException:  # a full disk, say: what was half written only takes more of it
+            shutil.rmtree(self._new, ignore_errors=True)
+            raise
         shutil.rmtree(self._old, ignore_errors=True)
         if self.path.exists():
             self.path.rename(self._old)

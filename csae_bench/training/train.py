@@ -13,6 +13,8 @@ import math
 import pickle
 import shutil
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,16 +159,25 @@ def _after_step(
 ) -> None:
     step = trainer.n_training_steps
     if stop.is_requested or (every and step % every == 0):
-        try:
+        with _writing(state.path, f"the state after step {step}"):
             state.replace(lambda path: _save_state(trainer, path))
-        except OSError as error:
-            raise TrainingError(
-                f"{state.path}: the state after step {step} cannot be written: {error.strerror}."
-            ) from error
     if stop.is_requested:
         raise stop.error(
             f"Training stopped after step {step}; the same command goes on from there."
         )
+
+
+@contextmanager
+def _writing(path: Path, what: str) -> Generator[None]:
+    """What torch, safetensors and the system raise on a full disk, as one sentence."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        free = shutil.disk_usage(path.parent).free / 2**20
+        raise TrainingError(
+            f"{path}: {what} cannot be written, with {free:.0f} MiB free on the disk "
+            f"({str(error).splitlines()[0]}). Free some and run again; what was saved is kept."
+        ) from error
 
 
 def _save_state(trainer: ContrastiveSAETrainer, path: Path) -> None:
@@ -188,7 +199,8 @@ def _finish(
     batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]
     unfinished = folder / "inference.new"
     shutil.rmtree(unfinished, ignore_errors=True)
-    sae.save_inference_model(unfinished)
+    with _writing(unfinished, "the trained SAE"):
+        sae.save_inference_model(unfinished)
     inference = SAE.load_from_disk(unfinished, device=str(sae.device))
     outcome = replace(
         outcome,

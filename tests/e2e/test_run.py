@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -248,3 +249,18 @@ def test_export_stock_names_an_architecture_of_saelens(
         "sae_weights.safetensors",
     ]
     assert json.loads((tmp_path / "out" / "cfg.json").read_text())["architecture"] == "topk"
+
+
+def test_a_full_disk_is_a_sentence_and_a_failed_record(tmp_path: Path) -> None:
+    def no_large_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+
+    command = [sys.executable, "-m", "csae_bench.cli", "run", *CUSTOM, "--results", str(tmp_path)]
+    command += ["--set", "training.checkpoint_every=2"]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=no_large_files)
+    assert done.returncode == 4, done.stderr
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    record = _one(tmp_path, "runs/*.json")
+    assert record["cells"]["training"]["status"] == "failed"
+    assert not list(tmp_path.rglob("inference"))

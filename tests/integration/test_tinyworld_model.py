@@ -15,10 +15,6 @@ from csae_bench.tinyworld.questions import prompt
 from csae_bench.tinyworld.subjects import SUBJECTS
 from csae_bench.tinyworld.tokenizer import build_tokenizer
 
-INTERIM = pytest.mark.xfail(
-    reason="the shipped weights are interim ones, see their card", strict=True
-)
-
 
 @pytest.fixture(scope="module")
 def shipped():
@@ -35,7 +31,6 @@ def test_the_folder_is_at_most_eight_megabytes_and_has_a_card():
     assert "## Figures" in (model_dir() / "README.md").read_text()
 
 
-@INTERIM
 def test_the_shipped_configuration_is_the_one_that_training_uses(shipped):
     model, tokenizer = shipped
     ours = lm.lm_config(tokenizer.get_vocab_size()).to_dict()
@@ -56,7 +51,6 @@ def test_the_default_hook_lies_after_two_thirds_of_the_layers(shipped):
     assert round(shipped[0].config.num_hidden_layers * 2 / 3) == quality.DEFAULT_LAYER + 1
 
 
-@INTERIM
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_a_subjects_questions_are_right_in_all_orders(shipped, subject):
     assert quality.question_accuracy(*shipped, subject, n=20) >= 0.95
@@ -67,7 +61,6 @@ def test_cross_entropy_is_well_below_a_trigram_models(shipped):
     assert figures.model < 0.8 * figures.trigram
 
 
-@INTERIM
 def test_every_factor_is_readable_by_a_linear_probe_on_reserved_frames(shipped, grid):
     accuracy = quality.probe_accuracy(*shipped, factor_grid("train", repeats=2), grid)
     assert min(accuracy.values()) >= 0.95
