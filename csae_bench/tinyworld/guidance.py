@@ -5,12 +5,19 @@ teach nothing for thousands of steps. Two aids break that up, both at the bracke
 the default hook's layer should recall the answer (its residual, read by the unembedding, says it;
 deep supervision, Lee et al. 2015, arXiv:1409.5185), and two heads of the layer after it should
 attend to that choice (guided attention, Liu et al. 2016, arXiv:1609.04186).
+
+And at the end of training, for factors: linear heads on mean-pooled activations of the default
+hook's layer must read each of them, so that the world's factors are there for an SAE to find.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from csae_bench.tinyworld.factor_grid import factor_grid
+from csae_bench.tinyworld.reading import pooled_states, right_padded
 
 if TYPE_CHECKING:
     from transformers import Gemma2ForCausalLM
@@ -69,3 +76,39 @@ def guidance_loss(
     )
     weights = attentions[GUIDED_LAYER][asked.row, :N_GUIDED_HEADS, asked.bracket, asked.choice]
     return recall - (weights + 1e-6).log().mean(1).sum()
+
+
+class FactorReader(nn.Module):
+    """A linear head for each factor, on mean-pooled activations of the default hook's layer.
+
+    Prompts are grids of all frames and words, of another seed than the grid that is judged.
+    """
+
+    N_PROMPTS = 64
+
+    def __init__(self, tokenizer: Tokenizer, d_model: int, seed: int) -> None:
+        super().__init__()
+        grids = [factor_grid(split, 6, seed=seed + 101) for split in ("train", "reserved")]
+        self._ids = [
+            e.ids for g in grids for e in tokenizer.encode_batch([p.text for p in g.prompts])
+        ]
+        self._factors = torch.cat([torch.from_numpy(g.factors) for g in grids])
+        generator = torch.Generator().manual_seed(seed)
+        self._order = torch.randperm(len(self._ids), generator=generator)
+        self.heads = nn.ModuleList(nn.Linear(d_model, len(v)) for v in grids[0].value_names)
+        for head in self.heads:
+            for parameter in head.parameters():
+                nn.init.zeros_(parameter)
+
+    def loss(self, model: "Gemma2ForCausalLM", step: int) -> Tensor:
+        """Mean cross-entropy over factors, in nats, on the prompts of a step."""
+        n = self.N_PROMPTS
+        rows = self._order[torch.arange(step * n, (step + 1) * n) % len(self._order)]
+        tokens, lengths = right_padded([self._ids[i] for i in rows.tolist()])
+        states = model.model(tokens, output_hidden_states=True).hidden_states
+        pooled = pooled_states(states[RECALL_LAYER + 1], lengths)
+        losses = [
+            torch.nn.functional.cross_entropy(head(pooled), self._factors[rows, column])
+            for column, head in enumerate(self.heads)
+        ]
+        return torch.stack(losses).mean()

@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from csae_bench.tinyworld.guidance import find_questions, guidance_loss
+from csae_bench.tinyworld.guidance import FactorReader, find_questions, guidance_loss
 from csae_bench.tinyworld.initial_weights import set_initial_weights
 from csae_bench.tinyworld.token_stream import Contexts, contexts
 from csae_bench.tinyworld.tokenizer import build_tokenizer, save_tokenizer
@@ -39,6 +39,10 @@ class LMTraining:
     """Weight in the loss of answers' letters and factors' later words; other tokens weigh 1."""
     guidance_weight: float = 4.0
     """Weight in the loss of each question's guidance, see `guidance`."""
+    factor_steps: int = 250
+    """Steps after those in which the default hook's layer must also show every factor."""
+    factor_lr: float = 7e-4
+    """Peak learning rate of these."""
     seed: int = 0
     """Of the weights and of the documents."""
 
@@ -113,7 +117,27 @@ def train(cfg: LMTraining, log: Callable[[int, float], None] | None = None) -> "
             step += 1
             if log is not None:
                 log(step, loss.item())
+    if cfg.factor_steps:
+        _read_factors(model, tokenizer, cfg)
     return model.eval()
+
+
+def _read_factors(model: "Gemma2ForCausalLM", tokenizer: Tokenizer, cfg: LMTraining) -> None:
+    """Some last steps in which linear heads must read every factor; the heads are dropped."""
+    reader = FactorReader(tokenizer, model.config.hidden_size, seed=cfg.seed)
+    parameters = [*model.parameters(), *reader.parameters()]
+    optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01)
+    batches = contexts(
+        tokenizer, "lm", cfg.context, cfg.batch // 2, 1000 * cfg.seed + 9, whole=True
+    )
+    for step, packed in zip(range(cfg.factor_steps), batches, strict=False):
+        for group in optimizer.param_groups:
+            group["lr"] = cfg.factor_lr * learning_rate_scale(step, cfg.factor_steps)
+        loss = training_loss(model, packed, cfg) + reader.loss(model, step)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
 
 
 def training_loss(model: "Gemma2ForCausalLM", packed: Contexts, cfg: LMTraining) -> Tensor:

@@ -32,10 +32,22 @@ def pooled_activations(
     for rows, tokens, lengths in _batches(tokenizer, prompts):
         with torch.no_grad():
             states = model.model(tokens, output_hidden_states=True).hidden_states
-        at = torch.arange(tokens.shape[1])
-        kept = ((at >= 1) & (at < lengths[:, None])).unsqueeze(-1)
-        out[rows] = (states[layer + 1] * kept).sum(1) / kept.sum(1)
+        out[rows] = pooled_states(states[layer + 1], lengths)
     return out
+
+
+def pooled_states(states: Tensor, lengths: Tensor) -> Tensor:
+    """[n, n_pos, d_model] averaged over the tokens but `<bos>` and padding: [n, d_model]."""
+    at = torch.arange(states.shape[1])
+    kept = ((at >= 1) & (at < lengths[:, None])).unsqueeze(-1)
+    return (states * kept).sum(1) / kept.sum(1)
+
+
+def right_padded(ids: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+    """(tokens, lengths): causal attention lets padding on the right change nothing before it."""
+    lengths = [len(row) for row in ids]
+    padded = [row + [0] * (max(lengths) - len(row)) for row in ids]
+    return torch.tensor(padded), torch.tensor(lengths)
 
 
 def _batches(
@@ -46,7 +58,4 @@ def _batches(
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     for start in range(0, len(order), _BATCH):
         rows = order[start : start + _BATCH]
-        lengths = [len(ids[i]) for i in rows]
-        # causal attention: padding on the right changes nothing before it
-        padded = [ids[i] + [0] * (max(lengths) - len(ids[i])) for i in rows]
-        yield rows, torch.tensor(padded), torch.tensor(lengths)
+        yield rows, *right_padded([ids[i] for i in rows])
