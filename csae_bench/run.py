@@ -22,6 +22,7 @@ from csae_bench.errors import (
     PreflightError,
     ResultError,
     RunError,
+    SaeError,
 )
 from csae_bench.failures import failure_of
 from csae_bench.harness import Harness, skipped
@@ -35,7 +36,13 @@ from csae_bench.results.validity import (
 )
 from csae_bench.saes.folder import find_folder, read_cfg
 from csae_bench.saes.hashing import weights_hash
-from csae_bench.subjects import RunRequest, Subject, find_subject, load_request_config
+from csae_bench.subjects import (
+    RunRequest,
+    Subject,
+    find_subject,
+    is_pretrained,
+    load_request_config,
+)
 from csae_bench.upstream import versions
 
 if TYPE_CHECKING:
@@ -88,11 +95,23 @@ def doctor(request: RunRequest) -> list[Check]:
 
     What is wrong in the configuration comes first, then what preflight finds in the rest.
     """
+    if is_pretrained(request.source):
+        return [_pretrained_check(request.source)]
     try:
         subject = _subject_or_all_problems(request)
     except ConfigError as error:
         return [Check("config", "problem", problem) for problem in error.problems]
     return preflight(subject, results=request.results, device=request.device)
+
+
+def _pretrained_check(source: str) -> Check:
+    from csae_bench.saes.pretrained import check_listed
+
+    try:
+        check_listed(*source.split(":", 1))
+    except SaeError as error:
+        return Check("sae", "problem", str(error))
+    return Check("sae", "unknown", f"{source} is on the hub: not checkable here")
 
 
 def _checked_subject(request: RunRequest, clock: _Clock, *, train_only: bool) -> Subject:

@@ -5,8 +5,9 @@ Everything here is read from small files: no weights are loaded and torch is not
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from csae_bench import identity, models
@@ -102,7 +103,14 @@ def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) ->
         return _of_config(request, resolved or load_request_config(request))
     if Path(request.source).expanduser().is_dir():
         return _of_folder(request, Path(request.source).expanduser())
+    if is_pretrained(request.source):
+        return _of_pretrained(request)
     raise UnknownNameError("SAE configuration or checkpoint folder", request.source, config_names())
+
+
+def is_pretrained(source: str) -> bool:
+    """Whether `source` is written as RELEASE:SAE_ID of SAELens's directory."""
+    return ":" in source and not is_config(source) and not Path(source).expanduser().exists()
 
 
 def load_request_config(request: RunRequest) -> ResolvedConfig:
@@ -178,6 +186,23 @@ def _of_folder(request: RunRequest, folder: Path) -> Subject:
         training_hash=None,
         trained_d_in=cfg.get("d_in"),
     )
+
+
+def _of_pretrained(request: RunRequest) -> Subject:
+    """As a folder: the SAE is kept among the checkpoints once it was downloaded."""
+    from csae_bench.saes.loading import load_sae
+
+    name = request.source.replace("/", "_").replace(":", "_")
+    folder = request.results / "checkpoints" / "pretrained" / name
+    if not (folder / "inference").is_dir():
+        sae = load_sae(request.source)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            sae.save_model(Path(unfinished) / "inference")
+            (Path(unfinished) / "inference").rename(folder / "inference")
+    subject = _of_folder(request, folder)
+    sae_id = f"{request.source.split(':')[-1].split('/')[-1]}-{weights_hash(folder)[:8]}"
+    return replace(subject, sae_id=sae_id)
 
 
 def _config_of_folder(

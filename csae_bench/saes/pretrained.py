@@ -26,7 +26,7 @@ def load_pretrained(name: str, *, device: str) -> SAE[Any]:
         SaeError: the directory does not have it, or it cannot be downloaded.
     """
     release, sae_id = name.split(":", 1)
-    _check_listed(release, sae_id)
+    check_listed(release, sae_id)
     try:
         return SAE.from_pretrained(release, sae_id, device=device)
     except (OSError, HfHubHTTPError) as error:
@@ -38,7 +38,8 @@ def load_pretrained(name: str, *, device: str) -> SAE[Any]:
         raise SaeError(f"{name} cannot be loaded: {_first_line(error)}") from error
 
 
-def _check_listed(release: str, sae_id: str) -> None:
+def check_listed(release: str, sae_id: str) -> None:
+    """Raises SaeError where SAELens knows of no such SAE; needs no network."""
     directory = get_pretrained_saes_directory()
     if release not in directory:
         if "/" in release:

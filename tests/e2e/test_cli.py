@@ -155,3 +155,17 @@ def test_ctrl_c_is_not_mistaken_for_a_regression(
 
     monkeypatch.setattr("csae_bench.listing.listing", interrupted)
     assert csae_bench("list").exit_code == 4
+
+
+def test_a_pretrained_sae_is_looked_up_and_its_absence_offline_is_a_sentence(
+    csae_bench: CsaeBench, tmp_path: Path
+) -> None:
+    listed = "gpt2-small-res-jb:blocks.8.hook_resid_pre"
+    assert csae_bench("doctor", "--sae", listed).exit_code == 0
+    outcome = csae_bench("run", "--sae", listed, "--results", tmp_path)
+    assert outcome.exit_code == 2
+    assert "can it be downloaded" in " ".join(outcome.stderr.split())
+    for name in ("gpt2-small-res-jb:blocks.99.hook", "gpt2-smal-res-jb:blocks.8.hook_resid_pre"):
+        outcome = csae_bench("doctor", "--sae", name)
+        assert outcome.exit_code == 2
+        assert "Traceback" not in outcome.output
