@@ -6,7 +6,7 @@ import torch
 from csae_bench.tinyworld import lm
 from csae_bench.tinyworld.__main__ import main
 
-SMALL = lm.LMTraining(steps=60, batch=16, context=64, long_share=0.1)
+SMALL = lm.LMTraining(steps=60, batch=16, context=64, long_share=0.1, factor_steps=3)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def test_loss_falls_in_a_minute_of_training(trained):
 
 
 def test_training_is_reproducible():
-    few = lm.LMTraining(steps=3, batch=4, context=32)
+    few = lm.LMTraining(steps=3, batch=4, context=32, factor_steps=2)
     first, second = (lm.train(few).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
