@@ -50,7 +50,7 @@ def _on_text(resolve: Resolve, dataset: str = "embedded", **training: Any) -> Re
 def test_an_sae_of_the_embedded_model_learns(
     model: HookedTransformer, resolve: Resolve, tmp_path: Path
 ) -> None:
-    resolved = _on_text(resolve, calibration_tokens=16_384)
+    resolved = _on_text(resolve, calibration_tokens=16_384, n_tokens=512 * 80)
     outcome = train(resolved, model, tmp_path, progress=False)
     lines = [json.loads(s) for s in (tmp_path / "training_log.jsonl").read_text().splitlines()]
     assert lines[-1]["explained_variance"] > max(0.5, lines[0]["explained_variance"])
@@ -99,7 +99,7 @@ def test_a_dataset_below_one_batch_is_an_error(
 ) -> None:
     from csae_bench.tinyworld import documents
 
-    rows = [json.dumps({"text": text}) + "\n" for text in documents("sae", 3)]
+    rows = [json.dumps({"text": text}) + "\n" for text in documents("sae", 1)]
     (tmp_path / "a.jsonl").write_text("".join(rows))
     resolved = _on_text(resolve, str(tmp_path))
     with pytest.warns(EpochWarning), pytest.raises(DataError, match="one batch takes 512"):
