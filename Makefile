@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12; do \
 export HF_HUB_OFFLINE ?= 1
 export HF_DATASETS_OFFLINE ?= 1
 
-.PHONY: help setup run test check fmt lint types imports bench baseline clean
+.PHONY: help setup run test check fmt lint types imports bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
