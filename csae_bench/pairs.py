@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from csae_bench.activations import ActivationSource, Sequences
-from csae_bench.config import PairsSettings
+from csae_bench.config import PairsSettings, SameSequenceSettings
 from csae_bench.errors import ConfigError, DataError
 from csae_bench.mixing_buffer import MixingBuffer, PackedPairs
 from csae_bench.saes.pair_ids import PairIds
@@ -34,7 +34,7 @@ class Pairs(NamedTuple):
 
 
 def same_sequence(
-    sequences: Sequences, settings: PairsSettings, generator: torch.Generator
+    sequences: Sequences, settings: SameSequenceSettings, generator: torch.Generator
 ) -> Pairs:
     """A random matching of the usable positions of each sequence; the earlier one is the positive.
 
@@ -93,7 +93,7 @@ class PairStream(Iterator[Tensor]):
         self.d_in = source.d_in
         self.batch_size = batch_size
         self._source = source
-        self._settings = settings
+        self._settings = settings.same_sequence
         choosing, mixing = np.random.SeedSequence([seed, *b"pairs"]).generate_state(2)
         self._generator = torch.Generator().manual_seed(int(choosing))
         self._buffer = MixingBuffer(
@@ -140,7 +140,7 @@ class PairStream(Iterator[Tensor]):
         raise DataError(
             f"No pairs in {n_windows} sequences of {self._source.context_size} tokens: none has "
             f"two usable positions at least {self._settings.min_distance} apart. Raise "
-            "activations.context_size, lower pairs.min_distance, or use longer texts."
+            "activations.context_size, lower pairs.same_sequence.min_distance, or use longer texts."
         )
 
     def _check_size_of_data(self) -> None:
@@ -175,7 +175,7 @@ def _any_distance(
 def _within_distance(
     usable: NDArray[np.bool_],
     ids: NDArray[np.int64],
-    settings: PairsSettings,
+    settings: SameSequenceSettings,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
     """The same where the two positions must be some distance apart; all windows side by side."""

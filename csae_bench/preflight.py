@@ -143,16 +143,16 @@ def _settings(subject: Subject) -> Findings:
                 )
     if isinstance(sae, PcaSae) and d_in is not None and sae.n_components > d_in:
         found.append(f"sae.n_components is {sae.n_components}; it must be at most d_in={d_in}")
-    pairs = config.pairs
+    pairs = config.pairs.same_sequence
     if pairs.max_distance is not None and pairs.max_distance < pairs.min_distance:
         found.append(
-            f"pairs.max_distance is {pairs.max_distance}; it must be at least min_distance="
-            f"{pairs.min_distance}"
+            f"pairs.same_sequence.max_distance is {pairs.max_distance}; it must be at least "
+            f"min_distance={pairs.min_distance}"
         )
     if pairs.min_distance > config.activations.context_size - 2:
         found.append(
-            f"pairs.min_distance is {pairs.min_distance}; it must be at most context_size - 2 = "
-            f"{config.activations.context_size - 2}, or no sequence holds a pair"
+            f"pairs.same_sequence.min_distance is {pairs.min_distance}; it must be at most "
+            f"context_size - 2 = {config.activations.context_size - 2}, or no sequence holds a pair"
         )
     for text in found:
         yield "problem", f"{path}: {text}."

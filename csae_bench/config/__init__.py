@@ -7,10 +7,19 @@ and reports every problem at once.
 from csae_bench.config.activations import (
     GeneratorActivations,
     ModelActivations,
-    PairsSettings,
 )
 from csae_bench.config.base import (
     Settings,
+)
+from csae_bench.config.curriculum import (
+    Stage,
+)
+from csae_bench.config.pairs import (
+    PAIR_KINDS,
+    PairKindSettings,
+    PairsSettings,
+    ParaphraseSettings,
+    SameSequenceSettings,
 )
 from csae_bench.config.run import (
     Change,
@@ -41,8 +50,13 @@ from csae_bench.config.training import (
     TrainingSettings,
     WandbSettings,
 )
+from csae_bench.config.weighting import (
+    HoldL0Settings,
+    WeightingSettings,
+)
 
 __all__ = [
+    "PAIR_KINDS",
     "BatchTopKSae",
     "Change",
     "Contrastive",
@@ -52,11 +66,14 @@ __all__ = [
     "ContrastiveSae",
     "ContrastiveTopKSae",
     "GeneratorActivations",
+    "HoldL0Settings",
     "IdentitySae",
     "JumpReluSae",
     "MatryoshkaBatchTopKSae",
     "ModelActivations",
+    "PairKindSettings",
     "PairsSettings",
+    "ParaphraseSettings",
     "PcaSae",
     "PermutedSae",
     "RandomSae",
@@ -64,10 +81,13 @@ __all__ = [
     "RunConfig",
     "SaeConfig",
     "SaeSettings",
+    "SameSequenceSettings",
     "Settings",
+    "Stage",
     "StandardSae",
     "TopKSae",
     "TrainedSae",
     "TrainingSettings",
     "WandbSettings",
+    "WeightingSettings",
 ]

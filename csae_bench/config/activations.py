@@ -1,4 +1,4 @@
-"""Where activations come from, and which of them are pairs."""
+"""Where activations come from."""
 
 from __future__ import annotations
 
@@ -58,16 +58,3 @@ class GeneratorActivations(Settings):
 
     pairs_in_buffer: Count = 8192
     """Pairs held for shuffling."""
-
-
-class PairsSettings(Settings):
-    """Which rows are anchor and positive."""
-
-    kind: Literal["same_sequence"] = "same_sequence"
-    """`same_sequence`: two positions of one text."""
-
-    min_distance: Count = 1
-    """Smallest distance of the two positions, in tokens."""
-
-    max_distance: Count | None = None
-    """Largest distance; none: as far as the sequence reaches. 1 gives adjacent positions."""

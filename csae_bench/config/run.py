@@ -7,8 +7,9 @@ from typing import Annotated, Any, cast
 
 from pydantic import Field, model_validator
 
-from csae_bench.config.activations import GeneratorActivations, ModelActivations, PairsSettings
+from csae_bench.config.activations import GeneratorActivations, ModelActivations
 from csae_bench.config.base import Count, Dtype, Settings
+from csae_bench.config.pairs import PairsSettings
 from csae_bench.config.sae import ContrastiveTopKSae, SaeConfig, TrainedSae
 from csae_bench.config.training import TrainingSettings
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from csae_bench.config.base import Count, Positive, Settings
+from csae_bench.config.curriculum import Stage
+from csae_bench.config.weighting import HoldL0Settings, WeightingSettings
 
 
 class WandbSettings(Settings):
@@ -50,6 +52,18 @@ class TrainingSettings(Settings):
     gradient_clip_norm: Positive = 1.0
     """Largest norm of the gradient of all losses together."""
 
+    weighting: WeightingSettings = WeightingSettings()
+    """From the weights of the contrastive terms to their coefficients."""
+
+    curriculum: tuple[Stage, ...] = ()
+    """Stages, in order; none: all that is switched on counts from the first step to the last."""
+
+    hold_l0: HoldL0Settings | None = None
+    """L0 held at a target, of ReLU and JumpReLU; none: it follows from the penalty."""
+
+    debug_gradients: bool = False
+    """Find the operation whose gradient is the first that is not finite; slow."""
+
     dead_latent_window: Count = 200
     """Steps without firing after which a latent counts as dead."""
 
@@ -74,6 +88,18 @@ class TrainingSettings(Settings):
     def _batch_holds_whole_pairs(cls, value: int) -> int:
         if value % 2:
             raise ValueError(f"batch_size is {value}; it must be even, since a pair is two rows")
+        return value
+
+    @field_validator("curriculum")
+    @classmethod
+    def _fractions_rise_to_1(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        ends = [stage.until for stage in value]
+        if ends and (ends != sorted(set(ends)) or ends[-1] != 1):
+            raise ValueError(
+                f"the stages' until are {', '.join(map(str, ends))}; they must rise and end in 1"
+            )
+        if len({stage.name for stage in value}) < len(value):
+            raise ValueError("two stages have the same name")
         return value
 
     @property

@@ -1,0 +1,92 @@
+"""Which rows are anchor and positive.
+
+To add a kind of pairs: its settings and a row of PAIR_KINDS here, and its source in
+`csae_bench/pairs/`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from csae_bench.config.base import Count, NonNegative, Settings
+
+
+class PairKindSettings(Settings):
+    """What every kind of pairs has."""
+
+    weight: NonNegative = 0.0
+    """Share of the pairs of a batch, in proportion to the other kinds' weights; 0: none."""
+
+
+class SameSequenceSettings(PairKindSettings):
+    """Two positions of one text; the earlier one is the positive."""
+
+    weight: NonNegative = 1.0
+    """Share of the pairs of a batch, in proportion to the other kinds' weights; 0: none."""
+
+    min_distance: Count = 1
+    """Smallest distance of the two positions, in tokens."""
+
+    max_distance: Count | None = None
+    """Largest distance; none: as far as the sequence reaches. 1 gives adjacent positions."""
+
+
+class ParaphraseSettings(PairKindSettings):
+    """A position in each of two texts that say the same."""
+
+    dataset: str = "embedded"
+    """`embedded` (the embedded world's training frames and words), a .jsonl file or a folder of
+    .jsonl or .parquet files, or the name of a dataset on the Hugging Face hub."""
+
+    group_column: str = "group"
+    """Column with the id of a text's group: texts of equal id say the same."""
+
+    text_column: str = "text"
+    """Column with the text."""
+
+    positions: Literal["aligned", "random", "last"] = "aligned"
+    """Which positions are paired. `aligned`: equal shares of both texts, so that what a causal
+    model has read of the one and of the other is the same; `random`: any; `last`: the last of each,
+    one pair for two texts."""
+
+
+class PairsSettings(Settings):
+    """The kinds of pairs, and in which proportion they make up a batch."""
+
+    same_sequence: SameSequenceSettings = SameSequenceSettings()
+    paraphrase: ParaphraseSettings = ParaphraseSettings()
+
+    shuffled: bool = False
+    """A control: every anchor gets another pair's positive. Rows stay the same, what pairs have in
+    common is gone, so nothing that pairs teach may show."""
+
+    @model_validator(mode="after")
+    def _some_kind_is_on(self) -> PairsSettings:
+        if not self.shares():
+            raise ValueError(
+                "no kind of pairs has a weight above 0; set pairs.same_sequence.weight or "
+                "pairs.paraphrase.weight"
+            )
+        return self
+
+    def shares(self, kinds: tuple[str, ...] | None = None) -> dict[str, float]:
+        """Share of each kind that is on, of those named where `kinds` are; they add up to 1."""
+        weights = {name: getattr(self, name).weight for name in PAIR_KINDS}
+        on = {
+            name: weight
+            for name, weight in weights.items()
+            if weight > 0 and (kinds is None or name in kinds)
+        }
+        return {name: weight / sum(on.values()) for name, weight in on.items()}
+
+
+PairKind = Literal["same_sequence", "paraphrase"]
+PAIR_KINDS: dict[str, type[PairKindSettings]] = {
+    "same_sequence": SameSequenceSettings,
+    "paraphrase": ParaphraseSettings,
+}
+"""Kinds of pairs, by the name that a configuration has them under."""
+
+PairKinds = Annotated[tuple[PairKind, ...], Field(min_length=1)]
