@@ -16,7 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from csae_bench.config import Change, ResolvedConfig, RunConfig
-from csae_bench.config.problems import delete, describe
+from csae_bench.config.problems import delete, describe_all
 from csae_bench.config.yaml_files import parse_value, read_yaml
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError
 
@@ -216,9 +216,7 @@ def _validate(raw: Raw, path: Path, flags: Raw) -> tuple[RunConfig | None, list[
         return RunConfig.model_validate(raw), []
     except ValidationError as error:
         flagged = {key for key, _ in leaves(flags)}
-        return None, [
-            problem for finding in error.errors() for problem in [describe(finding, path, flagged)]
-        ]
+        return None, describe_all(error, path, flagged)
 
 
 def _origins(config: RunConfig, from_file: Raw, flags: Raw) -> dict[str, str]:

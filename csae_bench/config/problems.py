@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from csae_bench.config import RunConfig
+from csae_bench.config.curriculum import HELD_BY_ALL_STAGES, STAGE_SETTINGS
 from csae_bench.errors import did_you_mean
 from csae_bench.loss_terms import LOSS_TERMS
 
 Location = tuple[int | str, ...]
+
+_BLOCKS_BY_NAME: dict[str, Mapping[str, type[BaseModel]]] = {
+    "losses": LOSS_TERMS,
+    "settings": STAGE_SETTINGS,
+    "strength": LOSS_TERMS,
+}
+"""Keys below which the keys are names of terms, and what stands below those."""
+
+
+def describe_all(error: ValidationError, path: Path, flagged: set[str]) -> list[str]:
+    """One sentence for each value that is wrong.
+
+    Args:
+        flagged: dotted keys that a flag set, which a sentence then names instead of the file.
+    """
+    findings = cast(list[Mapping[str, Any]], error.errors())
+    return list(
+        dict.fromkeys(
+            describe(_with_alternatives(finding, findings), path, flagged)
+            for finding in findings
+            if not _follows_from_another(finding, findings)
+        )
+    )
 
 
 def describe(finding: Mapping[str, Any], path: Path, flagged: set[str]) -> str:
@@ -41,23 +67,59 @@ def describe(finding: Mapping[str, Any], path: Path, flagged: set[str]) -> str:
             f"{where}: {key}.{discriminator} is '{tag}'.{did_you_mean(tag, expected)} "
             f"It must be one of {', '.join(expected)}."
         )
+    if kind == "missing":
+        return f"{where}: {key} is missing."
     message = str(finding["msg"]).removeprefix("Value error, ")
     if kind == "value_error":
         return f"{where}: {key}: {message}." if key else f"{where}: {message}."
     requirement = message.replace("Input should be", "it must be", 1)
-    return f"{where}: {key} is {_shown(finding['input'])}; {requirement}."
+    return f"{where}: {key} is {_shown(finding['input'])}; {requirement}.{_nearest(finding)}"
 
 
 def delete(raw: dict[str, Any], location: Location) -> None:
-    """Removes what a finding points at from the raw configuration, tags of unions skipped."""
+    """Removes what a finding points at from the raw configuration, tags of unions skipped.
+
+    Of a list, and of a block that lacks a key, all is removed: what is left of it would be wrong.
+    """
     path, _ = _walk(location)
     holder: Any = raw
-    for part in path[:-1]:
-        if not isinstance(holder, dict) or part not in holder:
-            return
-        holder = cast(dict[Any, Any], holder)[part]
-    if isinstance(holder, dict) and path:
-        cast(dict[Any, Any], holder).pop(path[-1], None)
+    innermost: tuple[dict[Any, Any], Any] | None = None
+    for part in path:
+        if isinstance(holder, dict) and part in holder:
+            innermost = cast(dict[Any, Any], holder), part
+            holder = innermost[0][part]
+        elif isinstance(holder, list) and isinstance(part, int) and part < len(cast(Any, holder)):
+            holder = cast(list[Any], holder)[part]
+        else:
+            break
+    if innermost is not None:
+        innermost[0].pop(innermost[1])
+
+
+def _with_alternatives(
+    finding: Mapping[str, Any], findings: list[Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """The finding, its message joined with those on the other types that the value may have."""
+    key = _walk(finding["loc"])[0]
+    messages = [str(other["msg"]) for other in findings if _walk(other["loc"])[0] == key]
+    first, *rest = dict.fromkeys(messages)
+    joined = [first, *(message.removeprefix("Input should be ") for message in rest)]
+    return {**finding, "msg": " or ".join(message.split(", unable to")[0] for message in joined)}
+
+
+def _follows_from_another(finding: Mapping[str, Any], findings: list[Mapping[str, Any]]) -> bool:
+    """A list is called too short where its one item is wrong."""
+    length = len(finding["loc"])
+    return finding["type"] == "too_short" and any(
+        len(other["loc"]) > length and other["loc"][:length] == finding["loc"] for other in findings
+    )
+
+
+def _nearest(finding: Mapping[str, Any]) -> str:
+    if finding["type"] != "literal_error" or not isinstance(finding["input"], str):
+        return ""
+    expected = str(cast(Mapping[str, Any], finding.get("ctx", {})).get("expected", ""))
+    return did_you_mean(finding["input"], re.findall("'([^']*)'", expected))
 
 
 def _walk(location: Location) -> tuple[Location, list[str]]:
@@ -65,20 +127,38 @@ def _walk(location: Location) -> tuple[Location, list[str]]:
     kept: list[int | str] = []
     models: list[type[BaseModel]] = [RunConfig]
     allowed: list[str] = []
+    blocks: Mapping[str, type[BaseModel]] | None = None
     for part in location:
-        tagged = [m for m in models if _tag(m) == part]
-        if len(models) > 1 and tagged:
+        if len(models) > 1 and (tagged := [m for m in models if _tag(m) == part]):
             models = tagged
             continue
         kept.append(part)
-        if kept[-2:-1] == ["losses"]:
-            allowed = sorted(LOSS_TERMS)
-            models = [LOSS_TERMS[str(part)]] if part in LOSS_TERMS else []
+        if isinstance(part, int):
+            continue
+        if blocks is not None:
+            allowed, models = sorted(blocks), [blocks[part]] if part in blocks else []
+            blocks = None
             continue
         fields = models[0].model_fields if len(models) == 1 else {}
-        allowed = sorted(fields) if fields else allowed
-        models = _models_in(fields[str(part)].annotation) if part in fields else []
+        allowed = _allowed(models[0]) if fields else allowed
+        annotation = fields[part].annotation if part in fields else None
+        if _is_union_of_values(annotation):
+            break
+        models, blocks = _models_in(annotation), _BLOCKS_BY_NAME.get(part)
     return tuple(kept), allowed
+
+
+def _allowed(model: type[BaseModel]) -> list[str]:
+    held = HELD_BY_ALL_STAGES if model in STAGE_SETTINGS.values() else {}
+    return sorted(name for name in model.model_fields if name not in held)
+
+
+def _is_union_of_values(annotation: Any) -> bool:
+    """Whether what pydantic adds to a location here is the name of a type."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return False
+    inner = [get_args(a)[0] if get_origin(a) is Annotated else a for a in get_args(annotation)]
+    return all(a in (int, float, str, bool, NoneType) or get_origin(a) is Literal for a in inner)
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
