@@ -1,30 +1,71 @@
 """The contrastive loss terms: pure functions of the two views of a batch of pairs.
 
-Each function here is a row of `csae_bench/loss_terms.py`, which holds its settings. It gets
-anchors, positives and the pairs' ids, then its own settings by keyword, and gives one number to
-minimise. Everything is computed in float32 or better, outside autocast: in bfloat16 a sum of
-exponentials of cosines / 0.2 has an error as large as the signal.
+Each public function here is a row of `csae_bench/loss_terms.py`, which holds its settings. It gets
+the views, then its own settings by keyword, and gives one number to minimise, 0 or above, together
+with how many things it compared. Everything is computed in float32 or better, outside autocast: in
+bfloat16 a sum of exponentials of cosines / 0.2 has an error as large as the signal.
+
+`rows` and `triplet` compare samples, `columns`, `barlow` and `cross_view` compare latents by their
+pattern across the batch, `push_up` and `mixing` look at single latents of single pairs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, Literal, NamedTuple, ParamSpec
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from csae_bench.saes.pair_ids import PairIds
+from csae_bench.loss_terms import Reading
+from csae_bench.saes.views import LatentStatistics, Views, split
 
 _SMALLEST_NORM = 1e-6
 """Rows shorter than this have no direction; float32 codes of an active latent are far above."""
 
+_SMALLEST_SPREAD = 0.1
+"""Floor of a latent's standard deviation, in units of the mean one of those sampled with it."""
 
+_SMALLEST_CORRELATED = 1e-4
+"""Added to the denominator of a correlation."""
+
+
+class TermValue(NamedTuple):
+    """A term's value, and on how much of the batch it stands."""
+
+    value: Float[Tensor, ""]
+    """To minimise; exactly 0, without a gradient, where there was nothing to compare."""
+    n_compared: int
+    """How many pairs, latents or mixtures took part."""
+    compared: str
+    """What it counts, in words: what is missing where it is 0."""
+
+
+P = ParamSpec("P")
+
+
+def _precisely(
+    term: Callable[Concatenate[Views, P], TermValue],
+) -> Callable[Concatenate[Views, P], TermValue]:
+    @wraps(term)
+    def without_autocast(views: Views, *args: P.args, **kwargs: P.kwargs) -> TermValue:
+        with torch.autocast(views.codes.device.type, enabled=False):
+            return term(views, *args, **kwargs)
+
+    return without_autocast
+
+
+@_precisely
 def rows(
-    anchors: Float[Tensor, "n_pairs n_latents"],
-    positives: Float[Tensor, "n_pairs n_latents"],
-    pairs: PairIds,
+    views: Views,
     *,
-    temperature: float,
-) -> Float[Tensor, ""]:
+    temperature: float | Literal["learned"] = 0.2,
+    latent_fraction: float = 1.0,
+    on: Reading = "codes",
+    invariance_weighted: bool = False,
+) -> TermValue:
     """Symmetric InfoNCE: each row must find its partner among the rows of the other pairs.
 
     With s_ij = cos(anchor_i, positive_j) / temperature and N(i) the pairs that share neither
@@ -33,7 +74,7 @@ def rows(
         1/2 log(1 + sum over j in N(i) of exp(s_ij - s_ii))
       + 1/2 log(1 + sum over j in N(i) of exp(s_ji - s_ii)),
 
-    in nats: above 0; log(1 + |N|) where codes do not tell pairs apart.
+    in nats: log(1 + |N|) where codes do not tell pairs apart.
     InfoNCE: van den Oord et al. 2018, arXiv:1807.03748, eq. 4; cosine and temperature: Chen et al.
     2020 (SimCLR), arXiv:2002.05709, eq. 1, here with the other view's rows alone as negatives.
 
@@ -41,23 +82,289 @@ def rows(
     side. A pair without a negative is left out of the mean; if no pair has one, the loss is 0.
     NaN and infinity in the codes come out as NaN: training has to notice them.
     """
-    with torch.autocast(device_type=anchors.device.type, enabled=False):
-        similarity = _unit(anchors) @ _unit(positives).T / temperature
-        negatives = pairs.negatives()
-        itself = torch.eye(len(pairs), dtype=torch.bool, device=negatives.device)
-        candidates = similarity.masked_fill(~(negatives | itself), -torch.inf)
-        per_pair = (candidates.logsumexp(1) + candidates.logsumexp(0)) / 2 - similarity.diagonal()
-        # A product, not an index: a NaN in a pair without negatives has to show as well.
-        has_negatives = negatives.any(1)
-        return (per_pair * has_negatives).sum() / has_negatives.sum().clamp(min=1)
+    block = _first(latent_fraction, views)
+    anchors, positives = views.read(on, block)
+    if invariance_weighted:
+        weights = views.statistics.invariance()[block]
+        anchors, positives = anchors * weights, positives * weights
+    if views.head is not None:
+        anchors, positives = views.head(anchors), views.head(positives)
+    if temperature == "learned":
+        assert views.learned_temperature is not None
+        similarity = _cosines(anchors, positives) / views.learned_temperature
+    else:
+        similarity = _cosines(anchors, positives) / temperature
+    negatives = views.pairs.negatives()
+    per_pair = _info_nce(similarity, negatives)
+    # A product, not an index: a NaN in a pair without negatives has to show as well.
+    has_negatives = negatives.any(1)
+    n = int(has_negatives.sum())
+    return TermValue((per_pair * has_negatives).sum() / max(n, 1), n, "pairs with a negative")
+
+
+@_precisely
+def triplet(
+    views: Views, *, margin: float = 0.2, latent_fraction: float = 1.0, on: Reading = "codes"
+) -> TermValue:
+    """Each row must be closer to its partner than to its hardest negative, by a margin.
+
+    With c_ij = cos(anchor_i, positive_j) and N(i) as in `rows`, the mean over pairs i of
+
+        1/2 [margin + max over j in N(i) of c_ij - c_ii]_+
+      + 1/2 [margin + max over j in N(i) of c_ji - c_ii]_+,
+
+    within 0 and 2 + margin. Batch-hard triplets: Hermans et al. 2017, arXiv:1703.07737, eq. 5.
+    """
+    similarity = _cosines(*views.read(on, _first(latent_fraction, views)))
+    negatives = views.pairs.negatives()
+    others = similarity.masked_fill(~negatives, -torch.inf)
+    own = similarity.diagonal()
+    per_pair = sum(((margin + others.amax(d) - own).relu() for d in (0, 1)), torch.zeros(())) / 2
+    has_negatives = negatives.any(1)
+    n = int(has_negatives.sum())
+    return TermValue((per_pair * has_negatives).sum() / max(n, 1), n, "pairs with a negative")
+
+
+@_precisely
+def columns(
+    views: Views,
+    *,
+    temperature: float = 0.2,
+    n_latents: int = 2048,
+    min_firings: int = 8,
+    max_co_firing: float = 0.5,
+    on: Reading = "union",
+) -> TermValue:
+    """Symmetric InfoNCE on latents: the pattern of a latent across the anchors must be told from
+    the patterns of other latents across the positives, and the other way round.
+
+    With A and B the values of M sampled latents in the two views, standardised by their running
+    mean and standard deviation, s = A^T B / (n_pairs * temperature), and N(f) the sampled latents
+    that f may be told from, the mean over latents f of
+
+        1/2 log(1 + sum over g in N(f) of exp(s_fg - s_ff))
+      + 1/2 log(1 + sum over g in N(f) of exp(s_gf - s_ff)).
+
+    The InfoNCE of `rows` on the transposed batch, as contrastive clustering does it on clusters: Li
+    et al. 2021, arXiv:2009.09687, eq. 5. Two latents of which one fires in more than
+    `max_co_firing` of the rows where the other does are not in each other's N: a parent and its
+    child, told apart, would end in absorption.
+    """
+    latents = sample_latents(views, n_latents, min_firings)
+    if len(latents) < 2:
+        return _nothing(views, f"latents that fire {min_firings} times in each view")
+    correlation = _correlation(views, latents, on)
+    negatives = may_be_told_apart(views.active.index_select(1, latents), max_co_firing)
+    per_latent = _info_nce(correlation / temperature, negatives)
+    has_negatives = negatives.any(1)
+    n = int(has_negatives.sum())
+    value = (per_latent * has_negatives).sum() / max(n, 1)
+    return TermValue(value, n, f"latents that fire {min_firings} times in each view")
+
+
+@_precisely
+def barlow(
+    views: Views,
+    *,
+    off_diagonal: float = 5e-3,
+    n_latents: int = 2048,
+    min_firings: int = 8,
+    on: Reading = "union",
+) -> TermValue:
+    """The cross-correlation of the two views' latents shall be the identity.
+
+    With C = A^T B / n_pairs of M sampled latents, standardised as in `columns`,
+
+        1/M [sum over f of (1 - C_ff)^2 + off_diagonal * sum over f != g of C_fg^2].
+
+    Barlow Twins: Zbontar et al. 2021, arXiv:2103.03230, eq. 1, divided by the number of latents.
+    """
+    latents = sample_latents(views, n_latents, min_firings)
+    if len(latents) < 2:
+        return _nothing(views, f"latents that fire {min_firings} times in each view")
+    correlation = _correlation(views, latents, on)
+    own = correlation.diagonal()
+    redundancy = correlation.square().sum() - own.square().sum()
+    value = ((1 - own).square().sum() + off_diagonal * redundancy) / len(latents)
+    return TermValue(value, len(latents), f"latents that fire {min_firings} times in each view")
+
+
+@_precisely
+def cross_view(
+    views: Views, *, min_invariance: float = 0.1, min_latents: int = 8, on: Reading = "codes"
+) -> TermValue:
+    """Each latent's correlation between the two views, weighted by its invariance:
+
+        1 - sum over A of w_f corr(z1_f, z2_f) / sum over A of w_f,
+
+    within 0 and 2, with corr taken over the batch (1e-4 in the denominator, gradients through both
+    views), w the detached invariance, and A the latents with w above `min_invariance` that fire
+    more than once in each view. Feature-wise and contrastive for each latent by itself: agreement
+    within pairs against variation between them. Without off-diagonals it needs no temperature.
+    """
+    weights = views.statistics.invariance()
+    first, second = split(views.active)
+    eligible = (weights > min_invariance) & (first.sum(0) > 1) & (second.sum(0) > 1)
+    latents = eligible.nonzero().squeeze(1)
+    counted = f"latents with an invariance above {min_invariance}"
+    if len(latents) < min_latents:
+        return _nothing(views, counted)
+    anchors, positives = (one - one.mean(0) for one in views.read(on, latents))
+    covariance = (anchors * positives).mean(0)
+    # The tiny number keeps the root's gradient finite where a latent is constant.
+    spread = (anchors.square().mean(0) * positives.square().mean(0) + 1e-16).sqrt()
+    correlation = covariance / (spread + _SMALLEST_CORRELATED)
+    chosen = weights[latents].to(correlation.dtype)
+    return TermValue(1 - (chosen * correlation).sum() / chosen.sum(), len(latents), counted)
+
+
+@_precisely
+def push_up(views: Views, *, height: float = 1.25, min_latents: int = 8) -> TermValue:
+    """Raises a latent that fires in one view of a pair and is silent in the other.
+
+    With h the pre-activations, s the active latents, w the invariance and t the running mean of a
+    row's smallest active code, the mean over pairs of
+
+        sum over f of w_f (s1 (1 - s2) [g - h2]_+ + s2 (1 - s1) [g - h1]_+) / g,  g = height * t.
+
+    0 or above. Only the silent side gets a gradient.
+    """
+    weights = views.statistics.invariance()
+    counted = "latents with an invariance above 0"
+    n = int((weights > 0).sum())
+    if n < min_latents:
+        return _nothing(views, counted)
+    first, second = split(views.active)
+    missing = (first ^ second).repeat_interleave(2, dim=0) & ~views.active & (weights > 0)
+    row, latent = missing.nonzero(as_tuple=True)
+    silent = views.pre_activations[row, latent]
+    silent = silent.to(torch.promote_types(silent.dtype, torch.float32))
+    goal = height * views.statistics.threshold
+    lacking = weights[latent] * (goal - silent).relu() / goal.clamp_min(_SMALLEST_NORM)
+    return TermValue(lacking.sum() / views.n_pairs, n, counted)
+
+
+@_precisely
+def mixing(views: Views, *, margin: float = 0.5) -> TermValue:
+    """Targeted feature mixing: in a mixture of two rows, each latent must answer to its own origin.
+
+    Anchor i had the latents S exchanged for a donor's, was decoded, its reconstruction error added,
+    and encoded again to z~ (see `csae_bench.saes.mixing`). On S the mixture is a hard negative of
+    the anchor, elsewhere a positive: the mean over mixtures of
+
+        [margin + cos_S(z, z~) - cos_S(z, z+)]_+  +  1 - cos_rest(z, z~),
+
+    within 0 and 4 + margin. The values are pre-activations; the rest are the latents outside S that
+    are active in the anchor or the mixture.
+    """
+    mixture = views.mixture
+    counted = "mixtures whose norm is that of real activations"
+    if mixture is None or not len(mixture.anchors):
+        return _nothing(views, counted)
+    active = views.active[0::2][mixture.anchors] | (mixture.codes.detach() > 0)
+    row, latent = (active | mixture.exchanged).nonzero(as_tuple=True)
+    pair = mixture.anchors[row]
+    anchor, positive = (views.pre_activations[2 * pair + side, latent] for side in (0, 1))
+    mixed = mixture.pre_activations[row, latent]
+    n = len(mixture.anchors)
+    inside = mixture.exchanged[row, latent]
+    swapped = _segment_cosine(anchor, mixed, row, n, inside)
+    shared = _segment_cosine(anchor, positive, row, n, inside)
+    kept = _segment_cosine(anchor, mixed, row, n, ~inside)
+    per_mixture = (margin + swapped - shared).relu() + 1 - kept
+    return TermValue(per_mixture.mean(), n, counted)
+
+
+def sample_latents(views: Views, n_latents: int, min_firings: int) -> Int64[Tensor, " n_sampled"]:
+    """Latents that fire often enough in both views: all, or `n_latents` of them, evenly over their
+    firing rates: one at random of each of `n_latents` equal strata.
+    """
+    first, second = split(views.active)
+    fires = torch.minimum(first.sum(0), second.sum(0))
+    eligible = (fires >= min_firings).nonzero().squeeze(1)
+    if len(eligible) <= n_latents:
+        return eligible
+    by_rate = eligible[views.statistics.rate[eligible].argsort(stable=True)]
+    place = torch.rand(n_latents, device=by_rate.device, generator=views.generator)
+    stratum = torch.arange(n_latents, device=by_rate.device)
+    chosen = ((stratum + place) * (len(by_rate) / n_latents)).long().clamp_max(len(by_rate) - 1)
+    return by_rate[chosen].sort().values
+
+
+def may_be_told_apart(
+    active: Bool[Tensor, "n_rows n_latents"], max_co_firing: float
+) -> Bool[Tensor, "n_latents n_latents"]:
+    """False on the diagonal, and for two latents where P(one | other) exceeds `max_co_firing`."""
+    fires = active.float()
+    together = fires.T @ fires
+    # together / fires of the rarer one is the larger of the two conditional probabilities
+    rarer = torch.minimum(together.diagonal()[:, None], together.diagonal()[None, :])
+    return (together <= max_co_firing * rarer).fill_diagonal_(False)
+
+
+def _first(latent_fraction: float, views: Views) -> slice:
+    return slice(max(1, round(latent_fraction * views.codes.shape[1])))
+
+
+def _nothing(views: Views, counted: str) -> TermValue:
+    return TermValue(views.codes.new_zeros((), dtype=torch.float32), 0, counted)
+
+
+def _info_nce(
+    similarity: Float[Tensor, "n n"], negatives: Bool[Tensor, "n n"]
+) -> Float[Tensor, " n"]:
+    """Symmetric cross-entropy of finding the diagonal, with itself and negatives as candidates."""
+    itself = torch.eye(len(negatives), dtype=torch.bool, device=negatives.device)
+    candidates = similarity.masked_fill(~(negatives | itself), -torch.inf)
+    return (candidates.logsumexp(1) + candidates.logsumexp(0)) / 2 - similarity.diagonal()
+
+
+def _correlation(
+    views: Views, latents: Int64[Tensor, " n_latents"], on: Reading
+) -> Float[Tensor, "n_latents n_latents"]:
+    """Cross-correlation of the two views, by running means and standard deviations.
+
+    Those of the batch would give the few firings of a rare latent a gradient without bound.
+    """
+    anchors, positives = views.read(on, latents)
+    mean, spread = _scale(views.statistics, latents, anchors.dtype)
+    return ((anchors - mean) / spread).T @ ((positives - mean) / spread) / views.n_pairs
+
+
+def _scale(
+    statistics: LatentStatistics, latents: Int64[Tensor, " n"], dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    spread = statistics.variance[latents].to(dtype).sqrt()
+    floor = (_SMALLEST_SPREAD * spread.mean()).clamp_min(_SMALLEST_NORM)
+    return statistics.mean[latents].to(dtype), torch.maximum(spread, floor)
+
+
+def _cosines(
+    anchors: Float[Tensor, "n_pairs n_latents"], positives: Float[Tensor, "n_pairs n_latents"]
+) -> Float[Tensor, "n_pairs n_pairs"]:
+    return _unit(anchors) @ _unit(positives).T
 
 
 def _unit(
     codes: Float[Tensor, "n_pairs n_latents"],
 ) -> Float[Tensor, "n_pairs n_latents"]:
     """Rows scaled to length 1, rows without a direction replaced by 0."""
-    codes = codes.to(torch.promote_types(codes.dtype, torch.float32))
     norms = torch.linalg.vector_norm(codes, dim=1, keepdim=True)
     # where, not a clamp alone: 1 / the clamp would be the gradient into an all-zero row.
     # norms <= ..., not norms > ...: a NaN has to stay one.
     return torch.where(norms <= _SMALLEST_NORM, 0.0, codes / norms.clamp_min(_SMALLEST_NORM))
+
+
+def _segment_cosine(
+    one: Float[Tensor, " n_entries"],
+    other: Float[Tensor, " n_entries"],
+    row: Int64[Tensor, " n_entries"],
+    n_rows: int,
+    among: Bool[Tensor, " n_entries"],
+) -> Float[Tensor, " n_rows"]:
+    """Cosine of each row's entries, of those in `among`; 0 where a row has none."""
+    precise = torch.promote_types(one.dtype, torch.float32)
+    one, other = one.to(precise) * among, other.to(precise) * among
+    products = torch.stack([one * other, one.square(), other.square()], dim=1)
+    sums = products.new_zeros(n_rows, 3).index_add(0, row, products)
+    return sums[:, 0] / (sums[:, 1] * sums[:, 2]).clamp_min(_SMALLEST_NORM**4).sqrt()

@@ -8,7 +8,7 @@ backbone as it is, to the last bit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,12 +22,20 @@ from torch import Tensor
 from typing_extensions import override
 
 from csae_bench.errors import ConfigError, TrainingError, UnknownNameError
-from csae_bench.loss_terms import LOSS_TERMS, TermSettings
+from csae_bench.loss_terms import LOSS_TERMS, MixingSettings, RowsSettings, TermSettings
 from csae_bench.saes import losses
+from csae_bench.saes.heads import ContrastiveParts
+from csae_bench.saes.losses import TermValue
+from csae_bench.saes.mixing import mix
 from csae_bench.saes.step import PairedStepInput
+from csae_bench.saes.views import Views
 
-_NOT_THE_FUNCTIONS = {*TermSettings.model_fields, "on", "latent_fraction"}
-"""Settings of a term that say how it is used; all others are arguments of its function."""
+_NOT_THE_FUNCTIONS: dict[str, set[str]] = {
+    "rows": {"projection", "projection_width"},
+    "mixing": {"targeting", "temperature", "share"},
+}
+"""Settings of a term, beside `weight` and `warm_up_steps`, that are no arguments of its function:
+those of rows say which head the views come with, those of mixing how their mixture is made."""
 
 
 @dataclass(kw_only=True)
@@ -50,8 +58,34 @@ class ContrastiveTrainingConfig:
         return {name: term for name, term in _parsed(self.losses).items() if term.weight > 0}
 
 
+@dataclass
+class ContrastiveStepOutput(TrainStepOutput):
+    """SAELens's step output, with the value of each contrastive term that was computed."""
+
+    terms: dict[str, TermValue] = field(default_factory=dict[str, TermValue])
+
+
 class ContrastiveTraining(TrainingSAE[Any]):
     """Mixed into a training SAE of SAELens, before it; `cfg` is a ContrastiveTrainingConfig."""
+
+    terms: dict[str, TermSettings]
+    """The terms of the present step; a curriculum changes them from stage to stage."""
+
+    contrast: ContrastiveParts | None
+    """What the terms have beside the SAE's weights; none where no term is on. Never saved for
+    inference."""
+
+    def __init__(self, cfg: Any, use_error_term: bool = False) -> None:
+        super().__init__(cfg, use_error_term)
+        self.terms = cfg.active_terms()
+        self.contrast = None
+        if self.terms:
+            rows = self.terms.get("rows")
+            self.contrast = ContrastiveParts(
+                cfg.d_sae,
+                rows if isinstance(rows, RowsSettings) else None,
+                device=self.W_enc.device,
+            )
 
     @override
     def get_coefficients(self) -> dict[str, float | TrainCoefficientConfig]:
@@ -68,42 +102,73 @@ class ContrastiveTraining(TrainingSAE[Any]):
     def training_forward_pass(self, step_input: TrainStepInput) -> TrainStepOutput:
         """The backbone's forward pass and, for each term T, coefficient * value.
 
-        `losses[T]` is the product, `metrics["raw/T"]` the value alone.
+        `losses[T]` is the product, `terms[T]` the value alone.
 
         Raises:
             TrainingError: a term is switched on, but nobody says which rows are pairs.
         """
-        terms = self.cfg.active_terms()
-        if not terms:
+        if not self.terms:
             return super().training_forward_pass(step_input)
         if not isinstance(step_input, PairedStepInput):
             raise TrainingError(
-                f"The term '{next(iter(terms))}' of architecture '{self.cfg.architecture()}' needs "
-                "pairs, but the rows of this trainer are not pairs. Train with csae_bench's "
+                f"The term '{next(iter(self.terms))}' of architecture '{self.cfg.architecture()}' "
+                "needs pairs, but the rows of this trainer are not pairs. Train with csae_bench's "
                 "ContrastiveSAETrainingRunner, or switch the term off with a weight of 0."
             )
-        output = super().training_forward_pass(step_input)
-        for name, term in terms.items():
-            anchors, positives = _views(output, term)
-            settings = term.model_dump(exclude=_NOT_THE_FUNCTIONS)
-            value = getattr(losses, name)(anchors, positives, step_input.pairs, **settings)
-            output.losses[name] = step_input.coefficients[name] * value
-            output.loss = output.loss + output.losses[name]
-            output.metrics[f"raw/{name}"] = value.detach()
+        output = ContrastiveStepOutput(**vars(super().training_forward_pass(step_input)))
+        views = self._views(step_input, output)
+        for name, term in self.terms.items():
+            found = getattr(losses, name)(views, **_arguments(name, term))
+            output.terms[name] = found
+            output.metrics[f"raw/{name}"] = found.value.detach()
+            output.losses[name] = step_input.coefficients[name] * found.value
+            if step_input.coefficients[name] > 0:  # 0 * x costs a backward pass all the same
+                output.loss = output.loss + output.losses[name]
         return output
 
+    @override
+    def process_state_dict_for_saving_inference(self, state_dict: dict[str, Any]) -> None:
+        """Leaves out what only the terms need."""
+        for key in [key for key in state_dict if key.startswith("contrast.")]:
+            del state_dict[key]
+        super().process_state_dict_for_saving_inference(state_dict)
 
-def _views(output: TrainStepOutput, term: TermSettings) -> tuple[Tensor, Tensor]:
-    """What the term compares, of the anchors and of the positives: [n_pairs, n_latents] each."""
-    on_codes = getattr(term, "on", "codes") == "codes"
-    acts = output.feature_acts if on_codes else output.hidden_pre
-    if acts.is_sparse:  # SAELens's use_sparse_activations
-        acts = acts.to_dense()
-    n_latents = max(1, round(getattr(term, "latent_fraction", 1.0) * acts.shape[1]))
-    acts = acts[:, :n_latents]
-    if not on_codes:
-        acts = acts.relu()
-    return acts[0::2], acts[1::2]
+    def _views(self, step_input: PairedStepInput, output: TrainStepOutput) -> Views:
+        assert self.contrast is not None
+        codes = _dense(output.feature_acts)
+        if self.training:
+            self.contrast.statistics.update(codes.detach())
+        views = Views(
+            codes=codes,
+            pre_activations=output.hidden_pre,
+            pairs=step_input.pairs,
+            statistics=self.contrast.statistics.latest(),
+            head=self.contrast.head,
+            learned_temperature=self.contrast.temperature(),
+        )
+        term = self.terms.get("mixing")
+        if not isinstance(term, MixingSettings):
+            return views
+        return replace(
+            views,
+            mixture=mix(
+                self,
+                step_input.sae_in,
+                views,
+                targeting=term.targeting,
+                temperature=term.temperature,
+                share=term.share,
+            ),
+        )
+
+
+def _arguments(name: str, term: TermSettings) -> dict[str, Any]:
+    """The settings of a term that its function takes."""
+    return term.model_dump(exclude={*TermSettings.model_fields, *_NOT_THE_FUNCTIONS.get(name, ())})
+
+
+def _dense(codes: Tensor) -> Tensor:
+    return codes.to_dense() if codes.is_sparse else codes  # SAELens's use_sparse_activations
 
 
 def _parsed(losses: Mapping[str, Any]) -> dict[str, TermSettings]:

@@ -1,0 +1,60 @@
+"""What the contrastive terms have beside the weights of the SAE: running statistics, a projection
+head, a learned temperature. All of it is dropped when an SAE is saved for inference.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from csae_bench.loss_terms import RowsSettings
+from csae_bench.saes.statistics import RunningStatistics
+
+FIRST_TEMPERATURE = 0.2
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 1.0
+"""Range of the learned temperature: CLIP's floor (Radford et al. 2021, arXiv:2103.00020)."""
+
+
+class ContrastiveParts(nn.Module):
+    """Of one SAE in training."""
+
+    log_temperature: nn.Parameter | None
+    head: nn.Module | None
+
+    def __init__(
+        self, d_sae: int, rows: RowsSettings | None, *, device: torch.device | str
+    ) -> None:
+        super().__init__()
+        self.statistics = RunningStatistics(d_sae, device)
+        self.head = None if rows is None else projection_head(d_sae, rows, device)
+        self.log_temperature = None
+        if rows is not None and rows.temperature == "learned":
+            self.log_temperature = nn.Parameter(
+                torch.tensor(math.log(FIRST_TEMPERATURE), device=device)
+            )
+
+    def temperature(self) -> Tensor | None:
+        """The learned temperature, where there is one."""
+        if self.log_temperature is None:
+            return None
+        return self.log_temperature.exp().clamp(LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE)
+
+
+def projection_head(d_sae: int, rows: RowsSettings, device: torch.device | str) -> nn.Module | None:
+    """The head between the latents that `rows` compares and their cosines; none where it has none.
+
+    `mlp` is SimCLR's: one hidden layer, then linear (Chen et al. 2020, arXiv:2002.05709, sec. 2.1).
+    """
+    n_latents = max(1, round(rows.latent_fraction * d_sae))
+    width = rows.projection_width
+    if rows.projection == "linear":
+        return nn.Linear(n_latents, width, bias=False, device=device)
+    if rows.projection == "mlp":
+        return nn.Sequential(
+            nn.Linear(n_latents, width, device=device),
+            nn.ReLU(),
+            nn.Linear(width, width, device=device),
+        )
+    return None

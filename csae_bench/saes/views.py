@@ -1,0 +1,121 @@
+"""Views: all that a contrastive term may look at, of one batch of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from csae_bench.loss_terms import Reading
+from csae_bench.saes.pair_ids import PairIds
+
+
+class LatentStatistics(NamedTuple):
+    """What is known of each latent from the batches so far; no gradient flows into it."""
+
+    rate: Float[Tensor, " d_sae"]
+    """q: share of the rows in which it is active."""
+    both: Float[Tensor, " d_sae"]
+    """p: share of the pairs in both of whose rows it is active."""
+    mean: Float[Tensor, " d_sae"]
+    """Mean code."""
+    variance: Float[Tensor, " d_sae"]
+    """Variance of the code."""
+    threshold: Float[Tensor, ""]
+    """Mean, over rows, of a row's smallest active code."""
+
+    def invariance(self) -> Float[Tensor, " d_sae"]:
+        """clip((p / q - q) / (1 - q), 0, 1): that a latent which is active in one row of a pair is
+        active in the other too, corrected for chance. 0 for latents that are hardly ever active.
+        """
+        q = self.rate
+        above_chance = (self.both / q.clamp_min(1e-12) - q) / (1 - q).clamp_min(1e-12)
+        return torch.where(q > RAREST_RATE, above_chance.clamp(0, 1), 0.0)
+
+    def lift(self) -> Float[Tensor, " d_sae"]:
+        """P(active in the positive | active in the anchor) / P(active); 1 where it is not known."""
+        known = self.rate > 0
+        return torch.where(known, self.both / self.rate.square().clamp_min(1e-12), 1.0)
+
+
+RAREST_RATE = 1e-3
+"""A latent that is active less often has no invariance: too few pairs speak of it."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Anchors some of whose latents were exchanged for a donor's, encoded again."""
+
+    anchors: Int64[Tensor, " n_mixed"]
+    """Which pairs' anchors were mixed; those whose mixture was rejected are not there."""
+    codes: Float[Tensor, "n_mixed d_sae"]
+    """Codes of the mixed activations, with gradients into the encoder."""
+    pre_activations: Float[Tensor, "n_mixed d_sae"]
+    """The same before sparsity."""
+    exchanged: Bool[Tensor, "n_mixed d_sae"]
+    """The latents that were exchanged."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """A batch of pairs as an SAE sees it. Rows 2i and 2i + 1 are the two views of pair i."""
+
+    codes: Float[Tensor, "2*n_pairs d_sae"]
+    pre_activations: Float[Tensor, "2*n_pairs d_sae"]
+    """The encoder's output before sparsity, equal to the code where a latent is active."""
+    pairs: PairIds
+    statistics: LatentStatistics
+    mixture: Mixture | None = None
+    """Only where the term `mixing` is on."""
+    head: Callable[[Tensor], Tensor] | None = None
+    """A projection between latents and the cosines of `rows`; none: there is none."""
+    learned_temperature: Tensor | None = None
+    """The trained temperature of `rows`, where it is trained."""
+    generator: torch.Generator | None = field(default=None, repr=False)
+    """What sampling latents draws from; none: torch's global generator."""
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs in the batch."""
+        return len(self.pairs)
+
+    @cached_property
+    def active(self) -> Bool[Tensor, "2*n_pairs d_sae"]:
+        """Which latents are active."""
+        return self.codes.detach() > 0
+
+    def read(
+        self, on: Reading, latents: slice | Int64[Tensor, " n_latents"] | None = None
+    ) -> tuple[Float[Tensor, "n_pairs n_latents"], Float[Tensor, "n_pairs n_latents"]]:
+        """What the anchors and the positives are compared by, in float32 or better.
+
+        Selected before it is split: one gradient of the whole width then suffices for both.
+        """
+        if latents is None:
+            latents = slice(None)
+        if on == "codes":
+            return split(_precise(_select(self.codes, latents)))
+        pre = _precise(_select(self.pre_activations, latents))
+        if on == "pre_activations":
+            return split(pre.relu())
+        first, second = split(_select(self.active, latents))
+        either = (first | second).repeat_interleave(2, dim=0)
+        return split(pre.where(either, 0))
+
+
+def split(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Anchors and positives of interleaved rows."""
+    return rows[0::2], rows[1::2]
+
+
+def _select(values: Tensor, latents: slice | Tensor) -> Tensor:
+    return values[:, latents] if isinstance(latents, slice) else values.index_select(1, latents)
+
+
+def _precise(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))
