@@ -137,7 +137,7 @@ def train(as_json: bool, **flags: Any) -> None:
 @_run_options
 def doctor(as_json: bool, **flags: Any) -> None:
     """Check what would fail before it costs anything; no weights are read."""
-    from csae_bench.run import doctor as examine
+    from csae_bench.preflight.doctor import doctor as examine
 
     checks = examine(_request(**flags))
     failed = any(check.outcome == "problem" for check in checks)

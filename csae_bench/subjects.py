@@ -12,7 +12,7 @@ from pathlib import Path
 
 from csae_bench import identity, models
 from csae_bench.config import GeneratorActivations, PermutedSae, ResolvedConfig, RunConfig
-from csae_bench.config.loading import config_names, is_config, load_config
+from csae_bench.config.loading import Flags, config_names, is_config, load_config
 from csae_bench.corpora import corpus_fingerprint
 from csae_bench.errors import ConfigError, SaeError, UnknownNameError
 from csae_bench.results.store import Store
@@ -42,6 +42,17 @@ class RunRequest:
     def store(self) -> Store:
         """The results folder."""
         return Store(self.results)
+
+    @property
+    def flags(self) -> Flags:
+        """What it lays over a configuration."""
+        return {
+            "sets": self.sets,
+            "model": self.model,
+            "seed": self.seed,
+            "device": self.device,
+            "evals": self.evals,
+        }
 
     def for_source(self, source: str) -> RunRequest:
         """The same for another SAE, as a `permuted` control needs; --set stays behind."""
@@ -115,14 +126,7 @@ def is_pretrained(source: str) -> bool:
 
 def load_request_config(request: RunRequest) -> ResolvedConfig:
     """The configuration behind a request whose source is one."""
-    return load_config(
-        request.source,
-        sets=request.sets,
-        model=request.model,
-        seed=request.seed,
-        device=request.device,
-        evals=request.evals,
-    )
+    return load_config(request.source, **request.flags)
 
 
 def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
@@ -222,14 +226,8 @@ def _config_of_folder(
         *([f"hook_name={hook_name}"] if hook_name else []),
         *request.sets,
     )
-    loaded = load_config(
-        "_existing",
-        sets=sets,
-        model=model,
-        seed=request.seed,
-        device=request.device,
-        evals=request.evals,
-    )
+    flags: Flags = {**request.flags, "sets": sets, "model": model}
+    loaded = load_config("_existing", **flags)
     return loaded.model_copy(update={"name": folder.resolve().name, "path": folder})
 
 

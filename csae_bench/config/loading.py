@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypedDict, Unpack, cast
 
 import yaml
 from pydantic import ValidationError
@@ -24,6 +24,18 @@ _PACKAGE = Path(__file__).parents[1]
 _SHIPPED = _PACKAGE / "_sae_configs"
 
 Raw = dict[str, Any]
+
+
+class Flags(TypedDict, total=False):
+    """What the command line lays over a file; a flag that is not there or None changes nothing."""
+
+    sets: Sequence[str]
+    """`key=value` with a dotted key and a YAML value; later ones win."""
+    model: str | None
+    seed: int | None
+    device: str | None
+    evals: Sequence[str] | None
+    """Names of the evals to run instead of the file's; settings of the file are kept."""
 
 
 def config_folder() -> Path:
@@ -59,21 +71,12 @@ def find_config(source: str) -> Path:
     raise UnknownNameError("SAE configuration", source, config_names())
 
 
-def load_config(
-    source: str,
-    *,
-    sets: Sequence[str] = (),
-    model: str | None = None,
-    seed: int | None = None,
-    device: str | None = None,
-    evals: Sequence[str] | None = None,
-) -> ResolvedConfig:
+def load_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig:
     """Reads a configuration, lays the flags over it and checks the whole.
 
     Args:
         source: a name of `config_names()` or a path to a YAML file.
-        sets: `key=value` with a dotted key and a YAML value, later ones win.
-        evals: names of the evals to run instead of the file's; settings of the file are kept.
+        given: the flags, see `Flags`.
 
     Raises:
         ConfigError: lists every problem, each with its file or flag, key, value and what is
@@ -81,7 +84,8 @@ def load_config(
     """
     path = find_config(source)
     from_file = _read_with_bases(path)
-    flags, problems = _flags(sets, model=model, seed=seed, device=device)
+    flags, problems = _parsed(given)
+    evals = given.get("evals")
     if evals is not None:
         from_file = _only_evals(from_file, evals)
         problems += [
@@ -103,23 +107,16 @@ def load_config(
     )
 
 
-def partial_config(
-    source: str,
-    *,
-    sets: Sequence[str] = (),
-    model: str | None = None,
-    seed: int | None = None,
-    device: str | None = None,
-    evals: Sequence[str] | None = None,
-) -> ResolvedConfig | None:
+def partial_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig | None:
     """What `load_config` would give with every offending value at its default, or None."""
     path = find_config(source)
     try:
         from_file = _read_with_bases(path)
     except ConfigError:
         return None
+    evals = given.get("evals")
     from_file = _only_evals(from_file, evals) if evals is not None else from_file
-    raw = merge(from_file, _flags(sets, model=model, seed=seed, device=device)[0])
+    raw = merge(from_file, _parsed(given)[0])
     for _ in range(5):
         try:
             config = RunConfig.model_validate(raw)
@@ -187,12 +184,11 @@ def _only_evals(from_file: Raw, evals: Sequence[str]) -> Raw:
     return {**from_file, "evals": {name: known.get(name) or {} for name in evals}}
 
 
-def _flags(
-    sets: Sequence[str], *, model: str | None, seed: int | None, device: str | None
-) -> tuple[Raw, list[str]]:
+def _parsed(given: Flags) -> tuple[Raw, list[str]]:
+    """The flags as nested mappings, those of the evals' names left out, and what is wrong."""
     raw: Raw = {}
     problems: list[str] = []
-    for text in sets:
+    for text in given.get("sets", ()):
         key, equals, value = text.partition("=")
         if not equals or not all(key.split(".")):
             problems.append(f"--set {text}: write it as key=value, such as --set sae.d_sae=2048.")
@@ -205,9 +201,8 @@ def _flags(
         for part in reversed(key.split(".")):
             parsed = {part: parsed}
         raw = merge(raw, parsed)
-    raw.update(
-        {k: v for k, v in (("model", model), ("seed", seed), ("device", device)) if v is not None}
-    )
+    own = {"model": given.get("model"), "seed": given.get("seed"), "device": given.get("device")}
+    raw.update({key: value for key, value in own.items() if value is not None})
     return raw, problems
 
 

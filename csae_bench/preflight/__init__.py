@@ -1,0 +1,40 @@
+"""What would fail, found before it costs anything.
+
+Each check looks at one thing and says ok, a problem, or that it cannot be checked here. Nothing is
+loaded: sizes come from configs, fingerprints from files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from csae_bench.preflight import data, evals, machine, training
+from csae_bench.preflight.check import Check, problems
+from csae_bench.preflight.evals import eval_settings
+from csae_bench.subjects import Subject
+
+__all__ = ["Check", "eval_settings", "preflight", "problems"]
+
+
+def preflight(subject: Subject, *, results: Path, device: str | None = None) -> list[Check]:
+    """All checks of a subject, in the order in which the run would meet what they look at.
+
+    Args:
+        results: the folder that the run would write to.
+        device: what `--device` asked for, if anything; a GPU that only the configuration names
+            and this machine lacks is `unknown`, one that the flag asks for is a problem.
+    """
+    checks: list[tuple[str, Callable[[], Findings]]] = [
+        ("steps", lambda: training.steps(subject.config)),
+        ("settings", lambda: training.settings(subject)),
+        ("model", lambda: data.model(subject)),
+        ("data", lambda: data.data(subject)),
+        ("evals", lambda: evals.evals(subject)),
+        ("device", lambda: machine.device(subject, asked=device)),
+        ("memory", lambda: machine.memory(subject)),
+        ("results", lambda: machine.results(results)),
+    ]
+    if not subject.config.is_trained:
+        checks = checks[1:]
+    return [Check(name, *finding) for name, find in checks for finding in find()]

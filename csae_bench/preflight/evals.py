@@ -1,0 +1,72 @@
+"""Checks of the evals: their names, settings and data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from csae_bench.config.problems import eval_problems
+from csae_bench.corpora import corpus_status
+from csae_bench.errors import CsaeBenchError, UsageError
+from csae_bench.evals import EvalConfig, get_eval
+from csae_bench.preflight.check import Findings
+from csae_bench.subjects import Subject
+
+
+def evals(subject: Subject) -> Findings:
+    for name in subject.config.evals:
+        try:
+            settings = _eval_config(subject, name)
+            spec = get_eval(name)
+        except CsaeBenchError as error:
+            yield "problem", str(error)
+            continue
+        if subject.model is None:
+            yield "ok", f"{name}: will be skipped, it needs a language model"
+            continue
+        found = spec.preflight(subject.resolved, settings) if spec.preflight else []
+        for text in found:
+            yield "problem", f"{subject.resolved.path}: evals.{name}: {text}"
+        dataset = getattr(settings, "dataset", None)
+        outcome, message = corpus_status(dataset) if isinstance(dataset, str) else ("ok", "")
+        context = getattr(settings, "context_size", 0)
+        if context > subject.model.n_ctx:
+            outcome, message = (
+                "problem",
+                f"{subject.resolved.path}: evals.{name}.context_size is {context}; "
+                f"{subject.model.name} takes at most {subject.model.n_ctx} tokens.",
+            )
+        if outcome != "ok" or not found:
+            yield outcome, message if outcome == "problem" else f"{name}: {message}".rstrip(": ")
+    if not subject.config.evals:
+        yield "ok", "none"
+
+
+def eval_settings(subject: Subject) -> dict[str, EvalConfig]:
+    """The checked settings of each eval of the run, in order.
+
+    Raises:
+        CsaeBenchError: an eval or one of its settings is wrong.
+    """
+    return {name: _eval_config(subject, name) for name in subject.config.evals}
+
+
+def sound_eval_settings(subject: Subject) -> list[Any]:
+    sound: list[Any] = []
+    for name in subject.config.evals:
+        try:
+            sound.append(_eval_config(subject, name))
+        except CsaeBenchError:  # reported by the check of the evals
+            continue
+    return sound
+
+
+def _eval_config(subject: Subject, name: str) -> EvalConfig:
+    spec = get_eval(name)
+    try:
+        return spec.config.model_validate(subject.config.evals[name])
+    except ValidationError as error:
+        raise UsageError(
+            "\n".join(eval_problems(error, spec.config, name, subject.resolved.path))
+        ) from error
