@@ -285,9 +285,11 @@ def sample_latents(views: Views, n_latents: int, min_firings: int) -> Int64[Tens
     if len(eligible) <= n_latents:
         return eligible
     by_rate = eligible[views.statistics.rate[eligible].argsort(stable=True)]
+    # whole numbers: strata that overlap would draw a latent twice, and tell it from itself
+    bounds = torch.arange(n_latents + 1, device=by_rate.device) * len(by_rate) // n_latents
+    first_of, width = bounds[:-1], bounds.diff()
     place = torch.rand(n_latents, device=by_rate.device, generator=views.generator)
-    stratum = torch.arange(n_latents, device=by_rate.device)
-    chosen = ((stratum + place) * (len(by_rate) / n_latents)).long().clamp_max(len(by_rate) - 1)
+    chosen = first_of + (place * width).long().minimum(width - 1)
     return by_rate[chosen].sort().values
 
 
