@@ -15,6 +15,9 @@ from csae_bench.saes.views import Mixture, Views
 _NORM_QUANTILES = (0.01, 0.99)
 """A mixture whose norm lies outside these quantiles of the batch's activations is rejected."""
 
+_ROUNDING = 1e-4
+"""Taken off before rounding up: 0.3 * 50 is above 15 in float32."""
+
 
 def mix(
     sae: TrainingSAE[Any],
@@ -82,7 +85,7 @@ def choose_latents(
     n_active = active.sum(1)
     starts = n_active.cumsum(0) - n_active
     rank = torch.arange(len(row), device=row.device) - starts[row[order]]
-    wanted = (share * n_active).ceil()
+    wanted = (share * n_active - _ROUNDING).ceil().clamp_min(1)
     order = order[rank < wanted[row[order]]]
     chosen = torch.zeros_like(active)
     chosen[row[order], latent[order]] = True
