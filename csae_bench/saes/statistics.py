@@ -16,15 +16,18 @@ class RunningStatistics(nn.Module):
     """Debiased running means, as buffers: they travel with a training's state."""
 
     sums: Tensor
-    threshold: Tensor
     weight: Tensor
+    threshold_sum: Tensor
+    threshold_weight: Tensor
 
     def __init__(self, d_sae: int, device: torch.device | str) -> None:
         super().__init__()
         # rate, both, mean, second moment
         self.register_buffer("sums", torch.zeros(4, d_sae, device=device))
-        self.register_buffer("threshold", torch.zeros((), device=device))
         self.register_buffer("weight", torch.zeros((), device=device))
+        self.register_buffer("threshold_sum", torch.zeros((), device=device))
+        # of its own: a batch in which nothing is active says nothing of the threshold
+        self.register_buffer("threshold_weight", torch.zeros((), device=device))
 
     @override
     def forward(self, codes: Tensor) -> LatentStatistics:
@@ -52,12 +55,16 @@ class RunningStatistics(nn.Module):
             self.sums.lerp_(batch, 1 - DECAY)
             self.weight.lerp_(torch.ones_like(self.weight), 1 - DECAY)
             if len(smallest):
-                self.threshold.lerp_(smallest.mean(), 1 - DECAY)
+                self.threshold_sum.lerp_(smallest.mean(), 1 - DECAY)
+                self.threshold_weight.lerp_(torch.ones_like(self.threshold_weight), 1 - DECAY)
 
     def latest(self) -> LatentStatistics:
         """What is known so far; all 0 before the first batch."""
-        debias = self.weight.clamp_min(1e-12)
-        rate, both, mean, second = self.sums / debias
+        rate, both, mean, second = self.sums / self.weight.clamp_min(1e-12)
         return LatentStatistics(
-            rate, both, mean, (second - mean.square()).clamp_min(0), self.threshold / debias
+            rate=rate,
+            both=both,
+            mean=mean,
+            variance=(second - mean.square()).clamp_min(0),
+            threshold=self.threshold_sum / self.threshold_weight.clamp_min(1e-12),
         )
