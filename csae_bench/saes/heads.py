@@ -36,10 +36,13 @@ class ContrastiveParts(nn.Module):
             )
 
     def temperature(self) -> Tensor | None:
-        """The learned temperature, where there is one."""
+        """The learned temperature, where there is one, held within its range."""
         if self.log_temperature is None:
             return None
-        return self.log_temperature.exp().clamp(LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE)
+        with torch.no_grad():
+            # The parameter, not the value: beyond a clamp it has no gradient and never comes back.
+            self.log_temperature.clamp_(math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE))
+        return self.log_temperature.exp()
 
 
 def projection_head(d_sae: int, rows: RowsSettings, device: torch.device | str) -> nn.Module | None:
