@@ -86,8 +86,8 @@ class Views:
 
     @cached_property
     def active(self) -> Bool[Tensor, "2*n_pairs d_sae"]:
-        """Which latents are active."""
-        return self.codes.detach() > 0
+        """Which latents are active. A NaN counts as active, so that no reading leaves it out."""
+        return ~(self.codes.detach() <= 0)
 
     def read(
         self, on: Reading, latents: slice | Int64[Tensor, " n_latents"] | None = None
