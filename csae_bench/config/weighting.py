@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from csae_bench.config.base import Count, NonNegative, Positive, Settings
+from csae_bench.config.base import Count, Fraction, NonNegative, Positive, Settings
 
 
 class WeightingSettings(Settings):
@@ -21,7 +21,7 @@ class WeightingSettings(Settings):
     """Steps between measurements of the gradients (`ratio`, `gradnorm`)."""
 
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Decay of the running mean of the measured ratios (`ratio`)."""
+    """Decay of the running means of the measured gradient norms (`ratio`)."""
 
     max_coefficient: Positive = 1e4
     """No coefficient is larger: a loss that is almost 0 would be amplified without end."""
@@ -33,8 +33,9 @@ class WeightingSettings(Settings):
     gradnorm_alpha: NonNegative = 1.5
     """How strongly slow losses are favoured (`gradnorm`)."""
 
-    learning_rate: Positive = 0.025
-    """Step size of the balancing (`gradnorm`, `uncertainty`)."""
+    learning_rate: Fraction = 0.025
+    """Step size of the balancing: on the logarithm of weights at each measurement (`gradnorm`), of
+    variances at each step (`uncertainty`)."""
 
 
 class HoldL0Settings(Settings):
@@ -46,5 +47,10 @@ class HoldL0Settings(Settings):
     every: Count = 5
     """Steps between adjustments."""
 
-    gain: Positive = 0.05
-    """How far the logarithm of the penalty's coefficient moves for an L0 off by a factor of e."""
+    gain: Positive = 1.2
+    """By how much the logarithm of the penalty's coefficient moves when that of L0 moves by 1.
+    Higher settles faster, and oscillates where L0 answers strongly."""
+
+    lag: Count = 40
+    """Steps within which L0 follows the penalty. The logarithm of the coefficient moves by `gain`
+    in this time for an L0 that stays off by a factor of e."""

@@ -1,0 +1,83 @@
+"""L0 held at a target by the coefficient of the sparsity penalty, for ReLU and JumpReLU."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from csae_bench.config.weighting import HoldL0Settings
+from csae_bench.saes.running_mean import RunningMean
+
+L0_DECAY = 0.9
+"""Decay of the running mean of L0: it spans about 10 steps."""
+
+LARGEST_ERROR = 1.0
+"""An L0 that is off by more than a factor of e counts as off by e: it bounds what one adjustment
+does to an SAE whose first L0 is a hundred times the target, or 0."""
+
+LARGEST_LOG_FACTOR = math.log(1e3)
+"""The factor stays between 1 / 1000 and 1000."""
+
+
+class L0Controller:
+    """Proportional-integral control of the logarithm of the penalty's factor.
+
+    With e_k = log(running mean of L0 / target), clipped to +-1, every `every` steps
+
+        log factor += gain * (e_k - e_(k-1) + every / lag * e_k),
+
+    the velocity form, which does not wind up where the factor is at its bounds (Astrom and
+    Hagglund 1995, PID Controllers, 2nd ed., section 3.5). L0 follows the penalty with a delay, as
+    the weights have to move first: an integral alone is either slow or oscillates. With `lag` as
+    integral time the two cancel, and the error falls with the time constant
+    lag / (gain * elasticity) where L0 falls as factor^-elasticity.
+    """
+
+    def __init__(self, settings: HoldL0Settings) -> None:
+        self._settings = settings
+        self._l0 = RunningMean(L0_DECAY)
+        self._n_steps = 0
+        self._log_factor = 0.0
+        self._last_error: float | None = None
+
+    @property
+    def factor(self) -> float:
+        """Multiplies the coefficient of the sparsity penalty; 1e-3 to 1e3, 1 at the start."""
+        return math.exp(self._log_factor)
+
+    def update(self, l0: float) -> None:
+        """Take in a batch's mean number of active latents; one that is not finite is left out."""
+        if math.isfinite(l0):
+            self._l0.add(max(l0, 0.0))
+        self._n_steps += 1
+        if self._n_steps % self._settings.every == 0 and self._l0.mean is not None:
+            self._adjust(self._l0.mean)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides the factor from here on, as plain values."""
+        return {
+            "l0": self._l0.state_dict(),
+            "n_steps": self._n_steps,
+            "log_factor": self._log_factor,
+            "last_error": self._last_error,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where the controller stood that `state` was taken from."""
+        self._l0.load_state_dict(state["l0"])
+        self._n_steps = state["n_steps"]
+        self._log_factor = state["log_factor"]
+        self._last_error = state["last_error"]
+
+    def _adjust(self, l0: float) -> None:
+        settings = self._settings
+        ratio = l0 / settings.target
+        error = -LARGEST_ERROR if ratio <= 0 else math.log(ratio)
+        error = max(-LARGEST_ERROR, min(error, LARGEST_ERROR))
+        # At the first adjustment there is no change yet: without a jump the SAE starts gently.
+        change = 0.0 if self._last_error is None else error - self._last_error
+        step = settings.gain * (change + settings.every / settings.lag * error)
+        self._last_error = error
+        self._log_factor = max(
+            -LARGEST_LOG_FACTOR, min(self._log_factor + step, LARGEST_LOG_FACTOR)
+        )
