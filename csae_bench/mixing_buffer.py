@@ -27,79 +27,85 @@ class MixingBuffer:
     """Collects chunks of pairs and serves batches of a mixture of old and new ones.
 
     As in SAELens: once `capacity` pairs are there they are permuted, `mix_fraction` of the
-    capacity stays for the next mixture and the rest is served in batches of `batch_size`.
-    `mix_fraction` 0 serves pairs in the order in which they came. What is held costs at most
-    about twice `capacity` and one chunk, for the time of a permutation.
+    capacity stays for the next mixture and the rest is served in batches. `mix_fraction` 0 serves
+    pairs in the order in which they came. What is held costs at most about twice `capacity` and
+    one chunk, for the time of a permutation.
     """
 
     def __init__(
-        self,
-        capacity: int,
-        batch_size: int,
-        generator: torch.Generator,
-        *,
-        mix_fraction: float = 0.5,
+        self, capacity: int, generator: torch.Generator, *, mix_fraction: float = 0.5
     ) -> None:
-        if capacity < batch_size:
-            raise ValueError(
-                f"The buffer holds {capacity} pairs; it must hold at least a batch of {batch_size}."
-            )
         if not 0 <= mix_fraction <= 1:
             raise ValueError(f"mix_fraction is {mix_fraction}; it must lie between 0 and 1.")
         self.capacity = capacity
-        self.batch_size = batch_size
         self.mix_fraction = mix_fraction
         self._generator = generator
         self._waiting: list[PackedPairs] = []
+        self._is_due = False
         self._serving: PackedPairs | None = None
         self._n_served = 0
 
     def add(self, pairs: PackedPairs) -> None:
         """Take in a chunk; only where `take` has just returned None."""
-        if self._serving is not None:
+        if self._serving is not None or self._is_due:
             raise ValueError("The batches that are ready must be taken before more is added.")
         self._waiting.append(pairs)
-        if sum(len(chunk.rows) for chunk in self._waiting) >= self.capacity:
-            self._mix()
+        self._is_due = sum(len(chunk.rows) for chunk in self._waiting) >= self.capacity
 
-    def take(self) -> PackedPairs | None:
-        """The next batch, or None where another chunk is needed first."""
+    def take(self, n_pairs: int) -> PackedPairs | None:
+        """The next `n_pairs`, or None where another chunk is needed first.
+
+        `n_pairs` may differ from the last time; what is left over of a mixture then waits for the
+        next one.
+        """
+        if not 1 <= n_pairs <= self.capacity:
+            raise ValueError(
+                f"{n_pairs} pairs are asked for; of a buffer of {self.capacity} it must be 1 to "
+                f"{self.capacity}."
+            )
+        if self._is_due:
+            self._mix(n_pairs)
         if self._serving is None:
             return None
-        start, stop = self._n_served, self._n_served + self.batch_size
-        batch = PackedPairs(self._serving.rows[start:stop], self._serving.ids[start:stop])
-        self._n_served = stop
-        if stop == len(self._serving.rows):
+        start, stop = self._n_served, self._n_served + n_pairs
+        n_ready = len(self._serving.rows)
+        if stop > n_ready:
+            self._waiting.append(_copied(self._serving, start))
             self._serving, self._n_served = None, 0
-        return batch
+            return None
+        taken = PackedPairs(self._serving.rows[start:stop], self._serving.ids[start:stop])
+        self._n_served = stop
+        if stop == n_ready:
+            self._serving, self._n_served = None, 0
+        return taken
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides what `take` returns from here on."""
-        serving = self._serving
         return {
-            # clones: a view would be saved together with the whole tensor it looks into
-            "waiting": [(chunk.rows.clone(), chunk.ids.clone()) for chunk in self._waiting],
+            "waiting": [tuple(_copied(chunk)) for chunk in self._waiting],
+            "is_due": self._is_due,
             "serving": None
-            if serving is None
-            else (serving.rows[self._n_served :].clone(), serving.ids[self._n_served :].clone()),
+            if self._serving is None
+            else tuple(_copied(self._serving, self._n_served)),
             "generator": self._generator.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the buffer stood that `state` was taken from."""
         self._waiting = [PackedPairs(*chunk) for chunk in state["waiting"]]
+        self._is_due = state["is_due"]
         self._serving = PackedPairs(*state["serving"]) if state["serving"] else None
         self._n_served = 0
         self._generator.set_state(state["generator"].cpu())
 
-    def _mix(self) -> None:
+    def _mix(self, n_pairs: int) -> None:
         n = sum(len(chunk.rows) for chunk in self._waiting)
         kept = int(self.capacity * self.mix_fraction)
-        n_serving = max(1, (n - kept) // self.batch_size) * self.batch_size
+        n_serving = max(1, (n - kept) // n_pairs) * n_pairs
         mixed = self._permuted(n)
         self._serving = PackedPairs(mixed.rows[:n_serving], mixed.ids[:n_serving])
-        # a copy: a view would keep what is served alive until the next mixture
-        self._waiting = [PackedPairs(mixed.rows[n_serving:].clone(), mixed.ids[n_serving:].clone())]
+        self._waiting = [_copied(mixed, n_serving)]
+        self._is_due = False
 
     def _permuted(self, n: int) -> PackedPairs:
         chunks, self._waiting = self._waiting, []
@@ -120,3 +126,8 @@ class MixingBuffer:
             mixed.ids[to] = ids
             start += len(rows)
         return mixed
+
+
+def _copied(pairs: PackedPairs, start: int = 0) -> PackedPairs:
+    """Those from `start` on; a view would keep alive, and be saved with, all it looks into."""
+    return PackedPairs(pairs.rows[start:].clone(), pairs.ids[start:].clone())

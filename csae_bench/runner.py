@@ -15,8 +15,9 @@ from typing_extensions import override
 
 from csae_bench.activations import ModelSource
 from csae_bench.config import PairsSettings
+from csae_bench.corpora import open_paraphrases
 from csae_bench.errors import ConfigError
-from csae_bench.pairs import PairStream
+from csae_bench.pairs import PairSource, PairStream, ParaphrasePairs, SameSequencePairs
 from csae_bench.saes import register
 from csae_bench.training.interruption import Interruption, interruption
 from csae_bench.training.log import LOG_FILE, TrainingLog
@@ -29,7 +30,7 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
 
     Everything is done as in LanguageModelSAETrainingRunner (model, dataset, checkpoints, wandb,
     output), but:
-    - the rows of a batch are pairs of positions of one text, as `pairs` says;
+    - the rows of a batch are pairs of positions, of one text or of paraphrases, as `pairs` says;
     - special tokens never train, whatever `exclude_special_tokens` is;
     - `seed` seeds: weights, pairs and shuffling. Resumed from a checkpoint, training ends in the
       weights it would have ended in without the break;
@@ -51,13 +52,13 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
         gradient_clip_norm: float = 1.0,
         progress: bool = True,
     ) -> None:
-        problems = _problems(cfg)
+        self._pairs = pairs or PairsSettings()
+        problems = _problems(cfg, self._pairs)
         if problems:
             raise ConfigError(problems)
         register()
         seed_everything(cfg.seed)
         super().__init__(cfg, override_dataset, override_model, override_sae)
-        self._pairs = pairs or PairsSettings()
         self._gradient_clip_norm = gradient_clip_norm
         self._progress = progress
 
@@ -97,12 +98,13 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
         store, batch_size = self.activations_store, self.cfg.train_batch_size_tokens
         rows_in_buffer = store.n_batches_in_buffer * store.training_context_size
         stream = PairStream(
-            ModelSource(store),
-            self._pairs,
+            self._sources(),
+            self._pairs.shares(),
             batch_size=batch_size,
             pairs_in_buffer=max(rows_in_buffer, batch_size) // 2,
             seed=self.cfg.seed,
             mix_fraction=self.cfg.activations_mixing_fraction,
+            shuffled=self._pairs.shuffled,
         )
         log = None
         if self.cfg.output_path is not None:
@@ -123,6 +125,26 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
             progress=self._progress,
         )
 
+    def _sources(self) -> dict[str, PairSource]:
+        shares, seed = self._pairs.shares(), self.cfg.seed
+        sources: dict[str, PairSource] = {}
+        if "same_sequence" in shares:
+            sources["same_sequence"] = SameSequencePairs(
+                ModelSource(self.activations_store), self._pairs.same_sequence, seed=seed
+            )
+        if "paraphrase" in shares:
+            sources["paraphrase"] = ParaphrasePairs(
+                self.model,
+                self.activations_store.get_activations,
+                open_paraphrases(self._pairs.paraphrase, seed=seed),
+                self._pairs.paraphrase,
+                d_in=self.activations_store.d_in,
+                context_size=self.activations_store.context_size,
+                batch_size_prompts=self.activations_store.store_batch_size_prompts,
+                seed=seed,
+            )
+        return sources
+
     def _stop_where_asked(self, trainer: ContrastiveSAETrainer, stop: Interruption) -> None:
         # not run_trainer_with_interruption_handling: what it saves lacks the weights
         if not stop.is_requested:
@@ -135,7 +157,7 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
         raise stop.error(f"Training stopped after step {trainer.n_training_steps}; {saved}.")
 
 
-def _problems(cfg: LanguageModelSAERunnerConfig[Any]) -> list[str]:
+def _problems(cfg: LanguageModelSAERunnerConfig[Any], pairs: PairsSettings) -> list[str]:
     problems: list[str] = []
     if cfg.use_cached_activations:
         problems.append(
@@ -151,5 +173,10 @@ def _problems(cfg: LanguageModelSAERunnerConfig[Any]) -> list[str]:
         problems.append(
             f"train_batch_size_tokens is {cfg.train_batch_size_tokens}; it must be even, since a "
             "pair is two rows."
+        )
+    if "paraphrase" in pairs.shares() and any(end is not None for end in cfg.seqpos_slice):
+        problems.append(
+            f"seqpos_slice is {cfg.seqpos_slice}; with paraphrases it must be (None,): texts are "
+            "of different lengths."
         )
     return problems

@@ -17,10 +17,11 @@ class PairIds:
     """
 
     sequence: Int[Tensor, " n_pairs"]
-    """Id of the sequence that both rows of the pair come from."""
+    """Id of the sequence that both rows of the pair come from; negative: of no one sequence."""
 
     group: Int[Tensor, " n_pairs"] | None = None
-    """Id of the group of paraphrases that the pair belongs to; none: there are no groups."""
+    """Id of the group of paraphrases that the pair belongs to; negative: of no group of more than
+    itself. None: there are no groups."""
 
     def __len__(self) -> int:
         return len(self.sequence)

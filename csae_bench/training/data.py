@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,24 +12,72 @@ from torch import Tensor
 from csae_bench import models
 from csae_bench.activations import ActivationSource, GeneratorSource, model_source
 from csae_bench.config import GeneratorActivations, ResolvedConfig, RunConfig
-from csae_bench.errors import ModelError
-from csae_bench.pairs import PairStream
+from csae_bench.corpora import open_paraphrases
+from csae_bench.errors import ConfigError, ModelError
+from csae_bench.pairs import (
+    PairSource,
+    PairStream,
+    ParaphrasePairs,
+    SameSequencePairs,
+    activations_at,
+)
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 
+_HELD_OUT_SEED = 1_000_003
+"""How far the seed of held-out text is from that of training."""
+
+_HELD_OUT_BATCH = 2**40
+"""The first held-out batch of generated activations; no training gets so far."""
+
+
 def pair_stream(
     config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
 ) -> PairStream:
-    """The batches a configuration trains on; equal for SAEs that differ in their loss alone."""
-    return PairStream(
-        activation_source(config, model, device=device),
-        config.pairs,
-        batch_size=config.training.batch_size,
-        pairs_in_buffer=config.activations.pairs_in_buffer,
-        seed=config.seed,
-    )
+    """The batches a configuration trains on; equal for SAEs that differ in their loss alone.
+
+    Raises:
+        ConfigError: there are paraphrases, but no language model to read them.
+        ModelError: the activations are a model's, and there is none, or it has no such hook.
+        DataError: text or paraphrases are missing or malformed.
+    """
+    return _stream(config, pair_sources(config, model, device=device), config.pairs.shuffled)
+
+
+def held_out_stream(
+    config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
+) -> PairStream:
+    """Pairs of the same kinds and shares as training's, never shuffled, to measure an SAE on.
+
+    The embedded world's texts and generated activations are such as training never draws, from
+    the same world. Of files and of datasets on the hub the texts are those of training, paired and
+    mixed otherwise.
+    """
+    other = config.model_copy(update={"seed": config.seed + _HELD_OUT_SEED})
+    if not isinstance(config.activations, GeneratorActivations):
+        return _stream(other, pair_sources(other, model, device=device), shuffled=False)
+    # another seed would be another world: other directions
+    source = GeneratorSource(config.activations, config.seed, device=device)
+    source.load_state_dict({"n_batches": _HELD_OUT_BATCH})
+    pairs = SameSequencePairs(source, config.pairs.same_sequence, seed=other.seed)
+    return _stream(other, {"same_sequence": pairs}, shuffled=False)
+
+
+def pair_sources(
+    config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
+) -> dict[str, PairSource]:
+    """A source for each kind of pairs that has a weight, from its beginning."""
+    kinds: dict[str, Callable[[], PairSource]] = {
+        "same_sequence": lambda: SameSequencePairs(
+            activation_source(config, model, device=device),
+            config.pairs.same_sequence,
+            seed=config.seed,
+        ),
+        "paraphrase": lambda: _paraphrase_pairs(config, model, device=device),
+    }
+    return {kind: kinds[kind]() for kind in config.pairs.shares()}
 
 
 def activation_source(
@@ -41,13 +90,8 @@ def activation_source(
     """
     if isinstance(config.activations, GeneratorActivations):
         return GeneratorSource(config.activations, config.seed, device=device)
-    if model is None:
-        raise ModelError(
-            f"The activations are those of '{config.model}', but no model was passed. Pass "
-            f"models.load('{config.model}'), or set activations.kind=generator."
-        )
     return model_source(
-        model,
+        _given(model, config),
         config.activations,
         hook_name=hook_name(config),
         seed=config.seed,
@@ -94,3 +138,48 @@ def sae_metadata(resolved: ResolvedConfig) -> dict[str, Any]:
         "dataset_path": activations.dataset,
         "model_from_pretrained_kwargs": {},
     }
+
+
+def _stream(config: RunConfig, sources: dict[str, PairSource], shuffled: bool) -> PairStream:
+    return PairStream(
+        sources,
+        config.pairs.shares(),
+        batch_size=config.training.batch_size,
+        pairs_in_buffer=config.activations.pairs_in_buffer,
+        seed=config.seed,
+        shuffled=shuffled,
+    )
+
+
+def _paraphrase_pairs(
+    config: RunConfig, model: HookedTransformer | None, *, device: str
+) -> ParaphrasePairs:
+    activations = config.activations
+    if isinstance(activations, GeneratorActivations):
+        raise ConfigError(
+            [
+                "pairs.paraphrase.weight is above 0, but activations.kind is generator: there is "
+                "no language model to read texts; set pairs.paraphrase.weight=0, or "
+                "activations.kind=model."
+            ]
+        )
+    model = _given(model, config)
+    return ParaphrasePairs(
+        model,
+        activations_at(model, hook_name(config), device=device),
+        open_paraphrases(config.pairs.paraphrase, seed=config.seed),
+        config.pairs.paraphrase,
+        d_in=model.cfg.d_model,
+        context_size=activations.context_size,
+        batch_size_prompts=activations.batch_size_prompts,
+        seed=config.seed,
+    )
+
+
+def _given(model: HookedTransformer | None, config: RunConfig) -> HookedTransformer:
+    if model is None:
+        raise ModelError(
+            f"The activations are those of '{config.model}', but no model was passed. Pass "
+            f"models.load('{config.model}'), or set activations.kind=generator."
+        )
+    return model

@@ -1,0 +1,101 @@
+"""Rows of .jsonl and .parquet files, each with its place; a fault names file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from csae_bench.errors import DataError, did_you_mean
+
+SUFFIXES = (".jsonl", ".parquet")
+
+
+def is_folder(dataset: str) -> bool:
+    """Whether this is a folder, or written as one: it is absolute or starts with . or ~."""
+    return dataset.startswith((".", "~", "/")) or Path(dataset).exists()
+
+
+def data_files(folder: str | Path) -> list[Path]:
+    """The folder's .jsonl and .parquet files in the order of their names."""
+    return sorted(
+        path for path in Path(folder).expanduser().glob("*") if path.suffix.lower() in SUFFIXES
+    )
+
+
+def rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Place (file and line) and contents of every row; each has all of `columns`.
+
+    Blank lines are passed over.
+
+    Raises:
+        DataError: the file cannot be read, or a row is malformed or lacks a column.
+    """
+    found = _parquet_rows if path.suffix.lower() == ".parquet" else _jsonl_rows
+    yield from found(path, columns)
+
+
+def no_column(name: str, columns: Iterable[str]) -> str:
+    """Says that a column is missing, and which there are."""
+    columns = list(columns)
+    return (
+        f"there is no column '{name}'; its columns are {', '.join(columns) or 'none'}."
+        f"{did_you_mean(name, columns)}"
+    )
+
+
+def file_stamps(paths: Iterable[Path]) -> list[str]:
+    """Name, size and time of change of each file."""
+    stats = [(path.name, path.stat()) for path in paths]
+    return [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats]
+
+
+def sha256(content: bytes) -> str:
+    """In hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _jsonl_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    place = f"{path}, line {number}"
+                    yield place, _parsed(place, line, columns)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}.") from error
+
+
+def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    import pyarrow.parquet
+    from pyarrow import ArrowException
+
+    number = 0
+    try:
+        with pyarrow.parquet.ParquetFile(path) as table:
+            names = table.schema_arrow.names
+            for column in columns:
+                if column not in names:
+                    raise DataError(f"{path}: {no_column(column, names)}")
+            for batch in table.iter_batches(batch_size=1024, columns=list(columns)):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{path}, row {number}", row
+    except (OSError, ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as parquet: {error}.") from error
+
+
+def _parsed(place: str, line: str, columns: Sequence[str]) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{place}: is not JSON: {error}.") from error
+    if not isinstance(row, dict):
+        form = ", ".join(f'"{column}": "..."' for column in columns)
+        raise DataError(f"{place}: is {type(row).__name__}; it must be {{{form}}}.")
+    for column in columns:
+        if column not in row:
+            raise DataError(f"{place}: {no_column(column, row)}")
+    return row

@@ -1,0 +1,34 @@
+"""Datasets on the Hugging Face hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from csae_bench.corpora.files import no_column
+from csae_bench.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import IterableDataset
+
+
+def hub_stream(name: str, columns: Sequence[str]) -> IterableDataset:
+    """The split `train` of a dataset on the hub, streamed, with these columns alone.
+
+    Raises:
+        DataError: there is none of that name, no network, or no such column.
+    """
+    import datasets
+
+    try:
+        stream: Any = datasets.load_dataset(name, split="train", streaming=True)
+        found = stream.column_names or list(next(iter(stream), {}))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"dataset '{name}': there is no such folder, and it cannot be had from the hub: {error}"
+        ) from error
+    for column in columns:
+        if column not in found:
+            raise DataError(f"dataset '{name}': {no_column(column, found)}")
+    # SAELens prefers a column of tokens where there is one, whatever tokenizer made them
+    return stream.select_columns(list(columns))

@@ -1,0 +1,120 @@
+"""Plain text: a stream of rows with the one column `text`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from csae_bench.corpora.files import (
+    SUFFIXES,
+    data_files,
+    file_stamps,
+    is_folder,
+    rows,
+    sha256,
+)
+from csae_bench.corpora.hub import hub_stream
+from csae_bench.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import IterableDataset
+
+Split = Literal["sae", "core"]
+"""What the text is for. The embedded world has separate documents for training SAEs (`sae`) and
+for measuring them (`core`); of a folder or a hub dataset both are the same rows."""
+
+EMBEDDED = "embedded"
+_ENDLESS = 10**12
+"""Documents in the embedded world's stream."""
+
+
+def open_corpus(dataset: str, *, split: Split, seed: int = 0) -> IterableDataset:
+    """A stream of rows with the one column `text`.
+
+    The embedded world's text never ends and differs from seed to seed. Files of a folder are read
+    in the order of their names. A hub dataset is streamed, its split `train`, and no code of it is
+    ever run.
+
+    Raises:
+        DataError: what `dataset` names is not there, empty or malformed. A broken row is found
+            only when it is reached, and reported with its file and line.
+    """
+    if dataset == EMBEDDED:
+        return _stream(_embedded_rows, split=split, seed=seed)
+    if is_folder(dataset):
+        return _stream(_file_rows, files=[str(path) for path in _checked_files(dataset)])
+    return hub_stream(dataset, ["text"])
+
+
+def corpus_status(dataset: str) -> tuple[Literal["ok", "problem", "unknown"], str]:
+    """What can be said of a corpus at a glance: its files and their first rows are looked at.
+
+    `unknown`: it is on the hub.
+    """
+    if dataset == EMBEDDED:
+        return "ok", "the embedded world's text"
+    if not is_folder(dataset):
+        return "unknown", f"dataset '{dataset}' is on the hub: not checkable here"
+    try:
+        files = _checked_files(dataset)
+    except DataError as error:
+        return "problem", str(error)
+    size = sum(path.stat().st_size for path in files) / 2**20
+    return "ok", f"{dataset}: {len(files)} files, {size:.1f} MiB"
+
+
+def corpus_fingerprint(dataset: str, split: Split) -> str:
+    """Changes when the text does, as far as can be seen without reading it.
+
+    Of the embedded world the code that writes it and its tokenizer, of a folder the files' names,
+    sizes and times of change (none where it is missing), of a hub dataset no more than its name.
+    """
+    if dataset == EMBEDDED:
+        world = Path(__file__).parents[1] / "tinyworld"
+        files = sorted([*world.rglob("*.py"), *world.rglob("tokenizer*.json")])
+        parts = [f"{path.relative_to(world)} {sha256(path.read_bytes())}" for path in files]
+    elif is_folder(dataset):
+        parts = file_stamps(data_files(dataset))
+    else:
+        parts = [dataset]
+    return sha256("\n".join([split, *parts]).encode())
+
+
+def _stream(examples: Any, **arguments: Any) -> IterableDataset:
+    from datasets import IterableDataset
+    from datasets.iterable_dataset import ExamplesIterable
+
+    # not IterableDataset.from_generator: it leaves a lock file in Hugging Face's cache
+    return IterableDataset(ExamplesIterable(examples, arguments))
+
+
+def _embedded_rows(split: Split, seed: int) -> Iterator[tuple[int, dict[str, str]]]:
+    from csae_bench.tinyworld import documents
+
+    for index, text in enumerate(documents(split, _ENDLESS, seed=seed)):
+        yield index, {"text": text}
+
+
+def _file_rows(files: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    for file in files:
+        for place, row in rows(Path(file), ["text"]):
+            if not isinstance(row["text"], str):
+                raise DataError(f"{place}: text is {row['text']!r}; it must be a string.")
+            yield place, {"text": row["text"]}
+
+
+def _checked_files(dataset: str) -> list[Path]:
+    """The folder's files, each with at least one sound row."""
+    folder = Path(dataset).expanduser()
+    if not folder.exists():
+        raise DataError(f"dataset '{dataset}': there is no such folder.")
+    if not folder.is_dir():
+        raise DataError(f"dataset '{dataset}': is a file; name the folder that holds it.")
+    files = data_files(dataset)
+    if not files:
+        raise DataError(f"dataset '{dataset}': holds no {' or '.join(SUFFIXES)} file.")
+    for path in files:
+        if next(_file_rows([str(path)]), None) is None:
+            raise DataError(f"{path}: is empty; remove it, or fill it with rows that have a text.")
+    return files

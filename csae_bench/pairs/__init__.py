@@ -1,0 +1,21 @@
+"""Anchors and positives: which rows of the activations are pairs, as an endless stream of batches.
+
+A `PairSource` decides which two rows make a pair, one class for each kind of pairs; `PairStream`
+shuffles what the sources give and serves it as batches whose rows 2i and 2i + 1 are the anchor and
+the positive of pair i.
+"""
+
+from csae_bench.pairs.paraphrase_pairs import ParaphrasePairs, activations_at
+from csae_bench.pairs.sequence_pairs import SameSequencePairs, same_sequence
+from csae_bench.pairs.source import Pairs, PairSource
+from csae_bench.pairs.stream import PairStream
+
+__all__ = [
+    "PairSource",
+    "PairStream",
+    "Pairs",
+    "ParaphrasePairs",
+    "SameSequencePairs",
+    "activations_at",
+    "same_sequence",
+]

@@ -1,0 +1,73 @@
+"""PairSource: what every kind of pairs is drawn from."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+
+class Pairs(NamedTuple):
+    """Pairs of rows, and where each comes from.
+
+    A kind of pairs has ids of one sort by nature; the other is the first's, as a negative number,
+    so that both are defined for every pair and pairs of different kinds never share one.
+    """
+
+    rows: Float[Tensor, "n_pairs 2 d_in"]
+    """The anchor, then the positive."""
+    sequence: Int64[Tensor, " n_pairs"]
+    """The sequence both rows come from; for paraphrases -1 - group."""
+    group: Int64[Tensor, " n_pairs"]
+    """The group of paraphrases; for pairs of one sequence -1 - sequence."""
+
+
+class PairSource(Protocol):
+    """What pairs of one kind are drawn from, deterministically."""
+
+    @property
+    def d_in(self) -> int:
+        """Width of a row."""
+        ...
+
+    @property
+    def epochs(self) -> int:
+        """Passes over a finite dataset that are complete."""
+        ...
+
+    @property
+    def rows_per_epoch(self) -> int | None:
+        """Rows that one pass has to give; none until a pass is complete."""
+        ...
+
+    def next_pairs(self) -> Pairs:
+        """The next pairs, at least one: those of as much data as one forward pass takes.
+
+        Raises:
+            DataError: the data is missing or malformed, or gives no pair at all.
+        """
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides the pairs from here on."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken; on a source not used yet."""
+        ...
+
+
+MAX_BARREN_DRAWS = 32
+"""Draws of data without a single pair, after which there is no hope for any."""
+
+# the kind there was first: another purpose would give other batches than it has always given
+_PURPOSES = {"same_sequence": "pairs"}
+
+
+def seeds_of_kind(seed: int, kind: str) -> tuple[int, int]:
+    """Seeds of what a kind of pairs is chosen with, and of what its buffer is mixed with."""
+    purpose = _PURPOSES.get(kind, kind).encode()
+    choosing, mixing = np.random.SeedSequence([seed, *purpose]).generate_state(2)
+    return int(choosing), int(mixing)

@@ -1,0 +1,168 @@
+"""PairStream: batches of pairs of several kinds, in fixed proportions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from csae_bench.errors import ConfigError, DataError
+from csae_bench.mixing_buffer import MixingBuffer, PackedPairs
+from csae_bench.pairs.shares import pairs_of_each_kind
+from csae_bench.pairs.shuffling import exchange_positives
+from csae_bench.pairs.source import PairSource, seeds_of_kind
+from csae_bench.saes.pair_ids import PairIds
+
+
+class PairStream(Iterator[Tensor]):
+    """Endless batches of pairs, each [batch_size, d_in] float32.
+
+    Every batch has as many pairs of each kind as the kind's share asks for, to the pair; kinds
+    stand in the order of `sources`, each shuffled in a buffer of its own. Whatever the SAE or its
+    loss, equal sources, settings and seeds give equal batches, and what one kind gives does not
+    depend on the others. The state is the sources' places, the buffers, the shares and every
+    generator; a stream that loads it goes on with the same batches, to the bit.
+    """
+
+    pairs: PairIds
+    """Where the pairs of the batch last drawn come from; with `shuffled`, their anchors."""
+
+    counts: dict[str, int]
+    """Pairs of each kind in the batch last drawn; kinds that are off are left out."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, PairSource],
+        shares: Mapping[str, float],
+        *,
+        batch_size: int,
+        pairs_in_buffer: int,
+        seed: int,
+        mix_fraction: float = 0.5,
+        shuffled: bool = False,
+    ) -> None:
+        """Build a stream that has drawn nothing yet.
+
+        Args:
+            sources: what each kind is drawn from, by the kind's name.
+            shares: of each kind in a batch, in any unit; see `set_shares`.
+            batch_size: rows in a batch, two for each pair.
+            pairs_in_buffer: pairs of each kind that are held for shuffling.
+            mix_fraction: of the buffer that stays for the next mixture; 0 does not shuffle.
+            shuffled: a control: within each kind of a batch every anchor gets another pair's
+                positive. The rows of the batch stay the same.
+
+        Raises:
+            ConfigError: a number that does not fit the others.
+        """
+        n_pairs, rest = divmod(batch_size, 2)
+        if rest or not n_pairs:
+            raise ConfigError(
+                [f"batch_size is {batch_size}; it must be even and above 0: a pair is two rows."]
+            )
+        if pairs_in_buffer < n_pairs:
+            raise ConfigError(
+                [
+                    f"activations.pairs_in_buffer is {pairs_in_buffer}; it must be at least "
+                    f"{n_pairs}, the pairs of one batch of {batch_size} rows."
+                ]
+            )
+        self.batch_size = batch_size
+        self.d_in = _common_width(sources)
+        self._sources = dict(sources)
+        self._buffers = {
+            kind: MixingBuffer(
+                pairs_in_buffer,
+                torch.Generator().manual_seed(seeds_of_kind(seed, kind)[1]),
+                mix_fraction=mix_fraction,
+            )
+            for kind in sources
+        }
+        self._shuffling = (
+            torch.Generator().manual_seed(seeds_of_kind(seed, "shuffled")[1]) if shuffled else None
+        )
+        self.set_shares(shares)
+
+    @property
+    def epochs(self) -> int:
+        """Passes over a finite dataset that are complete, of the kind that has made most."""
+        return max(source.epochs for source in self._sources.values())
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of each kind that is on, adding up to 1."""
+        return dict(self._shares)
+
+    def set_shares(self, shares: Mapping[str, float]) -> None:
+        """Make the batches from the next one on of these shares; each is divided by their sum.
+
+        A kind of share 0, or left out, is not drawn from; what its buffer holds is kept.
+
+        Raises:
+            ConfigError: a kind that has no source, or whose share of a batch is less than a pair.
+        """
+        self._shares, self._n_pairs = pairs_of_each_kind(
+            shares,
+            self._sources,
+            n_pairs=self.batch_size // 2,
+            fewest=1 if self._shuffling is None else 2,
+        )
+
+    def __next__(self) -> Float[Tensor, "batch_size d_in"]:
+        parts = [self._take(kind, n) for kind, n in self._n_pairs.items()]
+        rows, ids = parts[0]
+        if len(parts) > 1:
+            rows = torch.cat([part.rows for part in parts])
+            ids = torch.cat([part.ids for part in parts])
+        ids = ids.to(rows.device)
+        self.pairs = PairIds(sequence=ids[:, 0], group=ids[:, 1])
+        self.counts = dict(self._n_pairs)
+        return rows.view(-1, self.d_in)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides the batches from here on."""
+        return {
+            "sources": {kind: source.state_dict() for kind, source in self._sources.items()},
+            "buffers": {kind: buffer.state_dict() for kind, buffer in self._buffers.items()},
+            "shares": self.shares,
+            "shuffling": None if self._shuffling is None else self._shuffling.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on after the batch last drawn when `state` was taken; on a stream not used yet."""
+        for kind in self._sources:
+            self._sources[kind].load_state_dict(state["sources"][kind])
+            self._buffers[kind].load_state_dict(state["buffers"][kind])
+        if self._shuffling is not None:
+            self._shuffling.set_state(state["shuffling"].cpu())
+        self.set_shares(state["shares"])
+
+    def _take(self, kind: str, n_pairs: int) -> PackedPairs:
+        buffer = self._buffers[kind]
+        while (taken := buffer.take(n_pairs)) is None:
+            buffer.add(self._draw(kind, n_pairs))
+        if self._shuffling is None:
+            return taken
+        return taken._replace(rows=exchange_positives(taken.rows, self._shuffling))
+
+    def _draw(self, kind: str, n_pairs: int) -> PackedPairs:
+        source = self._sources[kind]
+        pairs = source.next_pairs()
+        if source.rows_per_epoch is not None and source.rows_per_epoch < 2 * n_pairs:
+            raise DataError(
+                f"The dataset of the {kind} pairs is too small: one pass over it gives "
+                f"{source.rows_per_epoch} rows, and one batch takes {2 * n_pairs}. Add text, or "
+                "lower training.batch_size."
+            )
+        ids = torch.stack([pairs.sequence, pairs.group], dim=1)
+        return PackedPairs(pairs.rows.flatten(1).float(), ids)
+
+
+def _common_width(sources: Mapping[str, PairSource]) -> int:
+    widths = {kind: source.d_in for kind, source in sources.items()}
+    if len(set(widths.values())) != 1:
+        raise ValueError(f"The sources of pairs must be of one width; they are {widths}.")
+    return next(iter(widths.values()))
