@@ -3,7 +3,8 @@
 Each public function here is a row of `csae_bench/loss_terms.py`, which holds its settings. It gets
 the views, then its own settings by keyword, and gives one number to minimise, 0 or above, together
 with how many things it compared. Everything is computed in float32 or better, outside autocast: in
-bfloat16 a sum of exponentials of cosines / 0.2 has an error as large as the signal.
+bfloat16 a sum of exponentials of cosines / 0.2 has an error as large as the signal. NaN and
+infinity in what a term compares come out as NaN: training has to notice them.
 
 `rows` and `triplet` compare samples, `columns`, `barlow` and `cross_view` compare latents by their
 pattern across the batch, `push_up` and `mixing` look at single latents of single pairs.
@@ -80,7 +81,6 @@ def rows(
 
     A row without an active latent has cosine 0 with every row and gets no gradient from its own
     side. A pair without a negative is left out of the mean; if no pair has one, the loss is 0.
-    NaN and infinity in the codes come out as NaN: training has to notice them.
     """
     block = _first(latent_fraction, views)
     anchors, positives = views.read(on, block)
@@ -227,7 +227,8 @@ def push_up(views: Views, *, height: float = 1.25, min_latents: int = 8) -> Term
 
         sum over f of w_f (s1 (1 - s2) [g - h2]_+ + s2 (1 - s1) [g - h1]_+) / g,  g = height * t.
 
-    0 or above. Only the silent side gets a gradient.
+    0 or above. Only the silent side gets a gradient. A NaN counts as active, so it does not show
+    here: the reconstruction and every other term have it.
     """
     weights = views.statistics.invariance()
     counted = "latents with an invariance above 0"
@@ -261,7 +262,7 @@ def mixing(views: Views, *, margin: float = 0.5) -> TermValue:
     counted = "mixtures whose norm is that of real activations"
     if mixture is None or not len(mixture.anchors):
         return _nothing(views, counted)
-    active = views.active[0::2][mixture.anchors] | (mixture.codes.detach() > 0)
+    active = views.active[0::2][mixture.anchors] | ~(mixture.codes.detach() <= 0)
     row, latent = (active | mixture.exchanged).nonzero(as_tuple=True)
     pair = mixture.anchors[row]
     anchor, positive = (views.pre_activations[2 * pair + side, latent] for side in (0, 1))

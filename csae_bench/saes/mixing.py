@@ -35,7 +35,7 @@ def mix(
     and the mixed activation is x_i + decode(z_mix) - decode(z_i): the reconstruction error of the
     anchor is kept, so that it stays near real activations. It is detached; gradients flow through
     its encoding alone. Anchors without a donor, without an active latent, or whose mixture has a
-    norm outside the 1% to 99% range of the batch are left out.
+    norm outside the 1% to 99% range of the batch are left out; all, where a row is not finite.
     """
     with torch.no_grad():
         anchors = views.codes.detach()[0::2]
