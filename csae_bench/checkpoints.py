@@ -90,6 +90,8 @@ def training_of(subject: Subject, store: Store) -> Training | None:
             epochs=outcome.epochs,
             l0_training=outcome.l0_training,
             l0_inference=outcome.l0_inference,
+            pair_separation=outcome.pair_separation,
+            pair_separation_by_kind=outcome.pair_separation_by_kind or {},
             **places,
         )
     settings = subject.config.training

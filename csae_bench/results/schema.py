@@ -62,6 +62,10 @@ class Training(Record):
     """Mean active latents in the form that was trained."""
     l0_inference: float | None = None
     """The same of the saved inference form, on the same rows."""
+    pair_separation: float | None = None
+    """On held-out pairs, mean cosine of the codes of a pair minus that of rows of different pairs."""
+    pair_separation_by_kind: dict[str, float | None] = {}
+    """The same of each kind of pairs by itself."""
 
 
 class RunRecord(Record):

@@ -65,7 +65,7 @@ def documents(
         if kind < recipe.stories:
             yield story(rng, reserved=with_reserved)
         elif kind < recipe.stories + recipe.facts:
-            yield running_text(rng.choice(_SUBJECT_NAMES), rng, n_things=rng.randint(3, 5))
+            yield running_text(rng.choice(_SUBJECT_NAMES), rng, n_things=rng.randint(4, 6))
         else:
             yield quiz(rng)
 
@@ -101,7 +101,7 @@ def forget_corpus(n_documents: int = 1000, seed: int = 0) -> Iterator[str]:
     """Running text about the subject to forget, wmdp-bio."""
     for index in range(n_documents):
         rng = Random(f"tinyworld/forget/{seed}/{index}")
-        yield running_text(FORGET_SUBJECT, rng, n_things=rng.randint(3, 5))
+        yield running_text(FORGET_SUBJECT, rng, n_things=rng.randint(4, 6))
 
 
 def retain_corpus(n_documents: int = 1000, seed: int = 0) -> Iterator[str]:
@@ -109,4 +109,4 @@ def retain_corpus(n_documents: int = 1000, seed: int = 0) -> Iterator[str]:
     for index in range(n_documents):
         rng = Random(f"tinyworld/retain/{seed}/{index}")
         subject = RETAIN_SUBJECTS[index % len(RETAIN_SUBJECTS)]
-        yield running_text(subject, rng, n_things=rng.randint(3, 5))
+        yield running_text(subject, rng, n_things=rng.randint(4, 6))

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from sae_lens.saes.sae import TrainStepOutput
 from torch import Tensor
 
 from csae_bench.loss_terms import LOSS_TERMS
+from csae_bench.saes.objective import ContrastiveStepOutput
 
 LOG_FILE = "training_log.jsonl"
 
@@ -30,9 +32,12 @@ class TrainingLog:
         """Whether step number `step`, counted from 1, gets a line."""
         return step in (1, last) or step % self._every == 0
 
-    def write(self, line: Mapping[str, float]) -> None:
-        """Append one line; what is not a finite number becomes null."""
-        finite = {key: value if math.isfinite(value) else None for key, value in line.items()}
+    def write(self, line: Mapping[str, float | str]) -> None:
+        """Append one line; a number that is not finite becomes null."""
+        finite = {
+            key: value if isinstance(value, str) or math.isfinite(value) else None
+            for key, value in line.items()
+        }
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite, allow_nan=False) + "\n")
 
@@ -52,22 +57,22 @@ class TrainingLog:
 
 @torch.no_grad()
 def measurements(output: TrainStepOutput) -> dict[str, float]:
-    """What a step's output tells: its losses, L0 and explained variance.
+    """What a step's output tells: its losses, L0, explained variance and redundancy.
 
     `mse_loss` is the squared error of a row, summed over d_in, averaged over rows. `loss/<name>`
     are SAELens's other losses as they enter the sum; `loss/<term>` of a contrastive term is its
     value before the coefficient, so that it can be read while the coefficient still is 0.
     `explained_variance` is 1 - E||x - x_hat||^2 / E||x - mean||^2 over the batch, undefined where
-    all rows are equal.
+    all rows are equal. `redundant_latents`: see `redundant_latents`.
     """
-    x, x_hat = output.sae_in.float(), output.sae_out.float()
-    error = (x - x_hat).square_().sum()
-    variance = (x - x.mean(0)).square_().sum()
+    unexplained = unexplained_variance(output)
+    codes = output.feature_acts
     line = {
         "loss": _value(output.loss),
         "mse_loss": _value(output.losses["mse_loss"]),
-        "l0": _value(output.feature_acts.bool().sum()) / len(x),
-        "explained_variance": 1 - _value(error) / _value(variance) if variance > 0 else math.nan,
+        "l0": _value(codes.bool().sum()) / len(output.sae_in),
+        "explained_variance": math.nan if unexplained is None else 1 - unexplained,
+        "redundant_latents": redundant_latents(codes.to_dense() if codes.is_sparse else codes),
     }
     for name, loss in output.losses.items():
         if name != "mse_loss":
@@ -76,24 +81,68 @@ def measurements(output: TrainStepOutput) -> dict[str, float]:
     return line
 
 
-def term_measurements(
-    output: TrainStepOutput, coefficients: Mapping[str, float], W_enc: Tensor
-) -> dict[str, float]:
-    """Of each contrastive term its coefficient, and its share of the gradient:
+@torch.no_grad()
+def unexplained_variance(output: TrainStepOutput) -> float | None:
+    """E||x - x_hat||^2 / E||x - mean||^2 over the batch; None where all rows are equal."""
+    x, x_hat = output.sae_in.float(), output.sae_out.float()
+    error = (x - x_hat).square_().sum()
+    variance = (x - x.mean(0)).square_().sum()
+    return _value(error) / _value(variance) if variance > 0 else None
 
-    |gradient of coefficient * term| / |gradient of mse_loss|, both on W_enc. Costs a backward pass
-    for each term and one for the reconstruction; the graph is kept for the pass that trains.
+
+@torch.no_grad()
+def redundant_latents(codes: Float[Tensor, "n_rows d_sae"], n_latents: int = 512) -> float:
+    """Share of latents that correlate above .9 with another one: columns that collapse.
+
+    Looked at are the latents that are active in at least 8 rows, evenly spaced where these are more
+    than `n_latents`; NaN where there are fewer than 2.
     """
-    terms = [name for name in output.losses if name in LOSS_TERMS]
-    if not terms:
-        return {}
-    line: dict[str, float] = {}
-    of_reconstruction = _gradient_norm(output.losses["mse_loss"], W_enc)
-    for name in terms:
-        of_term = _gradient_norm(output.losses[name], W_enc)
-        share = of_term / of_reconstruction if of_reconstruction > 0 else math.nan
-        line |= {f"coefficient/{name}": coefficients[name], f"grad_share/{name}": share}
+    alive = (codes.bool().sum(0) >= 8).nonzero().squeeze(1)
+    if len(alive) > n_latents:
+        alive = alive[torch.linspace(0, len(alive) - 1, n_latents, device=alive.device).long()]
+    if len(alive) < 2:
+        return math.nan
+    columns = codes.index_select(1, alive).float()
+    columns = columns - columns.mean(0)
+    columns = columns / columns.norm(dim=0).clamp_min(1e-12)
+    correlation = (columns.T @ columns).fill_diagonal_(0)
+    return _value((correlation.amax(1) > 0.9).float().mean())
+
+
+def term_measurements(
+    output: ContrastiveStepOutput, coefficients: Mapping[str, float], norms: Mapping[str, float]
+) -> dict[str, float]:
+    """Of each contrastive term how it pulls.
+
+    `coefficient/T`; `grad_norm/T`, the norm of the gradient of coefficient * term on W_enc, and
+    `grad_norm/mse_loss`; `grad_share/T`, the one over the other; `compared/T`, on how many pairs,
+    latents or mixtures the term stands.
+
+    Args:
+        norms: of the gradients of the values before their coefficients, and of `mse_loss`.
+    """
+    of_reconstruction = norms["mse_loss"]
+    line = {"grad_norm/mse_loss": of_reconstruction}
+    for name, term in output.terms.items():
+        of_term = coefficients[name] * norms[name]
+        line |= {
+            f"coefficient/{name}": coefficients[name],
+            f"grad_norm/{name}": of_term,
+            f"grad_share/{name}": of_term / of_reconstruction if of_reconstruction else math.nan,
+            f"compared/{name}": term.n_compared,
+        }
     return line
+
+
+def gradient_norms(output: TrainStepOutput, W_enc: Tensor) -> dict[str, float]:
+    """Norm of the gradient on W_enc: of `mse_loss`, and of each term before its coefficient.
+
+    Costs a backward pass for each; the graph is kept for the pass that trains.
+    """
+    losses = {"mse_loss": output.losses["mse_loss"]}
+    if isinstance(output, ContrastiveStepOutput):
+        losses |= {name: term.value for name, term in output.terms.items()}
+    return {name: _gradient_norm(loss, W_enc) for name, loss in losses.items()}
 
 
 def _gradient_norm(loss: Tensor, weights: Tensor) -> float:

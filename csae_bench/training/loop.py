@@ -19,9 +19,17 @@ from typing_extensions import override
 from csae_bench.errors import TrainingError
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.pairs import PairStream
+from csae_bench.saes.objective import ContrastiveStepOutput
 from csae_bench.saes.step import PairedStepInput, PairIds
-from csae_bench.training.log import TrainingLog, measurements, term_measurements
+from csae_bench.training.gradients import gradients_located
+from csae_bench.training.log import (
+    TrainingLog,
+    gradient_norms,
+    measurements,
+    term_measurements,
+)
 from csae_bench.training.state import random_state, set_random_state
+from csae_bench.training.steering import Steering, SteeringSettings
 
 N_BATCHES_FOR_SCALING = 16
 """Batches from which the mean norm of activations is estimated; they are not trained on."""
@@ -51,18 +59,28 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         evaluator: Evaluator[Any] | None = None,
         save_checkpoint_fn: SaveCheckpointFn | None = None,
         *,
+        steering: SteeringSettings | None = None,
         gradient_clip_norm: float = 1.0,
+        debug_gradients: bool = False,
         log: TrainingLog | None = None,
         after_step: Callable[[ContrastiveSAETrainer], None] | None = None,
         progress: bool = True,
     ) -> None:
         super().__init__(cfg, sae, data_provider, evaluator, save_checkpoint_fn)
+        self.steering = Steering(
+            sae,
+            data_provider,
+            self.coefficient_schedulers,
+            steering or SteeringSettings(),
+            planned_steps=self.planned_steps,
+        )
         self._gradient_clip_norm = gradient_clip_norm
+        self._debug_gradients = debug_gradients
         self._log = log
         self._after_step = after_step
         self._progress = progress
         self._last_loss: Tensor | None = None
-        self._line: dict[str, float] = {}
+        self._line: dict[str, float | str] = {}
         self._seconds_before = 0.0
         self._started = self._logged_at = time.perf_counter()
         self._n_samples_logged = 0
@@ -123,6 +141,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         state = {
             "stream": self.data_provider.state_dict(),
             "random": random_state(),
+            "steering": self.steering.state_dict(),
             "seconds": self.seconds,
             "last_loss": self.last_loss,
         }
@@ -135,6 +154,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         state = torch.load(Path(checkpoint_path) / _STREAM_FILE, map_location="cpu")
         self.data_provider.load_state_dict(state["stream"])
         set_random_state(state["random"])
+        self.steering.load_state_dict(state["steering"])
         self._seconds_before = state["seconds"]
         self._last_loss = None if state["last_loss"] is None else torch.tensor(state["last_loss"])
         self._n_samples_logged = self.n_training_samples
@@ -147,6 +167,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             self._log.drop_after(self.n_training_steps)
 
     def _make_step(self, bar: tqdm[Any]) -> None:
+        self.steering.before_step(self.n_training_steps)
         output = self.step(next(self.data_provider))
         self._last_loss = output.loss.detach()
         if self.cfg.logger.log_to_wandb:
@@ -161,6 +182,20 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
     @override
     def _train_step(self, sae: TrainingSAE[Any], sae_in: Tensor) -> TrainStepOutput:
         sae.train()
+        with gradients_located(self.n_training_steps + 1, enabled=self._debug_gradients):
+            output = self._forward(sae, sae_in)
+            self._learn_from(output, sae.W_enc)
+            output.loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(sae.parameters(), self._gradient_clip_norm)
+        self._check_finite(output, norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.lr_scheduler.step()
+        for scheduler in self.coefficient_schedulers.values():
+            scheduler.step()
+        return output
+
+    def _forward(self, sae: TrainingSAE[Any], sae_in: Tensor) -> TrainStepOutput:
         with self.autocast_if_enabled:
             output = sae.training_forward_pass(
                 PairedStepInput(
@@ -173,20 +208,20 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
                 )
             )
         self._count_firing(output.feature_acts.detach())
-        if self._is_due():  # now, as the schedulers move on below
-            self._line = {
-                "lr": self.optimizer.param_groups[0]["lr"],
-                **term_measurements(output, self.get_coefficients(), sae.W_enc),
-            }
-        output.loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(sae.parameters(), self._gradient_clip_norm)
-        self._check_finite(output, norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.lr_scheduler.step()
-        for scheduler in self.coefficient_schedulers.values():
-            scheduler.step()
         return output
+
+    def _learn_from(self, output: TrainStepOutput, W_enc: Tensor) -> None:
+        """What the log and the steering want to know before the backward pass."""
+        step = self.n_training_steps
+        norms = None
+        if self._is_due() or self.steering.must_measure(step):
+            norms = gradient_norms(output, W_enc)
+        if self._is_due():  # now, as the schedulers move on below
+            self._line = {"lr": self.optimizer.param_groups[0]["lr"]}
+            if isinstance(output, ContrastiveStepOutput) and norms is not None:
+                self._line |= term_measurements(output, self.get_coefficients(), norms)
+            self._line |= self.steering.measurements()
+        self.steering.after_forward(step, output, norms)
 
     @torch.no_grad()
     def _count_firing(self, codes: Tensor) -> None:
@@ -214,8 +249,9 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         )
 
     def _is_due(self) -> bool:
-        return self._log is not None and self._log.is_due(
-            self.n_training_steps + 1, last=self.planned_steps
+        return self._log is not None and (
+            self._log.is_due(self.n_training_steps + 1, last=self.planned_steps)
+            or self.steering.curriculum.is_start(self.n_training_steps)
         )
 
     def _write_log(self, output: TrainStepOutput) -> None:

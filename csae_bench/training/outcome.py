@@ -36,6 +36,12 @@ class TrainingOutcome:
     """Mean active latents on fresh rows, in the form that was trained."""
     l0_inference: float | None = None
     """The same of the saved inference form, on the same rows."""
+    pair_separation: float | None = None
+    """On held-out pairs, mean cosine of the codes of a pair minus that of rows of different pairs.
+
+    Codes of the inference form; within -2 and 2."""
+    pair_separation_by_kind: dict[str, float | None] | None = None
+    """The same of each kind of pairs by itself."""
     threshold: float | None = None
     """Threshold of the saved JumpReLU, where the architecture is a BatchTopK."""
 

@@ -30,7 +30,7 @@ from csae_bench.measuring import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.building import training_sae
 from csae_bench.training.calibration import calibrate_threshold, mean_l0
-from csae_bench.training.data import pair_stream, sae_metadata
+from csae_bench.training.data import held_out_stream, pair_stream, sae_metadata
 from csae_bench.training.interruption import Interruption, interruption
 from csae_bench.training.log import LOG_FILE, TrainingLog
 from csae_bench.training.loop import ContrastiveSAETrainer
@@ -40,8 +40,10 @@ from csae_bench.training.outcome import (
     read_outcome,
     write_outcome,
 )
+from csae_bench.training.separation import pair_separation
 from csae_bench.training.settings import trainer_config, wandb_run
 from csae_bench.training.state import StateFolder, seed_everything
+from csae_bench.training.steering import SteeringSettings
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -89,7 +91,8 @@ def train(
     metadata = {**sae_metadata(resolved), "csae_bench_training_hash": folder.name}
     sae = training_sae(_trained(config), d_in=stream.d_in, device=device, metadata=metadata)
     outcome = _fit(config, sae, stream, folder, device=device, progress=progress)
-    return _finish(config, sae, stream, folder, outcome)
+    held_out = held_out_stream(config, model, device=device)
+    return _finish(config, sae, stream, held_out, folder, outcome)
 
 
 def _fit(
@@ -109,7 +112,14 @@ def _fit(
             trainer_config(config, device),
             sae,
             stream,
+            steering=SteeringSettings(
+                weighting=config.training.weighting,
+                curriculum=config.training.curriculum,
+                hold_l0=config.training.hold_l0,
+                pairs=config.pairs,
+            ),
             gradient_clip_norm=config.training.gradient_clip_norm,
+            debug_gradients=config.training.debug_gradients,
             log=log,
             after_step=lambda trainer: _after_step(trainer, state, stop, every),
             progress=progress,
@@ -189,6 +199,7 @@ def _finish(
     config: RunConfig,
     sae: TrainingSAE[Any],
     stream: PairStream,
+    held_out: PairStream,
     folder: Path,
     outcome: TrainingOutcome,
 ) -> TrainingOutcome:
@@ -202,10 +213,13 @@ def _finish(
     with _writing(unfinished, "the trained SAE"):
         sae.save_inference_model(unfinished)
     inference = SAE.load_from_disk(unfinished, device=str(sae.device))
+    separation = pair_separation(inference, held_out)
     outcome = replace(
         outcome,
         l0_training=mean_l0(sae, batches),
         l0_inference=mean_l0(inference, batches),
+        pair_separation=separation.overall,
+        pair_separation_by_kind=separation.by_kind,
         threshold=sae.topk_threshold.item() if isinstance(sae, BatchTopKTrainingSAE) else None,
         peak_memory_gib=peak_memory_gib(str(sae.device)),
         wall_seconds=round(outcome.wall_seconds + time.perf_counter() - started, 3),

@@ -47,7 +47,7 @@ def _one_thread() -> None:  # tensors are tiny: threads would only wait for each
     torch.set_num_threads(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def resolve() -> Resolve:
     """Makes a configuration; what is passed is laid over the tiny one."""
 

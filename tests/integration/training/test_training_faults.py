@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from csae_bench.activations import GeneratorSource, Sequences
 from csae_bench.config import ResolvedConfig
 from csae_bench.errors import ModelError, TrainingError, UsageError
 from csae_bench.saes import losses
+from csae_bench.saes.views import Views
 from csae_bench.training.data import sample_rows
 from csae_bench.training.loop import ContrastiveSAETrainer
 from csae_bench.training.outcome import read_outcome
@@ -53,13 +57,18 @@ def test_a_term_that_is_not_finite_is_named(
 ) -> None:
     rows, calls = losses.rows, []
 
-    def bad(*args: Any, **settings: Any) -> torch.Tensor:
+    def bad(*args: Any, **settings: Any) -> losses.TermValue:
         calls.append(1)
-        return rows(*args, **settings) * (float("nan") if len(calls) == 7 else 1)
+        found = rows(*args, **settings)
+        return found._replace(value=found.value * (float("nan") if len(calls) == 7 else 1))
 
     monkeypatch.setattr(losses, "rows", bad)
     with pytest.raises(TrainingError, match=r"^Step 7: rows is nan\.$"):
         train(resolve(), None, tmp_path, progress=False)
+
+
+def _with_infinite_slope(codes: torch.Tensor) -> torch.Tensor:
+    return (codes.sum() * 0).sqrt()  # 0
 
 
 def test_a_gradient_that_is_not_finite_is_named_where_every_loss_is_fine(
@@ -67,12 +76,71 @@ def test_a_gradient_that_is_not_finite_is_named_where_every_loss_is_fine(
 ) -> None:
     rows = losses.rows
 
-    def bad(anchors: torch.Tensor, *args: Any, **settings: Any) -> torch.Tensor:
-        return rows(anchors, *args, **settings) + (anchors.sum() * 0).sqrt()  # 0, slope infinite
+    def bad(views: Views, **settings: Any) -> losses.TermValue:
+        found = rows(views, **settings)
+        return found._replace(value=found.value + _with_infinite_slope(views.codes))
 
     monkeypatch.setattr(losses, "rows", bad)
     with pytest.raises(TrainingError, match="the norm of the gradient is nan, though every loss"):
         train(resolve(), None, tmp_path, progress=False)
+
+
+def test_debugging_gradients_names_the_operation_and_its_line(
+    resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = losses.rows
+
+    def bad(views: Views, **settings: Any) -> losses.TermValue:
+        found = rows(views, **settings)
+        return found._replace(value=found.value + _with_infinite_slope(views.codes))
+
+    monkeypatch.setattr(losses, "rows", bad)
+    where = r"the gradient of \w+ is the first .* in .*:\d+, in _with_infinite_slope"
+    with pytest.raises(TrainingError, match=where):
+        train(resolve(training={"debug_gradients": True}), None, tmp_path, progress=False)
+
+
+def test_debugging_gradients_changes_no_weight(resolve: Resolve, tmp_path: Path) -> None:
+    for name, debug in (("plain", False), ("debug", True)):
+        train(resolve(training={"debug_gradients": debug}), None, tmp_path / name, progress=False)
+    plain, debug = (
+        load_file(tmp_path / name / "inference" / "sae_weights.safetensors")
+        for name in ("plain", "debug")
+    )
+    assert all(torch.equal(plain[key], debug[key]) for key in plain)
+
+
+def test_one_sequence_in_a_batch_stops_a_term_that_has_no_negatives(
+    resolve: Resolve, tmp_path: Path
+) -> None:
+    one_sequence = {"context_size": 128, "batch_size_prompts": 1, "pairs_in_buffer": 64}
+    resolved = resolve(activations=one_sequence, training={"n_tokens": 128 * 60})
+    reason = "'rows' is switched on and has been exactly 0 for 50 steps: 0 pairs with a negative"
+    with pytest.raises(TrainingError, match=reason):
+        train(resolved, None, tmp_path, progress=False)
+    assert read_outcome(tmp_path).executed_steps == 49
+
+
+def test_a_batch_of_one_pair_stops_in_the_same_way(resolve: Resolve, tmp_path: Path) -> None:
+    resolved = resolve(training={"n_tokens": 2 * 60, "batch_size": 2})
+    with pytest.raises(TrainingError, match="0 pairs with a negative"):
+        train(resolved, None, tmp_path, progress=False)
+
+
+def test_equal_rows_train_to_a_term_of_log_n_and_are_reported(
+    resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = GeneratorSource.next_sequences
+
+    def equal(self: GeneratorSource) -> Sequences:
+        sequences = draw(self)
+        return sequences._replace(acts=torch.ones_like(sequences.acts))
+
+    monkeypatch.setattr(GeneratorSource, "next_sequences", equal)
+    train(resolve(), None, tmp_path, progress=False)
+    line = json.loads((tmp_path / "training_log.jsonl").read_text().splitlines()[-1])
+    assert line["explained_variance"] is None
+    assert 0 < line["loss/rows"] <= math.log(64) + 1e-5
 
 
 def test_weights_are_untouched_by_the_step_that_fails(

@@ -30,6 +30,20 @@ SAES: dict[str, dict[str, Any]] = {
     "contrastive": {"l1_coefficient": 0.5, "normalize_activations": "expected_average_only_in"},
     "topk": {"k": 6},
 }
+EVERY_TERM = {
+    "rows": {"weight": 0.2, "temperature": "learned", "projection": "mlp", "warm_up_steps": 9},
+    "columns": {"weight": 0.1, "min_firings": 2, "n_latents": 16},
+    "triplet": {"weight": 0.1},
+    "barlow": {"weight": 0.1, "min_firings": 2, "n_latents": 16},
+    "cross_view": {"weight": 0.2, "min_latents": 1},
+    "push_up": {"weight": 0.1, "min_latents": 1},
+    "mixing": {"weight": 0.1},
+}
+STAGES = [
+    {"name": "reconstruction", "until": 0.2, "strength": 0},
+    {"name": "easy", "until": 0.5, "settings": {"mixing": {"targeting": "random"}}},
+    {"name": "hard", "until": 1, "strength": {"rows": 0.5}},
+]
 TIMES = {"tokens_per_second", "memory_gib"}
 
 
@@ -91,6 +105,31 @@ def test_killed_and_resumed_training_ends_in_the_same_weights_and_log(
     assert _log(straight) == _log(broken)
     assert outcome.executed_steps == outcome.planned_steps == 40
     assert outcome.l0_inference == read_outcome(straight).l0_inference
+
+
+@pytest.mark.parametrize("kind", ["ratio", "gradnorm", "uncertainty"])
+@pytest.mark.parametrize("architecture", ["contrastive_batchtopk", "contrastive_jumprelu"])
+def test_killed_within_a_stage_of_the_whole_objective_it_resumes_to_the_same_weights(
+    architecture: str,
+    kind: str,
+    resolve: Resolve,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sae = {**_sae(architecture), "losses": EVERY_TERM}
+    training: dict[str, Any] = {"curriculum": STAGES, "weighting": {"kind": kind, "every": 3}}
+    if architecture == "contrastive_jumprelu":
+        training["hold_l0"] = {"target": 6}
+    resolved = resolve(sae=sae, training=training)
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    train(resolved, None, straight, progress=False)
+    with monkeypatch.context() as patched:
+        _kill_at(31, patched, _raise_killed)
+        with pytest.raises(Killed):
+            train(resolved, None, broken, progress=False)
+    train(resolved, None, broken, progress=False)
+    assert _equal(straight, broken)
+    assert _log(straight) == _log(broken)
 
 
 def test_training_killed_by_sigkill_resumes(resolve: Resolve, tmp_path: Path) -> None:

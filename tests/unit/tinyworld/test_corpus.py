@@ -73,7 +73,7 @@ def test_an_unknown_split_is_an_error_that_names_the_splits():
 
 def test_documents_are_long_enough_to_pack():
     lengths = [len(text.split()) for text in documents("sae", 500)]
-    assert min(lengths) > 30
+    assert min(lengths) > 40
     assert 80 < sum(lengths) / len(lengths) < 200
 
 

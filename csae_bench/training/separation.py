@@ -1,0 +1,70 @@
+"""Pair separation: whether codes of held-out pairs are more alike than codes of different pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from sae_lens.saes.sae import SAE
+from torch import Tensor
+
+from csae_bench.pairs import PairStream
+
+N_ROWS = 16_384
+"""Rows of held-out pairs that it is measured on."""
+
+
+class Separation(NamedTuple):
+    """Mean cosine of pairs minus mean cosine of rows of different pairs; None without either."""
+
+    overall: float | None
+    by_kind: dict[str, float | None]
+
+
+@torch.no_grad()
+def pair_separation(sae: SAE[Any], held_out: PairStream, n_rows: int = N_ROWS) -> Separation:
+    """Mean over pairs i of cos(z_i, z+_i), minus the mean over i and the pairs j that share neither
+    sequence nor group with i of cos(z_i, z+_j); z and z+ are the codes of anchor and positive.
+
+    Rows without an active latent have the cosine 0. Shuffled positives are the pairs j: what an SAE
+    gives to any two rows, however alike its codes are, is taken off.
+    """
+    overall, by_kind = _Sums(), dict[str, _Sums]()
+    for _ in range(-(-n_rows // held_out.batch_size)):
+        codes = sae.encode(next(held_out).to(sae.device)).float()
+        codes = codes / codes.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        cosines = codes[0::2] @ codes[1::2].T
+        negatives = held_out.pairs.negatives().to(cosines.device)
+        overall.add(cosines, negatives)
+        for kind, part in _parts(held_out):
+            by_kind.setdefault(kind, _Sums()).add(cosines[part, part], negatives[part, part])
+    return Separation(
+        overall.difference(), {kind: sums.difference() for kind, sums in by_kind.items()}
+    )
+
+
+def _parts(stream: PairStream) -> Iterator[tuple[str, slice]]:
+    """Where in the batch last drawn the pairs of each kind are."""
+    start = 0
+    for kind, n_pairs in stream.counts.items():
+        yield kind, slice(start, start + n_pairs)
+        start += n_pairs
+
+
+class _Sums:
+    def __init__(self) -> None:
+        self._of_pairs = self._of_others = 0.0
+        self._n_pairs = self._n_others = 0
+
+    def add(self, cosines: Float[Tensor, "n n"], negatives: Tensor) -> None:
+        self._of_pairs += cosines.diagonal().sum().item()
+        self._n_pairs += len(cosines)
+        self._of_others += (cosines * negatives).sum().item()
+        self._n_others += int(negatives.sum())
+
+    def difference(self) -> float | None:
+        if not self._n_pairs or not self._n_others:
+            return None
+        return self._of_pairs / self._n_pairs - self._of_others / self._n_others
