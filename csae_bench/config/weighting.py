@@ -28,7 +28,7 @@ class WeightingSettings(Settings):
 
     max_unexplained_rise: NonNegative | None = 0.01
     """The guard (`ratio`): terms are weakened while the share of unexplained variance lies more
-    than this above its lowest running mean; none: no guard."""
+    than this above its lowest running mean of the stage; none: no guard."""
 
     gradnorm_alpha: NonNegative = 1.5
     """How strongly slow losses are favoured (`gradnorm`)."""
@@ -47,10 +47,11 @@ class HoldL0Settings(Settings):
     every: Count = 5
     """Steps between adjustments."""
 
-    gain: Positive = 1.2
+    gain: Positive = 0.6
     """By how much the logarithm of the penalty's coefficient moves when that of L0 moves by 1.
     Higher settles faster, and oscillates where L0 answers strongly."""
 
-    lag: Count = 40
-    """Steps within which L0 follows the penalty. The logarithm of the coefficient moves by `gain`
-    in this time for an L0 that stays off by a factor of e."""
+    lag: Count = 30
+    """Steps within which the logarithm of the coefficient moves by `gain` for an L0 that stays off
+    by a factor of e. Right for learning rates about 1e-3; L0 follows the penalty more slowly at
+    lower ones, and oscillates there unless this is longer too."""
