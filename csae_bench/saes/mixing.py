@@ -34,8 +34,9 @@ def mix(
     of the latents chosen of each (see `choose_latents`), z_mix equals z_j on S and z_i elsewhere,
     and the mixed activation is x_i + decode(z_mix) - decode(z_i): the reconstruction error of the
     anchor is kept, so that it stays near real activations. It is detached; gradients flow through
-    its encoding alone. Anchors without a donor, without an active latent, or whose mixture has a
-    norm outside the 1% to 99% range of the batch are left out; all, where a row is not finite.
+    its encoding alone. Left out are anchors without a donor, those with nothing to exchange
+    (neither they nor the donor have an active latent), and those whose mixture has a norm outside
+    the 1% to 99% range of the batch; all, where a row is NaN.
     """
     with torch.no_grad():
         anchors = views.codes.detach()[0::2]
