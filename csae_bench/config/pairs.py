@@ -51,6 +51,15 @@ class ParaphraseSettings(PairKindSettings):
     model has read of the one and of the other is the same; `random`: any; `last`: the last of each,
     one pair for two texts."""
 
+    @model_validator(mode="after")
+    def _columns_differ(self) -> ParaphraseSettings:
+        if self.group_column == self.text_column:
+            raise ValueError(
+                f"group_column and text_column are both '{self.text_column}'; they must be two "
+                "columns"
+            )
+        return self
+
 
 class PairsSettings(Settings):
     """The kinds of pairs, and in which proportion they make up a batch."""

@@ -25,24 +25,26 @@ def data_files(folder: str | Path) -> list[Path]:
     )
 
 
-def rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def rows(
+    path: Path, columns: Sequence[str], *, remedy: str = ""
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Place (file and line) and contents of every row; each has all of `columns`.
 
-    Blank lines are passed over.
+    Blank lines are passed over. `remedy` is what to do about a missing column.
 
     Raises:
         DataError: the file cannot be read, or a row is malformed or lacks a column.
     """
     found = _parquet_rows if path.suffix.lower() == ".parquet" else _jsonl_rows
-    yield from found(path, columns)
+    yield from found(path, columns, remedy)
 
 
-def no_column(name: str, columns: Iterable[str]) -> str:
-    """Says that a column is missing, and which there are."""
+def no_column(name: str, columns: Iterable[str], remedy: str = "") -> str:
+    """Says that a column is missing, which there are, and what to do about it."""
     columns = list(columns)
     return (
         f"there is no column '{name}'; its columns are {', '.join(columns) or 'none'}."
-        f"{did_you_mean(name, columns)}"
+        f"{did_you_mean(name, columns)}{remedy and ' '}{remedy}"
     )
 
 
@@ -57,18 +59,22 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _jsonl_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _jsonl_rows(
+    path: Path, columns: Sequence[str], remedy: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     place = f"{path}, line {number}"
-                    yield place, _parsed(place, line, columns)
+                    yield place, _parsed(place, line, columns, remedy)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}.") from error
 
 
-def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parquet_rows(
+    path: Path, columns: Sequence[str], remedy: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
     import pyarrow.parquet
     from pyarrow import ArrowException
 
@@ -78,7 +84,7 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dic
             names = table.schema_arrow.names
             for column in columns:
                 if column not in names:
-                    raise DataError(f"{path}: {no_column(column, names)}")
+                    raise DataError(f"{path}: {no_column(column, names, remedy)}")
             for batch in table.iter_batches(batch_size=1024, columns=list(columns)):
                 for row in batch.to_pylist():
                     number += 1
@@ -87,7 +93,7 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dic
         raise DataError(f"{path}: cannot be read as parquet: {error}.") from error
 
 
-def _parsed(place: str, line: str, columns: Sequence[str]) -> dict[str, Any]:
+def _parsed(place: str, line: str, columns: Sequence[str], remedy: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except ValueError as error:
@@ -97,5 +103,5 @@ def _parsed(place: str, line: str, columns: Sequence[str]) -> dict[str, Any]:
         raise DataError(f"{place}: is {type(row).__name__}; it must be {{{form}}}.")
     for column in columns:
         if column not in row:
-            raise DataError(f"{place}: {no_column(column, row)}")
+            raise DataError(f"{place}: {no_column(column, row, remedy)}")
     return row

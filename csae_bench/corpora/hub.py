@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from datasets import IterableDataset
 
 
-def hub_stream(name: str, columns: Sequence[str]) -> IterableDataset:
+def hub_stream(name: str, columns: Sequence[str], *, remedy: str = "") -> IterableDataset:
     """The split `train` of a dataset on the hub, streamed, with these columns alone.
+
+    `remedy` is what to do about a missing column.
 
     Raises:
         DataError: there is none of that name, no network, or no such column.
@@ -29,6 +31,6 @@ def hub_stream(name: str, columns: Sequence[str]) -> IterableDataset:
         ) from error
     for column in columns:
         if column not in found:
-            raise DataError(f"dataset '{name}': {no_column(column, found)}")
+            raise DataError(f"dataset '{name}': {no_column(column, found, remedy)}")
     # SAELens prefers a column of tokens where there is one, whatever tokenizer made them
     return stream.select_columns(list(columns))

@@ -14,6 +14,7 @@ from csae_bench.corpora.text import EMBEDDED, corpus_fingerprint
 from csae_bench.errors import DataError
 
 _KEY = "pairs.paraphrase"
+_REMEDY = f"Name the columns in {_KEY}.group_column and {_KEY}.text_column."
 
 
 class Paraphrases(Protocol):
@@ -150,7 +151,7 @@ def _local_rows(settings: ParaphraseSettings) -> Iterator[tuple[str, dict[str, A
         raise DataError(f"{what}: holds no {_either()} file.")
     for file in files:
         n_rows = 0
-        for place, row in rows(file, _columns(settings)):
+        for place, row in rows(file, _columns(settings), remedy=_REMEDY):
             n_rows += 1
             yield place, row
         if not n_rows:
@@ -158,7 +159,9 @@ def _local_rows(settings: ParaphraseSettings) -> Iterator[tuple[str, dict[str, A
 
 
 def _hub_rows(settings: ParaphraseSettings) -> Iterable[tuple[str, dict[str, Any]]]:
-    stream: Iterable[dict[str, Any]] = hub_stream(settings.dataset, _columns(settings))
+    stream: Iterable[dict[str, Any]] = hub_stream(
+        settings.dataset, _columns(settings), remedy=_REMEDY
+    )
     return (
         (f"dataset '{settings.dataset}', row {number}", row)
         for number, row in enumerate(stream, start=1)
