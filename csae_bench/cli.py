@@ -139,24 +139,23 @@ def doctor(as_json: bool, **flags: Any) -> None:
     """Check what would fail before it costs anything; no weights are read."""
     from csae_bench.preflight.doctor import doctor as examine
 
-    checks = examine(_request(**flags))
-    failed = any(check.outcome == "problem" for check in checks)
+    found = examine(_request(**flags))
     if as_json:
-        _print_json({"ok": not failed, "checks": [vars(check) for check in checks]})
+        _print_json(
+            {
+                "ok": not found.has_problems,
+                "checks": [vars(check) for check in found.checks],
+                "stages": [vars(plan) for plan in found.stages],
+                "cards": [vars(card) for card in found.cards],
+            }
+        )
     else:
         from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table
 
-        from csae_bench.results.table import styled
+        from csae_bench.preflight.table import print_examination
 
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in ("check", "outcome", "finding"):
-            table.add_column(column)
-        for check in checks:
-            table.add_row(check.name, styled(check.outcome), escape(check.message))
-        Console().print(table)
-    sys.exit(EXIT_USAGE if failed else 0)
+        print_examination(found, Console())
+    sys.exit(EXIT_USAGE if found.has_problems else 0)
 
 
 @main.command("list")

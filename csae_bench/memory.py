@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from csae_bench.config import (
+    Contrastive,
     GeneratorActivations,
     ModelActivations,
     PcaSae,
@@ -13,7 +15,9 @@ from csae_bench.config import (
     RunConfig,
     TrainedSae,
 )
+from csae_bench.loss_terms import MixingSettings, TermSettings
 from csae_bench.models import ModelInfo
+from csae_bench.saes.curriculum import Curriculum, objective_at
 
 GIB = 2**30
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -60,8 +64,10 @@ def estimate(
             "optimizer": 2 * sae_bytes,
             # pre-activations, codes, their gradients, and what top-k keeps
             "activations of the SAE": 4.0 * 5 * rows * d_sae + 4.0 * 6 * rows * d_in,
-            # shuffling makes a second copy
-            "pairs in the buffer": 2 * 8.0 * d_in * activations.pairs_in_buffer,
+            "contrastive terms": _terms_bytes(config, sae, d_in),
+            # each kind has a buffer of its own, and shuffling makes a second copy
+            "pairs in the buffer": len(config.pairs.shares())
+            * (2 * 8.0 * d_in * activations.pairs_in_buffer),
         }
     if isinstance(activations, ModelActivations) and model is not None:
         tokens = activations.batch_size_prompts * activations.context_size
@@ -77,6 +83,45 @@ def estimate(
         evaluation["logits"] = 6.0 * tokens * model.d_vocab * DTYPE_BYTES[config.model_dtype]
         evaluation["codes"] = 3.0 * 4 * tokens * d_sae
     return Estimate(training, evaluation)
+
+
+def term_bytes(term: TermSettings, *, n_pairs: int, d_sae: int) -> float:
+    """What a contrastive term adds to a training step, in bytes, at most.
+
+    A term that compares two views holds both in float32, of its block or its sample of latents, and
+    once more normalised; one that compares all with all holds a matrix of similarities, its mask,
+    its softmax and their gradient. A term that looks at single latents holds masks. A mixture is
+    encoded: two more arrays [n_pairs, d_sae], and their gradients. All latents are counted of a
+    term that picks them by what they do, so that small SAEs were measured at half of this.
+    """
+    needed = 0.0
+    if hasattr(term, "on"):
+        found = compared(term, n_pairs=n_pairs, d_sae=d_sae)
+        needed += 4.0 * 2 * (2 * n_pairs * found.n_latents) + 4.0 * 4 * found.all_with_all**2
+    else:
+        needed += 3.0 * 2 * n_pairs * d_sae
+    if isinstance(term, MixingSettings):
+        needed += 4.0 * 4 * n_pairs * d_sae
+    return needed
+
+
+class Compared(NamedTuple):
+    """What a term compares in a step, at most."""
+
+    n_latents: int
+    """Latents that take part."""
+    all_with_all: int
+    """Number of things of which each is compared with each: pairs, latents, or none."""
+
+
+def compared(term: TermSettings, *, n_pairs: int, d_sae: int) -> Compared:
+    """By the settings that a term has: a `latent_fraction` of all latents, across which pairs are
+    compared, or a sample of `n_latents`, which are compared across pairs."""
+    if (share := getattr(term, "latent_fraction", None)) is not None:
+        return Compared(max(1, round(share * d_sae)), n_pairs)
+    if (sample := getattr(term, "n_latents", None)) is not None:
+        return Compared(min(sample, d_sae), min(sample, d_sae))
+    return Compared(d_sae, 0)
 
 
 def largest_batch(
@@ -114,6 +159,24 @@ def available_bytes(device: str) -> float | None:
         except (OSError, subprocess.SubprocessError, ValueError, IndexError):
             return None
     return None
+
+
+def _terms_bytes(config: RunConfig, sae: TrainedSae, d_in: int) -> float:
+    """What the terms of the stage that needs most add to a step."""
+    if not isinstance(sae, Contrastive) or not sae.active_terms():
+        return 0.0
+    n_pairs = config.training.batch_size // 2
+    stages = Curriculum(config.training.curriculum, config.training.n_steps).stages
+    measured = config.training.weighting.kind in ("ratio", "gradnorm")
+    # a second gradient on the encoder, whose norm is measured
+    gradients = 4.0 * d_in * sae.d_sae if measured else 0.0
+    return gradients + max(
+        sum(
+            term_bytes(term, n_pairs=n_pairs, d_sae=sae.d_sae)
+            for term in objective_at(sae.active_terms(), stage).values()
+        )
+        for stage in stages
+    )
 
 
 def _d_sae(config: RunConfig, d_in: int) -> int:

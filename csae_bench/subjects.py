@@ -11,9 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from csae_bench import identity, models
-from csae_bench.config import GeneratorActivations, PermutedSae, ResolvedConfig, RunConfig
+from csae_bench.config import (
+    GeneratorActivations,
+    PairsSettings,
+    PermutedSae,
+    ResolvedConfig,
+    RunConfig,
+)
 from csae_bench.config.loading import Flags, config_names, is_config, load_config
-from csae_bench.corpora import corpus_fingerprint
+from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
 from csae_bench.errors import ConfigError, SaeError, UnknownNameError
 from csae_bench.results.store import Store
 from csae_bench.saes.folder import find_folder, read_cfg
@@ -139,7 +145,7 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
         model = models.describe(config.model)
         hook_name = config.hook_name or model.default_hook_name
         release = identity.release(model.name, hook_name)
-        corpus = corpus_fingerprint(config.activations.dataset, split="sae")
+        corpus = _corpora(config.activations.dataset, config.pairs)
     of = (
         find_subject(request.for_source(config.sae.of))
         if isinstance(config.sae, PermutedSae)
@@ -162,6 +168,14 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
         training_hash=training_hash,
         of=of,
     )
+
+
+def _corpora(dataset: str, pairs: PairsSettings) -> str:
+    """Fingerprint of the text, and of the paraphrases where there are such pairs."""
+    text = corpus_fingerprint(dataset, split="sae")
+    if "paraphrase" not in pairs.shares():
+        return text
+    return f"{text} {paraphrase_fingerprint(pairs.paraphrase)}"
 
 
 def _of_folder(request: RunRequest, folder: Path) -> Subject:

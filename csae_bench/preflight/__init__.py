@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from csae_bench.preflight import data, evals, machine, training
-from csae_bench.preflight.check import Check, problems
+from csae_bench.preflight import data, evals, machine, objective, training
+from csae_bench.preflight.check import Check, Findings, problems
 from csae_bench.preflight.evals import eval_settings
 from csae_bench.subjects import Subject
 
 __all__ = ["Check", "eval_settings", "preflight", "problems"]
+
+
+_OF_TRAINING = ("steps", "objective", "curriculum", "pairs", "cards")
 
 
 def preflight(subject: Subject, *, results: Path, device: str | None = None) -> list[Check]:
@@ -28,13 +31,17 @@ def preflight(subject: Subject, *, results: Path, device: str | None = None) -> 
     checks: list[tuple[str, Callable[[], Findings]]] = [
         ("steps", lambda: training.steps(subject.config)),
         ("settings", lambda: training.settings(subject)),
+        ("objective", lambda: objective.objective(subject)),
+        ("curriculum", lambda: objective.curriculum(subject)),
         ("model", lambda: data.model(subject)),
         ("data", lambda: data.data(subject)),
+        ("pairs", lambda: objective.pairs(subject)),
         ("evals", lambda: evals.evals(subject)),
         ("device", lambda: machine.device(subject, asked=device)),
         ("memory", lambda: machine.memory(subject)),
+        ("cards", lambda: machine.cards(subject)),
         ("results", lambda: machine.results(results)),
     ]
     if not subject.config.is_trained:
-        checks = checks[1:]
+        checks = [check for check in checks if check[0] not in _OF_TRAINING]
     return [Check(name, *finding) for name, find in checks for finding in find()]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
+from csae_bench.cards import OnCard
 from csae_bench.config.loading import is_config, partial_config
 from csae_bench.errors import ConfigError, CsaeBenchError, SaeError
 from csae_bench.preflight import Check, preflight, problems
+from csae_bench.preflight.machine import estimates
+from csae_bench.preflight.plan import StagePlan, stage_plans
 from csae_bench.subjects import (
     RunRequest,
     Subject,
@@ -14,18 +19,39 @@ from csae_bench.subjects import (
 )
 
 
-def doctor(request: RunRequest) -> list[Check]:
+@dataclass(frozen=True)
+class Examination:
+    """What doctor found."""
+
+    checks: list[Check]
+    stages: list[StagePlan] = field(default_factory=list[StagePlan])
+    """What counts in which steps of training; empty where there is neither a curriculum nor a
+    contrastive term."""
+    cards: list[OnCard] = field(default_factory=list[OnCard])
+    """Common GPUs, for a configuration made for CUDA."""
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether the run would be refused."""
+        return bool(problems(self.checks))
+
+
+def doctor(request: RunRequest) -> Examination:
     """What would keep the run from succeeding, without running it.
 
     What is wrong in the configuration comes first, then what preflight finds in the rest.
     """
     if is_pretrained(request.source):
-        return [_pretrained_check(request.source)]
+        return Examination([_pretrained_check(request.source)])
     try:
         subject = subject_or_all_problems(request)
     except ConfigError as error:
-        return [Check("config", "problem", problem) for problem in error.problems]
-    return preflight(subject, results=request.results, device=request.device)
+        return Examination([Check("config", "problem", problem) for problem in error.problems])
+    return Examination(
+        checks=preflight(subject, results=request.results, device=request.device),
+        stages=stage_plans(subject.config),
+        cards=estimates(subject),
+    )
 
 
 def subject_or_all_problems(request: RunRequest) -> Subject:

@@ -1,4 +1,4 @@
-"""Checks of this machine: its device, its memory, the folder of the results."""
+"""Checks of the machine: its device and memory, common cards, the folder of the results."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from csae_bench import memory as needs
+from csae_bench.cards import OnCard, on_cards
 from csae_bench.devices import pick_device
 from csae_bench.errors import UsageError
 from csae_bench.preflight.check import Findings
@@ -26,12 +27,7 @@ def device(subject: Subject, *, asked: str | None) -> Findings:
 
 
 def memory(subject: Subject) -> Findings:
-    settings = [
-        (getattr(one, "batch_size_prompts", 16), getattr(one, "context_size", 128))
-        for one in sound_eval_settings(subject)
-    ]
-    batch, context = max(settings, default=(16, 128), key=lambda pair: pair[0] * pair[1])
-    needed = needs.estimate(subject.config, subject.model, eval_batch=batch, eval_context=context)
+    needed, context = _needed(subject)
     parts = needed.training if sum(needed.training.values()) == needed.peak else needed.evaluation
     detail = ", ".join(
         f"{name} {size / needs.GIB:.2g}" for name, size in parts.items() if size > 0.05 * needs.GIB
@@ -50,6 +46,31 @@ def memory(subject: Subject) -> Findings:
     else:
         advice = _memory_advice(subject, needed, available, context)
         yield "problem", f"memory: {summary}, {available / needs.GIB:.1f} GiB free. {advice}"
+
+
+def cards(subject: Subject) -> Findings:
+    """For a configuration made for CUDA: which cards it fits, and how long its training takes."""
+    for found in estimates(subject):
+        yield "ok" if found.fits else "unknown", str(found)
+
+
+def estimates(subject: Subject) -> list[OnCard]:
+    """The same as data; empty for a configuration that names another device, or trains nothing."""
+    config = subject.config
+    if not config.device.startswith("cuda") or not config.is_trained:
+        return []
+    return on_cards(config, subject.model, _needed(subject)[0].peak)
+
+
+def _needed(subject: Subject) -> tuple[needs.Estimate, int]:
+    """Memory of the run, with the tokens of a prompt of the eval that needs most."""
+    settings = [
+        (getattr(one, "batch_size_prompts", 16), getattr(one, "context_size", 128))
+        for one in sound_eval_settings(subject)
+    ]
+    batch, context = max(settings, default=(16, 128), key=lambda pair: pair[0] * pair[1])
+    needed = needs.estimate(subject.config, subject.model, eval_batch=batch, eval_context=context)
+    return needed, context
 
 
 def _memory_advice(subject: Subject, needed: needs.Estimate, available: float, context: int) -> str:

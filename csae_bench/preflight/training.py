@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from csae_bench.config import GeneratorActivations, PcaSae, RunConfig, TrainedSae
+from collections.abc import Iterator
+
+from csae_bench.config import (
+    GeneratorActivations,
+    JumpReluSae,
+    PcaSae,
+    RunConfig,
+    StandardSae,
+    TrainedSae,
+)
 from csae_bench.preflight.check import Findings
 from csae_bench.subjects import Subject
 
@@ -27,51 +36,16 @@ def steps(config: RunConfig) -> Findings:
 
 
 def settings(subject: Subject) -> Findings:
-    config, sae, training = subject.config, subject.config.sae, subject.config.training
-    path = subject.resolved.path
+    sae = subject.config.sae
     found: list[str] = []
-    d_in = _d_in(subject)
     if isinstance(sae, TrainedSae):
-        k = getattr(sae, "k", None)
-        if k is not None and k > sae.d_sae:
-            found.append(f"sae.k is {k}; it must be at most d_sae={sae.d_sae}")
-        target_l0 = getattr(sae, "target_l0", None)
-        if target_l0 is not None and target_l0 > sae.d_sae:
-            found.append(f"sae.target_l0 is {target_l0}; it must be at most d_sae={sae.d_sae}")
-        n_pairs = training.batch_size // 2
-        if config.activations.pairs_in_buffer < n_pairs:
-            found.append(
-                f"activations.pairs_in_buffer is {config.activations.pairs_in_buffer}; it must be "
-                f"at least the {n_pairs} pairs of a batch"
-            )
-        for name, term in getattr(sae, "losses", {}).items():
-            if term.weight > 0 and term.warm_up_steps > training.n_steps:
-                found.append(
-                    f"sae.losses.{name}.warm_up_steps is {term.warm_up_steps}; it must be at most "
-                    f"the {training.n_steps} steps of the training"
-                )
-        for name in ("l1_warm_up_steps", "l0_warm_up_steps"):
-            steps = getattr(sae, name, 0)
-            if steps > training.n_steps > 0:
-                found.append(
-                    f"sae.{name} is {steps}; it must be at most the {training.n_steps} steps of "
-                    "the training"
-                )
+        found += _sizes(subject.config, sae)
+        found += _held_l0(subject.config, sae)
+    d_in = _d_in(subject)
     if isinstance(sae, PcaSae) and d_in is not None and sae.n_components > d_in:
         found.append(f"sae.n_components is {sae.n_components}; it must be at most d_in={d_in}")
-    pairs = config.pairs.same_sequence
-    if pairs.max_distance is not None and pairs.max_distance < pairs.min_distance:
-        found.append(
-            f"pairs.same_sequence.max_distance is {pairs.max_distance}; it must be at least "
-            f"min_distance={pairs.min_distance}"
-        )
-    if pairs.min_distance > config.activations.context_size - 2:
-        found.append(
-            f"pairs.same_sequence.min_distance is {pairs.min_distance}; it must be at most "
-            f"context_size - 2 = {config.activations.context_size - 2}, or no sequence holds a pair"
-        )
     for text in found:
-        yield "problem", f"{path}: {text}."
+        yield "problem", f"{subject.resolved.path}: {text}."
     if not found:
         yield (
             "ok",
@@ -81,6 +55,50 @@ def settings(subject: Subject) -> Findings:
                 for name in ("d_sae", "k", "n_components", "l1_coefficient", "l0_coefficient")
                 if hasattr(sae, name)
             ),
+        )
+
+
+def _sizes(config: RunConfig, sae: TrainedSae) -> Iterator[str]:
+    training = config.training
+    for name in ("k", "target_l0"):
+        value = getattr(sae, name, None)
+        if value is not None and value > sae.d_sae:
+            yield f"sae.{name} is {value}; it must be at most d_sae={sae.d_sae}"
+    n_pairs = training.batch_size // 2
+    if config.activations.pairs_in_buffer < n_pairs:
+        yield (
+            f"activations.pairs_in_buffer is {config.activations.pairs_in_buffer}; it must be "
+            f"at least the {n_pairs} pairs of a batch"
+        )
+    for name in ("l1_warm_up_steps", "l0_warm_up_steps"):
+        steps = getattr(sae, name, 0)
+        if steps > training.n_steps > 0:
+            yield (
+                f"sae.{name} is {steps}; it must be at most the {training.n_steps} steps of "
+                "the training"
+            )
+
+
+def _held_l0(config: RunConfig, sae: TrainedSae) -> Iterator[str]:
+    held = config.training.hold_l0
+    if held is None:
+        return
+    if not isinstance(sae, StandardSae | JumpReluSae):
+        yield (
+            "training.hold_l0 is set, but sae.architecture has no sparsity penalty to hold it "
+            "with: its L0 is k. Leave it out, or take standard, jumprelu, contrastive or "
+            "contrastive_jumprelu"
+        )
+        return
+    if held.target > sae.d_sae:
+        yield f"training.hold_l0.target is {held.target}; it must be at most d_sae={sae.d_sae}"
+    name = "l1_coefficient" if isinstance(sae, StandardSae) else "l0_coefficient"
+    if getattr(sae, name) == 0:
+        yield f"sae.{name} is 0; it must be above 0, since training.hold_l0 multiplies it"
+    if isinstance(sae, JumpReluSae) and sae.jumprelu_sparsity_loss_mode == "quadratic":
+        yield (
+            "sae.jumprelu_sparsity_loss_mode is 'quadratic', which aims at sae.target_l0 by "
+            "itself; with training.hold_l0 it must be 'step' or 'tanh'"
         )
 
 

@@ -74,14 +74,59 @@ def test_doctor_refuses_the_seed_experiments_runs_with_the_arithmetic(
     assert "= 0 steps; need at least" in problems[0]
 
 
+@pytest.mark.parametrize("name", ["gemma_2_2b", "gemma_2_2b_16k"])
 def test_doctor_says_of_gemma_what_cannot_be_checked_here_and_nothing_worse(
-    csae_bench: CsaeBench,
+    name: str, csae_bench: CsaeBench
 ) -> None:
-    outcome = csae_bench("doctor", "--sae", "gemma_2_2b", "--json")
+    outcome = csae_bench("doctor", "--sae", name, "--json")
     checks = json.loads(outcome.stdout)["checks"]
     assert outcome.exit_code == 0
     assert {check["outcome"] for check in checks} == {"ok", "unknown"}
     assert {check["name"] for check in checks if check["outcome"] == "unknown"} >= {"model", "data"}
+
+
+@pytest.mark.parametrize("name", ["gemma_2_2b", "gemma_2_2b_16k"])
+def test_doctor_shows_gemmas_curriculum_and_the_cards_it_fits(
+    name: str, csae_bench: CsaeBench
+) -> None:
+    found = json.loads(csae_bench("doctor", "--sae", name, "--json").stdout)
+    stages = found["stages"]
+    assert [stage["stage"] for stage in stages] == [
+        "reconstruction", "same sequence", "paraphrases", "hard mixing",
+    ]  # fmt: skip
+    assert stages[0]["weights"] == {}
+    assert stages[0]["n_steps"] == stages[1]["first_step"]
+    assert set(stages[2]["pairs"]) == {"same_sequence", "paraphrase"}
+    assert stages[2]["settings"]["mixing"] == {"targeting": "random"}
+    assert {card["memory_gib"]: card["fits"] for card in found["cards"]} == {24: True, 80: True}
+    assert all(card["training_hours"] > 0 for card in found["cards"])
+    shown = csae_bench("doctor", "--sae", name).stdout
+    for expected in ("hard mixing", "none: reconstruction alone", "24 GB: fits", "40% of its peak"):
+        assert expected in " ".join(shown.split())
+
+
+def test_doctor_estimates_no_card_for_a_run_on_the_cpu(csae_bench: CsaeBench) -> None:
+    flags = ("--device", "cpu", "--json")
+    assert json.loads(csae_bench("doctor", "--sae", "custom_sae", *flags).stdout)["cards"] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            f"sae.losses.{t}.weight=0"
+            for t in ("rows", "columns", "cross_view", "push_up", "mixing")
+        ),
+        "pairs.paraphrase.weight=0",
+        "training.curriculum=[]",
+        "training.weighting.kind=constant",
+    ],
+)
+def test_each_ingredient_of_the_objective_is_switched_by_one_flag(
+    change: str, csae_bench: CsaeBench
+) -> None:
+    outcome = csae_bench("doctor", "--sae", "gemma_2_2b", "--set", change)
+    assert outcome.exit_code == 0, outcome.stdout
 
 
 def test_doctor_reports_typos_and_zero_steps_together(csae_bench: CsaeBench) -> None:
@@ -115,6 +160,17 @@ def test_a_device_that_the_flag_asks_for_and_is_not_there_is_a_problem(
         (("--sae", "topk", "--set", "activations.context_size=512"), "at most 256 tokens"),
         (("--sae", "topk", "--set", "activations.dataset=./nowhere"), "no such folder"),
         (("--sae", "topk", "--device", "gpu"), "must be auto, cpu, cuda"),
+        (
+            ("--sae", "topk", "--set", "training.curriculum=[{name: a, until: 1, strenth: 0}]"),
+            "unknown key 'training.curriculum.0.strenth'. Did you mean 'strength'",
+        ),
+        (
+            (
+                *("--sae", "custom_sae", "--set", "pairs.paraphrase.weight=1"),
+                *("--set", "pairs.paraphrase.dataset=./none.jsonl"),
+            ),
+            "pairs.paraphrase.dataset './none.jsonl': there is no such file",
+        ),
     ],
 )
 def test_a_users_mistake_is_a_sentence_and_exit_2(

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from csae_bench.config import RunConfig
 from csae_bench.config.loading import load_config
-from csae_bench.memory import GIB, available_bytes, estimate, largest_batch
+from csae_bench.loss_terms import LOSS_TERMS, ColumnsSettings, RowsSettings
+from csae_bench.memory import (
+    GIB,
+    available_bytes,
+    compared,
+    estimate,
+    largest_batch,
+    term_bytes,
+)
 from csae_bench.models import describe
 
 
@@ -41,3 +50,49 @@ def test_nothing_fits_into_nothing() -> None:
 def test_memory_of_a_device_that_is_not_there_is_not_known() -> None:
     assert available_bytes("cuda:7") is None
     assert (available_bytes("cpu") or 0) > 0
+
+
+def test_each_kind_of_pairs_has_a_buffer_of_its_own() -> None:
+    model = describe("tiny-gemma2-it")
+    one, two = (
+        estimate(load_config("custom_sae", sets=sets).config, model, eval_batch=1, eval_context=8)
+        for sets in ([], ["pairs.paraphrase.weight=1"])
+    )
+    assert two.training["pairs in the buffer"] == 2 * one.training["pairs in the buffer"]
+
+
+def test_rows_need_two_views_of_their_block_and_similarities_of_all_pairs() -> None:
+    term = RowsSettings(weight=1, latent_fraction=0.2)
+    assert compared(term, n_pairs=2048, d_sae=16384) == (3277, 2048)
+    views, similarities = 4 * 2 * 2 * 2048 * 3277, 4 * 4 * 2048**2
+    assert term_bytes(term, n_pairs=2048, d_sae=16384) == views + similarities
+
+
+def test_columns_need_no_more_than_their_sample_whatever_the_width() -> None:
+    term = ColumnsSettings(weight=1, n_latents=2048)
+    small, large = (term_bytes(term, n_pairs=2048, d_sae=d_sae) for d_sae in (16384, 65536))
+    assert small == large
+    assert compared(term, n_pairs=8, d_sae=1024) == (1024, 1024)
+
+
+@pytest.mark.parametrize("term", LOSS_TERMS)
+def test_no_term_grows_with_the_square_of_the_width(term: str) -> None:
+    settings = LOSS_TERMS[term](weight=1)
+    small, large = (term_bytes(settings, n_pairs=64, d_sae=d_sae) for d_sae in (2**14, 2**16))
+    assert 0 < large <= 4 * small
+
+
+def test_terms_are_counted_in_the_stage_that_needs_most() -> None:
+    def terms(weight: float, *stages: dict[str, object]) -> float:
+        config = RunConfig.model_validate(
+            {
+                "activations": {"kind": "generator"},
+                "sae": {"losses": {"rows": {"weight": weight}}},
+                "training": {"curriculum": stages},
+            }
+        )
+        return estimate(config, None, eval_batch=1, eval_context=8).training["contrastive terms"]
+
+    alone, together = {"name": "a", "until": 0.5, "strength": 0}, {"name": "b", "until": 1}
+    assert terms(1) == terms(1, alone, together) > 0
+    assert terms(0) == 0
