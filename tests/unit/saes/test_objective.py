@@ -1,6 +1,7 @@
 """What the contrastive mixin adds to a backbone, and that it adds nothing when switched off."""
 
-import inspect
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,15 @@ import torch
 from sae_lens.saes.sae import TrainCoefficientConfig, TrainStepInput
 
 from csae_bench.errors import ConfigError, TrainingError, UnknownNameError
-from csae_bench.loss_terms import LOSS_TERMS, TermSettings
+from csae_bench.loss_terms import LOSS_TERMS
 from csae_bench.saes import losses
 from csae_bench.saes.contrastive import ARCHITECTURES
 from csae_bench.saes.losses import rows
+from csae_bench.saes.mixing import mix
+from csae_bench.saes.views import Views
+from tests.unit.saes.losses.builders import SMALL
 
+ALL = {name: {"weight": 0.5, **SMALL.get(name, {})} for name in LOSS_TERMS}
 ON = {"rows": {"weight": 0.5, "temperature": 0.1}}
 
 
@@ -27,29 +32,98 @@ def plain(step: Any) -> TrainStepInput:
     )
 
 
-@pytest.mark.parametrize(("name", "settings"), LOSS_TERMS.items())
-def test_each_term_of_the_table_has_a_function_that_takes_its_own_settings(
-    name: str, settings: type[TermSettings]
-) -> None:
-    parameters = inspect.signature(getattr(losses, name)).parameters.values()
-    by_keyword = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
-    own = settings.model_fields.keys() - TermSettings.model_fields.keys()
-    assert by_keyword == own - {"on", "latent_fraction"}
+def views_of(sae: Any, step: Any, output: Any) -> Views:
+    """What the terms saw in this step, but for the mixture."""
+    codes = output.feature_acts
+    return Views(
+        codes=codes.to_dense() if codes.is_sparse else codes,
+        pre_activations=output.hidden_pre,
+        pairs=step.pairs,
+        statistics=sae.contrast.statistics.latest(),
+        head=sae.contrast.head,
+        learned_temperature=sae.contrast.temperature(),
+    )
 
 
+@pytest.mark.parametrize("name", sorted(LOSS_TERMS))
 def test_a_term_adds_its_coefficient_times_its_value_to_the_loss(
-    architecture: str, make_sae: Any, make_step: Any
+    architecture: str, make_sae: Any, make_step: Any, name: str
 ) -> None:
-    sae, twin = make_sae(architecture, losses=ON), make_sae(architecture)
+    terms = {name: {"weight": 0.5, **SMALL.get(name, {})}}
+    sae, twin = make_sae(architecture, losses=terms), make_sae(architecture)
+    step = make_step(sae)
+    torch.manual_seed(5)  # of donors and exchanged latents
+    output, without = sae.training_forward_pass(step), twin.training_forward_pass(plain(step))
+    views = views_of(sae, step, output)
+    if name == "mixing":
+        torch.manual_seed(5)
+        mixture = mix(sae, step.sae_in, views, targeting="targeted", temperature=0.5, share=0.5)
+        views = replace(views, mixture=mixture)
+    expected = getattr(losses, name)(views, **SMALL.get(name, {}))
+    assert expected.value > 0
+    assert torch.equal(output.terms[name].value, expected.value)
+    assert output.terms[name][1:] == expected[1:]
+    assert torch.equal(output.metrics[f"raw/{name}"], expected.value)
+    assert torch.equal(output.losses[name], 0.5 * expected.value)
+    assert torch.equal(output.loss, without.loss + 0.5 * expected.value)
+    assert set(output.losses) == {*without.losses, name}
+    assert not output.metrics[f"raw/{name}"].requires_grad
+
+
+def test_all_terms_together_add_up(architecture: str, make_sae: Any, make_step: Any) -> None:
+    sae, twin = make_sae(architecture, losses=ALL), make_sae(architecture)
     step = make_step(sae)
     output, without = sae.training_forward_pass(step), twin.training_forward_pass(plain(step))
-    codes = output.feature_acts
-    value = rows(codes[0::2], codes[1::2], step.pairs, temperature=0.1)
-    assert torch.equal(output.metrics["raw/rows"], value)
-    assert torch.equal(output.losses["rows"], 0.5 * value)
-    assert torch.equal(output.loss, without.loss + 0.5 * value)
-    assert set(output.losses) == {*without.losses, "rows"}
-    assert not output.metrics["raw/rows"].requires_grad
+    total = without.loss + sum(output.losses[name] for name in LOSS_TERMS)
+    assert output.terms.keys() == LOSS_TERMS.keys()
+    assert output.loss.item() == pytest.approx(total.item(), rel=1e-6)
+    output.loss.backward()
+    for key, parameter in sae.named_parameters():
+        # The straight-through estimate of JumpReLU's threshold may be 0 at every row.
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+
+
+def test_the_terms_of_a_step_can_be_changed(make_sae: Any, make_step: Any) -> None:
+    sae = make_sae("contrastive_topk", losses=ALL)
+    step = make_step(sae)
+    sae.terms = {"triplet": sae.terms["triplet"]}
+    assert sae.training_forward_pass(step).terms.keys() == {"triplet"}
+    sae.terms = {}
+    stock = make_sae("contrastive_topk")
+    assert torch.equal(
+        sae.training_forward_pass(plain(step)).loss, stock.training_forward_pass(plain(step)).loss
+    )
+
+
+def test_statistics_are_gathered_in_training_alone(make_sae: Any, make_step: Any) -> None:
+    sae = make_sae("contrastive_topk", losses=ON)
+    sae.eval()
+    sae.training_forward_pass(make_step(sae))
+    assert sae.contrast.statistics.weight == 0
+    sae.train()
+    output = sae.training_forward_pass(make_step(sae))
+    rate = (output.feature_acts > 0).float().mean(0)
+    assert torch.allclose(sae.contrast.statistics.latest().rate, rate)
+
+
+def test_a_batch_of_one_pair_is_a_step(architecture: str, make_sae: Any, make_step: Any) -> None:
+    sae = make_sae(architecture, losses=ALL)
+    output = sae.training_forward_pass(make_step(sae, n_pairs=1))
+    output.loss.backward()
+    assert output.loss.isfinite()
+    assert output.terms["rows"].n_compared == output.terms["mixing"].n_compared == 0
+    assert sae.W_enc.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_an_activation_that_is_not_finite_shows_in_the_loss(
+    architecture: str, make_sae: Any, make_step: Any, broken: float
+) -> None:
+    sae = make_sae(architecture, losses=ALL)
+    step = make_step(sae)
+    step.sae_in[3, 2] = broken
+    assert not sae.training_forward_pass(step).loss.isfinite()
 
 
 def test_a_term_moves_the_weights(architecture: str, make_sae: Any, make_step: Any) -> None:
@@ -61,11 +135,11 @@ def test_a_term_moves_the_weights(architecture: str, make_sae: Any, make_step: A
     assert not torch.equal(*gradients)
 
 
-@pytest.mark.parametrize("losses", [{}, {"rows": {"weight": 0}}], ids=["none", "weight 0"])
+@pytest.mark.parametrize("terms", [{}, {"rows": {"weight": 0}}], ids=["none", "weight 0"])
 def test_a_term_that_is_off_changes_nothing_and_needs_no_pairs(
-    architecture: str, make_sae: Any, make_step: Any, losses: dict[str, Any]
+    architecture: str, make_sae: Any, make_step: Any, terms: dict[str, Any]
 ) -> None:
-    row, sae = ARCHITECTURES[architecture], make_sae(architecture, losses=losses)
+    row, sae = ARCHITECTURES[architecture], make_sae(architecture, losses=terms)
     stock = row.training_sae.__mro__[2](sae.cfg)
     stock.load_state_dict(sae.state_dict())
     step = plain(make_step(sae))
@@ -125,43 +199,37 @@ def test_a_fraction_below_one_latent_is_one_latent(make_sae: Any, make_step: Any
     assert sae.training_forward_pass(make_step(sae)).loss.isfinite()
 
 
-def test_the_term_is_float32_inside_autocast(
+def test_terms_are_float32_inside_autocast(
     architecture: str, make_sae: Any, make_step: Any
 ) -> None:
-    sae = make_sae(architecture, losses=ON)
+    sae = make_sae(architecture, losses=ALL)
     step = make_step(sae)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = sae.training_forward_pass(step)
-    codes = output.feature_acts.float()
-    expected = rows(codes[0::2], codes[1::2], step.pairs, temperature=0.1)
-    assert output.losses["rows"].dtype == torch.float32
+    assert all(value.value.dtype == torch.float32 for value in output.terms.values())
+    assert all(output.losses[name].dtype == torch.float32 for name in LOSS_TERMS)
+    expected = rows(views_of(sae, step, output), **SMALL.get("rows", {})).value
     assert torch.equal(output.metrics["raw/rows"], expected)
     output.loss.backward()
     assert sae.W_enc.grad.isfinite().all()
 
 
 @pytest.mark.filterwarnings("ignore:Sparse invariant checks")
-def test_sparse_activations_of_sae_lens_give_the_same_term(make_sae: Any, make_step: Any) -> None:
-    dense = make_sae("contrastive_topk", losses=ON)
-    sparse = make_sae("contrastive_topk", losses=ON, use_sparse_activations=True)
-    values = [
-        sae.training_forward_pass(make_step(sae)).metrics["raw/rows"].item()
-        for sae in (dense, sparse)
-    ]
-    assert values[0] == pytest.approx(values[1], rel=1e-6)
+def test_sparse_activations_of_sae_lens_give_the_same_terms(make_sae: Any, make_step: Any) -> None:
+    values: list[list[float]] = []
+    for is_sparse in (False, True):
+        sae = make_sae("contrastive_topk", losses=ALL, use_sparse_activations=is_sparse)
+        torch.manual_seed(5)
+        output = sae.training_forward_pass(make_step(sae))
+        values.append([float(output.metrics[f"raw/{name}"]) for name in LOSS_TERMS])
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
 
 
-def test_the_config_holds_all_settings_of_a_term(make_sae: Any) -> None:
-    sae = make_sae("contrastive", losses={"rows": {"weight": 0.5}})
-    assert sae.cfg.losses == {
-        "rows": {
-            "weight": 0.5,
-            "warm_up_steps": 0,
-            "temperature": 0.2,
-            "latent_fraction": 1.0,
-            "on": "codes",
-        }
-    }
+@pytest.mark.parametrize("name", sorted(LOSS_TERMS))
+def test_the_config_holds_all_settings_of_a_term(make_sae: Any, name: str) -> None:
+    sae = make_sae("contrastive", losses={name: {"weight": 0.5}})
+    assert sae.cfg.losses == {name: LOSS_TERMS[name](weight=0.5).model_dump()}
+    assert "warm_up_steps" in sae.cfg.losses[name]
 
 
 def test_an_unknown_term_is_refused_with_a_suggestion(make_sae: Any) -> None:
@@ -170,9 +238,10 @@ def test_an_unknown_term_is_refused_with_a_suggestion(make_sae: Any) -> None:
 
 
 def test_all_wrong_settings_of_the_terms_are_reported_at_once(make_sae: Any) -> None:
-    wrong = {"rows": {"temperature": -1, "temprature": 0.1}}
+    wrong = {"rows": {"latent_fraction": -1, "temprature": 0.1}, "triplet": {"margin": 0}}
     with pytest.raises(ConfigError) as caught:
         make_sae("contrastive", losses=wrong)
-    assert len(caught.value.problems) == 2
-    assert "losses.rows.temperature is -1" in str(caught.value)
+    assert len(caught.value.problems) == 3
+    assert "losses.rows.latent_fraction is -1" in str(caught.value)
     assert "losses.rows.temprature is 0.1" in str(caught.value)
+    assert "losses.triplet.margin is 0" in str(caught.value)
