@@ -129,16 +129,29 @@ def partial_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig | None
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Raw:
-    """`over` laid over `base`: mappings key by key, everything else replaced."""
+    """`over` laid over `base`: mappings key by key, everything else replaced.
+
+    A mapping whose keys are places of a list, from 0, is laid over the list's items.
+    """
     merged = copy.deepcopy(dict(base))
     for key, value in over.items():
-        mine = merged.get(key)
-        merged[key] = (
-            merge(cast(Raw, mine), cast(Raw, value))
-            if isinstance(mine, dict) and isinstance(value, dict)
-            else copy.deepcopy(value)
-        )
+        merged[key] = _laid_over(merged.get(key), value)
     return merged
+
+
+def _laid_over(mine: Any, value: Any) -> Any:
+    if isinstance(value, dict):
+        changes = cast(Raw, value)
+        if isinstance(mine, dict):
+            return merge(cast(Raw, mine), changes)
+        if isinstance(mine, list):
+            items = dict(enumerate(cast(list[Any], mine)))
+            places = {str(place): place for place in items}
+            if changes and all(str(key) in places for key in changes):
+                for key, change in changes.items():
+                    items[places[str(key)]] = _laid_over(items[places[str(key)]], change)
+                return list(items.values())
+    return copy.deepcopy(value)
 
 
 def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -220,7 +233,8 @@ def _origins(config: RunConfig, from_file: Raw, flags: Raw) -> dict[str, str]:
 
     def origin(key: str) -> str:
         for keys, name in ((in_flags, "flag"), (in_file, "file")):
-            if any(key == k or key.startswith(f"{k}.") for k in keys):
+            # the last: a flag that sets something within a list, which is one leaf
+            if any(f"{key}.".startswith(f"{k}.") or k.startswith(f"{key}.") for k in keys):
                 return name
         return "default"
 

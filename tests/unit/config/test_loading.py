@@ -162,6 +162,30 @@ def test_merge_does_not_change_what_it_is_given() -> None:
     assert base == {"a": {"b": 1}}
 
 
+def test_an_item_of_a_list_is_set_by_its_place() -> None:
+    base = {"a": [{"b": 1, "c": 2}, 3]}
+    assert merge(base, {"a": {"0": {"b": 5}}}) == {"a": [{"b": 5, "c": 2}, 3]}
+    assert merge(base, {"a": {1: 4}}) == {"a": [{"b": 1, "c": 2}, 4]}
+    assert base == {"a": [{"b": 1, "c": 2}, 3]}
+
+
+def test_a_place_that_a_list_does_not_have_is_an_error() -> None:
+    (problem,) = _problems("gemma_2_2b", sets=["training.curriculum.7.strength=0"])
+    assert problem.startswith("--set training.curriculum")
+
+
+def test_one_setting_of_a_stage_is_set_by_flag() -> None:
+    key = "training.curriculum.3.settings.mixing.temperature"
+    resolved = load_config("gemma_2_2b", sets=[f"{key}=1"])
+    stages = resolved.config.training.curriculum
+    assert stages[3].settings["mixing"] == {"targeting": "targeted", "temperature": 1.0}
+    assert stages[:3] == load_config("gemma_2_2b").config.training.curriculum[:3]
+    assert [change.key for change in resolved.changes] == ["training.curriculum"]
+    assert resolved.origins["training.curriculum"] == "flag"
+    (problem,) = _problems("gemma_2_2b", sets=[f"{key}=0"])
+    assert problem.startswith(f"--set {key}: {key} is 0; it must be greater than 0")
+
+
 def test_matryoshka_widths_must_end_in_d_sae(tmp_path: Path) -> None:
     path = _write(
         tmp_path,
