@@ -37,11 +37,12 @@ class ParaphraseSettings(PairKindSettings):
     """A position in each of two texts that say the same."""
 
     dataset: str = "embedded"
-    """`embedded` (the embedded world's training frames and words), a .jsonl file or a folder of
-    .jsonl or .parquet files, or the name of a dataset on the Hugging Face hub."""
+    """`embedded` (the embedded world's training frames and words), a .jsonl or .parquet file or a
+    folder of such files, or the name of a dataset on the Hugging Face hub (its split `train`)."""
 
     group_column: str = "group"
-    """Column with the id of a text's group: texts of equal id say the same."""
+    """Column with the id of a text's group: texts of equal id say the same. A string or a whole
+    number; groups of one text are left out."""
 
     text_column: str = "text"
     """Column with the text."""

@@ -72,8 +72,8 @@ class CollectedParaphrases:
 def open_paraphrases(settings: ParaphraseSettings, *, seed: int) -> Paraphrases:
     """The groups that the settings name; `seed` decides those of the embedded world.
 
-    A group's texts may stand anywhere in the dataset: it is read to its end, all at once. Of a hub
-    dataset the split `train` is read.
+    A group's texts may stand anywhere in the dataset: it is read to its end, all at once. Groups of
+    one text are left out. Of a hub dataset the split `train` is read.
 
     Raises:
         DataError: the dataset is missing, empty or malformed, or no group has two texts.

@@ -106,8 +106,8 @@ class ParaphrasePairs:
                 break
         raise DataError(
             f"No pairs in {n_texts} texts of pairs.paraphrase.dataset '{self._settings.dataset}': "
-            f"their first {self._context_size} tokens are special ones, which are in no pair. Use "
-            "texts with words, or raise activations.context_size."
+            "no two that are paired both have a token other than special ones among their first "
+            f"{self._context_size}. Use texts with words, or raise activations.context_size."
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class ParaphrasePairs:
             tokens = self._model.to_tokens(
                 text, prepend_bos=False, truncate=False, move_to_device=False
             )
-            rows.append(torch.cat([self._bos, tokens[0].cpu()])[: self._context_size])
+            rows.append(torch.cat([self._bos, tokens[0].cpu().long()])[: self._context_size])
         # padded on the right, where a causal model's text is untouched, by a special token
         return pad_sequence(rows, batch_first=True, padding_value=int(self._bos))
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 import csae_bench
 from csae_bench import models
-from csae_bench.config import PairsSettings
+from csae_bench.config import PairsSettings, ParaphraseSettings, SameSequenceSettings
 from csae_bench.corpora import open_corpus
 from csae_bench.errors import ConfigError, TrainingError
 from csae_bench.runner import ContrastiveSAETrainingRunner
@@ -27,6 +27,8 @@ from csae_bench.training.loop import ContrastiveSAETrainer
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
+
+MIXTURE = PairsSettings(paraphrase=ParaphraseSettings(weight=1.0))
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dataset is not tokenized")
 
@@ -154,8 +156,25 @@ def test_it_trains_stock_architectures(model: HookedTransformer) -> None:
 
 
 def test_it_takes_the_settings_of_pairs(model: HookedTransformer) -> None:
-    adjacent = _runner(_config(None), model, pairs=PairsSettings(max_distance=1)).run()
+    pairs = PairsSettings(same_sequence=SameSequenceSettings(max_distance=1))
+    adjacent = _runner(_config(None), model, pairs=pairs).run()
     assert not torch.equal(adjacent.W_enc, _runner(_config(None), model).run().W_enc)
+
+
+def test_it_trains_on_paraphrases_and_resumes_to_the_same_weights(
+    model: HookedTransformer, tmp_path: Path
+) -> None:
+    config = _config(None, checkpoint_path=str(tmp_path), n_checkpoints=1)
+    straight = _runner(config, model, pairs=MIXTURE).run()
+    (checkpoint,) = tmp_path.rglob("sae_weights.safetensors")
+    config = _config(None, resume_from_checkpoint=str(checkpoint.parent))
+    resumed = _runner(config, model, pairs=MIXTURE).run()
+    assert torch.equal(resumed.W_enc, straight.W_enc)
+
+
+def test_paraphrases_refuse_a_slice_of_positions() -> None:
+    with pytest.raises(ConfigError, match=r"seqpos_slice is \(2,\); with paraphrases it must be"):
+        ContrastiveSAETrainingRunner(_config(None, seqpos_slice=(2,)), pairs=MIXTURE)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,5 @@ def stream(
 
 
 def write_jsonl(path: Path, *rows: object) -> Path:
-    import json
-
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

@@ -197,5 +197,5 @@ def test_texts_without_a_usable_token_are_an_error_and_not_read(model: ReadToken
 
 def test_a_context_of_bos_alone_is_an_error_that_names_it(model: ReadTokens) -> None:
     source = paraphrase_pairs(EmbeddedParaphrases(0), model=model, context_size=1)
-    with pytest.raises(DataError, match=r"first 1 tokens .* raise activations\.context_size"):
+    with pytest.raises(DataError, match=r"first 1\. .* raise activations\.context_size"):
         source.next_pairs()
