@@ -86,7 +86,7 @@ def _step(name: str, d_sae: int) -> Callable[[bool], None]:
     from csae_bench.training.steering import SteeringSettings
 
     torch.manual_seed(0)
-    settings = {"d_sae": d_sae, "k": K}
+    settings: dict[str, Any] = {"d_sae": d_sae, "k": K}
     stream = pair_stream(
         RunConfig.model_validate(
             {
@@ -99,7 +99,7 @@ def _step(name: str, d_sae: int) -> Callable[[bool], None]:
     config = SAETrainerConfig(total_training_samples=1000 * ROWS, train_batch_size_samples=ROWS)
     batch = next(stream)
     if name == "stock":
-        sae = training_sae(TopKSae(**settings), d_in=D_IN, device="cpu", metadata={})
+        sae = training_sae(TopKSae.model_validate(settings), d_in=D_IN, device="cpu", metadata={})
         stock = SAETrainer(config, sae, stream)
 
         def stock_step(measuring: bool) -> None:

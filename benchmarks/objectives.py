@@ -8,9 +8,9 @@ not trained again, so two processes with different seeds can share the work.
 Measures, all on text that no training saw: the best latent's normalised mutual information with
 each value of a factor on the grid of reserved frames (chosen on one half of the prompts, scored on
 the other, mean-pooled codes, a zero bin and four quantile bins; mean over values, then factors);
-the same of the best latent minus the best one that is no sibling; absorption on the topic tree, how
-often the best latent of a domain is silent while the best latent of the topic fires; explained
-variance, cross-entropy score, L0, dead latents and pair separation.
+the same of the best latent minus the best one that is no sibling; absorption on the topic tree, the
+share of the positions with the best latent of a topic active at which its domain's is silent;
+explained variance, cross-entropy score, L0, dead latents and pair separation.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import argparse
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -151,16 +152,19 @@ def _on_factors(sae: Any, model: Any, hook: str) -> dict[str, float]:
 
     grid = factor_grid("reserved")
     special = torch.tensor(special_token_ids(model.tokenizer))
-    pooled = []
-    with torch.no_grad():
+
+    def codes_of_prompts() -> Iterator[torch.Tensor]:
+        """Codes [n_positions, d_sae] of each prompt, special tokens left out."""
         for start in range(0, len(grid.prompts), 64):
             texts = [prompt.text for prompt in grid.prompts[start : start + 64]]
             tokens = model.to_tokens(texts, prepend_bos=True)
-            _, cache = model.run_with_cache(tokens, names_filter=hook)
-            codes = sae.encode(cache[hook])
+            with torch.no_grad():
+                _, cache = model.run_with_cache(tokens, names_filter=hook)
+                codes = sae.encode(cache[hook])
             usable = ~torch.isin(tokens, special)
-            pooled.append((codes * usable[..., None]).sum(1) / usable.sum(1, keepdim=True))
-    codes = torch.cat(pooled)
+            yield from (one[kept] for one, kept in zip(codes, usable, strict=True))
+
+    codes = torch.stack([one.mean(0) for one in codes_of_prompts()])
     bins, labels, factor = _bins(codes), *_labels(grid)
     half = torch.randperm(len(codes), generator=torch.Generator().manual_seed(0))
     choose, score = half[: len(half) // 2], half[len(half) // 2 :]
@@ -177,7 +181,7 @@ def _on_factors(sae: Any, model: Any, hook: str) -> dict[str, float]:
     return {
         "best_information": by_factor(values),
         "value_mig": by_factor(gap),
-        "absorption": _absorption(grid, codes, labels, best),
+        "absorption": _absorption(grid, codes_of_prompts(), best),
     }
 
 
@@ -242,23 +246,22 @@ def _runner_up(information: Any, codes: Any, labels: Any, factor: Any, best: Any
     return runners.clamp_min(0)
 
 
-def _absorption(grid: Any, codes: Any, labels: Any, best: Any) -> float:
-    """Mean over topics: of the prompts in which the topic's latent fires, the share in which its
-    domain's latent is silent."""
-    import torch
-
+def _absorption(grid: Any, codes: Any, best: Any) -> float:
+    """Mean over topics: of the positions of its prompts at which the topic's latent fires, the
+    share at which its domain's latent is silent. A topic whose latent is its domain's counts as 0.
+    """
     names = list(grid.names)
     offsets = [sum(len(n) for n in grid.value_names[:i]) for i in range(len(names))]
     domain, topic = (offsets[names.index(name)] for name in ("domain", "topic"))
-    silent = []
-    for t in range(len(grid.value_names[names.index("topic")])):
+    column = names.index("topic")
+    n_topics = len(grid.value_names[column])
+    fires, silent = [0] * n_topics, [0] * n_topics
+    for t, of_prompt in zip(grid.factors[:, column].tolist(), codes, strict=True):
         parent, child = best[domain + t // 3], best[topic + t]
-        if parent == child:
-            silent.append(0.0)
-            continue
-        fires = (labels[:, topic + t] > 0) & (codes[:, child] > 0)
-        silent.append((codes[fires, parent] == 0).float().mean().item() if fires.any() else 0.0)
-    return float(torch.tensor(silent).mean())
+        active = of_prompt[:, child] > 0
+        fires[t] += int(active.sum())
+        silent[t] += int((active & (of_prompt[:, parent] == 0)).sum())
+    return sum(s / max(f, 1) for s, f in zip(silent, fires, strict=True)) / n_topics
 
 
 def _print_table(options: argparse.Namespace) -> None:

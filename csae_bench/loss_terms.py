@@ -136,8 +136,8 @@ class MixingSettings(TermSettings):
     targeting: Literal["targeted", "random"] = "targeted"
     """`targeted` exchanges latents that pairs share above chance, `random` any."""
 
-    temperature: float = Field(default=0.5, gt=0)
-    """Of the targeting: low exchanges what pairs share most (hard), .inf is `random` (easy)."""
+    temperature: Positive = 0.5
+    """Of the targeting: low exchanges what pairs share most (hard), high comes near `random`."""
 
     share: Share = 0.5
     """Share of the active latents of anchor and donor that is exchanged."""

@@ -51,7 +51,7 @@ class HoldL0Settings(Settings):
     """By how much the logarithm of the penalty's coefficient moves when that of L0 moves by 1.
     Higher settles faster, and oscillates where L0 answers strongly."""
 
-    lag: Count = 30
+    lag: Count | None = None
     """Steps within which the logarithm of the coefficient moves by `gain` for an L0 that stays off
-    by a factor of e. Right for learning rates about 1e-3; L0 follows the penalty more slowly at
-    lower ones, and oscillates there unless this is longer too."""
+    by a factor of e; none: 30 for ReLU, 100 for JumpReLU, right for learning rates about 1e-3. L0
+    follows the penalty more slowly at lower ones, and oscillates unless this is longer too."""

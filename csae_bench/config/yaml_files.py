@@ -12,8 +12,19 @@ from csae_bench.errors import ConfigError
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice and reads 1e-3 as a float."""
+    """SafeLoader that refuses a key given twice, reads 1e-3 as a float, and `on` as a word."""
 
+
+# YAML 1.1 reads on, off, yes and no as booleans; `on` is a setting of the loss terms.
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool",
+    re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"),
+    list("tTfF"),
+)
 
 # YAML 1.1 wants a dot in a float; without this, learning_rate: 1e-3 would be a string.
 _StrictLoader.add_implicit_resolver(

@@ -63,7 +63,7 @@ class Training(Record):
     l0_inference: float | None = None
     """The same of the saved inference form, on the same rows."""
     pair_separation: float | None = None
-    """On held-out pairs, mean cosine of the codes of a pair minus that of rows of different pairs."""
+    """On held-out pairs, mean cosine of a pair's codes minus that of codes of different pairs."""
     pair_separation_by_kind: dict[str, float | None] = {}
     """The same of each kind of pairs by itself."""
 

@@ -40,8 +40,9 @@ class L0Controller:
     needs less and less penalty for the same L0; without the trend, L0 ends some percent too low.
     """
 
-    def __init__(self, settings: HoldL0Settings) -> None:
+    def __init__(self, settings: HoldL0Settings, *, default_lag: int = 30) -> None:
         self._settings = settings
+        self._lag = settings.lag or default_lag
         self._l0 = RunningMean(L0_DECAY)
         self._n_steps = 0
         self._log_factor = 0.0
@@ -86,7 +87,7 @@ class L0Controller:
         error = max(-LARGEST_ERROR, min(error, LARGEST_ERROR))
         # 0 at first: the whole error as a change would be a jump, and kill latents that return late
         change = 0.0 if self._last_error is None else error - self._last_error
-        lags = settings.every / settings.lag
+        lags = settings.every / self._lag
         if abs(error) < NEAR:
             self._trend += settings.gain * lags**2 / TREND_LAGS * error
         self._last_error = error

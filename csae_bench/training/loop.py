@@ -21,7 +21,7 @@ from csae_bench.measuring import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.objective import ContrastiveStepOutput
 from csae_bench.saes.step import PairedStepInput, PairIds
-from csae_bench.training.gradients import gradients_located
+from csae_bench.training.finite import check_finite, gradients_located
 from csae_bench.training.log import (
     TrainingLog,
     gradient_norms,
@@ -184,10 +184,11 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         sae.train()
         with gradients_located(self.n_training_steps + 1, enabled=self._debug_gradients):
             output = self._forward(sae, sae_in)
-            self._learn_from(output, sae.W_enc)
+            norms = self._measure(output, sae.W_enc)
             output.loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(sae.parameters(), self._gradient_clip_norm)
-        self._check_finite(output, norm)
+        check_finite(self.n_training_steps + 1, output, norm, norms)
+        self.steering.learn(self.n_training_steps, output, norms)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.lr_scheduler.step()
@@ -210,18 +211,19 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         self._count_firing(output.feature_acts.detach())
         return output
 
-    def _learn_from(self, output: TrainStepOutput, W_enc: Tensor) -> None:
-        """What the log and the steering want to know before the backward pass."""
-        step = self.n_training_steps
-        norms = None
-        if self._is_due() or self.steering.must_measure(step):
-            norms = gradient_norms(output, W_enc)
-        if self._is_due():  # now, as the schedulers move on below
-            self._line = {"lr": self.optimizer.param_groups[0]["lr"]}
-            if isinstance(output, ContrastiveStepOutput) and norms is not None:
+    def _measure(self, output: TrainStepOutput, W_enc: Tensor) -> dict[str, float] | None:
+        """The norms of the gradients, where the log or the steering wants them."""
+        if not self._is_due() and not self.steering.must_measure(self.n_training_steps):
+            return None
+        norms = gradient_norms(output, W_enc)
+        if self._is_due():  # now, as the schedulers move on before the line is written
+            self._line = {
+                "lr": self.optimizer.param_groups[0]["lr"],
+                **self.steering.measurements(),
+            }
+            if isinstance(output, ContrastiveStepOutput):
                 self._line |= term_measurements(output, self.get_coefficients(), norms)
-            self._line |= self.steering.measurements()
-        self.steering.after_forward(step, output, norms)
+        return norms
 
     @torch.no_grad()
     def _count_firing(self, codes: Tensor) -> None:
@@ -231,22 +233,6 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         self.n_forward_passes_since_fired[counts > 0] = 0
         self.act_freq_scores += counts
         self.n_frac_active_samples += self.cfg.train_batch_size_samples
-
-    def _check_finite(self, output: TrainStepOutput, gradient_norm: Tensor) -> None:
-        values = {**output.losses, "loss": output.loss}
-        together = torch.stack([value.detach().float() for value in values.values()])
-        if torch.isfinite(together.sum() + gradient_norm):
-            return
-        step = self.n_training_steps + 1
-        n_bad = int((~output.sae_in.isfinite()).sum())
-        cause = f" {n_bad} of the activations of this batch are not finite." if n_bad else ""
-        for name, value in values.items():
-            if not torch.isfinite(value):
-                raise TrainingError(f"Step {step}: {name} is {value.item()}.{cause}")
-        raise TrainingError(
-            f"Step {step}: the norm of the gradient is {gradient_norm.item()}, though every loss "
-            f"is finite.{cause}"
-        )
 
     def _is_due(self) -> bool:
         return self._log is not None and (

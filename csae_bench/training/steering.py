@@ -28,8 +28,9 @@ from csae_bench.training.log import unexplained_variance
 PATIENCE = 50
 """Steps that a term may be exactly 0, or without a gradient, before training stops."""
 
-_PENALTIES = ("l1", "l0")
-"""Names of the coefficients that SAELens's sparsity penalties have."""
+_LAGS = {"l1": 30, "l0": 100}
+"""Names of the coefficients of SAELens's sparsity penalties, of ReLU and of JumpReLU, and in how
+many steps L0 follows each, as measured: thresholds move more slowly than biases."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +72,8 @@ class Steering:
         self._idle = {name: _Idle() for name in self._terms}
         self._hold_l0: L0Controller | None = None
         if settings.hold_l0 is not None:
-            self._hold_l0 = L0Controller(settings.hold_l0)
-            self._penalty = _penalty(schedulers)
+            name, self._penalty = _penalty(schedulers)
+            self._hold_l0 = L0Controller(settings.hold_l0, default_lag=_LAGS[name])
             self._coefficient = self._penalty.final_value
 
     @property
@@ -87,6 +88,8 @@ class Steering:
         """
         stage = self.curriculum.at(step)
         if stage is not self._stage:
+            if self._stage is not None:
+                self.weighting.new_stage()
             self._stage = stage
             if isinstance(self._sae, ContrastiveTraining):
                 self._sae.terms = objective_at(self._terms, stage)
@@ -95,15 +98,13 @@ class Steering:
         for name in self._terms:
             _set(self._schedulers[name], coefficients.get(name, 0.0))
         if self._hold_l0 is not None:
-            self._penalty.final_value = self._coefficient * self._hold_l0.factor
+            _rescale(self._penalty, self._coefficient * self._hold_l0.factor)
 
     def must_measure(self, step: int) -> bool:
         """Whether the gradients of this step's terms decide the coefficients to come."""
         return bool(self.terms) and self.weighting.is_due(step, self.terms)
 
-    def after_forward(
-        self, step: int, output: TrainStepOutput, norms: Mapping[str, float] | None
-    ) -> None:
+    def learn(self, step: int, output: TrainStepOutput, norms: Mapping[str, float] | None) -> None:
         """Learn from a step.
 
         Args:
@@ -214,10 +215,17 @@ def _set(scheduler: CoefficientScheduler, value: float) -> None:
     scheduler.final_value = scheduler.current_value = value
 
 
-def _penalty(schedulers: Mapping[str, CoefficientScheduler]) -> CoefficientScheduler:
-    for name in _PENALTIES:
+def _rescale(scheduler: CoefficientScheduler, final_value: float) -> None:
+    """Give a scheduler another final value, at the place in its warm-up where it stands."""
+    scheduler.final_value = final_value
+    done = scheduler.current_step / scheduler.warm_up_steps if scheduler.warm_up_steps else 1.0
+    scheduler.current_value = final_value * min(done, 1.0)
+
+
+def _penalty(schedulers: Mapping[str, CoefficientScheduler]) -> tuple[str, CoefficientScheduler]:
+    for name in _LAGS:
         if name in schedulers:
-            return schedulers[name]
+            return name, schedulers[name]
     raise ConfigError(
         [
             "training.hold_l0 is set, but this architecture has no sparsity penalty: its L0 is k. "

@@ -29,6 +29,7 @@ CONTRASTIVE = {
     for name, settings in BACKBONES.items()
 }
 FIELDS = {
+    "redundant_latents",
     "step", "loss", "mse_loss", "l0", "explained_variance", "dead_latents", "lr",
     "tokens_per_second", "memory_gib",
 }  # fmt: skip
@@ -90,7 +91,17 @@ def test_log_lines_are_complete(run: tuple[str, TrainingOutcome, Path]) -> None:
     log = _log(folder)
     assert [line["step"] for line in log] == [1, *range(4, 41, 4)]
     of_terms = (
-        {"loss/rows", "coefficient/rows", "grad_share/rows"} if name in CONTRASTIVE else set()
+        {
+            "loss/rows",
+            "coefficient/rows",
+            "grad_share/rows",
+            "grad_norm/rows",
+            "grad_norm/mse_loss",
+            "compared/rows",
+            "guard",
+        }
+        if name in CONTRASTIVE
+        else set()
     )
     for line in log:
         assert line.keys() >= FIELDS | of_terms
@@ -105,10 +116,25 @@ def test_the_coefficient_logged_is_the_one_the_step_used(
     if name not in CONTRASTIVE:
         return
     log = _log(folder)
-    for line in log:  # the warm-up begins with 0 and reaches .1 at the 11th step
-        assert line["coefficient/rows"] == pytest.approx(min(0.01 * (line["step"] - 1), 0.1))
-    assert log[0]["grad_share/rows"] == 0 < log[1]["grad_share/rows"]
+    # unmeasured at the first step; the warm-up reaches .1 of the reconstruction's at the 10th
+    assert log[0]["coefficient/rows"] == log[0]["grad_share/rows"] == 0
+    for line in log[1:]:
+        assert line["coefficient/rows"] > 0
+        assert line["grad_share/rows"] > 0
     assert all(line["loss/rows"] > 0 for line in log)
+
+
+def test_a_constant_coefficient_is_the_weight_after_its_warm_up(
+    resolve: Resolve, tmp_path: Path
+) -> None:
+    resolved = resolve(training={"weighting": {"kind": "constant"}})
+    train(resolved, None, tmp_path, progress=False)
+    for line in _log(tmp_path):  # it rises from step 1 on and reaches .1 at the 10th step
+        assert line["coefficient/rows"] == pytest.approx(min(0.01 * line["step"], 0.1))
+        assert line["grad_share/rows"] > 0
+        assert line["grad_share/rows"] == pytest.approx(
+            line["grad_norm/rows"] / line["grad_norm/mse_loss"]
+        )
 
 
 def test_the_learning_rate_logged_is_the_one_the_step_used(

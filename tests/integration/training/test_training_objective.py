@@ -125,9 +125,10 @@ def test_shuffled_positives_separate_no_pairs_and_do_not_stop(
 @pytest.mark.parametrize("architecture", ["contrastive", "contrastive_jumprelu", "standard"])
 def test_l0_is_held_at_its_target(architecture: str, resolve: Resolve, tmp_path: Path) -> None:
     losses = {"losses": {"rows": {"weight": 0.1}}} if architecture.startswith("contra") else {}
+    penalty = {"l0_coefficient": 0.1} if "jumprelu" in architecture else {"l1_coefficient": 1}
     resolved = resolve(
-        sae={"architecture": architecture, "d_sae": 64, **losses},
-        training={**LONG, "n_tokens": 128 * 800, "hold_l0": {"target": 8}},
+        sae={"architecture": architecture, "d_sae": 64, **penalty, **losses},
+        training={**LONG, "n_tokens": 128 * 1800, "hold_l0": {"target": 8}},
     )
     outcome = train(resolved, None, tmp_path, progress=False)
     assert outcome.l0_inference == pytest.approx(8, rel=0.02)
