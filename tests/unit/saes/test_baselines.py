@@ -149,7 +149,7 @@ def test_an_sae_that_encodes_with_its_decoder_cannot_be_permuted() -> None:
 
 def test_a_baseline_carries_its_name_and_the_metadata(acts: Tensor) -> None:
     metadata = {"model_name": "tiny", "hook_name": "here"}
-    saes = {
+    saes: dict[str, SAE[Any]] = {
         "identity": identity(12, metadata=metadata),
         "pca": pca(acts, 3, metadata=metadata),
         "random": random(acts, 32, 4, 0, metadata=metadata),

@@ -50,7 +50,9 @@ def test_an_inference_config_keeps_the_architecture_and_losses_it_was_trained_wi
     saved = json.loads(json.dumps(config.get_inference_sae_cfg_dict()))
     metadata = SAEConfig.from_dict(saved).metadata
     assert metadata.training_architecture == architecture
-    assert metadata.training_architecture_details["losses"] == config.losses
+    details = metadata.training_architecture_details
+    assert details is not None
+    assert details["losses"] == config.losses
 
 
 def test_a_backbone_keeps_its_own_defaults(architecture: str) -> None:

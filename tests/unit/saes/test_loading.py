@@ -144,7 +144,7 @@ def test_a_scaling_that_nobody_knows_is_an_error(trained: Any, tmp_path: Path, f
 
 def test_the_architecture_of_an_sae_that_names_none_is_that_of_inference() -> None:
     sae = identity(4)
-    del sae.cfg.metadata.training_architecture
+    delattr(sae.cfg.metadata, "training_architecture")
     assert training_architecture(sae) == "standard"
 
 

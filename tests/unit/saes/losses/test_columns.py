@@ -127,13 +127,27 @@ def test_columns_of_identical_views_with_uncorrelated_latents_is_the_minimum() -
     assert found.n_compared == 15
 
 
-def test_columns_of_shuffled_pairs_is_the_log_of_the_number_of_latents() -> None:
+def unrelated_views() -> Views:
+    """Of 4096 pairs and 32 latents, active where their pre-activation is above 0.3."""
     generator = torch.Generator().manual_seed(0)
-    anchors, positives = torch.randn(2, 4096, 32, generator=generator).relu()
-    value = columns(views_of(anchors, positives), temperature=0.2, max_co_firing=1.0).value
+    pre = torch.randn(2, 4096, 32, generator=generator)
+    anchors, positives = pre * (pre > 0.3)
+    return views_of(anchors, positives, pre_activations=(pre[0], pre[1]))
+
+
+@pytest.mark.parametrize("on", ["codes", "pre_activations"])
+def test_columns_of_shuffled_pairs_is_the_log_of_the_number_of_latents(on: str) -> None:
+    value = term_of("columns", max_co_firing=1.0, on=on)(unrelated_views()).value
     # Correlations have a standard deviation of 1/64: 0.08 after the temperature, 0.014 in the mean
     # of 32 on the diagonal.
     assert float(value) == pytest.approx(math.log(32), abs=0.05)
+
+
+def test_the_union_of_shuffled_pairs_is_above_that() -> None:
+    # A latent that fires in one view alone is read as high there and as low, even negative, in the
+    # other: the two are anticorrelated although the views have nothing in common.
+    value = term_of("columns", max_co_firing=1.0, on="union")(unrelated_views()).value
+    assert float(value) > math.log(32) + 1
 
 
 def test_columns_is_symmetric_in_the_views() -> None:
