@@ -14,6 +14,7 @@ from csae_bench.saes import losses
 from csae_bench.saes.contrastive import ARCHITECTURES
 from csae_bench.saes.losses import rows
 from csae_bench.saes.mixing import mix
+from csae_bench.saes.statistics import RunningStatistics
 from csae_bench.saes.views import Views
 from tests.unit.saes.losses.builders import SMALL
 
@@ -32,6 +33,11 @@ def plain(step: Any) -> TrainStepInput:
     )
 
 
+def gathered(sae: Any) -> RunningStatistics:
+    """What the SAE has gathered of all pairs."""
+    return sae.contrast.statistics
+
+
 def views_of(sae: Any, step: Any, output: Any) -> Views:
     """What the terms saw in this step, but for the mixture."""
     codes = output.feature_acts
@@ -39,7 +45,7 @@ def views_of(sae: Any, step: Any, output: Any) -> Views:
         codes=codes.to_dense() if codes.is_sparse else codes,
         pre_activations=output.hidden_pre,
         pairs=step.pairs,
-        statistics=sae.contrast.statistics.latest(),
+        statistics=gathered(sae).latest(),
         head=sae.contrast.head,
         learned_temperature=sae.contrast.temperature(),
     )
@@ -100,11 +106,11 @@ def test_statistics_are_gathered_in_training_alone(make_sae: Any, make_step: Any
     sae = make_sae("contrastive_topk", losses=ON)
     sae.eval()
     sae.training_forward_pass(make_step(sae))
-    assert sae.contrast.statistics.weight == 0
+    assert gathered(sae).weight == 0
     sae.train()
     output = sae.training_forward_pass(make_step(sae))
     rate = (output.feature_acts > 0).float().mean(0)
-    assert torch.allclose(sae.contrast.statistics.latest().rate, rate)
+    assert torch.allclose(gathered(sae).latest().rate, rate)
 
 
 def test_a_batch_of_one_pair_is_a_step(architecture: str, make_sae: Any, make_step: Any) -> None:

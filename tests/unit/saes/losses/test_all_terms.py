@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from csae_bench.loss_terms import LOSS_TERMS
+from csae_bench.loss_terms import LOSS_TERMS, TermSettings
 from csae_bench.saes import losses
 from csae_bench.saes.losses import TermValue
 from csae_bench.saes.pair_ids import PairIds
@@ -249,7 +249,7 @@ def test_the_function_of_a_term_takes_its_own_settings_with_the_defaults_of_the_
     name: str,
 ) -> None:
     settings = LOSS_TERMS[name]()
-    general = {"weight", "warm_up_steps"} | NOT_THE_FUNCTIONS.get(name, set())
+    general = set(TermSettings.model_fields) | NOT_THE_FUNCTIONS.get(name, set())
     parameters = inspect.signature(getattr(losses, name)).parameters.values()
     taken: dict[str, Any] = {
         each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY
