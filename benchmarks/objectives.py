@@ -19,10 +19,12 @@ import argparse
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from csae_bench.config import RunConfig
 from csae_bench.loss_terms import LOSS_TERMS
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
@@ -104,7 +106,9 @@ def _measured(options: argparse.Namespace, variant: str, seed: int) -> dict[str,
     resolved = load_config(options.config, sets=sets, seed=seed)
     model = models.load(resolved.config.model)
     folder = options.to / "checkpoints" / path.stem
-    outcome = train(resolved, model, folder, progress=False)
+    rows, _ = VARIANTS[variant]
+    with _recorded(options.to / f"{rows}_seed{seed}", resolved.config, model):
+        outcome = train(resolved, model, folder, progress=False)
     measures = {
         "separation": outcome.pair_separation or math.nan,
         "l0": outcome.l0_inference or math.nan,
@@ -114,6 +118,81 @@ def _measured(options: argparse.Namespace, variant: str, seed: int) -> dict[str,
     path.write_text(json.dumps(measures))
     print(variant, seed, {k: round(v, 4) for k, v in measures.items()}, flush=True)
     return measures
+
+
+@contextmanager
+def _recorded(folder: Path, config: RunConfig, model: Any) -> Generator[None]:
+    """Within it the batches of training are drawn once and then read from `folder`: the language
+    model takes more time than the SAE, and twins see equal rows anyway."""
+    if config.pairs.shuffled:
+        yield
+        return
+    from csae_bench.training import train as training
+
+    draw = training.pair_stream
+    if not folder.is_dir():
+        _record(draw(config, model), folder, config.training.n_steps + _BATCHES_AT_THE_END)
+    training.pair_stream = lambda *_, **__: _Recording(folder)
+    try:
+        yield
+    finally:
+        training.pair_stream = draw
+
+
+_BATCHES_AT_THE_END = 48
+"""Drawn after the last step, for calibration and L0."""
+
+
+def _record(stream: Any, folder: Path, n_batches: int) -> None:
+    import numpy as np
+    import torch
+
+    unfinished = folder.with_suffix(f".{os.getpid()}")
+    unfinished.mkdir(parents=True)
+    shape = (n_batches, stream.batch_size, stream.d_in)
+    rows = np.lib.format.open_memmap(unfinished / "rows.npy", "w+", dtype=np.float32, shape=shape)
+    ids: list[tuple[Any, dict[str, int]]] = []
+    for number in range(n_batches):
+        rows[number] = next(stream).numpy()
+        ids.append((stream.pairs, stream.counts))
+    rows.flush()
+    torch.save(ids, unfinished / "ids.pt")
+    unfinished.rename(folder)
+
+
+class _Recording:
+    """What training needs of a PairStream, from a recording."""
+
+    epochs = 0
+
+    def __init__(self, folder: Path) -> None:
+        import numpy as np
+        import torch
+
+        self._rows = np.load(folder / "rows.npy", mmap_mode="r")
+        self._ids = torch.load(folder / "ids.pt", weights_only=False)
+        _, self.batch_size, self.d_in = self._rows.shape
+        self._next = 0
+
+    def __iter__(self) -> _Recording:
+        return self
+
+    def __next__(self) -> Any:
+        import torch
+
+        batch = torch.from_numpy(self._rows[self._next].copy())
+        self.pairs, self.counts = self._ids[self._next]
+        self._next += 1
+        return batch
+
+    def set_shares(self, shares: Any) -> None:
+        """The shares are those of the recording."""
+
+    def state_dict(self) -> dict[str, int]:
+        return {"next": self._next}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self._next = state["next"]
 
 
 def _measure(resolved: Any, model: Any, folder: Path) -> dict[str, float]:

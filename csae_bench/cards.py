@@ -27,7 +27,7 @@ from csae_bench.config import Contrastive, RunConfig, Stage, TrainedSae
 from csae_bench.identity import hook_layer
 from csae_bench.loss_terms import MixingSettings, TermSettings
 from csae_bench.models import ModelInfo
-from csae_bench.saes.curriculum import Curriculum, objective_at
+from csae_bench.saes.curriculum import Curriculum
 
 SHARE_OF_PEAK = 0.4
 """Of a card's peak, what a training is assumed to reach."""
@@ -126,11 +126,11 @@ def training_operations(config: RunConfig, model: ModelInfo | None) -> Operation
     sae = config.sae
     if not isinstance(sae, TrainedSae):
         return Operations()
-    stages = Curriculum(config.training.curriculum, config.training.n_steps)
+    stages = Curriculum.of(config)
     d_in = model.d_model if model is not None else getattr(config.activations, "d_in", 0)
     total = Operations()
     for stage, length in zip(stages.stages, stages.lengths, strict=True):
-        terms = objective_at(sae.active_terms(), stage) if isinstance(sae, Contrastive) else {}
+        terms = stages.objective(sae.active_terms(), stage) if isinstance(sae, Contrastive) else {}
         step = _sae_step(config, sae, d_in, terms) + _terms_step(config, sae, terms)
         if model is not None:
             step += _model_step(config, model, stage)

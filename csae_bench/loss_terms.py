@@ -6,18 +6,22 @@ is `sae.losses.<name>`; a weight above 0 switches it on.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
+PairKind = Literal["same_sequence", "paraphrase"]
 Reading = Literal["codes", "pre_activations", "union"]
 """What a term compares.
 
 `codes`: the sparse codes. `pre_activations`: ReLU of the encoder's output before sparsity.
-`union`: that output itself, of latents that are active in either view of the pair, else 0; here
-gradients reach a latent that is silent in one view, below 0 too."""
+`union`: the sparse codes, but where a latent is active in one view of a pair and silent in the
+other the gradient on its 0 passes straight to its pre-activation, below 0 too: a missing activation
+can be raised. (Were the pre-activations compared there, unrelated views would look anticorrelated:
+a latent that is silent in the one is low there because it is active in the other.)"""
 
 
 class TermSettings(BaseModel):
@@ -31,6 +35,14 @@ class TermSettings(BaseModel):
 
     warm_up_steps: int = Field(default=0, ge=0)
     """Steps over which the strength rises linearly from 0, from where the curriculum starts it."""
+
+    pairs: Annotated[tuple[PairKind, ...], Field(min_length=1)] | None = None
+    """Kinds of pairs that the term looks at, of those in the batch; none: all. Where none of them
+    is in the batch the term is off."""
+
+    def sees(self, kinds: Collection[str]) -> bool:
+        """Whether pairs of these kinds give the term something to look at."""
+        return self.pairs is None or bool(set(self.pairs) & set(kinds))
 
 
 class RowsSettings(TermSettings):

@@ -17,7 +17,7 @@ from csae_bench.config import (
 )
 from csae_bench.loss_terms import MixingSettings, TermSettings
 from csae_bench.models import ModelInfo
-from csae_bench.saes.curriculum import Curriculum, objective_at
+from csae_bench.saes.curriculum import Curriculum
 
 GIB = 2**30
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -166,16 +166,16 @@ def _terms_bytes(config: RunConfig, sae: TrainedSae, d_in: int) -> float:
     if not isinstance(sae, Contrastive) or not sae.active_terms():
         return 0.0
     n_pairs = config.training.batch_size // 2
-    stages = Curriculum(config.training.curriculum, config.training.n_steps).stages
+    stages = Curriculum.of(config)
     measured = config.training.weighting.kind in ("ratio", "gradnorm")
     # a second gradient on the encoder, whose norm is measured
     gradients = 4.0 * d_in * sae.d_sae if measured else 0.0
     return gradients + max(
         sum(
             term_bytes(term, n_pairs=n_pairs, d_sae=sae.d_sae)
-            for term in objective_at(sae.active_terms(), stage).values()
+            for term in stages.objective(sae.active_terms(), stage).values()
         )
-        for stage in stages
+        for stage in stages.stages
     )
 
 

@@ -14,7 +14,7 @@ from transformer_lens.HookedRootModule import HookedRootModule
 from typing_extensions import override
 
 from csae_bench.activations import ModelSource
-from csae_bench.config import PairsSettings
+from csae_bench.config import HoldL0Settings, PairsSettings, Stage, WeightingSettings
 from csae_bench.corpora import open_paraphrases
 from csae_bench.errors import ConfigError
 from csae_bench.pairs import PairSource, PairStream, ParaphrasePairs, SameSequencePairs
@@ -23,6 +23,7 @@ from csae_bench.training.interruption import Interruption, interruption
 from csae_bench.training.log import LOG_FILE, TrainingLog
 from csae_bench.training.loop import ContrastiveSAETrainer
 from csae_bench.training.state import seed_everything
+from csae_bench.training.steering import SteeringSettings
 
 
 class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
@@ -49,6 +50,9 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
         override_sae: TrainingSAE[Any] | None = None,
         *,
         pairs: PairsSettings | None = None,
+        weighting: WeightingSettings | None = None,
+        curriculum: tuple[Stage, ...] = (),
+        hold_l0: HoldL0Settings | None = None,
         gradient_clip_norm: float = 1.0,
         progress: bool = True,
     ) -> None:
@@ -59,6 +63,12 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
         register()
         seed_everything(cfg.seed)
         super().__init__(cfg, override_dataset, override_model, override_sae)
+        self._steering = SteeringSettings(
+            weighting=weighting or WeightingSettings(),
+            curriculum=curriculum,
+            hold_l0=hold_l0,
+            pairs=self._pairs,
+        )
         self._gradient_clip_norm = gradient_clip_norm
         self._progress = progress
 
@@ -119,6 +129,7 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
             stream,
             self.evaluator,
             self.save_checkpoint,
+            steering=self._steering,
             gradient_clip_norm=self._gradient_clip_norm,
             log=log,
             after_step=lambda trainer: self._stop_where_asked(trainer, stop),

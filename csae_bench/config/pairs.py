@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from csae_bench.config.base import Count, NonNegative, Settings
+from csae_bench.loss_terms import PairKind
 
 
 class PairKindSettings(Settings):
@@ -92,7 +93,6 @@ class PairsSettings(Settings):
         return {name: weight / sum(on.values()) for name, weight in on.items()}
 
 
-PairKind = Literal["same_sequence", "paraphrase"]
 PAIR_KINDS: dict[str, type[PairKindSettings]] = {
     "same_sequence": SameSequenceSettings,
     "paraphrase": ParaphraseSettings,

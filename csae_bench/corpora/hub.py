@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def hub_stream(name: str, columns: Sequence[str], *, remedy: str = "") -> IterableDataset:
     """The split `train` of a dataset on the hub, streamed, with these columns alone.
 
-    `remedy` is what to do about a missing column.
+    `NAME:SUBSET` names one configuration of a dataset that has several. `remedy` is what to do
+    about a missing column.
 
     Raises:
         DataError: there is none of that name, no network, or no such column.
@@ -23,7 +24,10 @@ def hub_stream(name: str, columns: Sequence[str], *, remedy: str = "") -> Iterab
     import datasets
 
     try:
-        stream: Any = datasets.load_dataset(name, split="train", streaming=True)
+        repository, _, subset = name.partition(":")
+        stream: Any = datasets.load_dataset(
+            repository, subset or None, split="train", streaming=True
+        )
         found = stream.column_names or list(next(iter(stream), {}))
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -118,8 +119,8 @@ class PairStream(Iterator[Tensor]):
             rows = torch.cat([part.rows for part in parts])
             ids = torch.cat([part.ids for part in parts])
         ids = ids.to(rows.device)
-        self.pairs = PairIds(sequence=ids[:, 0], group=ids[:, 1])
         self.counts = dict(self._n_pairs)
+        self.pairs = PairIds(sequence=ids[:, 0], group=ids[:, 1], kinds=self._places())
         return rows.view(-1, self.d_in)
 
     def state_dict(self) -> dict[str, Any]:
@@ -139,6 +140,13 @@ class PairStream(Iterator[Tensor]):
         if self._shuffling is not None:
             self._shuffling.set_state(state["shuffling"].cpu())
         self.set_shares(state["shares"])
+
+    def _places(self) -> dict[str, slice]:
+        ends = list(accumulate(self.counts.values()))
+        return {
+            kind: slice(end - n, end)
+            for (kind, n), end in zip(self.counts.items(), ends, strict=True)
+        }
 
     def _take(self, kind: str, n_pairs: int) -> PackedPairs:
         buffer = self._buffers[kind]

@@ -9,7 +9,7 @@ from csae_bench.corpora import paraphrase_status
 from csae_bench.errors import ConfigError
 from csae_bench.loss_terms import TermSettings
 from csae_bench.preflight.check import Findings
-from csae_bench.saes.curriculum import Curriculum, objective_at
+from csae_bench.saes.curriculum import Curriculum
 from csae_bench.subjects import Subject
 
 
@@ -18,12 +18,17 @@ def objective(subject: Subject) -> Findings:
     config = subject.config
     if not isinstance(config.sae, Contrastive):
         return
-    terms = config.sae.active_terms()
+    switched_on = config.sae.active_terms()
+    kinds = config.pairs.shares()
+    terms = {name: term for name, term in switched_on.items() if term.sees(kinds)}
     found = [*_starts(config, terms), *(_batch(config, terms) or _sizes(config, terms))]
     for text in found:
         yield "problem", f"{subject.resolved.path}: {text}."
+    for name in switched_on.keys() - terms.keys():
+        seen = " and ".join(f"pairs.{kind}.weight is 0" for kind in switched_on[name].pairs or ())
+        yield "ok", f"{name} is off, as {seen}"
     if not terms:
-        yield "ok", "no term has a weight above 0: the backbone is trained by itself"
+        yield "ok", "no term counts: the backbone is trained by itself"
     elif not found:
         weights = ", ".join(f"{name} {term.weight:g}" for name, term in terms.items())
         yield "ok", f"{weights}; weighting by {config.training.weighting.kind}"
@@ -83,9 +88,9 @@ def _batch(config: RunConfig, terms: dict[str, TermSettings]) -> list[str]:
 def _starts(config: RunConfig, terms: dict[str, TermSettings]) -> Iterator[str]:
     """Terms that never start, or whose warm-up does not end."""
     n_steps = config.training.n_steps
-    stages = Curriculum(config.training.curriculum, n_steps)
+    stages = Curriculum.of(config)
     for name, term in terms.items():
-        first = stages.first_step_of(name, {name: term.weight})
+        first = stages.first_step_of(name, terms)
         if first is None:
             if n_steps:
                 yield (
@@ -129,14 +134,14 @@ def _as_set(
     for name, term in terms.items():
         yield f"sae.losses.{name}", name, term
     for index, stage in enumerate(config.training.curriculum):
-        for name, term in objective_at(terms, stage).items():
+        for name, term in Curriculum.of(config).objective(terms, stage).items():
             if name in stage.settings:
                 yield f"training.curriculum.{index}.settings.{name}", name, term
 
 
 def _lengths(config: RunConfig) -> Iterator[str]:
     n_steps = config.training.n_steps
-    stages = Curriculum(config.training.curriculum, n_steps)
+    stages = Curriculum.of(config)
     for stage, length in zip(stages.stages, stages.lengths, strict=True):
         if length == 0:
             yield (

@@ -8,7 +8,7 @@ from typing import Any
 
 from csae_bench.config import Contrastive, RunConfig
 from csae_bench.loss_terms import TermSettings
-from csae_bench.saes.curriculum import Curriculum, objective_at
+from csae_bench.saes.curriculum import Curriculum
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ def stage_plans(config: RunConfig) -> list[StagePlan]:
     terms = config.sae.active_terms() if isinstance(config.sae, Contrastive) else {}
     if not config.is_trained or not (terms or config.training.curriculum):
         return []
-    stages = Curriculum(config.training.curriculum, config.training.n_steps)
+    stages = Curriculum.of(config)
     return [
         StagePlan(
             stage=stage.name,
             first_step=start,
             n_steps=length,
-            pairs=config.pairs.shares(stage.pairs),
-            weights={name: term.weight for name, term in objective_at(terms, stage).items()},
-            settings=_differences(terms, objective_at(terms, stage)),
+            pairs=stages.shares(stage),
+            weights={name: term.weight for name, term in stages.objective(terms, stage).items()},
+            settings=_differences(terms, stages.objective(terms, stage)),
         )
         for stage, start, length in zip(stages.stages, stages.starts, stages.lengths, strict=True)
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from csae_bench.config import Stage
+from csae_bench.config import PairsSettings, RunConfig, Stage
 from csae_bench.loss_terms import TermSettings
 
 
@@ -24,9 +24,17 @@ class Curriculum:
     n_steps: int
     """Planned steps of the whole training."""
 
+    pairs: PairsSettings = field(default_factory=PairsSettings)
+    """The kinds of pairs that are on."""
+
     def __post_init__(self) -> None:
         if not self.stages:
             object.__setattr__(self, "stages", (Stage(name="all", until=1.0),))
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Curriculum:
+        """The curriculum of a configuration; without steps where that trains nothing."""
+        return cls(config.training.curriculum, config.training.n_steps, config.pairs)
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -51,17 +59,33 @@ class Curriculum:
         """Whether a stage begins with this step."""
         return self.start_of(step) == step
 
-    def first_step_of(self, term: str, weights: Mapping[str, float]) -> int | None:
-        """First step at which a term counts, from which its warm-up runs; None: it never does.
+    def shares(self, stage: Stage) -> dict[str, float]:
+        """Share of each kind of pairs in the batches of a stage."""
+        return self.pairs.shares(stage.pairs)
 
-        Args:
-            weights: weight of each term in `sae.losses`, which a stage's strength multiplies; a
-                term that is not among them has the weight 0.
+    def objective(self, terms: Mapping[str, TermSettings], stage: Stage) -> dict[str, TermSettings]:
+        """The terms that count in a stage, with the settings that they have there.
+
+        A term's weight is multiplied by the stage's strength, and the stage's settings replace its
+        own. Terms whose weight is then 0 are left out, whatever the stage sets of them, and so are
+        those that look at kinds of pairs alone that the stage's batches do not hold.
         """
-        if weights.get(term, 0.0) == 0:
-            return None
+        kinds = self.shares(stage)
+        changed = {
+            name: term.model_copy(
+                update={
+                    **stage.settings.get(name, {}),
+                    "weight": term.weight * stage.strength_of(name),
+                }
+            )
+            for name, term in terms.items()
+        }
+        return {n: term for n, term in changed.items() if term.weight > 0 and term.sees(kinds)}
+
+    def first_step_of(self, name: str, terms: Mapping[str, TermSettings]) -> int | None:
+        """First step at which a term counts, from which its warm-up runs; None: it never does."""
         for stage, start, length in zip(self.stages, self.starts, self.lengths, strict=True):
-            if length > 0 and stage.strength_of(term) > 0:
+            if length > 0 and name in self.objective(terms, stage):
                 return start
         return None
 
@@ -69,18 +93,3 @@ class Curriculum:
         if step < 0:
             raise ValueError(f"step is {step}; steps count from 0.")
         return bisect_right(self.starts, step) - 1
-
-
-def objective_at(terms: Mapping[str, TermSettings], stage: Stage) -> dict[str, TermSettings]:
-    """The terms that count in a stage, with the settings that they have there.
-
-    A term's weight is multiplied by the stage's strength, and the stage's settings replace its
-    own. Terms whose weight is then 0 are left out, whatever the stage sets of them.
-    """
-    changed = {
-        name: term.model_copy(
-            update={**stage.settings.get(name, {}), "weight": term.weight * stage.strength_of(name)}
-        )
-        for name, term in terms.items()
-    }
-    return {name: term for name, term in changed.items() if term.weight > 0}

@@ -5,12 +5,16 @@ head, a learned temperature. All of it is dropped when an SAE is saved for infer
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
-from csae_bench.loss_terms import RowsSettings
+from csae_bench.loss_terms import PairKind, RowsSettings
 from csae_bench.saes.statistics import RunningStatistics
+
+Kinds = tuple[PairKind, ...] | None
+"""Kinds of pairs that a term looks at; none: all."""
 
 FIRST_TEMPERATURE = 0.2
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 1.0
@@ -24,16 +28,27 @@ class ContrastiveParts(nn.Module):
     head: nn.Module | None
 
     def __init__(
-        self, d_sae: int, rows: RowsSettings | None, *, device: torch.device | str
+        self,
+        d_sae: int,
+        rows: RowsSettings | None,
+        *,
+        device: torch.device | str,
+        kinds: Iterable[Kinds] = (None,),
     ) -> None:
         super().__init__()
-        self.statistics = RunningStatistics(d_sae, device)
+        self._statistics = nn.ModuleDict({_key(k): RunningStatistics(d_sae, device) for k in kinds})
         self.head = None if rows is None else projection_head(d_sae, rows, device)
         self.log_temperature = None
         if rows is not None and rows.temperature == "learned":
             self.log_temperature = nn.Parameter(
                 torch.tensor(math.log(FIRST_TEMPERATURE), device=device)
             )
+
+    def statistics_of(self, kinds: Kinds = None) -> RunningStatistics:
+        """The running statistics of the pairs of these kinds; none: of all pairs."""
+        found = self._statistics[_key(kinds)]
+        assert isinstance(found, RunningStatistics)
+        return found
 
     def temperature(self) -> Tensor | None:
         """The learned temperature, where there is one, held within its range."""
@@ -43,6 +58,10 @@ class ContrastiveParts(nn.Module):
             # The parameter, not the value: beyond a clamp it has no gradient and never comes back.
             self.log_temperature.clamp_(math.log(LOWEST_TEMPERATURE), math.log(HIGHEST_TEMPERATURE))
         return self.log_temperature.exp()
+
+
+def _key(kinds: Kinds) -> str:
+    return "all" if kinds is None else "+".join(sorted(set(kinds)))
 
 
 def projection_head(d_sae: int, rows: RowsSettings, device: torch.device | str) -> nn.Module | None:

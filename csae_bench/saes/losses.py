@@ -52,6 +52,8 @@ def _precisely(
 ) -> Callable[Concatenate[Views, P], TermValue]:
     @wraps(term)
     def without_autocast(views: Views, *args: P.args, **kwargs: P.kwargs) -> TermValue:
+        if not views.n_pairs:
+            return _nothing(views, "pairs of the kinds that the term looks at")
         with torch.autocast(views.codes.device.type, enabled=False):
             return term(views, *args, **kwargs)
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 from sae_lens.saes.sae import (
     TrainCoefficientConfig,
@@ -24,7 +25,7 @@ from typing_extensions import override
 from csae_bench.errors import ConfigError, TrainingError, UnknownNameError
 from csae_bench.loss_terms import LOSS_TERMS, MixingSettings, RowsSettings, TermSettings
 from csae_bench.saes import losses
-from csae_bench.saes.heads import ContrastiveParts
+from csae_bench.saes.heads import ContrastiveParts, Kinds
 from csae_bench.saes.losses import TermValue
 from csae_bench.saes.mixing import mix
 from csae_bench.saes.step import PairedStepInput
@@ -85,6 +86,7 @@ class ContrastiveTraining(TrainingSAE[Any]):
                 cfg.d_sae,
                 rows if isinstance(rows, RowsSettings) else None,
                 device=self.W_enc.device,
+                kinds={term.pairs for term in self.terms.values()},
             )
 
     @override
@@ -116,9 +118,12 @@ class ContrastiveTraining(TrainingSAE[Any]):
                 "ContrastiveSAETrainingRunner, or switch the term off with a weight of 0."
             )
         output = ContrastiveStepOutput(**vars(super().training_forward_pass(step_input)))
-        views = self._views(step_input, output)
+        views = {
+            kinds: self._views(step_input, output, kinds)
+            for kinds in dict.fromkeys(term.pairs for term in self.terms.values())
+        }
         for name, term in self.terms.items():
-            found = getattr(losses, name)(views, **_arguments(name, term))
+            found = getattr(losses, name)(views[term.pairs], **_arguments(name, term))
             output.terms[name] = found
             output.metrics[f"raw/{name}"] = found.value.detach()
             output.losses[name] = step_input.coefficients[name] * found.value
@@ -133,33 +138,38 @@ class ContrastiveTraining(TrainingSAE[Any]):
             del state_dict[key]
         super().process_state_dict_for_saving_inference(state_dict)
 
-    def _views(self, step_input: PairedStepInput, output: TrainStepOutput) -> Views:
+    def _views(self, step_input: PairedStepInput, output: TrainStepOutput, kinds: Kinds) -> Views:
+        """What the terms see that look at pairs of these kinds."""
         assert self.contrast is not None
-        codes = _dense(output.feature_acts)
-        if self.training:
-            self.contrast.statistics.update(codes.detach())
+        x, codes, pre = step_input.sae_in, _dense(output.feature_acts), output.hidden_pre
+        pairs = step_input.pairs
+        if kinds is not None:
+            pairs, places = pairs.of_kinds(kinds)
+            rows = torch.stack([2 * places, 2 * places + 1], dim=1).flatten()
+            x, codes, pre = (one.index_select(0, rows) for one in (x, codes, pre))
+        statistics = self.contrast.statistics_of(kinds)
+        if self.training and len(pairs):
+            statistics.update(codes.detach())
         views = Views(
             codes=codes,
-            pre_activations=output.hidden_pre,
-            pairs=step_input.pairs,
-            statistics=self.contrast.statistics.latest(),
+            pre_activations=pre,
+            pairs=pairs,
+            statistics=statistics.latest(),
             head=self.contrast.head,
             learned_temperature=self.contrast.temperature(),
         )
-        term = self.terms.get("mixing")
-        if not isinstance(term, MixingSettings):
+        mixing = self.terms.get("mixing")
+        if not isinstance(mixing, MixingSettings) or mixing.pairs != kinds or not len(pairs):
             return views
-        return replace(
+        mixture = mix(
+            self,
+            x,
             views,
-            mixture=mix(
-                self,
-                step_input.sae_in,
-                views,
-                targeting=term.targeting,
-                temperature=term.temperature,
-                share=term.share,
-            ),
+            targeting=mixing.targeting,
+            temperature=mixing.temperature,
+            share=mixing.share,
         )
+        return replace(views, mixture=mixture)
 
 
 def _arguments(name: str, term: TermSettings) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Int
@@ -23,8 +24,23 @@ class PairIds:
     """Id of the group of paraphrases that the pair belongs to; negative: of no group of more than
     itself. None: there are no groups."""
 
+    kinds: Mapping[str, slice] = field(default_factory=dict[str, slice])
+    """Which of the pairs are of which kind; empty: nobody says."""
+
     def __len__(self) -> int:
         return len(self.sequence)
+
+    def of_kinds(self, kinds: Collection[str]) -> tuple[PairIds, Int[Tensor, " n_chosen"]]:
+        """The pairs of these kinds, and their places among all."""
+        places = torch.arange(len(self), device=self.sequence.device)
+        chosen = torch.cat([places[:0], *(places[s] for k, s in self.kinds.items() if k in kinds)])
+        group = None if self.group is None else self.group[chosen]
+        return PairIds(self.sequence[chosen], group), chosen
+
+    def to(self, device: torch.device) -> PairIds:
+        """The same on a device."""
+        group = None if self.group is None else self.group.to(device)
+        return PairIds(self.sequence.to(device), group, self.kinds)
 
     def negatives(self) -> Bool[Tensor, "n_pairs n_pairs"]:
         """Whether pair j may be a negative of pair i: they share neither sequence nor group.

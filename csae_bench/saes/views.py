@@ -98,14 +98,17 @@ class Views:
         """
         if latents is None:
             latents = slice(None)
-        if on == "codes":
-            return split(_precise(_select(self.codes, latents)))
-        pre = _precise(_select(self.pre_activations, latents))
         if on == "pre_activations":
-            return split(pre.relu())
-        first, second = split(_select(self.active, latents))
-        either = (first | second).repeat_interleave(2, dim=0)
-        return split(pre.where(either, 0))
+            return split(_precise(_select(self.pre_activations, latents)).relu())
+        codes = _precise(_select(self.codes, latents))
+        if on == "codes":
+            return split(codes)
+        pre = _precise(_select(self.pre_activations, latents))
+        active = _select(self.active, latents)
+        first, second = split(active)
+        silent = (first | second).repeat_interleave(2, dim=0) & ~active
+        # 0 in value; straight-through (Bengio et al. 2013, arXiv:1308.3432) in the backward pass
+        return split(codes + (pre - pre.detach()).where(silent, 0))
 
 
 def split(rows: Tensor) -> tuple[Tensor, Tensor]:

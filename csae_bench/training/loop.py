@@ -20,7 +20,7 @@ from csae_bench.errors import TrainingError
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.objective import ContrastiveStepOutput
-from csae_bench.saes.step import PairedStepInput, PairIds
+from csae_bench.saes.step import PairedStepInput
 from csae_bench.training.finite import check_finite, gradients_located
 from csae_bench.training.log import (
     TrainingLog,
@@ -205,7 +205,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
                     dead_neuron_mask=self.dead_neurons,
                     n_training_steps=self.n_training_steps,
                     is_logging_step=self._is_logging_step() or self._is_due(),
-                    pairs=_on(sae_in.device, self.data_provider.pairs),
+                    pairs=self.data_provider.pairs.to(sae_in.device),
                 )
             )
         self._count_firing(output.feature_acts.detach())
@@ -274,8 +274,3 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         if self.activation_scaler.scaling_factor is not None:
             self.sae.fold_activation_norm_scaling_factor(self.activation_scaler.scaling_factor)
             self.activation_scaler.scaling_factor = None
-
-
-def _on(device: torch.device, pairs: PairIds) -> PairIds:
-    group = None if pairs.group is None else pairs.group.to(device)
-    return PairIds(pairs.sequence.to(device), group)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -38,19 +37,11 @@ def pair_separation(sae: SAE[Any], held_out: PairStream, n_rows: int = N_ROWS) -
         cosines = codes[0::2] @ codes[1::2].T
         negatives = held_out.pairs.negatives().to(cosines.device)
         overall.add(cosines, negatives)
-        for kind, part in _parts(held_out):
+        for kind, part in held_out.pairs.kinds.items():
             by_kind.setdefault(kind, _Sums()).add(cosines[part, part], negatives[part, part])
     return Separation(
         overall.difference(), {kind: sums.difference() for kind, sums in by_kind.items()}
     )
-
-
-def _parts(stream: PairStream) -> Iterator[tuple[str, slice]]:
-    """Where in the batch last drawn the pairs of each kind are."""
-    start = 0
-    for kind, n_pairs in stream.counts.items():
-        yield kind, slice(start, start + n_pairs)
-        start += n_pairs
 
 
 class _Sums:

@@ -7,6 +7,7 @@ SAELens's trainer, and stops a training whose terms do nothing.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ from csae_bench.config import HoldL0Settings, PairsSettings, Stage, WeightingSet
 from csae_bench.errors import ConfigError, TrainingError
 from csae_bench.loss_terms import TermSettings
 from csae_bench.pairs import PairStream
-from csae_bench.saes.curriculum import Curriculum, objective_at
+from csae_bench.saes.curriculum import Curriculum
 from csae_bench.saes.l0_controller import L0Controller
 from csae_bench.saes.losses import TermValue
 from csae_bench.saes.objective import ContrastiveStepOutput, ContrastiveTraining
@@ -55,19 +56,22 @@ class Steering:
         *,
         planned_steps: int,
     ) -> None:
-        self.curriculum = Curriculum(settings.curriculum, planned_steps)
+        self.curriculum = Curriculum(settings.curriculum, planned_steps, settings.pairs)
         self.weighting = weighting(settings.weighting)
         self._sae = sae
         self._stream = stream
         self._schedulers = schedulers
-        self._pairs = settings.pairs
         self._terms: dict[str, TermSettings] = (
             sae.cfg.active_terms() if isinstance(sae, ContrastiveTraining) else {}
         )
-        weights = {name: term.weight for name, term in self._terms.items()}
         self._first_steps = {
-            name: self.curriculum.first_step_of(name, weights) for name in self._terms
+            name: self.curriculum.first_step_of(name, self._terms) for name in self._terms
         }
+        for name, first in self._first_steps.items():
+            if first is None:
+                warnings.warn(
+                    f"The term '{name}' counts at no step of this training.", stacklevel=2
+                )
         self._stage: Stage | None = None
         self._idle = {name: _Idle() for name in self._terms}
         self._hold_l0: L0Controller | None = None
@@ -92,8 +96,8 @@ class Steering:
                 self.weighting.new_stage()
             self._stage = stage
             if isinstance(self._sae, ContrastiveTraining):
-                self._sae.terms = objective_at(self._terms, stage)
-            self._stream.set_shares(self._pairs.shares(stage.pairs))
+                self._sae.terms = self.curriculum.objective(self._terms, stage)
+            self._stream.set_shares(self.curriculum.shares(stage))
         coefficients = self.weighting.coefficients(self._strengths(step))
         for name in self._terms:
             _set(self._schedulers[name], coefficients.get(name, 0.0))
@@ -122,7 +126,9 @@ class Steering:
             return
         for name, term in output.terms.items():
             self._idle[name].see(term, None if norms is None else norms.get(name))
-            if not self._pairs.shuffled:  # of pairs without anything in common, no term lives
+            if (
+                not self.curriculum.pairs.shuffled
+            ):  # of pairs without anything in common, no term lives
                 self._idle[name].raise_if_too_long(name, step + 1)
         if self.must_measure(step):
             self.weighting.update(

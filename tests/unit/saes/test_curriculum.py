@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from csae_bench.config import Stage
-from csae_bench.loss_terms import MixingSettings, RowsSettings
-from csae_bench.saes.curriculum import Curriculum, objective_at
+from csae_bench.config import PairsSettings, ParaphraseSettings, Stage
+from csae_bench.loss_terms import ColumnsSettings, MixingSettings, RowsSettings
+from csae_bench.saes.curriculum import Curriculum
 
 
 def _curriculum(*untils: float, n_steps: int = 120, **of_all: Any) -> Curriculum:
@@ -64,11 +64,30 @@ def test_a_term_starts_where_its_strength_is_first_above_0() -> None:
         Stage(name="hard", until=1),
     )
     curriculum = Curriculum(stages, 100)
-    weights = {"rows": 0.1, "mixing": 0.2, "columns": 0.0}
-    assert curriculum.first_step_of("rows", weights) == 10
-    assert curriculum.first_step_of("mixing", weights) == 50
-    assert curriculum.first_step_of("columns", weights) is None
-    assert curriculum.first_step_of("triplet", weights) is None
+    terms = {
+        "rows": RowsSettings(weight=0.1),
+        "mixing": MixingSettings(weight=0.2),
+        "columns": ColumnsSettings(weight=0),
+    }
+    assert curriculum.first_step_of("rows", terms) == 10
+    assert curriculum.first_step_of("mixing", terms) == 50
+    assert curriculum.first_step_of("columns", terms) is None
+    assert curriculum.first_step_of("triplet", terms) is None
+
+
+def test_a_term_starts_with_the_first_stage_that_has_its_kind_of_pairs() -> None:
+    stages = (
+        Stage(name="texts", until=0.4, pairs=("same_sequence",)),
+        Stage(name="both", until=1),
+    )
+    pairs = PairsSettings(paraphrase=ParaphraseSettings(weight=1))
+    terms = {"rows": RowsSettings(weight=0.1, pairs=("paraphrase",))}
+    curriculum = Curriculum(stages, 100, pairs)
+    assert curriculum.first_step_of("rows", terms) == 40
+    assert curriculum.objective(terms, stages[0]) == {}
+    assert curriculum.objective(terms, stages[1]) == terms
+    without = PairsSettings()
+    assert Curriculum(stages, 100, without).first_step_of("rows", terms) is None
 
 
 def test_a_term_does_not_start_in_a_stage_of_no_steps() -> None:
@@ -77,7 +96,7 @@ def test_a_term_does_not_start_in_a_stage_of_no_steps() -> None:
         Stage(name="reconstruction", until=0.5, strength=0),
         Stage(name="all of it", until=1),
     )
-    assert Curriculum(stages, 100).first_step_of("rows", {"rows": 1}) == 50
+    assert Curriculum(stages, 100).first_step_of("rows", {"rows": RowsSettings(weight=1)}) == 50
 
 
 def test_the_objective_of_a_stage_has_its_settings_and_weights_times_strength() -> None:
@@ -88,7 +107,7 @@ def test_the_objective_of_a_stage_has_its_settings_and_weights_times_strength() 
         strength={"rows": 0.5},
         settings={"mixing": {"targeting": "random", "temperature": 2}},
     )
-    assert objective_at(terms, stage) == {
+    assert Curriculum((stage,), 10).objective(terms, stage) == {
         "rows": RowsSettings(weight=0.1),
         "mixing": MixingSettings(weight=0.1, share=0.3, targeting="random", temperature=2.0),
     }
@@ -98,5 +117,6 @@ def test_the_objective_of_a_stage_has_its_settings_and_weights_times_strength() 
 def test_terms_without_weight_or_strength_are_left_out() -> None:
     terms = {"rows": RowsSettings(weight=0.2), "mixing": MixingSettings(weight=0)}
     settings = {"mixing": {"targeting": "random"}}
-    assert set(objective_at(terms, Stage(name="a", until=1, settings=settings))) == {"rows"}
-    assert objective_at(terms, Stage(name="b", until=1, strength=0)) == {}
+    one, none = Stage(name="a", until=1, settings=settings), Stage(name="b", until=1, strength=0)
+    assert set(Curriculum((one,), 10).objective(terms, one)) == {"rows"}
+    assert Curriculum((none,), 10).objective(terms, none) == {}

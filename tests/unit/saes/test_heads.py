@@ -125,7 +125,7 @@ def test_the_training_state_has_all_parts_and_is_restored(
     other = make_sae(architecture, seed=9, losses=EVERYTHING)
     other.load_state_dict(sae.state_dict())
     parts = [key for key in sae.state_dict() if key.startswith("contrast.")]
-    assert {key.split(".")[1] for key in parts} == {"statistics", "head", "log_temperature"}
+    assert {key.split(".")[1] for key in parts} == {"_statistics", "head", "log_temperature"}
     for key, value in sae.state_dict().items():
         assert torch.equal(other.state_dict()[key], value)
 

@@ -35,7 +35,7 @@ def plain(step: Any) -> TrainStepInput:
 
 def gathered(sae: Any) -> RunningStatistics:
     """What the SAE has gathered of all pairs."""
-    return sae.contrast.statistics
+    return sae.contrast.statistics_of()
 
 
 def views_of(sae: Any, step: Any, output: Any) -> Views:

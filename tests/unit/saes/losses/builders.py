@@ -236,12 +236,7 @@ def readings_slowly(views: Views, on: str) -> tuple[list[list[float]], list[list
         for side in (0, 1):
             row: list[float] = []
             for f in range(len(codes[0])):
-                if on == "codes":
-                    row.append(codes[2 * i + side][f])
-                elif on == "pre_activations":
-                    row.append(max(0.0, pre[2 * i + side][f]))
-                else:
-                    either = codes[2 * i][f] > 0 or codes[2 * i + 1][f] > 0
-                    row.append(pre[2 * i + side][f] if either else 0.0)
+                is_code = on in {"codes", "union"}
+                row.append(codes[2 * i + side][f] if is_code else max(0.0, pre[2 * i + side][f]))
             sides[side].append(row)
     return sides

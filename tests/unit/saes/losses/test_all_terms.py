@@ -48,10 +48,32 @@ def nothing_to_compare(views: Views) -> Views:
     )
 
 
+READING = {
+    name: settings.model_fields["on"].default
+    for name, settings in LOSS_TERMS.items()
+    if "on" in settings.model_fields
+}
+"""What each term that can choose compares by default."""
+
+
 @every_term
 @pytest.mark.parametrize("seed", range(3))
 def test_a_term_has_the_right_gradient(name: str, seed: int) -> None:
-    assert gradient_is_right(random_views(7, 6, seed), term_of(name))
+    straight_through = name in READING and READING[name] == "union"
+    settings = {"on": "codes"} if straight_through else {}
+    assert gradient_is_right(random_views(7, 6, seed), term_of(name, **settings))
+
+
+@pytest.mark.parametrize("name", sorted(READING))
+def test_the_union_passes_the_gradient_of_a_silent_code_to_its_pre_activation(name: str) -> None:
+    views = random_views(9, 8)
+    of_codes = gradients(views, term_of(name, on="codes")).codes
+    of_union = gradients(views, term_of(name, on="union"))
+    active = views.codes > 0
+    either = (active[0::2] | active[1::2]).repeat_interleave(2, dim=0)
+    assert torch.equal(of_union.codes, of_codes)
+    assert torch.equal(of_union.pre_activations, of_codes * (either & ~active))
+    assert of_union.pre_activations.abs().sum() > 0
 
 
 @every_term

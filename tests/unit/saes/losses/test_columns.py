@@ -92,7 +92,7 @@ def test_columns_equals_the_definition(
     assert float(term(views).value) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("on", ["codes", "pre_activations", "union"])
+@pytest.mark.parametrize("on", ["codes", "pre_activations"])
 @pytest.mark.parametrize("max_co_firing", [0.5, 1.0])
 def test_columns_has_the_right_gradient(on: str, max_co_firing: float) -> None:
     views = random_views(8, 7)
@@ -135,19 +135,12 @@ def unrelated_views() -> Views:
     return views_of(anchors, positives, pre_activations=(pre[0], pre[1]))
 
 
-@pytest.mark.parametrize("on", ["codes", "pre_activations"])
+@pytest.mark.parametrize("on", ["codes", "pre_activations", "union"])
 def test_columns_of_shuffled_pairs_is_the_log_of_the_number_of_latents(on: str) -> None:
     value = term_of("columns", max_co_firing=1.0, on=on)(unrelated_views()).value
     # Correlations have a standard deviation of 1/64: 0.08 after the temperature, 0.014 in the mean
     # of 32 on the diagonal.
     assert float(value) == pytest.approx(math.log(32), abs=0.05)
-
-
-def test_the_union_of_shuffled_pairs_is_above_that() -> None:
-    # A latent that fires in one view alone is read as high there and as low, even negative, in the
-    # other: the two are anticorrelated although the views have nothing in common.
-    value = term_of("columns", max_co_firing=1.0, on="union")(unrelated_views()).value
-    assert float(value) > math.log(32) + 1
 
 
 def test_columns_is_symmetric_in_the_views() -> None:
