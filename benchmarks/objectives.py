@@ -22,15 +22,15 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from csae_bench.config import RunConfig
 from csae_bench.loss_terms import LOSS_TERMS
+from csae_bench.saes.curriculum import Curriculum
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
 
 _MIXTURE = ["pairs.same_sequence.weight=0.5", "pairs.paraphrase.weight=0.5"]
-_PARAPHRASES = ["pairs.same_sequence.weight=0", "pairs.paraphrase.weight=1"]
 
 
 def _terms(**weights: float) -> list[str]:
@@ -43,28 +43,43 @@ def _terms(**weights: float) -> list[str]:
     ]
 
 
-VARIANTS: dict[str, tuple[str, list[str]]] = {
-    "lambda 0": ("mixture", [*_MIXTURE, *_terms()]),
-    "rows": ("mixture", [*_MIXTURE, *_terms(rows=0.2)]),
-    "columns": ("mixture", [*_MIXTURE, *_terms(columns=0.2)]),
-    "mixing": ("mixture", [*_MIXTURE, *_terms(mixing=0.2)]),
-    "cross_view + push_up": ("mixture", [*_MIXTURE, *_terms(cross_view=0.7, push_up=0.2)]),
-    "the same, shuffled": (
-        "mixture",
-        [*_MIXTURE, *_terms(cross_view=0.7, push_up=0.2), "pairs.shuffled=true"],
-    ),
-    "lambda 0 on paraphrases": ("paraphrases", [*_PARAPHRASES, *_terms()]),
-    "cross_view + push_up on paraphrases": (
-        "paraphrases",
-        [*_PARAPHRASES, *_terms(cross_view=0.7, push_up=0.2)],
-    ),
-    "rows on paraphrases": (
-        "paraphrases",
-        [*_PARAPHRASES, *_terms(rows=0.2)],
-    ),
-}
-"""Name -> (the rows it is trained on, --set). The first variant of the same rows is its twin."""
+class Variant(NamedTuple):
+    """What is trained."""
 
+    rows: str
+    """Variants of the same rows are twins; the first of them is the one without terms."""
+    sets: list[str]
+    config: str = "custom_sae"
+
+
+def _seeing_paraphrases(*names: str) -> list[str]:
+    return [f"sae.losses.{name}.pairs=[paraphrase]" for name in names]
+
+
+_AGREEMENT = _terms(cross_view=0.7, push_up=0.2)
+
+VARIANTS: dict[str, Variant] = {
+    "lambda 0": Variant("mixture", [*_MIXTURE, *_terms()]),
+    "rows": Variant("mixture", [*_MIXTURE, *_terms(rows=0.2)]),
+    "columns": Variant("mixture", [*_MIXTURE, *_terms(columns=0.2)]),
+    "mixing": Variant("mixture", [*_MIXTURE, *_terms(mixing=0.2)]),
+    "cross_view + push_up": Variant("mixture", [*_MIXTURE, *_AGREEMENT]),
+    "the same, shuffled": Variant("mixture", [*_MIXTURE, *_AGREEMENT, "pairs.shuffled=true"]),
+    "cross_view + push_up, paraphrases": Variant(
+        "mixture",
+        [*_MIXTURE, *_AGREEMENT, *_seeing_paraphrases("cross_view", "push_up")],
+    ),
+    "rows, paraphrases": Variant(
+        "mixture", [*_MIXTURE, *_terms(rows=0.2), *_seeing_paraphrases("rows")]
+    ),
+    "full, lambda 0": Variant(
+        "curriculum",
+        [f"sae.losses.{name}.weight=0" for name in LOSS_TERMS],
+        "contrastive_full",
+    ),
+    "full": Variant("curriculum", [], "contrastive_full"),
+}
+"""Of the batches' rows one half are pairs of positions of a text, one half paraphrases."""
 
 _DIFFERENCES = ("best_information", "value_mig", "absorption", "ev", "ce_score", "separation")
 _PLAIN = ("l0", "alive", "seconds")
@@ -75,7 +90,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--config", default="custom_sae")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--set", dest="sets", action="append", default=[], help="for all variants")
     parser.add_argument("--table", action="store_true", help="print the table of what is there")
@@ -102,11 +116,10 @@ def _measured(options: argparse.Namespace, variant: str, seed: int) -> dict[str,
     from csae_bench.config.loading import load_config
     from csae_bench.training.train import train
 
-    sets = [*VARIANTS[variant][1], *options.sets]
-    resolved = load_config(options.config, sets=sets, seed=seed)
+    rows, sets, config = VARIANTS[variant]
+    resolved = load_config(config, sets=[*sets, *options.sets], seed=seed)
     model = models.load(resolved.config.model)
     folder = options.to / "checkpoints" / path.stem
-    rows, _ = VARIANTS[variant]
     with _recorded(options.to / f"{rows}_seed{seed}", resolved.config, model):
         outcome = train(resolved, model, folder, progress=False)
     measures = {
@@ -131,7 +144,7 @@ def _recorded(folder: Path, config: RunConfig, model: Any) -> Generator[None]:
 
     draw = training.pair_stream
     if not folder.is_dir():
-        _record(draw(config, model), folder, config.training.n_steps + _BATCHES_AT_THE_END)
+        _record(draw(config, model), folder, Curriculum.of(config))
     training.pair_stream = lambda *_, **__: _Recording(folder)
     try:
         yield
@@ -143,16 +156,19 @@ _BATCHES_AT_THE_END = 48
 """Drawn after the last step, for calibration and L0."""
 
 
-def _record(stream: Any, folder: Path, n_batches: int) -> None:
+def _record(stream: Any, folder: Path, curriculum: Curriculum) -> None:
     import numpy as np
     import torch
 
     unfinished = folder.with_suffix(f".{os.getpid()}")
     unfinished.mkdir(parents=True)
+    n_batches = curriculum.n_steps + _BATCHES_AT_THE_END
     shape = (n_batches, stream.batch_size, stream.d_in)
     rows = np.lib.format.open_memmap(unfinished / "rows.npy", "w+", dtype=np.float32, shape=shape)
     ids: list[tuple[Any, dict[str, int]]] = []
     for number in range(n_batches):
+        stage = curriculum.at(min(number, curriculum.n_steps - 1))
+        stream.set_shares(curriculum.shares(stage))
         rows[number] = next(stream).numpy()
         ids.append((stream.pairs, stream.counts))
     rows.flush()
@@ -355,12 +371,12 @@ def _print_table(options: argparse.Namespace) -> None:
         for variant in VARIANTS
     }
     twins: dict[str, str] = {}
-    for variant, (rows, _) in VARIANTS.items():
+    for variant, (rows, _, _) in VARIANTS.items():
         twins.setdefault(rows, variant)
     measures = [*_DIFFERENCES, *_PLAIN]
     print("| variant | " + " | ".join(measures) + " | seeds |")
     print("|---" * (len(measures) + 2) + "|")
-    for variant, (rows, _) in VARIANTS.items():
+    for variant, (rows, _, _) in VARIANTS.items():
         twin = twins[rows]
         seeds = sorted(set(found[variant]) & set(found[twin]))
         if not seeds:

@@ -53,7 +53,7 @@ def _differences(
         name: {
             key: value
             for key, value in term.model_dump(mode="json").items()
-            if key != "weight" and value != getattr(base[name], key)
+            if key != "weight" and value != base[name].model_dump(mode="json")[key]
         }
         for name, term in there.items()
     }
