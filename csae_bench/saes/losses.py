@@ -17,17 +17,20 @@ from functools import wraps
 from typing import Concatenate, Literal, NamedTuple, ParamSpec
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from csae_bench.loss_terms import Reading
-from csae_bench.saes.views import LatentStatistics, Views, split
-
-_SMALLEST_NORM = 1e-6
-"""Rows shorter than this have no direction; float32 codes of an active latent are far above."""
-
-_SMALLEST_SPREAD = 0.1
-"""Floor of a latent's standard deviation, in units of the mean one of those sampled with it."""
+from csae_bench.saes.comparing import (
+    SMALLEST_NORM,
+    cosines,
+    cross_correlation,
+    info_nce,
+    may_be_told_apart,
+    sample_latents,
+    segment_cosine,
+)
+from csae_bench.saes.views import Views, split
 
 _SMALLEST_CORRELATED = 1e-4
 """Added to the denominator of a correlation."""
@@ -93,11 +96,11 @@ def rows(
         anchors, positives = views.head(anchors), views.head(positives)
     if temperature == "learned":
         assert views.learned_temperature is not None
-        similarity = _cosines(anchors, positives) / views.learned_temperature
+        similarity = cosines(anchors, positives) / views.learned_temperature
     else:
-        similarity = _cosines(anchors, positives) / temperature
+        similarity = cosines(anchors, positives) / temperature
     negatives = views.pairs.negatives()
-    per_pair = _info_nce(similarity, negatives)
+    per_pair = info_nce(similarity, negatives)
     # A product, not an index: a NaN in a pair without negatives has to show as well.
     has_negatives = negatives.any(1)
     n = int(has_negatives.sum())
@@ -117,7 +120,7 @@ def triplet(
 
     within 0 and 2 + margin. Batch-hard triplets: Hermans et al. 2017, arXiv:1703.07737, eq. 5.
     """
-    similarity = _cosines(*views.read(on, _first(latent_fraction, views)))
+    similarity = cosines(*views.read(on, _first(latent_fraction, views)))
     negatives = views.pairs.negatives()
     others = similarity.masked_fill(~negatives, -torch.inf)
     own = similarity.diagonal()
@@ -155,9 +158,9 @@ def columns(
     latents = sample_latents(views, n_latents, min_firings)
     if len(latents) < 2:
         return _nothing(views, f"latents that fire {min_firings} times in each view")
-    correlation = _correlation(views, latents, on)
+    correlation = cross_correlation(views, latents, on)
     negatives = may_be_told_apart(views.active.index_select(1, latents), max_co_firing)
-    per_latent = _info_nce(correlation / temperature, negatives)
+    per_latent = info_nce(correlation / temperature, negatives)
     has_negatives = negatives.any(1)
     n = int(has_negatives.sum())
     value = (per_latent * has_negatives).sum() / max(n, 1)
@@ -184,7 +187,7 @@ def barlow(
     latents = sample_latents(views, n_latents, min_firings)
     if len(latents) < 2:
         return _nothing(views, f"latents that fire {min_firings} times in each view")
-    correlation = _correlation(views, latents, on)
+    correlation = cross_correlation(views, latents, on)
     own = correlation.diagonal()
     redundancy = correlation.square().sum() - own.square().sum()
     value = ((1 - own).square().sum() + off_diagonal * redundancy) / len(latents)
@@ -243,7 +246,7 @@ def push_up(views: Views, *, height: float = 1.25, min_latents: int = 8) -> Term
     silent = views.pre_activations[row, latent]
     silent = silent.to(torch.promote_types(silent.dtype, torch.float32))
     goal = height * views.statistics.threshold
-    lacking = weights[latent] * (goal - silent).relu() / goal.clamp_min(_SMALLEST_NORM)
+    lacking = weights[latent] * (goal - silent).relu() / goal.clamp_min(SMALLEST_NORM)
     return TermValue(lacking.sum() / views.n_pairs, n, counted)
 
 
@@ -271,40 +274,11 @@ def mixing(views: Views, *, margin: float = 0.5) -> TermValue:
     mixed = mixture.pre_activations[row, latent]
     n = len(mixture.anchors)
     inside = mixture.exchanged[row, latent]
-    swapped = _segment_cosine(anchor, mixed, row, n, inside)
-    shared = _segment_cosine(anchor, positive, row, n, inside)
-    kept = _segment_cosine(anchor, mixed, row, n, ~inside)
+    swapped = segment_cosine(anchor, mixed, row, n, inside)
+    shared = segment_cosine(anchor, positive, row, n, inside)
+    kept = segment_cosine(anchor, mixed, row, n, ~inside)
     per_mixture = (margin + swapped - shared).relu() + 1 - kept
     return TermValue(per_mixture.mean(), n, counted)
-
-
-def sample_latents(views: Views, n_latents: int, min_firings: int) -> Int64[Tensor, " n_sampled"]:
-    """Latents that fire often enough in both views: all, or `n_latents` of them, evenly over their
-    firing rates: one at random of each of `n_latents` equal strata.
-    """
-    first, second = split(views.active)
-    fires = torch.minimum(first.sum(0), second.sum(0))
-    eligible = (fires >= min_firings).nonzero().squeeze(1)
-    if len(eligible) <= n_latents:
-        return eligible
-    by_rate = eligible[views.statistics.rate[eligible].argsort(stable=True)]
-    # whole numbers: strata that overlap would draw a latent twice, and tell it from itself
-    bounds = torch.arange(n_latents + 1, device=by_rate.device) * len(by_rate) // n_latents
-    first_of, width = bounds[:-1], bounds.diff()
-    place = torch.rand(n_latents, device=by_rate.device, generator=views.generator)
-    chosen = first_of + (place * width).long().minimum(width - 1)
-    return by_rate[chosen].sort().values
-
-
-def may_be_told_apart(
-    active: Bool[Tensor, "n_rows n_latents"], max_co_firing: float
-) -> Bool[Tensor, "n_latents n_latents"]:
-    """False on the diagonal, and for two latents where P(one | other) exceeds `max_co_firing`."""
-    fires = active.float()
-    together = fires.T @ fires
-    # together / fires of the rarer one is the larger of the two conditional probabilities
-    rarer = torch.minimum(together.diagonal()[:, None], together.diagonal()[None, :])
-    return (together <= max_co_firing * rarer).fill_diagonal_(False)
 
 
 def _first(latent_fraction: float, views: Views) -> slice:
@@ -313,63 +287,3 @@ def _first(latent_fraction: float, views: Views) -> slice:
 
 def _nothing(views: Views, counted: str) -> TermValue:
     return TermValue(views.codes.new_zeros((), dtype=torch.float32), 0, counted)
-
-
-def _info_nce(
-    similarity: Float[Tensor, "n n"], negatives: Bool[Tensor, "n n"]
-) -> Float[Tensor, " n"]:
-    """Symmetric cross-entropy of finding the diagonal, with itself and negatives as candidates."""
-    itself = torch.eye(len(negatives), dtype=torch.bool, device=negatives.device)
-    candidates = similarity.masked_fill(~(negatives | itself), -torch.inf)
-    return (candidates.logsumexp(1) + candidates.logsumexp(0)) / 2 - similarity.diagonal()
-
-
-def _correlation(
-    views: Views, latents: Int64[Tensor, " n_latents"], on: Reading
-) -> Float[Tensor, "n_latents n_latents"]:
-    """Cross-correlation of the two views, by running means and standard deviations.
-
-    Those of the batch would give the few firings of a rare latent a gradient without bound.
-    """
-    anchors, positives = views.read(on, latents)
-    mean, spread = _scale(views.statistics, latents, anchors.dtype)
-    return ((anchors - mean) / spread).T @ ((positives - mean) / spread) / views.n_pairs
-
-
-def _scale(
-    statistics: LatentStatistics, latents: Int64[Tensor, " n"], dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    spread = statistics.variance[latents].to(dtype).sqrt()
-    floor = (_SMALLEST_SPREAD * spread.mean()).clamp_min(_SMALLEST_NORM)
-    return statistics.mean[latents].to(dtype), torch.maximum(spread, floor)
-
-
-def _cosines(
-    anchors: Float[Tensor, "n_pairs n_latents"], positives: Float[Tensor, "n_pairs n_latents"]
-) -> Float[Tensor, "n_pairs n_pairs"]:
-    return _unit(anchors) @ _unit(positives).T
-
-
-def _unit(
-    codes: Float[Tensor, "n_pairs n_latents"],
-) -> Float[Tensor, "n_pairs n_latents"]:
-    """Rows scaled to length 1, rows without a direction replaced by 0."""
-    norms = torch.linalg.vector_norm(codes, dim=1, keepdim=True)
-    # where, not a clamp alone: 1 / the clamp would be the gradient into an all-zero row.
-    # norms <= ..., not norms > ...: a NaN has to stay one.
-    return torch.where(norms <= _SMALLEST_NORM, 0.0, codes / norms.clamp_min(_SMALLEST_NORM))
-
-
-def _segment_cosine(
-    one: Float[Tensor, " n_entries"],
-    other: Float[Tensor, " n_entries"],
-    row: Int64[Tensor, " n_entries"],
-    n_rows: int,
-    among: Bool[Tensor, " n_entries"],
-) -> Float[Tensor, " n_rows"]:
-    """Cosine of each row's entries, of those in `among`; 0 where a row has none."""
-    precise = torch.promote_types(one.dtype, torch.float32)
-    one, other = one.to(precise) * among, other.to(precise) * among
-    products = torch.stack([one * other, one.square(), other.square()], dim=1)
-    sums = products.new_zeros(n_rows, 3).index_add(0, row, products)
-    return sums[:, 0] / (sums[:, 1] * sums[:, 2]).clamp_min(_SMALLEST_NORM**4).sqrt()

@@ -196,9 +196,13 @@ def _parsed(losses: Mapping[str, Any]) -> dict[str, TermSettings]:
         try:
             terms[name] = LOSS_TERMS[name].model_validate(settings)
         except ValidationError as error:
-            for found in error.errors():
-                key = ".".join(str(part) for part in ("losses", name, *found["loc"]))
-                problems.append(f"{key} is {found['input']!r}: {found['msg']}.")
+            wrong: dict[str, tuple[Any, list[str]]] = {}
+            for found in error.errors():  # of a value that may have two types there are two
+                wrong.setdefault(str(found["loc"][0]), (found["input"], []))[1].append(found["msg"])
+            problems += [
+                f"losses.{name}.{key} is {value!r}: {'; or: '.join(messages)}."
+                for key, (value, messages) in wrong.items()
+            ]
     if problems:
         raise ConfigError(problems)
     return terms
