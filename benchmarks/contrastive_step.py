@@ -96,7 +96,9 @@ def _step(name: str, d_sae: int) -> Callable[[bool], None]:
         ),
         None,
     )
-    config = SAETrainerConfig(total_training_samples=1000 * ROWS, train_batch_size_samples=ROWS)
+    config = SAETrainerConfig(
+        total_training_samples=1000 * ROWS, train_batch_size_samples=ROWS, lr_end=3e-5
+    )
     batch = next(stream)
     if name == "stock":
         sae = training_sae(TopKSae.model_validate(settings), d_in=D_IN, device="cpu", metadata={})

@@ -7,10 +7,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from csae_bench.loss_terms import Reading
-from csae_bench.saes.views import LatentStatistics, Views, split
+from csae_bench.saes.views import LatentStatistics, Views
 
 SMALLEST_NORM = 1e-6
 """Rows shorter than this have no direction; float32 codes of an active latent are far above."""
+
+_DENSE = 0.02
+"""Share of active codes from which a dense product is faster than a sparse one."""
 
 _SMALLEST_SPREAD = 0.1
 """Floor of a latent's standard deviation, in units of the mean one of those sampled with it."""
@@ -20,9 +23,7 @@ def sample_latents(views: Views, n_latents: int, min_firings: int) -> Int64[Tens
     """Latents that fire often enough in both views: all, or `n_latents` of them, evenly over their
     firing rates: one at random of each of `n_latents` equal strata.
     """
-    first, second = split(views.active)
-    fires = torch.minimum(first.sum(0), second.sum(0))
-    eligible = (fires >= min_firings).nonzero().squeeze(1)
+    eligible = (views.firings.amin(0) >= min_firings).nonzero().squeeze(1)
     if len(eligible) <= n_latents:
         return eligible
     by_rate = eligible[views.statistics.rate[eligible].argsort(stable=True)]
@@ -39,7 +40,8 @@ def may_be_told_apart(
 ) -> Bool[Tensor, "n_latents n_latents"]:
     """False on the diagonal, and for two latents where P(one | other) exceeds `max_co_firing`."""
     fires = active.float()
-    together = fires.T @ fires
+    is_sparse = active.count_nonzero() < _DENSE * active.numel()
+    together = torch.sparse.mm(fires.T.to_sparse(), fires) if is_sparse else fires.T @ fires
     # together / fires of the rarer one is the larger of the two conditional probabilities
     rarer = torch.minimum(together.diagonal()[:, None], together.diagonal()[None, :])
     return (together <= max_co_firing * rarer).fill_diagonal_(False)

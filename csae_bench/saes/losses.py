@@ -208,8 +208,7 @@ def cross_view(
     within pairs against variation between them. Without off-diagonals it needs no temperature.
     """
     weights = views.statistics.invariance()
-    first, second = split(views.active)
-    eligible = (weights > min_invariance) & (first.sum(0) > 1) & (second.sum(0) > 1)
+    eligible = (weights > min_invariance) & (views.firings.amin(0) > 1)
     latents = eligible.nonzero().squeeze(1)
     counted = f"latents with an invariance above {min_invariance}"
     if len(latents) < min_latents:

@@ -89,6 +89,16 @@ class Views:
         """Which latents are active. A NaN counts as active, so that no reading leaves it out."""
         return ~(self.codes.detach() <= 0)
 
+    @cached_property
+    def firings(self) -> Int64[Tensor, "2 d_sae"]:
+        """How often each latent is active, in the anchors and in the positives."""
+        counts = self.active.new_zeros(2, self.active.shape[1], dtype=torch.int64)
+        for part in self.active.split(512):  # even: anchors and positives stay in turn
+            row, latent = part.nonzero(as_tuple=True)
+            place = (row % 2) * counts.shape[1] + latent
+            counts += torch.bincount(place, minlength=counts.numel()).view_as(counts)
+        return counts
+
     def read(
         self, on: Reading, latents: slice | Int64[Tensor, " n_latents"] | None = None
     ) -> tuple[Float[Tensor, "n_pairs n_latents"], Float[Tensor, "n_pairs n_latents"]]:
