@@ -34,7 +34,7 @@ OBJECTIVE: dict[str, dict[str, Any]] = {
 }
 MIXING = {**OBJECTIVE, "mixing": {"weight": 0.1}}
 PERIOD = 20
-N_ROUNDS = 5
+N_ROUNDS = 3
 
 
 def main() -> None:

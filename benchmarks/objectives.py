@@ -69,15 +69,16 @@ VARIANTS: dict[str, Variant] = {
         "mixture",
         [*_MIXTURE, *_AGREEMENT, *_seeing_paraphrases("cross_view", "push_up")],
     ),
-    "rows, paraphrases": Variant(
-        "mixture", [*_MIXTURE, *_terms(rows=0.2), *_seeing_paraphrases("rows")]
-    ),
-    "full, lambda 0": Variant(
-        "curriculum",
-        [f"sae.losses.{name}.weight=0" for name in LOSS_TERMS],
+    "custom_sae": Variant("mixture", []),
+    # both kinds of pairs in every stage, so that its rows are those of the other variants
+    "full": Variant(
+        "mixture",
+        [
+            "training.curriculum.1.pairs=[same_sequence, paraphrase]",
+            "training.curriculum.1.strength={mixing: 0, cross_view: 0, push_up: 0}",
+        ],
         "contrastive_full",
     ),
-    "full": Variant("curriculum", [], "contrastive_full"),
 }
 """Of the batches' rows one half are pairs of positions of a text, one half paraphrases."""
 

@@ -33,7 +33,8 @@ class TrainingOutcome:
     epochs: int
     """Passes over a finite dataset that were completed; 0 where no row was repeated."""
     l0_training: float | None = None
-    """Mean active latents on fresh rows, in the form that was trained."""
+    """Mean active latents on fresh rows of running text, in the form that was trained; of
+    paraphrases where there are no others."""
     l0_inference: float | None = None
     """The same of the saved inference form, on the same rows."""
     pair_separation: float | None = None

@@ -7,6 +7,7 @@ SAELens's trainer, and stops a training whose terms do nothing.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -144,8 +145,16 @@ class Steering:
             )
 
     def measurements(self) -> dict[str, float | str]:
-        """What the log says of it: the stage, and the guard's factor where there is one."""
+        """What the log says of it: the stage, the guard's factor where there is one, and of terms
+        that the stage leaves out that they do not pull.
+        """
         line: dict[str, float | str] = {}
+        for name in self._terms.keys() - self.terms.keys():
+            line |= {
+                f"loss/{name}": math.nan,
+                f"coefficient/{name}": 0.0,
+                f"grad_share/{name}": 0.0,
+            }
         if len(self.curriculum.stages) > 1 and self._stage is not None:
             line["stage"] = self._stage.name
         guard = getattr(self.weighting, "guard_factor", None)

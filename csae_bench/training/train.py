@@ -205,6 +205,9 @@ def _finish(
 ) -> TrainingOutcome:
     """Calibrate, save what inference needs, and see that it does what was trained."""
     started = time.perf_counter()
+    if "same_sequence" in config.pairs.shares():
+        # L0 is that of running text, which SAEs are used on; in paraphrases less is active
+        stream.set_shares({"same_sequence": 1.0})
     if isinstance(sae, BatchTopKTrainingSAE) and config.training.calibration_tokens:
         calibrate_threshold(sae, stream, config.training.calibration_tokens)
     batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]

@@ -12,7 +12,7 @@ from csae_bench.cli import main
 
 SMALL = (
     "--set", "sae.d_sae=256",
-    "--set", "training.n_tokens=20480",
+    "--set", "training.n_tokens=40960",
     "--set", "training.batch_size=1024",
     "--set", "training.lr_warm_up_steps=2",
     "--set", "training.lr_decay_steps=4",
@@ -23,6 +23,14 @@ SMALL = (
     "--set", "evals.core.context_size=64",
 )  # fmt: skip
 """Flags that make a run of custom_sae or of a twin take seconds."""
+
+CUSTOM = (
+    "--sae", "custom_sae",
+    "--set", "sae.losses.rows.warm_up_steps=2",
+    "--set", "sae.losses.mixing.warm_up_steps=2",
+    *SMALL,
+)  # fmt: skip
+"""A run of custom_sae that takes seconds."""
 
 CsaeBench = Callable[..., Result]
 
@@ -42,7 +50,6 @@ def csae_bench() -> CsaeBench:
 def finished(csae_bench: CsaeBench, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder in which a small custom_sae was trained and evaluated."""
     results = tmp_path_factory.mktemp("finished")
-    flags = ("--set", "sae.losses.rows.warm_up_steps=2", *SMALL)
-    outcome = csae_bench("run", "--sae", "custom_sae", "--results", results, *flags)
+    outcome = csae_bench("run", *CUSTOM, "--results", results)
     assert outcome.exit_code == 0, outcome.stderr
     return results

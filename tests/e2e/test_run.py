@@ -13,9 +13,7 @@ import pytest
 import torch
 
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
-from tests.e2e.conftest import SMALL, CsaeBench
-
-CUSTOM = ("--sae", "custom_sae", "--set", "sae.losses.rows.warm_up_steps=2", *SMALL)
+from tests.e2e.conftest import CUSTOM, SMALL, CsaeBench
 
 
 def _one(folder: Path, pattern: str) -> dict[str, Any]:
@@ -32,7 +30,7 @@ def test_a_run_leaves_a_result_a_record_and_a_checkpoint(finished: Path) -> None
         "validity": "ok",
         "core": "ok",
     }
-    assert record["training"]["executed_steps"] == record["training"]["planned_steps"] == 20
+    assert record["training"]["executed_steps"] == record["training"]["planned_steps"] == 40
     assert (finished / record["training"]["checkpoint"] / "inference" / "cfg.json").is_file()
     assert (finished / record["cells"]["core"]["result"]).is_file()
     assert result["eval_type_id"] == "core"
@@ -45,14 +43,15 @@ def test_sae_bench_accepts_the_result(finished: Path) -> None:
 
     result = _one(finished, "core/*_eval_results.json")
     output = TypeAdapter(CoreEvalOutput).validate_python(result)
-    assert output.eval_result_metrics.sparsity.l0 == pytest.approx(18, abs=0.5)
+    # 40 steps leave codes that depend on the place in the text: L0 is 18 at 128 tokens, not at 64
+    assert output.eval_result_metrics.sparsity.l0 == pytest.approx(18, rel=0.3)
 
 
 def test_every_result_says_what_it_came_from(finished: Path) -> None:
     provenance = _one(finished, "core/*.json")["eval_result_unstructured"]["provenance"]
     assert provenance["versions"].keys() >= {"csae_bench", "sae_bench", "sae_lens", "torch"}
-    assert provenance["config"]["training"]["n_tokens"] == 20480
-    assert provenance["training_architecture"] == "contrastive_topk"
+    assert provenance["config"]["training"]["n_tokens"] == 40960
+    assert provenance["training_architecture"] == "contrastive_batchtopk"
     assert len(provenance["weights_hash"]) == 64
 
 
@@ -72,10 +71,20 @@ def test_the_training_log_has_a_loss_for_every_term_that_is_on(finished: Path) -
     expected = {
         "step", "loss", "mse_loss", "l0", "explained_variance", "dead_latents", "lr",
         "tokens_per_second", "memory_gib", "loss/rows", "coefficient/rows", "grad_share/rows",
+        "loss/mixing", "coefficient/mixing", "grad_share/mixing",
     }  # fmt: skip
     assert all(line.keys() >= expected for line in lines)
     assert lines[-1]["mse_loss"] < lines[0]["mse_loss"]
     assert lines[-1]["loss/rows"] > 0
+    assert lines[-1]["loss/mixing"] > 0
+    assert lines[0]["stage"] == "reconstruction"
+    assert lines[0]["loss/rows"] is None
+
+
+def test_the_record_has_the_separation_of_held_out_pairs(finished: Path) -> None:
+    training = _one(finished, "runs/*.json")["training"]
+    assert 0 < training["pair_separation"] < 1
+    assert training["pair_separation_by_kind"].keys() == {"same_sequence", "paraphrase"}
 
 
 def test_a_second_run_does_nothing_and_does_not_import_sae_lens(finished: Path) -> None:
@@ -248,7 +257,7 @@ def test_export_stock_names_an_architecture_of_saelens(
         "cfg.json",
         "sae_weights.safetensors",
     ]
-    assert json.loads((tmp_path / "out" / "cfg.json").read_text())["architecture"] == "topk"
+    assert json.loads((tmp_path / "out" / "cfg.json").read_text())["architecture"] == "jumprelu"
 
 
 def test_a_full_disk_is_a_sentence_and_a_failed_record(tmp_path: Path) -> None:

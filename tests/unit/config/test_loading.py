@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.config import ContrastiveTopKSae, GeneratorActivations
+from csae_bench.config import ContrastiveBatchTopKSae, GeneratorActivations
 from csae_bench.config.loading import (
     config_names,
     find_config,
@@ -117,9 +117,14 @@ def test_origins_tell_default_file_and_flag_apart(tmp_path: Path) -> None:
 
 
 def test_set_switches_a_loss_term_by_its_weight() -> None:
-    resolved = load_config("custom_sae", sets=["sae.losses.rows.weight=0"])
-    assert isinstance(resolved.config.sae, ContrastiveTopKSae)
-    assert resolved.config.sae.active_terms() == {}
+    resolved = load_config("contrastive_full", sets=["sae.losses.rows.weight=0"])
+    assert isinstance(resolved.config.sae, ContrastiveBatchTopKSae)
+    assert set(resolved.config.sae.active_terms()) == {
+        "columns",
+        "cross_view",
+        "push_up",
+        "mixing",
+    }
 
 
 def test_a_set_to_the_value_that_stands_there_is_no_change() -> None:
@@ -194,9 +199,11 @@ def test_matryoshka_widths_must_end_in_d_sae(tmp_path: Path) -> None:
     assert "d_sae=64" in _problems(path)[0]
 
 
-def test_the_twins_differ_from_custom_sae_in_nothing_but_the_architecture() -> None:
+def test_the_twins_differ_from_custom_sae_in_nothing_but_architecture_and_objective() -> None:
     ours = load_config("custom_sae").config
     for name in ("standard", "topk", "batchtopk", "jumprelu", "matryoshka_batchtopk"):
         twin = load_config(name).config
-        assert twin.model_copy(update={"sae": ours.sae}) == ours
+        objective = {"curriculum": ours.training.curriculum, "hold_l0": None}
+        training = twin.training.model_copy(update=objective)
+        assert twin.model_copy(update={"sae": ours.sae, "training": training}) == ours
         assert twin.sae.d_sae == ours.sae.d_sae  # pyright: ignore[reportAttributeAccessIssue]
