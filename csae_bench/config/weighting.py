@@ -53,5 +53,5 @@ class HoldL0Settings(Settings):
 
     lag: Count | None = None
     """Steps within which the logarithm of the coefficient moves by `gain` for an L0 that stays off
-    by a factor of e; none: 30 for ReLU, 100 for JumpReLU, right for learning rates about 1e-3. L0
+    by a factor of e; none: 30 for ReLU, 60 for JumpReLU, right for learning rates about 1e-3. L0
     follows the penalty more slowly at lower ones, and oscillates unless this is longer too."""

@@ -30,7 +30,7 @@ from csae_bench.training.log import unexplained_variance
 PATIENCE = 50
 """Steps that a term may be exactly 0, or without a gradient, before training stops."""
 
-_LAGS = {"l1": 30, "l0": 100}
+_LAGS = {"l1": 30, "l0": 60}
 """Names of the coefficients of SAELens's sparsity penalties, of ReLU and of JumpReLU, and in how
 many steps L0 follows each, as measured: thresholds move more slowly than biases."""
 
