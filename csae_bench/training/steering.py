@@ -125,24 +125,14 @@ class Steering:
             self._hold_l0.update(int((n_active != 0).sum()) / len(output.sae_in))
         if not isinstance(output, ContrastiveStepOutput):
             return
+        # the control's pairs have nothing in common: a term that finds nothing there is right
+        is_control = self.curriculum.pairs.shuffled
         for name, term in output.terms.items():
             self._idle[name].see(term, None if norms is None else norms.get(name))
-            if (
-                not self.curriculum.pairs.shuffled
-            ):  # of pairs without anything in common, no term lives
+            if not is_control:
                 self._idle[name].raise_if_too_long(name, step + 1)
         if self.must_measure(step):
-            self.weighting.update(
-                Measurement(
-                    losses={name: term.value.item() for name, term in output.terms.items()},
-                    gradient_norms={
-                        name: norm for name, norm in (norms or {}).items() if name in output.terms
-                    },
-                    reconstruction_loss=output.losses["mse_loss"].item(),  # pyright: ignore[reportAttributeAccessIssue]
-                    reconstruction_norm=(norms or {}).get("mse_loss", 0.0),
-                    unexplained_variance=unexplained_variance(output),
-                )
-            )
+            self.weighting.update(_measurement(output, norms or {}))
 
     def measurements(self) -> dict[str, float | str]:
         """What the log says of it: the stage, the guard's factor where there is one, and of terms
@@ -188,6 +178,16 @@ class Steering:
                 ramp = min(1.0, (step - first + 1) / term.warm_up_steps)
             strengths[name] = term.weight * ramp
         return strengths
+
+
+def _measurement(output: ContrastiveStepOutput, norms: Mapping[str, float]) -> Measurement:
+    return Measurement(
+        losses={name: term.value.item() for name, term in output.terms.items()},
+        gradient_norms={name: norms[name] for name in output.terms if name in norms},
+        reconstruction_loss=float(output.losses["mse_loss"]),
+        reconstruction_norm=norms.get("mse_loss", 0.0),
+        unexplained_variance=unexplained_variance(output),
+    )
 
 
 @dataclass
