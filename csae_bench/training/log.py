@@ -68,16 +68,16 @@ def measurements(output: TrainStepOutput) -> dict[str, float]:
     unexplained = unexplained_variance(output)
     codes = output.feature_acts
     line = {
-        "loss": _value(output.loss),
-        "mse_loss": _value(output.losses["mse_loss"]),
-        "l0": _value(codes.bool().sum()) / len(output.sae_in),
+        "loss": as_float(output.loss),
+        "mse_loss": as_float(output.losses["mse_loss"]),
+        "l0": as_float(codes.bool().sum()) / len(output.sae_in),
         "explained_variance": math.nan if unexplained is None else 1 - unexplained,
         "redundant_latents": redundant_latents(codes.to_dense() if codes.is_sparse else codes),
     }
     for name, loss in output.losses.items():
         if name != "mse_loss":
             raw = output.metrics.get(f"raw/{name}", loss) if name in LOSS_TERMS else loss
-            line[f"loss/{name}"] = _value(raw)
+            line[f"loss/{name}"] = as_float(raw)
     return line
 
 
@@ -87,7 +87,7 @@ def unexplained_variance(output: TrainStepOutput) -> float | None:
     x, x_hat = output.sae_in.float(), output.sae_out.float()
     error = (x - x_hat).square_().sum()
     variance = (x - x.mean(0)).square_().sum()
-    return _value(error) / _value(variance) if variance > 0 else None
+    return as_float(error) / as_float(variance) if variance > 0 else None
 
 
 @torch.no_grad()
@@ -106,7 +106,7 @@ def redundant_latents(codes: Float[Tensor, "n_rows d_sae"], n_latents: int = 512
     columns = columns - columns.mean(0)
     columns = columns / columns.norm(dim=0).clamp_min(1e-12)
     correlation = (columns.T @ columns).fill_diagonal_(0)
-    return _value((correlation.amax(1) > 0.9).float().mean())
+    return as_float((correlation.amax(1) > 0.9).float().mean())
 
 
 def term_measurements(
@@ -152,5 +152,6 @@ def _gradient_norm(loss: Tensor, weights: Tensor) -> float:
     return gradient.norm().item()
 
 
-def _value(number: object) -> float:
+def as_float(number: object) -> float:
+    """A number that may be a tensor of one element, with a gradient or without."""
     return number.item() if isinstance(number, Tensor) else float(number)  # pyright: ignore[reportArgumentType]

@@ -25,7 +25,7 @@ from csae_bench.saes.l0_controller import L0Controller
 from csae_bench.saes.losses import TermValue
 from csae_bench.saes.objective import ContrastiveStepOutput, ContrastiveTraining
 from csae_bench.saes.weighting import Measurement, weighting
-from csae_bench.training.log import unexplained_variance
+from csae_bench.training.log import as_float, unexplained_variance
 
 PATIENCE = 50
 """Steps that a term may be exactly 0, or without a gradient, before training stops."""
@@ -184,7 +184,7 @@ def _measurement(output: ContrastiveStepOutput, norms: Mapping[str, float]) -> M
     return Measurement(
         losses={name: term.value.item() for name, term in output.terms.items()},
         gradient_norms={name: norms[name] for name in output.terms if name in norms},
-        reconstruction_loss=float(output.losses["mse_loss"]),
+        reconstruction_loss=as_float(output.losses["mse_loss"]),
         reconstruction_norm=norms.get("mse_loss", 0.0),
         unexplained_variance=unexplained_variance(output),
     )
