@@ -90,7 +90,12 @@ def _step(name: str, d_sae: int) -> Callable[[bool], None]:
     stream = pair_stream(
         RunConfig.model_validate(
             {
-                "activations": {"kind": "generator", "d_in": D_IN, "pairs_in_buffer": ROWS // 2},
+                "activations": {
+                    "kind": "generator",
+                    "d_in": D_IN,
+                    "pairs_in_buffer": ROWS // 2,
+                    "batch_size_prompts": 1,  # or drawing rows would take more memory than a step
+                },
                 "training": {"batch_size": ROWS},
             }
         ),
