@@ -69,11 +69,12 @@ VARIANTS: dict[str, Variant] = {
         "mixture",
         [*_MIXTURE, *_AGREEMENT, *_seeing_paraphrases("cross_view", "push_up")],
     ),
-    "custom_sae": Variant("mixture", []),
+    "custom_sae": Variant("mixture", _MIXTURE),
     # both kinds of pairs in every stage, so that its rows are those of the other variants
     "full": Variant(
         "mixture",
         [
+            *_MIXTURE,
             "training.curriculum.1.pairs=[same_sequence, paraphrase]",
             "training.curriculum.1.strength={mixing: 0, cross_view: 0, push_up: 0}",
         ],
