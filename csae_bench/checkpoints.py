@@ -39,12 +39,13 @@ def ensure_checkpoint(
 ) -> None:
     """Trains or builds the subject's SAE, so that `subject.checkpoint/inference` is there.
 
-    Of two runs that want the same checkpoint the second waits for the first.
+    An SAE that came as a folder is left as it is, --force or not: nobody could make it again. Of
+    two runs that want the same checkpoint the second waits for the first.
 
     Raises:
         TrainingError, DataError, ModelError, UsageError: it could not be made.
     """
-    if subject.is_ready and not request.force:
+    if subject.training_hash is None or (subject.is_ready and not request.force):
         return
     if subject.of is not None:
         ensure_checkpoint(

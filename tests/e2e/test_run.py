@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,21 @@ def test_a_checkpoint_folder_is_evaluated_like_any_other_sae(
     theirs = _one(tmp_path, "core/*.json")
     assert theirs["eval_result_metrics"] == ours["eval_result_metrics"]
     assert theirs["sae_lens_id"].startswith(f"{checkpoint.name}-")
+
+
+def test_force_evaluates_a_checkpoint_folder_again_and_leaves_it_as_it_is(
+    finished: Path, csae_bench: CsaeBench, tmp_path: Path
+) -> None:
+    original = finished / _one(finished, "runs/*.json")["training"]["checkpoint"]
+    checkpoint = tmp_path / original.name
+    shutil.copytree(original, checkpoint)
+    before = {path: path.read_bytes() for path in checkpoint.rglob("*") if path.is_file()}
+    flags = ("--evals", "core", "--set", "evals.core.n_eval_reconstruction_batches=1",
+             "--set", "evals.core.n_eval_sparsity_variance_batches=1", "--force")  # fmt: skip
+    outcome = csae_bench("run", "--sae", checkpoint, "--results", tmp_path / "r", *flags)
+    assert outcome.exit_code == 0, outcome.stderr
+    after = {path: path.read_bytes() for path in checkpoint.rglob("*") if path.is_file()}
+    assert after == before
 
 
 def test_a_setting_without_effect_on_a_folder_is_refused(
