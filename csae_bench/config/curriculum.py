@@ -23,6 +23,7 @@ from csae_bench.loss_terms import LOSS_TERMS, TermSettings
 HELD_BY_ALL_STAGES = {
     "weight": "use strength, which multiplies it",
     "warm_up_steps": "it counts from the first step at which the term has a strength",
+    "pairs": "its running statistics are of these kinds; use the stage's own pairs",
     "latent_fraction": "which latents a term shapes holds for the whole training",
     "projection": "its head is trained from the first step to the last",
     "projection_width": "its head is trained from the first step to the last",

@@ -56,7 +56,7 @@ def test_where_nothing_changes_and_nothing_counts_there_is_no_plan() -> None:
 
 
 def test_without_a_curriculum_the_terms_make_one_stage() -> None:
-    config = load_config("custom_sae").config
+    config = load_config("custom_sae", sets=["training.curriculum=[]"]).config
     (plan,) = stage_plans(config)
     assert (plan.stage, plan.first_step, plan.n_steps) == ("all", 0, config.training.n_steps)
 
