@@ -1,0 +1,1 @@
+"""How well latents match labelled factors: arrays in, numbers out."""

@@ -1,0 +1,327 @@
+"""What every metric takes: codes of an SAE, dense or sparse, and labelled factors, both checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from scipy import sparse
+from typing_extensions import override
+
+from csae_bench.errors import DataError
+
+
+class MetricInputError(DataError, ValueError):
+    """Codes or factors that no metric can be computed from: not finite, empty, mismatched."""
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """Feature activations float64 [n, d_sae], stored sparse; zero means that a latent is silent.
+
+    `Codes.of` makes them from arrays and checks them; nothing else needs to.
+    """
+
+    csc: Any
+    """scipy csc_array float64 [n, d_sae] without explicit zeros, indices sorted."""
+
+    @classmethod
+    def of(cls, codes: Any) -> Codes:
+        """Codes from a numpy array, a scipy sparse matrix or a torch tensor, dense or sparse.
+
+        Raises:
+            MetricInputError: not numbers, not 2-D, no sample, no latent, NaN or infinite.
+        """
+        if isinstance(codes, Codes):
+            return codes
+        if type(codes).__module__.split(".")[0] == "torch":
+            codes = _from_torch(codes)
+        if not sparse.issparse(codes):
+            codes = _array(codes, "codes")
+        if codes.ndim != 2 or 0 in codes.shape:
+            raise MetricInputError(
+                f"codes have the shape {tuple(codes.shape)}; they must be [n, d_sae] with at "
+                "least one sample and one latent."
+            )
+        if codes.dtype.kind not in "biuf":
+            raise MetricInputError(f"codes are of dtype {codes.dtype}; they must be real numbers.")
+        csc = sparse.csc_array(codes, copy=sparse.issparse(codes))
+        with np.errstate(over="ignore"):
+            csc.data = csc.data.astype(np.float64)
+            csc.sum_duplicates()
+        _check_finite(csc)
+        csc.eliminate_zeros()
+        csc.sort_indices()
+        return cls(csc)
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return int(self.csc.shape[0])
+
+    @property
+    def d_sae(self) -> int:
+        """Number of latents."""
+        return int(self.csc.shape[1])
+
+    @cached_property
+    def csr(self) -> Any:
+        """The same as a scipy csr_array, by sample."""
+        return self.csc.tocsr()
+
+    @cached_property
+    def scaled(self) -> Any:
+        """csc_array with each latent divided by a power of two, its largest magnitude in [.5, 1).
+
+        Squares of codes of any magnitude stay finite, and no digit is lost: the metrics ignore
+        the scale of a latent.
+        """
+        _, exponents = np.frexp(self.largest)
+        per_entry = np.repeat(exponents, np.diff(self.csc.indptr))
+        data = np.ldexp(self.csc.data, -per_entry)
+        return sparse.csc_array((data, self.csc.indices, self.csc.indptr), shape=self.csc.shape)
+
+    @cached_property
+    def largest(self) -> Float[NDArray[Any], " d_sae"]:
+        """Each latent's largest magnitude; 0 for one that never fires."""
+        largest = np.zeros(self.d_sae)
+        fired = np.flatnonzero(np.diff(self.csc.indptr))
+        if len(fired):
+            largest[fired] = np.maximum.reduceat(np.abs(self.csc.data), self.csc.indptr[fired])
+        return largest
+
+    @cached_property
+    def firing_rates(self) -> Float[NDArray[Any], " d_sae"]:
+        """Share of the samples on which each latent is not zero."""
+        return np.diff(self.csc.indptr) / self.n
+
+    def samples(self, index: NDArray[Any]) -> Codes:
+        """The codes of some samples, by index (repeats allowed) or mask."""
+        chosen = self.csr[_rows(index, self.n)].tocsc()
+        chosen.sort_indices()
+        return Codes(chosen)
+
+    def latents(self, index: NDArray[Any]) -> Codes:
+        """The codes of some latents, by index or mask."""
+        index = np.asarray(index)
+        if (len(index) if index.dtype != np.bool_ else index.sum()) == 0:
+            raise MetricInputError("no latent is chosen; choose at least one.")
+        return Codes(self.csc[:, index])
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """Labelled ground truth: for each sample a value of each factor.
+
+    Raises:
+        MetricInputError: not 2-D, empty, a negative or nameless value, a repeated name.
+    """
+
+    values: Int[NDArray[Any], "n n_factors"]
+    """int64, indices into `value_names`."""
+    names: tuple[str, ...]
+    value_names: tuple[tuple[str, ...], ...]
+    """Names of each factor's values; a value need not occur."""
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or 0 in self.values.shape:
+            raise MetricInputError(
+                f"factors have the shape {self.values.shape}; they must be [n, n_factors] with at "
+                "least one sample and one factor."
+            )
+        if not len(self.names) == len(self.value_names) == self.values.shape[1]:
+            raise MetricInputError(
+                f"there are {self.values.shape[1]} factors, {len(self.names)} names and value "
+                f"names for {len(self.value_names)}; give one of each for every factor."
+            )
+        repeated = [name for name in self.names if self.names.count(name) > 1]
+        if repeated:
+            raise MetricInputError(
+                f"two factors are named '{repeated[0]}'; give each a name of its own."
+            )
+        for name, column, value_names in zip(
+            self.names, self.values.T, self.value_names, strict=True
+        ):
+            outside = np.flatnonzero((column < 0) | (column >= len(value_names)))
+            if len(outside):
+                raise MetricInputError(
+                    f"factor '{name}' has the value {column[outside[0]]} at sample {outside[0]}; "
+                    f"values must be 0 to {len(value_names) - 1}. Factors.of numbers any labels."
+                )
+
+    @classmethod
+    def of(cls, factors: Any, names: Sequence[str] | None = None) -> Factors:
+        """Factors from labels: an array [n, n_factors] or [n], or a mapping of name to labels [n].
+
+        Labels of any kind are numbered in sorted order, mixed ones by their text. Every sample
+        needs a label: NaN, None and the empty text count as missing.
+
+        Args:
+            names: of the factors, for an array; `factor_0`, `factor_1`, ... by default.
+
+        Raises:
+            MetricInputError: a missing label, no sample, columns of unequal length.
+        """
+        if isinstance(factors, Factors):
+            return factors
+        if isinstance(factors, Mapping):
+            columns = {str(name): _labels(labels, str(name)) for name, labels in factors.items()}
+        else:
+            columns = _columns(factors, names)
+        lengths = {name: len(column) for name, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise MetricInputError(
+                f"factors differ in length: {lengths}; give every factor one label a sample."
+            )
+        if not columns or not max(lengths.values()):
+            raise MetricInputError("there are no factors, or no samples; give at least one each.")
+        numbered = [_number(column, name) for name, column in columns.items()]
+        return cls(
+            values=np.stack([values for values, _ in numbered], axis=1),
+            names=tuple(columns),
+            value_names=tuple(value_names for _, value_names in numbered),
+        )
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return len(self.values)
+
+    @property
+    def n_factors(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def n_values(self) -> Int[NDArray[Any], " n_factors"]:
+        """Number of values of each factor."""
+        return np.array([len(names) for names in self.value_names])
+
+    @cached_property
+    def value_ptr(self) -> Int[NDArray[Any], " n_factors_plus_1"]:
+        """In a row of all values, factor k's stand at value_ptr[k] to value_ptr[k + 1] - 1."""
+        return np.concatenate([[0], np.cumsum(self.n_values)])
+
+    @cached_property
+    def value_counts(self) -> Int[NDArray[Any], " n_values_total"]:
+        """Number of samples with each value of each factor."""
+        return np.bincount(
+            (self.values + self.value_ptr[:-1]).ravel(), minlength=int(self.value_ptr[-1])
+        )
+
+    def one_hot(self, dtype: Any = np.int32) -> NDArray[Any]:
+        """[n, n_values_total]: 1 where a sample has a value, one 1 a factor in each row."""
+        one_hot = np.zeros((self.n, int(self.value_ptr[-1])), dtype)
+        one_hot[np.arange(self.n)[:, None], self.values + self.value_ptr[:-1]] = 1
+        return one_hot
+
+    def samples(self, index: NDArray[Any]) -> Factors:
+        """The factors of some samples, by index (repeats allowed) or mask; the values stay."""
+        return Factors(self.values[_rows(index, self.n)], self.names, self.value_names)
+
+    @override
+    def __repr__(self) -> str:
+        return f"Factors(n={self.n}, names={self.names})"
+
+
+def check_same_samples(codes: Codes, factors: Factors) -> None:
+    """Raises MetricInputError where codes and factors differ in their number of samples."""
+    if codes.n != factors.n:
+        raise MetricInputError(
+            f"there are codes of {codes.n} samples and factors of {factors.n}; give both for the "
+            "same samples, in the same order."
+        )
+
+
+def _from_torch(codes: Any) -> Any:
+    codes = codes.detach().cpu()
+    if str(codes.layout) == "torch.strided":
+        return (codes.float() if str(codes.dtype) == "torch.bfloat16" else codes).numpy()
+    if codes.ndim != 2:
+        return np.empty(tuple(codes.shape))
+    codes = codes.to_sparse_coo().coalesce()
+    values = _from_torch(codes.values())
+    return sparse.coo_array((values, tuple(codes.indices().numpy())), shape=tuple(codes.shape))
+
+
+def _array(values: Any, what: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+        return array.astype(np.float64) if array.dtype.kind == "O" else array
+    except (TypeError, ValueError) as error:
+        raise MetricInputError(
+            f"{what} are no array of numbers: {error}; give a rectangular array [n, d_sae]."
+        ) from error
+
+
+def _check_finite(csc: Any) -> None:
+    bad = np.flatnonzero(~np.isfinite(csc.data))
+    if not len(bad):
+        return
+    latents = np.searchsorted(csc.indptr, bad, side="right") - 1
+    first = np.lexsort((latents, csc.indices[bad]))[0]
+    raise MetricInputError(
+        f"codes have {len(bad)} values that are not finite, the first at sample "
+        f"{csc.indices[bad[first]]}, latent {latents[first]} ({csc.data[bad[first]]}); all must "
+        "be finite float64."
+    )
+
+
+def _rows(index: NDArray[Any], n: int) -> NDArray[np.int64]:
+    index = np.asarray(index)
+    rows = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
+    if not len(rows):
+        raise MetricInputError(f"none of {n} samples is chosen; choose at least one.")
+    return rows
+
+
+def _columns(factors: Any, names: Sequence[str] | None) -> dict[str, NDArray[Any]]:
+    try:
+        table = np.asarray(factors)
+    except ValueError as error:
+        raise MetricInputError(f"factors are no table [n, n_factors]: {error}.") from error
+    table = table[:, None] if table.ndim == 1 else table
+    if table.ndim != 2 or 0 in table.shape:
+        raise MetricInputError(
+            f"factors have the shape {table.shape}; they must be [n, n_factors] with at least one "
+            "sample and one factor."
+        )
+    names = [f"factor_{k}" for k in range(table.shape[1])] if names is None else list(names)
+    if len(names) != table.shape[1] or len(set(names)) < len(names):
+        raise MetricInputError(
+            f"the names are {names} for {table.shape[1]} factors; give one for each, all different."
+        )
+    return {name: _labels(column, name) for name, column in zip(names, table.T, strict=True)}
+
+
+def _labels(labels: Any, name: str) -> NDArray[Any]:
+    column = labels if isinstance(labels, np.ndarray) else np.array(list(labels))
+    if column.ndim != 1:
+        raise MetricInputError(
+            f"factor '{name}' has labels of shape {column.shape}; it must be one label a sample."
+        )
+    missing = [i for i, label in enumerate(column.tolist()) if _is_missing(label)]
+    if missing:
+        raise MetricInputError(
+            f"factor '{name}' has no label at sample {missing[0]}, and at {len(missing)} in all; "
+            "leave these samples out, or give the missing a label of its own."
+        )
+    return column
+
+
+def _is_missing(label: object) -> bool:
+    return label is None or label == "" or label != label  # NaN alone differs from itself
+
+
+def _number(column: NDArray[Any], name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    labels = column.astype(str) if column.dtype.kind == "O" else column
+    if labels.dtype.kind not in "biufUS":
+        raise MetricInputError(
+            f"factor '{name}' has labels of dtype {column.dtype}; give texts or numbers."
+        )
+    unique, values = np.unique(labels, return_inverse=True)
+    return values.astype(np.int64), tuple(str(label) for label in unique.tolist())
