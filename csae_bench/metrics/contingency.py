@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,21 +55,10 @@ class Counter:
         self.zero_rows = self.row_ptr[:-1] + binned.zero_bin
         per_latent = np.diff(binned.indptr)
         rows = np.repeat(self.row_ptr[:-1], per_latent) + binned.bins
-        self._per_latent = per_latent
-        self._indptr = binned.indptr
         shape = (int(self.row_ptr[-1]), binned.n)
         ones = np.ones(len(rows), np.int32)
+        self._add_up = _sum_over_bins(self.row_ptr).astype(np.int32)
         self._members: Any = sparse.csr_array((ones, (rows, binned.indices)), shape=shape)
-
-    @cached_property
-    def _fired(self) -> Any:
-        """[d_sae, n]: 1 where a latent is not zero."""
-        latents = np.repeat(np.arange(len(self.zero_rows)), np.diff(self.row_ptr))
-        rows = np.repeat(np.arange(self._members.shape[0]), np.diff(self._members.indptr))
-        return sparse.csr_array(
-            (self._members.data, (latents[rows], self._members.indices)),
-            shape=(len(self.zero_rows), self.n),
-        )
 
     def count(self, one_hot: NDArray[np.int32]) -> NDArray[np.int32]:
         """int32 [n_rows, n_values_total] for a one-hot table [n, n_values_total].
@@ -84,7 +72,7 @@ class Counter:
                 "a factor with so many values is no category: group its values."
             )
         counts = self._members @ one_hot
-        counts[self.zero_rows] += one_hot.sum(0, dtype=np.int32) - self._fired @ one_hot
+        counts[self.zero_rows] += one_hot.sum(0, dtype=np.int32) - self._add_up @ counts
         return counts
 
 
@@ -152,18 +140,28 @@ def _information(table: Contingency, *, with_values: bool) -> Information:
     of_indicators = of_values + n_log_n[n - table.value_counts]
     of_factors = np.add.reduceat(of_values, value_ptr[:-1])
     for first, last in _blocks(table.row_ptr, table.counts.shape[1]):
-        starts = table.row_ptr[first:last] - table.row_ptr[first]
-        counts = table.counts[table.row_ptr[first] : table.row_ptr[last]]
+        rows = slice(table.row_ptr[first], table.row_ptr[last])
+        add_up = _sum_over_bins(table.row_ptr[first : last + 1])
+        counts = table.counts[rows].astype(np.intp)  # numpy looks up by other integers far slower
         totals = counts[:, : value_ptr[1]].sum(1)
-        of_bins = np.add.reduceat(n_log_n[totals], starts)[:, None]
-        joint = np.add.reduceat(n_log_n[counts], starts, axis=0)
+        of_bins = (add_up @ n_log_n[totals])[:, None]
+        joint = add_up @ np.take(n_log_n, counts)
         summed = np.add.reduceat(joint, value_ptr[:-1], axis=1)
         factors[first:last] = np.log(n) + (summed - of_bins - of_factors) / n
         if with_values:
-            joint += np.add.reduceat(n_log_n[totals[:, None] - counts], starts, axis=0)
+            joint += add_up @ np.take(n_log_n, totals[:, None] - counts)
             values[first:last] = np.log(n) + (joint - of_bins - of_indicators) / n
     # sums of logarithms leave a rounding of some 1e-15 where there is no information
     return Information(_without_rounding(factors), _without_rounding(values))
+
+
+def _sum_over_bins(row_ptr: NDArray[np.int64]) -> Any:
+    """[n_latents, n_rows] that adds up each latent's rows; several times faster than reduceat."""
+    indptr = row_ptr - row_ptr[0]
+    n_rows = int(indptr[-1])
+    return sparse.csr_array(
+        (np.ones(n_rows), np.arange(n_rows), indptr), shape=(len(row_ptr) - 1, n_rows)
+    )
 
 
 def _without_rounding(information: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,6 +14,8 @@ from scipy import sparse
 from typing_extensions import override
 
 from csae_bench.errors import DataError
+
+T = TypeVar("T")
 
 
 class MetricInputError(DataError, ValueError):
@@ -99,6 +101,16 @@ class Codes:
     def firing_rates(self) -> Float[NDArray[Any], " d_sae"]:
         """Share of the samples on which each latent is not zero."""
         return np.diff(self.csc.indptr) / self.n
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """`make()`, called when it is first asked for: bins serve several metrics."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    @cached_property
+    def _made(self) -> dict[tuple[Any, ...], Any]:
+        return {}
 
     def samples(self, index: NDArray[Any]) -> Codes:
         """The codes of some samples, by index (repeats allowed) or mask."""

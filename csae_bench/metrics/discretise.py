@@ -72,24 +72,9 @@ def sparse_bins(codes: Any, n_quantiles: int = 4, max_values: int = MAX_VALUES) 
     codes = Codes.of(codes)
     if n_quantiles < 1:
         raise MetricInputError(f"n_quantiles is {n_quantiles}; it must be at least 1.")
-    csc = codes.csc
-    latents = np.repeat(np.arange(codes.d_sae), np.diff(csc.indptr))
-    order = np.lexsort((csc.data, latents))
-    values, latents = csc.data[order], latents[order]
-    is_first = np.ones(len(values), np.bool_)
-    is_first[1:] = (values[1:] != values[:-1]) | (latents[1:] != latents[:-1])
-    first = np.maximum.accumulate(np.where(is_first, np.arange(len(values)), 0))
-    starts = csc.indptr[latents]
-    distinct = np.cumsum(is_first) - 1
-    n_distinct = np.bincount(latents[is_first], minlength=codes.d_sae)
-    distinct -= (np.cumsum(n_distinct) - n_distinct)[latents]
-    # how many of the latent's non-zeros are smaller, as a share in Q steps
-    quantile = (first - starts).astype(np.int64) * n_quantiles // np.diff(csc.indptr)[latents]
-    ordered = np.where(n_distinct[latents] <= max_values, distinct, quantile)
-    bins = np.empty(len(values), np.int64)
-    bins[order] = 1 + ordered
-    n_bins = 1 + np.where(n_distinct <= max_values, n_distinct, n_quantiles)
-    return _without_empty(codes, bins, np.zeros(codes.d_sae, np.int64), n_bins)
+    return codes.once(
+        ("sparse_bins", n_quantiles, max_values), lambda: _sparse(codes, n_quantiles, max_values)
+    )
 
 
 def equal_width_bins(codes: Any, n_bins: int = 20) -> Binned:
@@ -107,6 +92,40 @@ def equal_width_bins(codes: Any, n_bins: int = 20) -> Binned:
     codes = Codes.of(codes)
     if n_bins < 1:
         raise MetricInputError(f"n_bins is {n_bins}; it must be at least 1.")
+    return codes.once(("equal_width_bins", n_bins), lambda: _of_equal_width(codes, n_bins))
+
+
+def _sparse(codes: Codes, n_quantiles: int, max_values: int) -> Binned:
+    csc = codes.csc
+    latents = np.repeat(np.arange(codes.d_sae), np.diff(csc.indptr))
+    order = _by_latent_and_value(latents, csc.data)
+    values, latents = csc.data[order], latents[order]
+    is_first = np.ones(len(values), np.bool_)
+    is_first[1:] = (values[1:] != values[:-1]) | (latents[1:] != latents[:-1])
+    first = np.maximum.accumulate(np.where(is_first, np.arange(len(values)), 0))
+    distinct = np.cumsum(is_first) - 1
+    n_distinct = np.bincount(latents[is_first], minlength=codes.d_sae)
+    distinct -= (np.cumsum(n_distinct) - n_distinct)[latents]
+    # how many of the latent's non-zeros are smaller, as a share in Q steps
+    n_smaller = (first - csc.indptr[latents]).astype(np.int64)
+    quantile = n_smaller * n_quantiles // np.diff(csc.indptr)[latents]
+    has_few = n_distinct <= max_values
+    bins = np.empty(len(values), np.int64)
+    bins[order] = 1 + np.where(has_few[latents], distinct, quantile)
+    n_bins = 1 + np.where(has_few, n_distinct, n_quantiles)
+    return _without_empty(codes, bins, np.zeros(codes.d_sae, np.int64), n_bins)
+
+
+def _by_latent_and_value(
+    latents: NDArray[np.int64], values: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """The order of a lexsort, equal codes in any order, in a third of its time."""
+    rank = np.empty(len(values), np.int64)
+    rank[np.argsort(values)] = np.arange(len(values))
+    return np.argsort(latents * len(values) + rank)
+
+
+def _of_equal_width(codes: Codes, n_bins: int) -> Binned:
     scaled = codes.scaled
     low, high = _range(scaled, codes.n)
     step = (high - low) / n_bins

@@ -1,0 +1,212 @@
+"""Mutual information gap: classic, by value for sparse codes, and by latent (MIG-sup).
+
+Classic MIG is about 0 on an ideal SAE, whose latents share a factor's values among them. Read it
+beside `value_mig`, in which they do not compete, and never alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from csae_bench.metrics.contingency import contingency, factor_entropies, information
+from csae_bench.metrics.contingency import mutual_information as mutual_information_of
+from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.discretise import MAX_VALUES, equal_width_bins, sparse_bins
+from csae_bench.metrics.gaps import (
+    factor_gaps,
+    mean_activations,
+    mean_by_factor,
+    sup_gaps,
+    value_gaps,
+)
+from csae_bench.metrics.score import (
+    Score,
+    no_score,
+    none_if_nan,
+    score_fields,
+    varies,
+    why_no_latent_varies,
+)
+
+N_BINS = 20
+N_QUANTILES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigScore(Score):
+    """`mig` with the latents that it rests on."""
+
+    best_latents: dict[str, int | None]
+    """The most informative latent for each factor, the first of equals."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueMigScore(Score):
+    """`value_mig` with its parts by value."""
+
+    by_value: dict[str, dict[str, float | None]]
+    """Factor -> value -> gap; None for a value that no sample or every one has."""
+    best_latents: dict[str, dict[str, int | None]]
+    """Factor -> value -> the most informative latent, the first of equals."""
+    best_information: dict[str, dict[str, float | None]]
+    """Factor -> value -> that latent's information in units of the value's entropy."""
+
+
+def mig(codes: Any, factors: Any, *, n_bins: int = N_BINS) -> MigScore:
+    """Gap between the two most informative latents, averaged over factors.
+
+    In units of factor entropy: 0 (entangled, or shared among latents) to 1 (one latent per
+    factor). Codes in 20 bins of equal width, as in disentanglement_lib; factors with one value are
+    left out. Biased upward with many latents: see `nulls.permutation_null`.
+    Chen et al. 2018, arXiv:1802.04942, eq. 6.
+
+    Args:
+        codes: [n, d_sae], dense or sparse; see `Codes.of`.
+        factors: labels [n, n_factors]; see `Factors.of`.
+
+    Raises:
+        MetricInputError: malformed or mismatched input.
+    """
+    codes, factors = _checked(codes, factors)
+    settings = {"binning": "equal_width", "n_bins": n_bins}
+    why = why_no_latent_varies(codes)
+    if codes.d_sae == 1:
+        why = "there is one latent, which has no runner-up"
+    if why:
+        nothing = dict.fromkeys(factors.names)
+        return MigScore(**no_score(factors, why), settings=settings, best_latents=nothing)
+    table = contingency(equal_width_bins(codes, n_bins), factors)
+    found = factor_gaps(mutual_information_of(table), factor_entropies(table))
+    return MigScore(
+        **score_fields(factors, found.gaps),
+        settings=settings,
+        best_latents={
+            name: None if np.isnan(gap) else int(latent)
+            for name, gap, latent in zip(factors.names, found.gaps, found.best, strict=True)
+        },
+    )
+
+
+def value_mig(codes: Any, factors: Any, *, n_quantiles: int = N_QUANTILES) -> ValueMigScore:
+    """Gap between the two latents that best detect a factor's value, siblings left out.
+
+    Each value one against the rest, in units of that indicator's entropy; the mean over a
+    factor's values, then over factors: 0 to 1 (each value has a latent of its own, or each factor
+    one that tells its values apart). Siblings, latents for other values of the same factor, do not
+    compete; duplicates do. On sparse bins: a zero bin and quantiles of the non-zeros.
+    Biased upward with many latents: see `nulls.permutation_null`. After Chen et al. 2018,
+    arXiv:1802.04942, eq. 6, with the competitor as in `gaps.value_gaps`.
+
+    Args:
+        codes: [n, d_sae], dense or sparse; see `Codes.of`.
+        factors: labels [n, n_factors]; see `Factors.of`.
+        n_quantiles: bins of a latent's non-zeros; see `sparse_bins`.
+
+    Raises:
+        MetricInputError: malformed or mismatched input.
+    """
+    codes, factors = _checked(codes, factors)
+    settings = _sparse_settings(n_quantiles)
+    why = why_no_latent_varies(codes)
+    if why:
+        nothing = _by_value(factors, np.full(int(factors.value_ptr[-1]), np.nan))
+        return ValueMigScore(
+            **no_score(factors, why),
+            settings=settings,
+            by_value=nothing,
+            best_latents={name: dict.fromkeys(values) for name, values in nothing.items()},
+            best_information=nothing,
+        )
+    table = contingency(sparse_bins(codes, n_quantiles), factors)
+    found = value_gaps(information(table), table, mean_activations(codes, factors))
+    latents = _by_value(factors, np.where(np.isnan(found.gaps), np.nan, found.best))
+    return ValueMigScore(
+        **score_fields(factors, mean_by_factor(found.gaps, factors.value_ptr)),
+        settings=settings,
+        by_value=_by_value(factors, found.gaps),
+        best_latents={
+            name: {value: None if j is None else int(j) for value, j in of_values.items()}
+            for name, of_values in latents.items()
+        },
+        best_information=_by_value(factors, found.highest),
+    )
+
+
+def mig_sup(codes: Any, factors: Any, *, n_quantiles: int = N_QUANTILES) -> Score:
+    """Gap between a latent's two most informative factors, averaged over latents.
+
+    Each factor's information in units of its entropy: 0 (latents mix factors, or know nothing) to
+    1 (each latent knows one factor, wholly). Latents that never vary are left out. A factor's
+    value is the mean over the latents that know most of it, None where there are none. On sparse
+    bins. Li et al. 2020, arXiv:2002.10549, eq. 9.
+
+    Args:
+        codes: [n, d_sae], dense or sparse; see `Codes.of`.
+        factors: labels [n, n_factors]; see `Factors.of`.
+        n_quantiles: bins of a latent's non-zeros; see `sparse_bins`.
+
+    Raises:
+        MetricInputError: malformed or mismatched input.
+    """
+    codes, factors = _checked(codes, factors)
+    settings = _sparse_settings(n_quantiles)
+    table = contingency(sparse_bins(codes, n_quantiles), factors)
+    entropies = factor_entropies(table)
+    why = why_no_latent_varies(codes)
+    if np.count_nonzero(entropies) < 2:
+        why = "fewer than two factors have more than one value"
+    if why:
+        return Score(**no_score(factors, why), settings=settings)
+    found = sup_gaps(mutual_information_of(table)[varies(codes)], entropies)
+    fields = score_fields(
+        factors,
+        found.by_factor,
+        {
+            name: f"no latent knows more of factor '{name}' than of any other"
+            for name, entropy in zip(factors.names, entropies, strict=True)
+            if entropy > 0
+        },
+        value=float(found.gaps.mean()),
+    )
+    return Score(**fields, settings=settings)
+
+
+def binning_sensitivity(
+    codes: Any, factors: Any, *, n_quantiles: Sequence[int] = (1, 4, 8)
+) -> dict[str, dict[int, float | None]]:
+    """`value_mig` and `mig_sup` at several numbers of quantile bins: name -> Q -> value."""
+    codes, factors = _checked(codes, factors)
+    return {
+        metric.__name__: {q: metric(codes, factors, n_quantiles=q).value for q in n_quantiles}
+        for metric in (value_mig, mig_sup)
+    }
+
+
+def _checked(codes: Any, factors: Any) -> tuple[Codes, Factors]:
+    codes, factors = Codes.of(codes), Factors.of(factors)
+    check_same_samples(codes, factors)
+    return codes, factors
+
+
+def _sparse_settings(n_quantiles: int) -> dict[str, Any]:
+    return {"binning": "sparse", "n_quantiles": n_quantiles, "max_values": MAX_VALUES}
+
+
+def _by_value(factors: Factors, values: Any) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {
+            value_name: none_if_nan(value)
+            for value_name, value in zip(value_names, values[first:last], strict=True)
+        }
+        for name, value_names, first, last in zip(
+            factors.names,
+            factors.value_names,
+            factors.value_ptr[:-1],
+            factors.value_ptr[1:],
+            strict=True,
+        )
+    }

@@ -1,0 +1,114 @@
+"""The information scores again and again, with permuted or weighted samples, on bins made once."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csae_bench.metrics.contingency import (
+    Contingency,
+    Counter,
+    factor_entropies,
+    information,
+    mutual_information,
+)
+from csae_bench.metrics.data import Codes, Factors
+from csae_bench.metrics.discretise import equal_width_bins, sparse_bins
+from csae_bench.metrics.gaps import (
+    factor_gaps,
+    mean_by_factor,
+    means_from_sums,
+    sup_gaps,
+    value_gaps,
+)
+from csae_bench.metrics.score import varies
+
+SCORES = ("maximum", "mig", "value_mig", "mig_sup")
+
+
+class Tables(NamedTuple):
+    """What the scores are made of; the sum over clusters of samples is that of all of them."""
+
+    sparse: NDArray[np.int32]
+    """Counts of the sparse bins, as in `Contingency`."""
+    equal_width: NDArray[np.int32]
+    sums: NDArray[np.float64]
+    """Sums of the codes [d_sae, n_values_total], in units of `codes.scaled`."""
+    value_counts: NDArray[np.int64]
+
+
+class Resampled:
+    """Codes in bins of both kinds, ready to be counted against any table of their factors.
+
+    Args:
+        sup_latents: mask [d_sae] of the latents that `mig_sup` is the mean over; those that vary
+            by default.
+    """
+
+    def __init__(
+        self,
+        codes: Codes,
+        factors: Factors,
+        *,
+        n_quantiles: int,
+        n_bins: int,
+        sup_latents: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.value_ptr = factors.value_ptr
+        self._sparse = Counter(sparse_bins(codes, n_quantiles))
+        self._equal_width = Counter(equal_width_bins(codes, n_bins))
+        self._by_latent: Any = codes.scaled.T
+        alive = varies(codes)
+        self._sup_latents = alive if sup_latents is None else alive & sup_latents
+        self._any_varies = bool(alive.any())
+
+    def tables(self, one_hot: NDArray[np.int32]) -> Tables:
+        """The counts and sums for a table of factors.
+
+        Args:
+            one_hot: [n, n_values_total], permuted, or its rows times whole weights.
+        """
+        return Tables(
+            sparse=self._sparse.count(one_hot),
+            equal_width=self._equal_width.count(one_hot),
+            sums=self._by_latent @ one_hot.astype(np.float64),
+            value_counts=one_hot.sum(0, dtype=np.int64),
+        )
+
+    def statistics(self, tables: Tables) -> dict[str, NDArray[np.float64]]:
+        """Name -> [n_factors + 1], each factor's value and then the score; NaN where undefined."""
+        if not self._any_varies:
+            return {name: np.full(len(self.value_ptr), np.nan) for name in SCORES}
+        counts = tables.value_counts
+        table = Contingency(tables.sparse, self._sparse.row_ptr, self.value_ptr, counts)
+        found = information(table)
+        entropies = factor_entropies(table)
+        by_value = value_gaps(found, table, means_from_sums(tables.sums, counts))
+        classic = Contingency(tables.equal_width, self._equal_width.row_ptr, self.value_ptr, counts)
+        return {
+            "maximum": _with_mean(factor_gaps(found.factors, entropies).highest),
+            "mig": _with_mean(self._mig(classic)),
+            "value_mig": _with_mean(mean_by_factor(by_value.gaps, self.value_ptr)),
+            "mig_sup": self._mig_sup(found.factors, entropies),
+        }
+
+    def _mig(self, table: Contingency) -> NDArray[np.float64]:
+        if len(table.row_ptr) == 2:  # one latent has no runner-up
+            return np.full(len(self.value_ptr) - 1, np.nan)
+        return factor_gaps(mutual_information(table), factor_entropies(table)).gaps
+
+    def _mig_sup(
+        self, found: NDArray[np.float64], entropies: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        n_factors = len(entropies)
+        if np.count_nonzero(entropies) < 2 or not self._sup_latents.any():
+            return np.full(n_factors + 1, np.nan)
+        sup = sup_gaps(found[self._sup_latents], entropies)
+        return np.append(sup.by_factor, sup.gaps.mean())
+
+
+def _with_mean(by_factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    defined = by_factor[~np.isnan(by_factor)]
+    return np.append(by_factor, defined.mean() if len(defined) else np.nan)

@@ -1,0 +1,89 @@
+"""What a metric returns: a number or the reason why there is none, as a whole and by factor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csae_bench.metrics.data import Codes, Factors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A metric's value; None, with a reason, where it is undefined."""
+
+    value: float | None
+    reason: str | None
+    """Why `value` is None."""
+    by_factor: dict[str, float | None]
+    reason_by_factor: dict[str, str]
+    """Why a factor's value is None, for those whose is; they are left out of `value`."""
+    settings: dict[str, Any]
+
+
+def no_score(factors: Factors, reason: str) -> dict[str, Any]:
+    """The fields of a Score that is undefined for every factor, but its settings."""
+    return {
+        "value": None,
+        "reason": reason,
+        "by_factor": dict.fromkeys(factors.names),
+        "reason_by_factor": dict.fromkeys(factors.names, reason),
+    }
+
+
+def score_fields(
+    factors: Factors,
+    by_factor: NDArray[np.float64],
+    why: Mapping[str, str] | None = None,
+    value: float | None = None,
+) -> dict[str, Any]:
+    """The fields of a Score, its parts [n_factors] None where they are NaN.
+
+    Args:
+        why: reasons by factor; that it has one value, for the others.
+        value: the score where it is not the mean of its parts.
+    """
+    reasons = {
+        name: (why or {}).get(name, f"factor '{name}' has one value in these samples")
+        for name, part in zip(factors.names, by_factor, strict=True)
+        if np.isnan(part)
+    }
+    defined = by_factor[~np.isnan(by_factor)]
+    if value is None and len(defined):
+        value = float(defined.mean())
+    return {
+        "value": value,
+        "reason": None if value is not None else "; ".join(dict.fromkeys(reasons.values())),
+        "by_factor": {
+            name: none_if_nan(part) for name, part in zip(factors.names, by_factor, strict=True)
+        },
+        "reason_by_factor": reasons,
+    }
+
+
+def none_if_nan(value: float) -> float | None:
+    """A float for JSON: None where it is undefined."""
+    return None if np.isnan(value) else float(value)
+
+
+def why_no_latent_varies(codes: Codes) -> str | None:
+    """The reason for no score where every latent is constant, as in a dead SAE; else None."""
+    return None if varies(codes).any() else "no latent varies over the samples"
+
+
+def varies(codes: Codes) -> NDArray[np.bool_]:
+    """[d_sae]: whether a latent takes more than one value."""
+    csc = codes.csc
+    counts = np.diff(csc.indptr)
+    some = (counts > 0) & (counts < codes.n)
+    full = np.flatnonzero(counts == codes.n)
+    if len(full):
+        starts = csc.indptr[full]
+        entries = (starts[:, None] + np.arange(codes.n)).ravel()
+        values = csc.data[entries].reshape(len(full), codes.n)
+        some[full] = (values != values[:, :1]).any(1)
+    return some
