@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
     from csae_bench.config import ResolvedConfig
+    from csae_bench.factors import Pooling, Split
+    from csae_bench.factors.encoding import FactorCodes
 
 ENTRY_POINT_GROUP = "csae_bench.evals"
 
@@ -71,10 +73,43 @@ class EvalContext:
     """Loads a model by name, once per run."""
     progress: bool = False
     """Whether to show progress on stderr."""
+    encoded: dict[tuple[Any, ...], FactorCodes] = field(default_factory=dict)
+    """Codes of factor datasets that were encoded already; shared by the evals of one SAE."""
 
     def model(self) -> HookedTransformer:
         """The language model, loaded at the first call."""
         return self.load_model(self.model_name)
+
+    def codes_and_factors(
+        self,
+        dataset: str = "embedded",
+        *,
+        split: Split = "reserved",
+        seed: int = 0,
+        pooling: Pooling | None = None,
+    ) -> FactorCodes:
+        """The SAE's codes of a factor dataset with its factors, encoded once per run.
+
+        The model does not run for a dataset of activations. See `factors.open_factors` and
+        `factors.encoding.codes_of_prompts`, for errors too.
+
+        Args:
+            dataset: a name of `csae-bench list factors`, a .csv or .jsonl file, or the folder of a
+                synthetic model.
+            seed: of what the dataset draws at random.
+            pooling: none: the dataset's own.
+        """
+        from csae_bench.factors import open_factors
+        from csae_bench.factors.encoding import codes_of_prompts
+
+        key = (dataset, split, seed, pooling, self.model_name, self.hook_name)
+        if key not in self.encoded:
+            found = open_factors(dataset, split=split, seed=seed)
+            model = self.model() if found.prompts else None
+            self.encoded[key] = codes_of_prompts(
+                self.sae, model, found, self.hook_name, pooling=pooling
+            )
+        return self.encoded[key]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from csae_bench.config.loading import config_folder, config_names
 from csae_bench.errors import UnknownNameError
 from csae_bench.evals import discover, get_eval
+from csae_bench.factors import factor_names, get_factors
 from csae_bench.models import model_names
 
 
@@ -35,6 +36,10 @@ def _models() -> dict[str, str]:
     return dict.fromkeys(model_names(), "")
 
 
+def _factors() -> dict[str, str]:
+    return {name: get_factors(name).summary for name in factor_names()}
+
+
 def _first_comment(name: str) -> str:
     """The first line of a configuration's leading comment."""
     text = (config_folder() / f"{name}.yaml").read_text(encoding="utf-8")
@@ -46,4 +51,5 @@ _KINDS: dict[str, Callable[[], dict[str, str]]] = {
     "evals": _evals,
     "saes": _saes,
     "models": _models,
+    "factors": _factors,
 }

@@ -1,0 +1,35 @@
+"""Factor datasets: prompts, or activations, whose ground-truth factors are known.
+
+`open_factors` finds one by name or path. Each named one is a module of `datasets/`; importing this
+imports neither them nor torch. What an SAE makes of a dataset is in `encoding`.
+"""
+
+from csae_bench.factors.dataset import (
+    POOLINGS,
+    FactorDataset,
+    Pooling,
+    Split,
+    TrueFeatures,
+)
+from csae_bench.factors.opening import factor_fingerprint, factor_status, open_factors
+from csae_bench.factors.registry import (
+    FactorDatasetSpec,
+    factor_names,
+    get_factors,
+    register_factors,
+)
+
+__all__ = [
+    "POOLINGS",
+    "FactorDataset",
+    "FactorDatasetSpec",
+    "Pooling",
+    "Split",
+    "TrueFeatures",
+    "factor_fingerprint",
+    "factor_names",
+    "factor_status",
+    "get_factors",
+    "open_factors",
+    "register_factors",
+]

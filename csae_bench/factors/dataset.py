@@ -1,0 +1,185 @@
+"""FactorDataset: inputs whose ground-truth factors are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+from numpy.typing import NDArray
+
+from csae_bench.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from csae_bench.metrics.data import Factors
+
+Pooling = Literal["mean", "max", "last", "marked"]
+"""How the codes of a prompt's tokens become one row: their mean or maximum over the tokens, the
+codes of the last token, or those of the token at the prompt's mark. Special tokens never count."""
+
+Split = Literal["train", "reserved"]
+"""`train`: what may be looked at to make or choose something. `reserved`: other templates and
+words beside, for scoring."""
+
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrueFeatures:
+    """The features that a synthetic world's activations are made of."""
+
+    values: Float[NDArray[Any], "n n_features"]
+    """Activation of each feature in each sample; 0 where it is silent."""
+    directions: Float[NDArray[Any], "n_features d_in"]
+    """What a feature adds to the activations at value 1."""
+    bias: Float[NDArray[Any], " d_in"]
+    """What all activations have in common."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorDataset:
+    """Prompts, or activations of a synthetic world, and the value of every factor in each.
+
+    Raises:
+        DataError: lengths differ, a value is out of its factor's range, names recur, or there are
+            both prompts and activations, or neither.
+    """
+
+    name: str
+    factors: Int64[NDArray[Any], "n n_factors"]
+    """Indices into `value_names`, one column a factor."""
+    names: tuple[str, ...]
+    """Factor names, in the order of the columns of `factors`."""
+    value_names: tuple[tuple[str, ...], ...]
+    """Names of each factor's values."""
+    frames: tuple[str, ...]
+    """Template of each sample: the cluster of a bootstrap."""
+    split: Split | Literal["all"]
+    """`all`: the data does not distinguish."""
+    prompts: tuple[str, ...] = ()
+    """Texts for a language model; empty where there are `acts`."""
+    acts: Float[NDArray[Any], "n d_in"] | None = None
+    """Activations to be encoded as they are; none where there are `prompts`."""
+    features: TrueFeatures | None = None
+    """The true features behind `acts`, where they are known."""
+    pooling: Pooling = "mean"
+    """How the codes of a prompt's tokens become one row."""
+    marks: tuple[int, ...] | None = None
+    """For each prompt the index of a character; the token that holds it is the marked one."""
+    parents: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Child factor -> parent factor. Each value of the child has one of the parent; of features,
+    whose value 0 is silence, a child is not silent where its parent is."""
+
+    def __post_init__(self) -> None:
+        problem = (
+            self._problem_of_inputs() or self._problem_of_table() or self._problem_of_parents()
+        )
+        if problem:
+            raise DataError(f"factor dataset '{self.name}': {problem}")
+
+    @property
+    def n(self) -> int:
+        """Samples."""
+        return len(self.factors)
+
+    @property
+    def n_factors(self) -> int:
+        """Columns of the factor table."""
+        return len(self.names)
+
+    @property
+    def table(self) -> Factors:
+        """The factor table as metrics take it."""
+        from csae_bench.metrics.data import Factors
+
+        return Factors(self.factors, self.names, self.value_names)
+
+    def column(self, factor: str) -> Int64[NDArray[Any], " n"]:
+        """The values of one factor.
+
+        Raises:
+            DataError: there is no such factor.
+        """
+        if factor not in self.names:
+            raise DataError(
+                f"factor dataset '{self.name}': there is no factor '{factor}'."
+                f"{did_you_mean(factor, self.names)} Available: {', '.join(self.names)}."
+            )
+        return self.factors[:, self.names.index(factor)]
+
+    def has_value(self, factor: str, value: str) -> Bool[NDArray[Any], " n"]:
+        """Where `factor` has the value of this name.
+
+        Raises:
+            DataError: there is no such factor, or it has no such value.
+        """
+        column = self.column(factor)
+        values = self.value_names[self.names.index(factor)]
+        if value not in values:
+            raise DataError(
+                f"factor dataset '{self.name}': '{factor}' has no value '{value}'."
+                f"{did_you_mean(value, values)} Available: {', '.join(values)}."
+            )
+        return column == values.index(value)
+
+    def _problem_of_inputs(self) -> str | None:
+        if bool(self.prompts) == (self.acts is not None):
+            return "it must have either prompts or activations."
+        n = len(self.prompts) if self.acts is None else len(self.acts)
+        if not n:
+            return "it has no samples; it must have at least one."
+        lengths = {"factors": len(self.factors), "frames": len(self.frames)}
+        if self.marks is not None:
+            lengths["marks"] = len(self.marks)
+        if self.features is not None:
+            lengths["features"] = len(self.features.values)
+        for what, length in lengths.items():
+            if length != n:
+                return f"{what} has {length} rows for {n} samples; they must be as many."
+        return self._problem_of_pooling()
+
+    def _problem_of_pooling(self) -> str | None:
+        if self.pooling not in POOLINGS:
+            return f"pooling is '{self.pooling}'; it must be one of {', '.join(POOLINGS)}."
+        if self.pooling == "marked" and self.marks is None:
+            return "pooling is 'marked', and no prompt has a mark."
+        for number, (prompt, mark) in enumerate(zip(self.prompts, self.marks or (), strict=False)):
+            if not 0 <= mark < len(prompt):
+                return f"the mark of prompt {number} is {mark}; it must be 0 to {len(prompt) - 1}."
+        return None
+
+    def _problem_of_table(self) -> str | None:
+        if self.factors.ndim != 2 or self.factors.shape[1] != len(self.names):
+            return f"factors has shape {list(self.factors.shape)} for {len(self.names)} names."
+        if len(self.value_names) != len(self.names):
+            return f"value_names has {len(self.value_names)} entries for {len(self.names)} factors."
+        if not self.names:
+            return "it has no factors; it must have at least one."
+        if len(set(self.names)) < len(self.names):
+            return f"two factors have one name: {', '.join(self.names)}."
+        for name, values, column in zip(self.names, self.value_names, self.factors.T, strict=True):
+            if len(set(values)) < len(values):
+                return f"two values of '{name}' have one name: {', '.join(values)}."
+            for value in (int(column.min()), int(column.max())):
+                if not 0 <= value < len(values):
+                    return f"'{name}' has the value {value}; it must be 0 to {len(values) - 1}."
+        return None
+
+    def _problem_of_parents(self) -> str | None:
+        for child, parent in self.parents.items():
+            for name in (child, parent):
+                if name not in self.names:
+                    return f"parents names '{name}', which is no factor of it."
+            of_child, of_parent = self.column(child), self.column(parent)
+            pairs = np.unique(np.stack([of_child, of_parent]), axis=1)
+            # children of a synthetic world fire only with their parents, but may be silent
+            if len(np.unique(pairs[0])) < pairs.shape[1] and not _fires_within(of_child, of_parent):
+                return f"a value of '{child}' occurs with several values of its parent '{parent}'."
+        return None
+
+
+def _fires_within(child: Int64[NDArray[Any], " n"], parent: Int64[NDArray[Any], " n"]) -> bool:
+    """Whether a child that is on (not 0) has a parent that is on."""
+    return bool(np.all(parent[child != 0] != 0))

@@ -1,0 +1,224 @@
+"""What an SAE makes of a factor dataset: one pooled row of codes for each prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from csae_bench.errors import DataError, EvalError
+from csae_bench.factors.dataset import POOLINGS, FactorDataset, Pooling
+from csae_bench.factors.tokens import read_prompts
+from csae_bench.pairs import activations_at
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
+    from transformer_lens import HookedTransformer
+
+    from csae_bench.metrics.data import Factors
+
+MAX_DENSE_CODES = 2**24
+"""Codes that are in memory at once before they are pooled: 64 MiB in float32."""
+
+
+class TopPrompt(NamedTuple):
+    """A prompt that a latent is active in."""
+
+    row: int
+    """Its row in the codes and the factor table."""
+    value: float
+    """The latent's pooled code."""
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FactorCodes:
+    """Codes of a factor dataset, a row for each prompt."""
+
+    codes: Any
+    """scipy csr_array float32 [n, d_sae], without explicit zeros."""
+    dataset: FactorDataset
+    """The factors, in the order of the rows."""
+    pooling: Pooling
+    n_tokens: Int64[NDArray[Any], " n"]
+    """Tokens that each row was pooled from; 1 for activations that are encoded as they are."""
+    n_truncated: int
+    """Prompts longer than the context, of which only the beginning was read."""
+
+    @property
+    def factors(self) -> Factors:
+        """The factor table as metrics take it."""
+        return self.dataset.table
+
+    def top_prompts(self, latent: int, n: int = 10) -> tuple[TopPrompt, ...]:
+        """The prompts with the largest codes of a latent, at most `n`; none where it is silent.
+
+        Of equal codes the earlier prompt comes first. For activations the text is the frame.
+        """
+        if not 0 <= latent < self.codes.shape[1]:
+            raise IndexError(f"latent is {latent}; it must be 0 to {self.codes.shape[1] - 1}.")
+        column = self._by_latent[:, [latent]].tocoo()
+        texts = self.dataset.prompts or self.dataset.frames
+        order = np.lexsort((column.row, -column.data))[:n]
+        return tuple(
+            TopPrompt(int(column.row[i]), float(column.data[i]), texts[int(column.row[i])])
+            for i in order
+        )
+
+    @cached_property
+    def _by_latent(self) -> Any:
+        return self.codes.tocsc()
+
+
+def codes_of_prompts(
+    sae: SAE[Any],
+    model: HookedTransformer | None,
+    dataset: FactorDataset,
+    hook_name: str | None,
+    *,
+    pooling: Pooling | None = None,
+    batch_size_prompts: int = 64,
+    context_size: int | None = None,
+) -> FactorCodes:
+    """Codes of every prompt, pooled over its tokens; special tokens are left out.
+
+    Each prompt is read once, from `<bos>` on, by the layers up to the hook; prompts of like length
+    share a batch. A dataset of activations is encoded as it is, and needs no model. Memory beyond
+    the model's is `MAX_DENSE_CODES`, a batch's pooled codes, and the sparse result.
+
+    Args:
+        pooling: none: the dataset's own.
+        context_size: tokens of a prompt that are read, `<bos>` included; none: the model's context.
+
+    Raises:
+        DataError: a prompt has no token to pool, its marked token is beyond the context, or the
+            width of the activations is not the SAE's.
+        EvalError: a code is NaN or infinite.
+        ModelError: the model has no such hook, or its tokenizer cannot find a marked token.
+    """
+    pooling = dataset.pooling if pooling is None else pooling
+    if pooling not in POOLINGS:
+        raise DataError(f"pooling is '{pooling}'; it must be one of {', '.join(POOLINGS)}.")
+    if dataset.acts is not None:
+        return _codes_of_acts(sae, dataset, pooling)
+    if model is None or hook_name is None:
+        raise DataError(f"factor dataset '{dataset.name}' has prompts; it needs a language model.")
+    if pooling == "marked" and dataset.marks is None:
+        raise DataError(
+            f"factor dataset '{dataset.name}': pooling is 'marked', and no prompt has a mark."
+        )
+    read = read_prompts(model, dataset, pooling, context_size or int(model.cfg.n_ctx))
+    activations = activations_at(model, hook_name, device=sae.device)
+    d_head = _d_head(sae, model)
+    order = np.argsort([len(tokens) for tokens in read.tokens], kind="stable")
+    blocks: list[Any] = []
+    with torch.no_grad():
+        for start in range(0, len(order), batch_size_prompts):
+            chosen = order[start : start + batch_size_prompts].tolist()
+            tokens = pad_sequence([read.tokens[i] for i in chosen], batch_first=True)
+            pooled_from = pad_sequence([read.is_pooled[i] for i in chosen], batch_first=True)
+            acts = activations(tokens)
+            prompt, position = torch.nonzero(pooled_from.to(acts.device), as_tuple=True)
+            rows = acts[prompt, position]
+            rows = rows.unflatten(1, (-1, d_head)) if d_head else rows
+            blocks.append(_pooled(sae, rows, prompt, len(chosen), pooling))
+            _check_finite(blocks[-1], chosen, dataset)
+    codes = _in_order(blocks, order)
+    return FactorCodes(
+        codes=codes,
+        dataset=dataset,
+        pooling=pooling,
+        n_tokens=np.array([int(used.sum()) for used in read.is_pooled], dtype=np.int64),
+        n_truncated=read.n_truncated,
+    )
+
+
+def _in_order(blocks: list[Any], order: NDArray[Any]) -> Any:
+    stacked: Any = sparse.vstack(blocks, format="csr")
+    return stacked[np.argsort(order)]
+
+
+def _codes_of_acts(sae: SAE[Any], dataset: FactorDataset, pooling: Pooling) -> FactorCodes:
+    assert dataset.acts is not None
+    n, d_in = dataset.acts.shape
+    if d_in != sae.cfg.d_in:
+        raise DataError(
+            f"factor dataset '{dataset.name}' has activations of width {d_in}; the SAE takes "
+            f"{sae.cfg.d_in}."
+        )
+    acts = torch.from_numpy(dataset.acts).float()
+    step = _rows_at_once(sae)
+    blocks: list[Any] = []
+    with torch.no_grad():
+        for start in range(0, n, step):
+            rows = acts[start : start + step].to(sae.device)
+            each = torch.arange(len(rows), device=rows.device)
+            blocks.append(_pooled(sae, rows, each, len(rows), "last"))
+            _check_finite(blocks[-1], range(start, start + len(rows)), dataset)
+    return FactorCodes(
+        codes=sparse.vstack(blocks, format="csr"),
+        dataset=dataset,
+        pooling=pooling,
+        n_tokens=np.ones(n, dtype=np.int64),
+        n_truncated=0,
+    )
+
+
+def _pooled(
+    sae: SAE[Any],
+    rows: Float[Tensor, "n_rows ..."],
+    prompt: Int64[Tensor, " n_rows"],
+    n_prompts: int,
+    pooling: Pooling,
+) -> Any:
+    """csr_array [n_prompts, d_sae] of the rows' codes, summed up as they are made."""
+    pooled: Tensor | None = None
+    for part in _parts(len(rows), _rows_at_once(sae)):
+        codes = sae.encode(rows[part]).float()
+        if pooled is None:
+            # not zeros for a maximum: a code may be negative
+            start = -torch.inf if pooling == "max" else 0.0
+            pooled = torch.full((n_prompts, codes.shape[-1]), start, device=codes.device)
+        if pooling == "max":
+            index = prompt[part, None].expand_as(codes)
+            pooled.scatter_reduce_(0, index, codes, reduce="amax")
+        else:
+            pooled.index_add_(0, prompt[part], codes)
+    assert pooled is not None
+    if pooling == "mean":
+        pooled /= torch.bincount(prompt, minlength=n_prompts)[:, None]
+    return sparse.csr_array(pooled.cpu().numpy())
+
+
+def _parts(n: int, size: int) -> Iterator[slice]:
+    for start in range(0, n, size):
+        yield slice(start, start + size)
+
+
+def _rows_at_once(sae: SAE[Any]) -> int:
+    return max(1, MAX_DENSE_CODES // int(sae.cfg.d_sae))
+
+
+def _d_head(sae: SAE[Any], model: HookedTransformer) -> int | None:
+    """Width of a head where the SAE joins the heads of hook_z itself."""
+    return int(model.cfg.d_head) if sae.hook_z_reshaping_mode else None
+
+
+def _check_finite(block: Any, numbers: Any, dataset: FactorDataset) -> None:
+    if not np.isfinite(block.data).all():
+        coordinates = block.tocoo()
+        bad = int(np.flatnonzero(~np.isfinite(coordinates.data))[0])
+        raise EvalError(
+            f"The code of latent {coordinates.col[bad]} is {coordinates.data[bad]} in sample "
+            f"{list(numbers)[coordinates.row[bad]]} of factor dataset '{dataset.name}'; the SAE "
+            "or its activations are broken."
+        )

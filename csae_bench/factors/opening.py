@@ -1,0 +1,82 @@
+"""Factor datasets by name, and by path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from csae_bench.corpora.files import file_stamps, sha256
+from csae_bench.errors import DataError, UnknownNameError
+from csae_bench.factors.dataset import FactorDataset, Split
+from csae_bench.factors.files import SUFFIXES, read_factors
+from csae_bench.factors.registry import factor_names, get_factors
+
+
+def open_factors(name_or_path: str, *, split: Split = "reserved", seed: int = 0) -> FactorDataset:
+    """The factor dataset of a name, of a .csv or .jsonl file, or of a saved synthetic model.
+
+    Args:
+        name_or_path: a name of `csae-bench list factors`; a file, see `files.read_factors`; or a
+            folder that SAELens's `SyntheticModel.save` wrote.
+        seed: of what is drawn at random; a file has nothing of the kind.
+
+    Raises:
+        UnknownNameError: there is no dataset of this name.
+        DataError: what the path names is missing or malformed.
+    """
+    if name_or_path in factor_names():
+        return get_factors(name_or_path).make(split, seed)
+    _check_path(name_or_path)
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        from csae_bench.factors.datasets.synthetic import load_synthetic
+
+        return load_synthetic(path, split=split, seed=seed)
+    return read_factors(path, split)
+
+
+def factor_status(name_or_path: str) -> tuple[Literal["ok", "problem"], str]:
+    """What can be said of a factor dataset without a model; files are read, to their end."""
+    if name_or_path in factor_names():
+        return "ok", get_factors(name_or_path).summary
+    try:
+        _check_path(name_or_path)
+        if Path(name_or_path).expanduser().is_dir():
+            return "ok", f"{name_or_path}: a synthetic model"
+        found = read_factors(name_or_path)
+    except (DataError, UnknownNameError) as error:
+        return "problem", str(error)
+    return "ok", f"{name_or_path}: {found.n} texts, factors {', '.join(found.names)}"
+
+
+def factor_fingerprint(name_or_path: str) -> str:
+    """Changes when the dataset does, as far as can be seen without reading it.
+
+    Of a named one the code that makes it, the embedded world's included, of a path the files'
+    names, sizes and times of change (none where it is missing).
+    """
+    if name_or_path in factor_names():
+        here = Path(__file__).parent
+        folders = (here / "datasets", here.parent / "tinyworld")
+        code = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+        parts = [f"{path.relative_to(here.parent)} {sha256(path.read_bytes())}" for path in code]
+    else:
+        path = Path(name_or_path).expanduser()
+        files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+        parts = file_stamps(files)
+    return sha256("\n".join([name_or_path, *parts]).encode())
+
+
+def _check_path(name_or_path: str) -> None:
+    """Tells a wrong name from a wrong path."""
+    path = Path(name_or_path).expanduser()
+    looks_like_a_path = name_or_path.startswith((".", "~", "/")) or path.suffix in SUFFIXES
+    if not path.exists():
+        if looks_like_a_path:
+            raise DataError(f"{name_or_path}: there is no such file or folder.")
+        raise UnknownNameError("factor dataset", name_or_path, factor_names())
+    if path.is_dir() and not (path / "synthetic_model_config.json").is_file():
+        raise DataError(
+            f"{name_or_path}: is a folder without synthetic_model_config.json; name a "
+            f"{' or '.join(SUFFIXES)} file, or a folder that SAELens's SyntheticModel.save wrote."
+        )

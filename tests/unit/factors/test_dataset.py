@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from csae_bench.errors import DataError
+from csae_bench.factors import FactorDataset
+
+
+def _dataset(**changes: Any) -> FactorDataset:
+    fields: dict[str, Any] = {
+        "name": "pets",
+        "prompts": ("a cat", "a dog", "two cats", "two dogs"),
+        "factors": np.array([[0, 0], [1, 0], [0, 1], [1, 1]]),
+        "names": ("species", "number"),
+        "value_names": (("cat", "dog"), ("singular", "plural")),
+        "frames": ("a",) * 4,
+        "split": "all",
+    }
+    return FactorDataset(**{**fields, **changes})
+
+
+def test_a_column_is_found_by_its_factors_name() -> None:
+    assert _dataset().column("number").tolist() == [0, 0, 1, 1]
+    assert _dataset().has_value("species", "dog").tolist() == [False, True, False, True]
+
+
+def test_an_unknown_factor_or_value_suggests_the_nearest() -> None:
+    with pytest.raises(DataError, match=r"no factor 'specie'\. Did you mean 'species'"):
+        _dataset().column("specie")
+    with pytest.raises(DataError, match=r"'species' has no value 'cats'\. Did you mean 'cat'"):
+        _dataset().has_value("species", "cats")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompts": ()}, "either prompts or activations"),
+        ({"acts": np.zeros((4, 2))}, "either prompts or activations"),
+        ({"prompts": (), "acts": np.zeros((0, 2))}, "no samples"),
+        ({"frames": ("a",)}, "frames has 1 rows for 4 samples"),
+        ({"factors": np.zeros((3, 2), int)}, "factors has 3 rows for 4 samples"),
+        ({"factors": np.zeros((4, 3), int)}, r"shape \[4, 3\] for 2 names"),
+        ({"factors": np.full((4, 2), 2)}, "'species' has the value 2; it must be 0 to 1"),
+        ({"factors": np.full((4, 2), -1)}, "'species' has the value -1"),
+        ({"value_names": (("cat", "dog"),)}, "1 entries for 2 factors"),
+        ({"value_names": (("cat", "cat"), ("a", "b"))}, "two values of 'species' have one name"),
+        ({"names": ("number", "number")}, "two factors have one name"),
+        ({"pooling": "median"}, "it must be one of mean, max, last, marked"),
+        ({"pooling": "marked"}, "no prompt has a mark"),
+        ({"marks": (0, 0, 0)}, "marks has 3 rows"),
+        ({"marks": (0, 5, 0, 0)}, "the mark of prompt 1 is 5; it must be 0 to 4"),
+        ({"parents": {"species": "kingdom"}}, "parents names 'kingdom'"),
+        ({"parents": {"species": "number"}}, "occurs with several values of its parent"),
+    ],
+)
+def test_a_malformed_dataset_is_an_error_that_says_so(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DataError, match=f"factor dataset 'pets': .*{message}"):
+        _dataset(**changes)
+
+
+def test_a_child_may_be_silent_where_its_parent_is_active() -> None:
+    factors = np.array([[0, 0], [0, 1], [1, 1], [0, 0]])
+    made = _dataset(factors=factors, parents={"species": "number"})
+    assert made.parents == {"species": "number"}
