@@ -177,6 +177,32 @@ def list_names(kind: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("codes", type=click.Path(path_type=Path))
+@click.argument("factors", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def metrics(codes: Path, factors: Path, as_json: bool) -> None:
+    """Score codes that lie in a file against the factors in another.
+
+    CODES is an .npz with an array "codes" [n, d_sae], an .npz of scipy.sparse.save_npz, or a
+    .safetensors with a tensor "codes". FACTORS is a .csv with a header, a column for each factor
+    and a line for each sample, or an .npz with "factors" [n, n_factors] and, if you like, "names".
+    Row i of both is the same sample.
+    """
+    from csae_bench.metrics.files import read_samples
+    from csae_bench.metrics.summary import all_metrics
+
+    summary = all_metrics(*read_samples(codes, factors))
+    if as_json:
+        _print_json(summary.to_json())
+        return
+    from rich.console import Console
+
+    from csae_bench.metrics.table import print_summary
+
+    print_summary(summary, Console())
+
+
+@main.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "--to", required=True, type=click.Path(path_type=Path), help="Folder to write; new or empty."

@@ -1,0 +1,102 @@
+"""Explicitness: can a linear probe read a factor's values from all latents together?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+from numpy.typing import NDArray
+
+from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.holdout import training_samples
+from csae_bench.metrics.importances import varying_factors
+from csae_bench.metrics.probes import (
+    L1_C,
+    MAX_PASSES,
+    Design,
+    check_inverse_penalty,
+    design,
+    fit_probe,
+    values_to_probe,
+)
+from csae_bench.metrics.score import Score, no_score, score_fields, varies
+
+
+def explicitness(
+    codes: Any,
+    factors: Any,
+    *,
+    clusters: Any = None,
+    train_share: float = 0.75,
+    inverse_penalty: float = L1_C,
+    seed: int = 0,
+) -> Score:
+    """Held-out AUC of linear probes, averaged over a factor's values, then over factors.
+
+    .5 (chance) to 1 (every value is linearly readable); below .5 only by bad luck. A probe is a
+    logistic regression of one value against the rest, with an L1 penalty where Ridgeway and Mozer
+    2018 (arXiv:1802.05312, section 3) have L2. A value that the training or the test samples lack
+    is left out; undefined where that leaves none.
+
+    Args:
+        codes: [n, d_sae], dense or sparse; see `Codes.of`.
+        factors: labels [n, n_factors]; see `Factors.of`.
+        clusters: [n] labels, such as of frames, that the split does not part; None: each sample
+            by itself.
+        train_share: of the samples, as nearly as whole clusters allow; the rest is scored.
+        inverse_penalty: of the L1 penalty; larger keeps more latents.
+        seed: of the split, and of the order of coordinate descent.
+
+    Raises:
+        MetricInputError: malformed or mismatched input, or a setting out of range.
+    """
+    codes, factors = Codes.of(codes), Factors.of(factors)
+    check_same_samples(codes, factors)
+    check_inverse_penalty(inverse_penalty)
+    settings = {
+        "penalty": "l1",
+        "inverse_penalty": inverse_penalty,
+        "max_passes": MAX_PASSES,
+        "train_share": train_share,
+        "by_cluster": clusters is not None,
+        "seed": seed,
+    }
+    train = training_samples(codes.n, clusters, share=train_share, seed=seed)
+    why = None
+    if train.all():
+        why = "there is one sample, and none to hold out"
+    elif not varies(codes.samples(train)).any():
+        why = "no latent varies over the training samples"
+    if why:
+        return Score(**no_score(factors, why), settings=settings)
+    scaled = design(codes, train)
+    by_factor = [
+        _mean_auc(scaled, values, train, inverse_penalty=inverse_penalty, seed=seed)
+        for values in factors.values.T
+    ]
+    otherwise = "no value of this factor is both had and lacked in training and in test samples"
+    why_by_factor = {factors.names[k]: otherwise for k in varying_factors(factors)}
+    return Score(**score_fields(factors, np.array(by_factor), why_by_factor), settings=settings)
+
+
+def _mean_auc(
+    scaled: Design,
+    values: Int[NDArray[Any], " n"],
+    train: Bool[NDArray[Any], " n"],
+    *,
+    inverse_penalty: float,
+    seed: int,
+) -> float:
+    """Over the values of a factor that training and test samples both have and lack; NaN: none."""
+    from sklearn.metrics import roc_auc_score
+
+    seen, unseen = scaled.matrix[train], scaled.matrix[~train]
+    aucs: list[float] = []
+    for value in values_to_probe(values):
+        has_value = values == value
+        if any(np.ptp(has_value[part].astype(int)) == 0 for part in (train, ~train)):
+            continue
+        probe = fit_probe(seen, has_value[train], inverse_penalty=inverse_penalty, seed=seed)
+        aucs.append(float(roc_auc_score(has_value[~train], probe.decision_function(unseen))))
+    return float(np.mean(aucs)) if aucs else float("nan")

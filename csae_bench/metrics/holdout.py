@@ -1,0 +1,34 @@
+"""Which samples a metric that fits something is fitted on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+from numpy.typing import NDArray
+
+from csae_bench.metrics.data import MetricInputError
+from csae_bench.metrics.splits import split_clusters
+
+
+def training_samples(
+    n: int, clusters: Any = None, *, share: float, seed: int
+) -> Bool[NDArray[Any], " n"]:
+    """A mask of a random share of the samples, in whole clusters; all of a single sample.
+
+    Args:
+        clusters: labels [n], such as of frames; None: each sample by itself.
+
+    Raises:
+        MetricInputError: not one label a sample, one cluster, or a share not between 0 and 1.
+    """
+    labels = np.arange(n) if clusters is None else np.asarray(clusters)
+    if labels.shape != (n,):
+        raise MetricInputError(
+            f"clusters have the shape {labels.shape} and there are {n} samples; give one label for "
+            "each."
+        )
+    if n == 1:
+        return np.ones(1, np.bool_)
+    return split_clusters(labels, share=share, seed=seed)

@@ -1,0 +1,159 @@
+"""Sparse linear probes: L1 logistic regression of each factor value against the rest.
+
+L1, because of thousands of latents few matter: on 10,000 samples of 16,384 sparse latents with a
+90% detector of each value, L2 reaches a held-out AUC of .64 to .98, depending on the scale of rare
+latents, and L1 .99, in a fifth of a second.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+from scipy import sparse
+
+from csae_bench.metrics.data import Codes, Factors, MetricInputError, check_same_samples
+from csae_bench.metrics.importances import Importances, varying_factors
+from csae_bench.metrics.score import varies
+
+L1_C = 0.3
+"""Inverse of the penalty on the coefficients' magnitude, beside the summed log loss."""
+
+MAX_PASSES = 100
+"""Of coordinate descent over all latents."""
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Scaled codes for probes; the metrics ignore a latent's scale."""
+
+    matrix: Any
+    """scipy csr_array float64 [n, n_varying_latents]."""
+    latents: Int[NDArray[Any], " n_varying_latents"]
+    """Which latent each column is."""
+
+
+def design(codes: Codes, train: Bool[NDArray[Any], " n"]) -> Design:
+    """Codes of the latents that vary among the training samples, scaled by what they do there.
+
+    A latent that fires on at most half of the samples is divided by the root mean square of its
+    non-zeros: by its standard deviation, a rare one would become large and be fitted to. The
+    others are centred and divided by their standard deviation.
+    """
+    seen = codes.samples(train)
+    latents = np.flatnonzero(varies(seen))
+    seen_columns, columns = seen.latents(latents).scaled, codes.latents(latents).csc
+    # the same power of two for all samples, so that squares stay finite
+    shift = np.frexp(seen.largest[latents])[1]
+    columns = _rescaled(columns, np.ldexp(1.0, -np.clip(shift, -1000, 1000)))
+    fired = np.diff(seen_columns.indptr)
+    often = fired > seen.n / 2
+    square = np.add.reduceat(np.square(seen_columns.data), seen_columns.indptr[:-1])
+    rms = np.sqrt(square / fired)
+    rare = _rescaled(columns[:, ~often], 1 / np.where(rms > 0, rms, 1.0)[~often])
+    frequent = columns[:, often].toarray()
+    spread = frequent[train].std(0)
+    frequent = (frequent - frequent[train].mean(0)) / np.where(spread > 0, spread, 1.0)
+    return Design(
+        matrix=sparse.hstack([rare, sparse.csc_array(frequent)], format="csr"),
+        latents=np.concatenate([latents[~often], latents[often]]),
+    )
+
+
+def fit_probe(
+    samples: Any, has_value: Bool[NDArray[Any], " n"], *, inverse_penalty: float, seed: int
+) -> Any:
+    """A logistic regression of whether samples have a value, fitted with an L1 penalty."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    # scikit-learn 1.8 renamed the choice of the penalty
+    by_ratio = inspect.signature(LogisticRegression).parameters["penalty"].default == "deprecated"
+    l1: dict[str, Any] = {"l1_ratio": 1.0} if by_ratio else {"penalty": "l1"}
+    probe = LogisticRegression(
+        **l1,
+        C=inverse_penalty,
+        solver="liblinear",
+        max_iter=MAX_PASSES,
+        random_state=seed,
+    )
+    with warnings.catch_warnings():
+        # the last passes change digits that no score shows
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return probe.fit(samples, has_value)
+
+
+def probe_importances(
+    codes: Any, factors: Any, *, inverse_penalty: float = L1_C, seed: int = 0
+) -> Importances:
+    """Mean magnitude of a latent's coefficients for a factor's values, fitted on all samples.
+
+    Args:
+        codes: [n, d_sae], dense or sparse; see `Codes.of`.
+        factors: labels [n, n_factors]; see `Factors.of`.
+        inverse_penalty: of the L1 penalty; larger keeps more latents.
+        seed: of the order of coordinate descent.
+
+    Raises:
+        MetricInputError: malformed or mismatched input, or a penalty that is not one.
+    """
+    codes, factors = Codes.of(codes), Factors.of(factors)
+    check_same_samples(codes, factors)
+    check_inverse_penalty(inverse_penalty)
+    varying = varying_factors(factors)
+    settings = {
+        "importance": "l1_coefficients",
+        "inverse_penalty": inverse_penalty,
+        "max_passes": MAX_PASSES,
+        "seed": seed,
+    }
+    if not varies(codes).any():
+        nothing = np.zeros((0, len(varying)))
+        return Importances(nothing, np.zeros(0, np.int64), varying, factors, settings)
+    scaled = design(codes, np.ones(codes.n, bool))
+    values = np.zeros((len(scaled.latents), len(varying)))
+    for column, factor in enumerate(varying):
+        values[:, column] = _importance(
+            scaled, factors.values[:, factor], inverse_penalty=inverse_penalty, seed=seed
+        )
+    return Importances(values, scaled.latents, varying, factors, settings)
+
+
+def values_to_probe(values: Int[NDArray[Any], " n"]) -> Int[NDArray[Any], " n_probes"]:
+    """The values that occur; of two, the second alone, since both ask the same question."""
+    present = np.unique(values)
+    return present[1:] if len(present) == 2 else present
+
+
+def check_inverse_penalty(inverse_penalty: float) -> None:
+    """Raises MetricInputError where it is not a positive number."""
+    if not 0 < inverse_penalty < np.inf:
+        raise MetricInputError(
+            f"inverse_penalty is {inverse_penalty}; it must be above 0 and finite."
+        )
+
+
+def _importance(
+    scaled: Design, values: Int[NDArray[Any], " n"], *, inverse_penalty: float, seed: int
+) -> Float[NDArray[Any], " n_varying_latents"]:
+    return np.mean(
+        [
+            np.abs(
+                fit_probe(
+                    scaled.matrix, values == value, inverse_penalty=inverse_penalty, seed=seed
+                ).coef_[0]
+            )
+            for value in values_to_probe(values)
+        ],
+        axis=0,
+    )
+
+
+def _rescaled(columns: Any, factor: Float[NDArray[Any], " d_sae"]) -> Any:
+    data = columns.data * np.repeat(factor, np.diff(columns.indptr))
+    return sparse.csc_array((data, columns.indices, columns.indptr), shape=columns.shape)
