@@ -26,7 +26,7 @@ words beside, for scoring."""
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TrueFeatures:
     """The features that a synthetic world's activations are made of."""
 
@@ -38,7 +38,7 @@ class TrueFeatures:
     """What all activations have in common."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FactorDataset:
     """Prompts, or activations of a synthetic world, and the value of every factor in each.
 

@@ -118,6 +118,7 @@ def codes_of_prompts(
         )
     read = read_prompts(model, dataset, pooling, context_size or int(model.cfg.n_ctx))
     activations = activations_at(model, hook_name, device=sae.device)
+    pooler = _Pooler(sae, dataset.name, pooling)
     d_head = _d_head(sae, model)
     order = np.argsort([len(tokens) for tokens in read.tokens], kind="stable")
     blocks: list[Any] = []
@@ -130,8 +131,7 @@ def codes_of_prompts(
             prompt, position = torch.nonzero(pooled_from.to(acts.device), as_tuple=True)
             rows = acts[prompt, position]
             rows = rows.unflatten(1, (-1, d_head)) if d_head else rows
-            blocks.append(_pooled(sae, rows, prompt, len(chosen), pooling))
-            _check_finite(blocks[-1], chosen, dataset)
+            blocks.append(pooler.pooled(rows, prompt, chosen))
     codes = _in_order(blocks, order)
     return FactorCodes(
         codes=codes,
@@ -144,6 +144,7 @@ def codes_of_prompts(
 
 def _in_order(blocks: list[Any], order: NDArray[Any]) -> Any:
     stacked: Any = sparse.vstack(blocks, format="csr")
+    blocks.clear()  # or the codes would be in memory three times
     return stacked[np.argsort(order)]
 
 
@@ -156,16 +157,10 @@ def _codes_of_acts(sae: SAE[Any], dataset: FactorDataset, pooling: Pooling) -> F
             f"{sae.cfg.d_in}."
         )
     acts = torch.from_numpy(dataset.acts).float()
-    step = _rows_at_once(sae)
-    blocks: list[Any] = []
     with torch.no_grad():
-        for start in range(0, n, step):
-            rows = acts[start : start + step].to(sae.device)
-            each = torch.arange(len(rows), device=rows.device)
-            blocks.append(_pooled(sae, rows, each, len(rows), "last"))
-            _check_finite(blocks[-1], range(start, start + len(rows)), dataset)
+        codes = _Pooler(sae, dataset.name, "last").pooled(acts, torch.arange(n), list(range(n)))
     return FactorCodes(
-        codes=sparse.vstack(blocks, format="csr"),
+        codes=codes,
         dataset=dataset,
         pooling=pooling,
         n_tokens=np.ones(n, dtype=np.int64),
@@ -173,52 +168,66 @@ def _codes_of_acts(sae: SAE[Any], dataset: FactorDataset, pooling: Pooling) -> F
     )
 
 
-def _pooled(
-    sae: SAE[Any],
-    rows: Float[Tensor, "n_rows ..."],
-    prompt: Int64[Tensor, " n_rows"],
-    n_prompts: int,
-    pooling: Pooling,
-) -> Any:
-    """csr_array [n_prompts, d_sae] of the rows' codes, summed up as they are made."""
-    pooled: Tensor | None = None
-    for part in _parts(len(rows), _rows_at_once(sae)):
-        codes = sae.encode(rows[part]).float()
-        if pooled is None:
-            # not zeros for a maximum: a code may be negative
-            start = -torch.inf if pooling == "max" else 0.0
-            pooled = torch.full((n_prompts, codes.shape[-1]), start, device=codes.device)
-        if pooling == "max":
-            index = prompt[part, None].expand_as(codes)
-            pooled.scatter_reduce_(0, index, codes, reduce="amax")
-        else:
-            pooled.index_add_(0, prompt[part], codes)
-    assert pooled is not None
-    if pooling == "mean":
-        pooled /= torch.bincount(prompt, minlength=n_prompts)[:, None]
-    return sparse.csr_array(pooled.cpu().numpy())
+class _Pooler(NamedTuple):
+    """Encodes rows in parts, and pools each part as it is made."""
+
+    sae: SAE[Any]
+    dataset: str
+    pooling: Pooling
+
+    def pooled(
+        self,
+        rows: Float[Tensor, "n_rows ..."],
+        prompt: Int64[Tensor, " n_rows"],
+        samples: list[int],
+    ) -> Any:
+        """csr_array [n_prompts, d_sae]; `samples[i]` is prompt i's number in the dataset.
+
+        `prompt` ascends.
+        """
+        if self.pooling in ("last", "marked"):
+            blocks = [_sparse(codes) for _, codes in self._encoded(rows, prompt, samples)]
+            return sparse.vstack(blocks, format="csr")
+        # not zeros for a maximum: a code may be negative
+        start = -torch.inf if self.pooling == "max" else 0.0
+        shape = (len(samples), int(self.sae.cfg.d_sae))
+        pooled = torch.full(shape, start, device=self.sae.device)
+        for of_codes, codes in self._encoded(rows, prompt, samples):
+            if self.pooling == "max":
+                pooled.scatter_reduce_(0, of_codes[:, None].expand_as(codes), codes, "amax")
+            else:
+                # a matrix product, not index_add_: that one adds in any order on a GPU
+                present = torch.arange(int(of_codes[0]), int(of_codes[-1]) + 1, device=codes.device)
+                pooled[present] += (of_codes == present[:, None]).float() @ codes
+        if self.pooling == "mean":
+            pooled /= torch.bincount(prompt, minlength=len(samples))[:, None]
+        return _sparse(pooled)
+
+    def _encoded(
+        self,
+        rows: Float[Tensor, "n_rows ..."],
+        prompt: Int64[Tensor, " n_rows"],
+        samples: list[int],
+    ) -> Iterator[tuple[Int64[Tensor, " n_part"], Float[Tensor, "n_part d_sae"]]]:
+        """Prompt and codes of a part of the rows, at most `MAX_DENSE_CODES` of them."""
+        size = max(1, MAX_DENSE_CODES // int(self.sae.cfg.d_sae))
+        for start in range(0, len(rows), size):
+            of_codes = prompt[start : start + size]
+            codes = self.sae.encode(rows[start : start + size].to(self.sae.device)).float()
+            if not bool(codes.isfinite().all()):
+                row, latent = (~codes.isfinite()).nonzero()[0].tolist()
+                raise EvalError(
+                    f"The code of latent {latent} is {codes[row, latent].item()} in sample "
+                    f"{samples[int(of_codes[row])]} of factor dataset '{self.dataset}'; the SAE or "
+                    "its activations are broken."
+                )
+            yield of_codes, codes
 
 
-def _parts(n: int, size: int) -> Iterator[slice]:
-    for start in range(0, n, size):
-        yield slice(start, start + size)
-
-
-def _rows_at_once(sae: SAE[Any]) -> int:
-    return max(1, MAX_DENSE_CODES // int(sae.cfg.d_sae))
+def _sparse(codes: Float[Tensor, "n d_sae"]) -> Any:
+    return sparse.csr_array(codes.cpu().numpy())
 
 
 def _d_head(sae: SAE[Any], model: HookedTransformer) -> int | None:
     """Width of a head where the SAE joins the heads of hook_z itself."""
     return int(model.cfg.d_head) if sae.hook_z_reshaping_mode else None
-
-
-def _check_finite(block: Any, numbers: Any, dataset: FactorDataset) -> None:
-    if not np.isfinite(block.data).all():
-        coordinates = block.tocoo()
-        bad = int(np.flatnonzero(~np.isfinite(coordinates.data))[0])
-        raise EvalError(
-            f"The code of latent {coordinates.col[bad]} is {coordinates.data[bad]} in sample "
-            f"{list(numbers)[coordinates.row[bad]]} of factor dataset '{dataset.name}'; the SAE "
-            "or its activations are broken."
-        )
