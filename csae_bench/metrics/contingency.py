@@ -19,7 +19,7 @@ from csae_bench.metrics.discretise import Binned
 
 MAX_CELLS = 2**28
 """Largest table counted at once: 1 GiB of int32."""
-_BLOCK_CELLS = 2**21
+_BLOCK_CELLS = 2**18
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,11 +73,13 @@ def value_gaps(found: Information, table: Contingency, means: NDArray[np.float64
         peaks = means[:, first:last].argmax(1)
         is_sibling = peaks[:, None] != peaks[best[first:last]]
         is_sibling &= (own_factor == factor)[:, None]
-        rivals = np.where(is_sibling, 0.0, shares[:, first:last])
-        rivals[best[first:last], np.arange(last - first)] = 0
+        rivals = np.where(is_sibling, -1.0, shares[:, first:last])
+        rivals[best[first:last], np.arange(last - first)] = -1
         runner_up[first:last] = rivals.argmax(0)
         second[first:last] = _pick(rivals, runner_up[first:last])
-    return Gaps(highest - second, best, runner_up, highest)
+    # where all others are siblings there is no rival
+    runner_up = np.where(second < 0, best, runner_up)
+    return Gaps(highest - np.maximum(second, 0), best, runner_up, highest)
 
 
 class SupGaps(NamedTuple):
