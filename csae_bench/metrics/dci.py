@@ -18,7 +18,7 @@ from csae_bench.metrics.importances import (
     Importances,
     information_importances,
 )
-from csae_bench.metrics.probes import L1_C, probe_importances
+from csae_bench.metrics.probes import PENALTY, probe_importances
 from csae_bench.metrics.score import Score
 
 _UNKNOWN = "no latent knows anything of this factor"
@@ -60,9 +60,7 @@ def dci_completeness(codes: Any, factors: Any, *, n_quantiles: int = 4) -> BestL
     return dci(importances).completeness
 
 
-def dci_from_probes(
-    codes: Any, factors: Any, *, inverse_penalty: float = L1_C, seed: int = 0
-) -> Dci:
+def dci_from_probes(codes: Any, factors: Any, *, penalty: float = PENALTY, seed: int = 0) -> Dci:
     """Both scores, of the coefficients of L1 logistic regressions of each value against the rest.
 
     An importance is the mean over a factor's values of the coefficient's magnitude, per unit of
@@ -71,7 +69,7 @@ def dci_from_probes(
     Raises:
         MetricInputError: malformed or mismatched input.
     """
-    return dci(probe_importances(codes, factors, inverse_penalty=inverse_penalty, seed=seed))
+    return dci(probe_importances(codes, factors, penalty=penalty, seed=seed))
 
 
 def dci(importances: Importances) -> Dci:

@@ -12,10 +12,10 @@ from csae_bench.metrics.data import Codes, Factors, check_same_samples
 from csae_bench.metrics.holdout import training_samples
 from csae_bench.metrics.importances import varying_factors
 from csae_bench.metrics.probes import (
-    L1_C,
     MAX_PASSES,
+    PENALTY,
     Design,
-    check_inverse_penalty,
+    check_penalty,
     design,
     fit_probe,
     values_to_probe,
@@ -29,7 +29,7 @@ def explicitness(
     *,
     clusters: Any = None,
     train_share: float = 0.75,
-    inverse_penalty: float = L1_C,
+    penalty: float = PENALTY,
     seed: int = 0,
 ) -> Score:
     """Held-out AUC of linear probes, averaged over a factor's values, then over factors.
@@ -45,7 +45,7 @@ def explicitness(
         clusters: [n] labels, such as of frames, that the split does not part; None: each sample
             by itself.
         train_share: of the samples, as nearly as whole clusters allow; the rest is scored.
-        inverse_penalty: of the L1 penalty; larger keeps more latents.
+        penalty: on the coefficients, in units of sqrt(n ln d); larger keeps fewer latents.
         seed: of the split, and of the order of coordinate descent.
 
     Raises:
@@ -53,10 +53,10 @@ def explicitness(
     """
     codes, factors = Codes.of(codes), Factors.of(factors)
     check_same_samples(codes, factors)
-    check_inverse_penalty(inverse_penalty)
+    check_penalty(penalty)
     settings = {
-        "penalty": "l1",
-        "inverse_penalty": inverse_penalty,
+        "probe": "l1_logistic_regression",
+        "penalty": penalty,
         "max_passes": MAX_PASSES,
         "train_share": train_share,
         "by_cluster": clusters is not None,
@@ -72,8 +72,7 @@ def explicitness(
         return Score(**no_score(factors, why), settings=settings)
     scaled = design(codes, train)
     by_factor = [
-        _mean_auc(scaled, values, train, inverse_penalty=inverse_penalty, seed=seed)
-        for values in factors.values.T
+        _mean_auc(scaled, values, train, penalty=penalty, seed=seed) for values in factors.values.T
     ]
     otherwise = "no value of this factor is both had and lacked in training and in test samples"
     why_by_factor = {factors.names[k]: otherwise for k in varying_factors(factors)}
@@ -85,7 +84,7 @@ def _mean_auc(
     values: Int[NDArray[Any], " n"],
     train: Bool[NDArray[Any], " n"],
     *,
-    inverse_penalty: float,
+    penalty: float,
     seed: int,
 ) -> float:
     """Over the values of a factor that training and test samples both have and lack; NaN: none."""
@@ -97,6 +96,6 @@ def _mean_auc(
         has_value = values == value
         if any(np.ptp(has_value[part].astype(int)) == 0 for part in (train, ~train)):
             continue
-        probe = fit_probe(seen, has_value[train], inverse_penalty=inverse_penalty, seed=seed)
+        probe = fit_probe(seen, has_value[train], penalty=penalty, seed=seed)
         aucs.append(float(roc_auc_score(has_value[~train], probe.decision_function(unseen))))
     return float(np.mean(aucs)) if aucs else float("nan")

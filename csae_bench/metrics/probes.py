@@ -21,11 +21,18 @@ from csae_bench.metrics.data import Codes, Factors, MetricInputError, check_same
 from csae_bench.metrics.importances import Importances, varying_factors
 from csae_bench.metrics.score import varies
 
-L1_C = 0.3
-"""Inverse of the penalty on the coefficients' magnitude, beside the summed log loss."""
+PENALTY = 0.1
+"""On the coefficients' magnitude, beside the summed log loss, in units of sqrt(n ln d).
+
+Chance alone makes the loss's largest slope grow like that, up to about .6 of it, over n samples and
+d latents. With .1 a probe of 200 samples and one of 10,000 both find the latents that matter.
+"""
 
 MAX_PASSES = 100
 """Of coordinate descent over all latents."""
+
+_LARGEST = 1e6
+"""In units of what a latent does on the training samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,37 +54,39 @@ def design(codes: Codes, train: Bool[NDArray[Any], " n"]) -> Design:
     """
     seen = codes.samples(train)
     latents = np.flatnonzero(varies(seen))
-    seen_columns, columns = seen.latents(latents).scaled, codes.latents(latents).csc
     # the same power of two for all samples, so that squares stay finite
-    shift = np.frexp(seen.largest[latents])[1]
-    columns = _rescaled(columns, np.ldexp(1.0, -np.clip(shift, -1000, 1000)))
-    fired = np.diff(seen_columns.indptr)
+    exponents = np.frexp(seen.largest[latents])[1]
+    columns = _rescaled(codes.latents(latents).csc, np.ldexp(1.0, np.clip(-exponents, -1020, 1020)))
+    among_seen = seen.latents(latents).scaled
+    fired = np.diff(among_seen.indptr)
     often = fired > seen.n / 2
-    square = np.add.reduceat(np.square(seen_columns.data), seen_columns.indptr[:-1])
-    rms = np.sqrt(square / fired)
+    squares = np.add.reduceat(np.square(among_seen.data), among_seen.indptr[:-1])
+    rms = np.sqrt(squares / fired)
     rare = _rescaled(columns[:, ~often], 1 / np.where(rms > 0, rms, 1.0)[~often])
     frequent = columns[:, often].toarray()
     spread = frequent[train].std(0)
     frequent = (frequent - frequent[train].mean(0)) / np.where(spread > 0, spread, 1.0)
-    return Design(
-        matrix=sparse.hstack([rare, sparse.csc_array(frequent)], format="csr"),
-        latents=np.concatenate([latents[~often], latents[often]]),
-    )
+    matrix = sparse.hstack([rare, sparse.csc_array(frequent)], format="csr")
+    # of samples that were not seen; beyond this a probe's answer is the same
+    matrix.data = np.clip(matrix.data, -_LARGEST, _LARGEST)
+    return Design(matrix, np.concatenate([latents[~often], latents[often]]))
 
 
 def fit_probe(
-    samples: Any, has_value: Bool[NDArray[Any], " n"], *, inverse_penalty: float, seed: int
+    samples: Any, has_value: Bool[NDArray[Any], " n"], *, penalty: float, seed: int
 ) -> Any:
     """A logistic regression of whether samples have a value, fitted with an L1 penalty."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    # scikit-learn 1.8 renamed the choice of the penalty
-    by_ratio = inspect.signature(LogisticRegression).parameters["penalty"].default == "deprecated"
+    n, d_sae = samples.shape
+    # scikit-learn 1.8 renamed the choice of the penalty, and will drop its old name
+    old = inspect.signature(LogisticRegression).parameters.get("penalty")
+    by_ratio = old is None or old.default == "deprecated"
     l1: dict[str, Any] = {"l1_ratio": 1.0} if by_ratio else {"penalty": "l1"}
     probe = LogisticRegression(
         **l1,
-        C=inverse_penalty,
+        C=1 / (penalty * np.sqrt(n * np.log(max(d_sae, 2)))),
         solver="liblinear",
         max_iter=MAX_PASSES,
         random_state=seed,
@@ -89,14 +98,14 @@ def fit_probe(
 
 
 def probe_importances(
-    codes: Any, factors: Any, *, inverse_penalty: float = L1_C, seed: int = 0
+    codes: Any, factors: Any, *, penalty: float = PENALTY, seed: int = 0
 ) -> Importances:
     """Mean magnitude of a latent's coefficients for a factor's values, fitted on all samples.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
         factors: labels [n, n_factors]; see `Factors.of`.
-        inverse_penalty: of the L1 penalty; larger keeps more latents.
+        penalty: on the coefficients, in units of sqrt(n ln d); larger keeps fewer latents.
         seed: of the order of coordinate descent.
 
     Raises:
@@ -104,11 +113,11 @@ def probe_importances(
     """
     codes, factors = Codes.of(codes), Factors.of(factors)
     check_same_samples(codes, factors)
-    check_inverse_penalty(inverse_penalty)
+    check_penalty(penalty)
     varying = varying_factors(factors)
     settings = {
         "importance": "l1_coefficients",
-        "inverse_penalty": inverse_penalty,
+        "penalty": penalty,
         "max_passes": MAX_PASSES,
         "seed": seed,
     }
@@ -119,7 +128,7 @@ def probe_importances(
     values = np.zeros((len(scaled.latents), len(varying)))
     for column, factor in enumerate(varying):
         values[:, column] = _importance(
-            scaled, factors.values[:, factor], inverse_penalty=inverse_penalty, seed=seed
+            scaled, factors.values[:, factor], penalty=penalty, seed=seed
         )
     return Importances(values, scaled.latents, varying, factors, settings)
 
@@ -130,24 +139,18 @@ def values_to_probe(values: Int[NDArray[Any], " n"]) -> Int[NDArray[Any], " n_pr
     return present[1:] if len(present) == 2 else present
 
 
-def check_inverse_penalty(inverse_penalty: float) -> None:
+def check_penalty(penalty: float) -> None:
     """Raises MetricInputError where it is not a positive number."""
-    if not 0 < inverse_penalty < np.inf:
-        raise MetricInputError(
-            f"inverse_penalty is {inverse_penalty}; it must be above 0 and finite."
-        )
+    if not 0 < penalty < np.inf:
+        raise MetricInputError(f"penalty is {penalty}; it must be above 0 and finite.")
 
 
 def _importance(
-    scaled: Design, values: Int[NDArray[Any], " n"], *, inverse_penalty: float, seed: int
+    scaled: Design, values: Int[NDArray[Any], " n"], *, penalty: float, seed: int
 ) -> Float[NDArray[Any], " n_varying_latents"]:
     return np.mean(
         [
-            np.abs(
-                fit_probe(
-                    scaled.matrix, values == value, inverse_penalty=inverse_penalty, seed=seed
-                ).coef_[0]
-            )
+            np.abs(fit_probe(scaled.matrix, values == value, penalty=penalty, seed=seed).coef_[0])
             for value in values_to_probe(values)
         ],
         axis=0,
@@ -155,5 +158,6 @@ def _importance(
 
 
 def _rescaled(columns: Any, factor: Float[NDArray[Any], " d_sae"]) -> Any:
-    data = columns.data * np.repeat(factor, np.diff(columns.indptr))
+    with np.errstate(over="ignore"):
+        data = columns.data * np.repeat(factor, np.diff(columns.indptr))
     return sparse.csc_array((data, columns.indices, columns.indptr), shape=columns.shape)

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.special import entr
 
+from csae_bench.metrics.correlation import products
 from csae_bench.metrics.data import Codes, MetricInputError
 from csae_bench.metrics.eta_squared import Standardised, standardised
 from csae_bench.metrics.score import varies
@@ -105,11 +106,12 @@ def effective_rank(codes: Codes, *, max_samples: int = 2048, seed: int = 0) -> f
     units = standardised(codes)
     by_latent, sums = units.by_latent, units.sums
     if codes.d_sae <= codes.n:
-        gram = (by_latent @ by_latent.T).toarray() - np.outer(sums, sums) / codes.n
+        gram = products(by_latent, by_latent) - np.outer(sums, sums) / codes.n
     else:
         # centring the latents turns X X' into this; the sums are n times their means
         cross = by_latent.T @ (sums / codes.n)
-        gram = (by_latent.T @ by_latent).toarray() - cross[:, None] - cross
+        by_sample = by_latent.T.tocsr()
+        gram = products(by_sample, by_sample) - cross[:, None] - cross
         gram += sums @ sums / codes.n**2
     eigenvalues = np.linalg.eigvalsh(gram)
     rounding = eigenvalues[-1] * len(gram) * np.finfo(np.float64).eps
@@ -122,9 +124,9 @@ def effective_rank(codes: Codes, *, max_samples: int = 2048, seed: int = 0) -> f
 def _nearest(units: Standardised, n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     nearest, similarity = [], []
     for block in _blocks(len(units.sums)):
-        products = (units.by_latent[block] @ units.by_latent.T).toarray()
-        products -= np.outer(units.sums[block], units.sums) / n
-        strength = np.abs(products)
+        strength = products(units.by_latent[block], units.by_latent)
+        strength -= np.outer(units.sums[block], units.sums) / n
+        np.abs(strength, out=strength)
         strength[np.arange(len(strength)), np.arange(block.start, block.stop)] = -1
         best = strength.argmax(1)
         nearest.append(best)

@@ -162,8 +162,8 @@ def test_probes_of_what_does_not_vary_give_no_score() -> None:
 
 
 def test_a_penalty_that_is_none_is_an_error() -> None:
-    with pytest.raises(MetricInputError, match="inverse_penalty is 0"):
-        dci_from_probes(*scalar(), inverse_penalty=0)
+    with pytest.raises(MetricInputError, match="penalty is 0"):
+        dci_from_probes(*scalar(), penalty=0)
 
 
 def test_one_factor_has_no_disentanglement_and_one_latent_no_completeness() -> None:

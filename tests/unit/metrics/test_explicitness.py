@@ -92,7 +92,7 @@ def test_nothing_is_warned_of() -> None:
     ("settings", "expected"),
     [
         ({"train_share": 0.0}, "share"),
-        ({"inverse_penalty": -1}, "inverse_penalty is -1; it must be above 0"),
+        ({"penalty": -1}, "penalty is -1; it must be above 0"),
         ({"clusters": np.zeros((3, 2))}, r"clusters have the shape \(3, 2\)"),
     ],
 )
