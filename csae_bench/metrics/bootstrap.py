@@ -26,14 +26,13 @@ from csae_bench.metrics.eta_squared import standardised
 from csae_bench.metrics.factor_vae import FactorVaePopulationScore, election
 from csae_bench.metrics.gaps import factor_gaps, mean_activations, value_gaps
 from csae_bench.metrics.resampling import Resampled, Tables
-from csae_bench.metrics.score import varies
 
 N_RESAMPLES = 1000
 MIN_RESAMPLES = 1000
 N_CANDIDATES = 4
 """Latents kept for each factor and value: with those elected, the ones that could win again."""
-MAX_TABLES = 64
-"""Up to this many clusters, each has its own counts, which are added up in every resample."""
+MAX_TABLE_CELLS = 2**25
+"""Where the clusters' counts fit in 256 MiB, each has its own, added up in every resample."""
 BATCH = 16
 """Resamples whose counts are added up at once."""
 N_SUP_LATENTS = 128
@@ -128,7 +127,7 @@ def mig_intervals(
     settings |= {"n_quantiles": n_quantiles, "n_bins": n_bins}
     names = ("mig", "value_mig", "mig_sup")
     rng = np.random.default_rng(seed)
-    alive = np.flatnonzero(varies(codes))
+    alive = np.flatnonzero(codes.varies)
     n_clusters = settings["n_clusters"]
     if n_clusters < 2 or not len(alive):
         empty = np.full((n_resamples, factors.n_factors + 1), np.nan)
@@ -240,7 +239,7 @@ def _weighted_tables(
 ) -> Iterator[Tables]:
     """The tables of each resample from how often it draws each cluster."""
     n_clusters = draws.shape[1]
-    if n_clusters > MAX_TABLES:
+    if n_clusters * prepared.n_rows * one_hot.shape[1] > MAX_TABLE_CELLS:
         for drawn in draws:
             yield prepared.tables(one_hot * drawn[labels, None].astype(np.int32))
         return

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from scipy import sparse
 from typing_extensions import override
 
-from csae_bench.errors import DataError
+from csae_bench.metrics.errors import MetricInputError
+from csae_bench.metrics.labels import labels_of, number
 
 T = TypeVar("T")
-
-
-class MetricInputError(DataError, ValueError):
-    """Codes or factors that no metric can be computed from: not finite, empty, mismatched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,25 +74,44 @@ class Codes:
         return self.csc.tocsr()
 
     @cached_property
+    def extremes(self) -> tuple[Float[NDArray[Any], " d_sae"], Float[NDArray[Any], " d_sae"]]:
+        """Each latent's smallest and largest code, zeros counted where there are any."""
+        counts = np.diff(self.csc.indptr)
+        fired = np.flatnonzero(counts)
+        low, high = np.zeros(self.d_sae), np.zeros(self.d_sae)
+        if len(fired):
+            low[fired] = np.minimum.reduceat(self.csc.data, self.csc.indptr[fired])
+            high[fired] = np.maximum.reduceat(self.csc.data, self.csc.indptr[fired])
+        never_0 = counts == self.n
+        return np.where(never_0, low, low.clip(max=0)), np.where(never_0, high, high.clip(min=0))
+
+    @property
+    def varies(self) -> Bool[NDArray[Any], " d_sae"]:
+        """Whether a latent takes more than one value."""
+        low, high = self.extremes
+        return low < high
+
+    @property
+    def largest(self) -> Float[NDArray[Any], " d_sae"]:
+        """Each latent's largest magnitude; 0 for one that never fires."""
+        low, high = self.extremes
+        return np.maximum(-low, high)
+
+    @cached_property
+    def exponents(self) -> Int[NDArray[Any], " d_sae"]:
+        """Of each latent's largest magnitude, which is [.5, 1) times two to the power of it."""
+        return np.frexp(self.largest)[1]
+
+    @cached_property
     def scaled(self) -> Any:
-        """csc_array with each latent divided by a power of two, its largest magnitude in [.5, 1).
+        """csc_array with each latent divided by two to the power of its exponent.
 
         Squares of codes of any magnitude stay finite, and no digit is lost: the metrics ignore
         the scale of a latent.
         """
-        _, exponents = np.frexp(self.largest)
-        per_entry = np.repeat(exponents, np.diff(self.csc.indptr))
+        per_entry = np.repeat(self.exponents, np.diff(self.csc.indptr))
         data = np.ldexp(self.csc.data, -per_entry)
         return sparse.csc_array((data, self.csc.indices, self.csc.indptr), shape=self.csc.shape)
-
-    @cached_property
-    def largest(self) -> Float[NDArray[Any], " d_sae"]:
-        """Each latent's largest magnitude; 0 for one that never fires."""
-        largest = np.zeros(self.d_sae)
-        fired = np.flatnonzero(np.diff(self.csc.indptr))
-        if len(fired):
-            largest[fired] = np.maximum.reduceat(np.abs(self.csc.data), self.csc.indptr[fired])
-        return largest
 
     @cached_property
     def firing_rates(self) -> Float[NDArray[Any], " d_sae"]:
@@ -181,18 +197,8 @@ class Factors:
         """
         if isinstance(factors, Factors):
             return factors
-        if isinstance(factors, Mapping):
-            columns = {str(name): _labels(labels, str(name)) for name, labels in factors.items()}
-        else:
-            columns = _columns(factors, names)
-        lengths = {name: len(column) for name, column in columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise MetricInputError(
-                f"factors differ in length: {lengths}; give every factor one label a sample."
-            )
-        if not columns or not max(lengths.values()):
-            raise MetricInputError("there are no factors, or no samples; give at least one each.")
-        numbered = [_number(column, name) for name, column in columns.items()]
+        columns = labels_of(factors, names)
+        numbered = [number(column, name) for name, column in columns.items()]
         return cls(
             values=np.stack([values for values, _ in numbered], axis=1),
             names=tuple(columns),
@@ -289,51 +295,3 @@ def _rows(index: NDArray[Any], n: int) -> NDArray[np.int64]:
     if not len(rows):
         raise MetricInputError(f"none of {n} samples is chosen; choose at least one.")
     return rows
-
-
-def _columns(factors: Any, names: Sequence[str] | None) -> dict[str, NDArray[Any]]:
-    try:
-        table = np.asarray(factors)
-    except ValueError as error:
-        raise MetricInputError(f"factors are no table [n, n_factors]: {error}.") from error
-    table = table[:, None] if table.ndim == 1 else table
-    if table.ndim != 2 or 0 in table.shape:
-        raise MetricInputError(
-            f"factors have the shape {table.shape}; they must be [n, n_factors] with at least one "
-            "sample and one factor."
-        )
-    names = [f"factor_{k}" for k in range(table.shape[1])] if names is None else list(names)
-    if len(names) != table.shape[1] or len(set(names)) < len(names):
-        raise MetricInputError(
-            f"the names are {names} for {table.shape[1]} factors; give one for each, all different."
-        )
-    return {name: _labels(column, name) for name, column in zip(names, table.T, strict=True)}
-
-
-def _labels(labels: Any, name: str) -> NDArray[Any]:
-    column = labels if isinstance(labels, np.ndarray) else np.array(list(labels))
-    if column.ndim != 1:
-        raise MetricInputError(
-            f"factor '{name}' has labels of shape {column.shape}; it must be one label a sample."
-        )
-    missing = [i for i, label in enumerate(column.tolist()) if _is_missing(label)]
-    if missing:
-        raise MetricInputError(
-            f"factor '{name}' has no label at sample {missing[0]}, and at {len(missing)} in all; "
-            "leave these samples out, or give the missing a label of its own."
-        )
-    return column
-
-
-def _is_missing(label: object) -> bool:
-    return label is None or label == "" or label != label  # NaN alone differs from itself
-
-
-def _number(column: NDArray[Any], name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    labels = column.astype(str) if column.dtype.kind == "O" else column
-    if labels.dtype.kind not in "biufUS":
-        raise MetricInputError(
-            f"factor '{name}' has labels of dtype {column.dtype}; give texts or numbers."
-        )
-    unique, values = np.unique(labels, return_inverse=True)
-    return values.astype(np.int64), tuple(str(label) for label in unique.tolist())

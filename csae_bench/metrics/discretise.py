@@ -127,26 +127,12 @@ def _by_latent_and_value(
 
 def _of_equal_width(codes: Codes, n_bins: int) -> Binned:
     scaled = codes.scaled
-    low, high = _range(scaled, codes.n)
+    low, high = (np.ldexp(each, -codes.exponents) for each in codes.extremes)
     step = (high - low) / n_bins
     latents = np.repeat(np.arange(codes.d_sae), np.diff(scaled.indptr))
     bins = _equal_width(scaled.data, low[latents], step[latents], n_bins)
     zero_bin = _equal_width(np.zeros(codes.d_sae), low, step, n_bins)
     return _without_empty(codes, bins, zero_bin, np.full(codes.d_sae, n_bins))
-
-
-def _range(csc: Any, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Each latent's smallest and largest code, zeros counted where there are any."""
-    counts = np.diff(csc.indptr)
-    fired = np.flatnonzero(counts)
-    low, high = np.zeros(len(counts)), np.zeros(len(counts))
-    if len(fired):
-        low[fired] = np.minimum.reduceat(csc.data, csc.indptr[fired])
-        high[fired] = np.maximum.reduceat(csc.data, csc.indptr[fired])
-    has_zeros = counts < n
-    return np.where(has_zeros, np.minimum(low, 0), low), np.where(
-        has_zeros, np.maximum(high, 0), high
-    )
 
 
 def _equal_width(

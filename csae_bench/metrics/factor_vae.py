@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from csae_bench.metrics.data import Codes, Factors, MetricInputError, check_same_samples
 from csae_bench.metrics.eta_squared import Standardised, explained, null_of_largest, standardised
 from csae_bench.metrics.nulls import N_PERMUTATIONS
-from csae_bench.metrics.score import Score, no_score, score_fields, varies, why_no_latent_varies
+from csae_bench.metrics.score import Score, no_score, score_fields, why_no_latent_varies
 from csae_bench.metrics.voting import votes
 
 LEAD = 2.0
@@ -101,7 +101,7 @@ def factor_vae(
         "n_eval": n_eval,
         "seed": seed,
     }
-    judged = np.flatnonzero(varies(codes) & (codes.firing_rates >= lowest))
+    judged = np.flatnonzero(codes.varies & (codes.firing_rates >= lowest))
     several = np.flatnonzero(_observed_values(factors) > 1)
     why = why_no_latent_varies(codes)
     if not why and not len(judged):

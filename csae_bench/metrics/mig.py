@@ -28,7 +28,6 @@ from csae_bench.metrics.score import (
     no_score,
     none_if_nan,
     score_fields,
-    varies,
     why_no_latent_varies,
 )
 
@@ -161,7 +160,7 @@ def mig_sup(codes: Any, factors: Any, *, n_quantiles: int = N_QUANTILES) -> Scor
         why = "fewer than two factors have more than one value"
     if why:
         return Score(**no_score(factors, why), settings=settings)
-    found = sup_gaps(mutual_information_of(table)[varies(codes)], entropies)
+    found = sup_gaps(mutual_information_of(table)[codes.varies], entropies)
     fields = score_fields(
         factors,
         found.by_factor,

@@ -23,7 +23,6 @@ from csae_bench.metrics.gaps import (
     sup_gaps,
     value_gaps,
 )
-from csae_bench.metrics.score import varies
 
 SCORES = ("maximum", "mig", "value_mig", "mig_sup")
 
@@ -60,9 +59,15 @@ class Resampled:
         self._sparse = Counter(sparse_bins(codes, n_quantiles))
         self._equal_width = Counter(equal_width_bins(codes, n_bins))
         self._by_latent: Any = codes.scaled.T
-        alive = varies(codes)
+        alive = codes.varies
         self._sup_latents = alive if sup_latents is None else alive & sup_latents
         self._any_varies = bool(alive.any())
+
+    @property
+    def n_rows(self) -> int:
+        """Bins of either kind, and latents: the rows of all tables."""
+        latents = len(self._sparse.row_ptr) - 1
+        return int(self._sparse.row_ptr[-1] + self._equal_width.row_ptr[-1]) + latents
 
     def tables(self, one_hot: NDArray[np.int32]) -> Tables:
         """The counts and sums for a table of factors.

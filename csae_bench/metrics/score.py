@@ -72,18 +72,9 @@ def none_if_nan(value: float) -> float | None:
 
 def why_no_latent_varies(codes: Codes) -> str | None:
     """The reason for no score where every latent is constant, as in a dead SAE; else None."""
-    return None if varies(codes).any() else "no latent varies over the samples"
+    return None if codes.varies.any() else "no latent varies over the samples"
 
 
 def varies(codes: Codes) -> NDArray[np.bool_]:
     """[d_sae]: whether a latent takes more than one value."""
-    csc = codes.csc
-    counts = np.diff(csc.indptr)
-    some = (counts > 0) & (counts < codes.n)
-    full = np.flatnonzero(counts == codes.n)
-    if len(full):
-        starts = csc.indptr[full]
-        entries = (starts[:, None] + np.arange(codes.n)).ravel()
-        values = csc.data[entries].reshape(len(full), codes.n)
-        some[full] = (values != values[:, :1]).any(1)
-    return some
+    return codes.varies

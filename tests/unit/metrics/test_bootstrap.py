@@ -72,7 +72,7 @@ def test_many_clusters_give_the_intervals_of_few_with_their_samples(
 ) -> None:
     codes, factors, frames = noisy(0)
     expected = mig_intervals(codes, factors, frames)
-    monkeypatch.setattr("csae_bench.metrics.bootstrap.MAX_TABLES", 1)
+    monkeypatch.setattr("csae_bench.metrics.bootstrap.MAX_TABLE_CELLS", 1)
     found = mig_intervals(codes, factors, frames)
     for name in ("mig", "value_mig", "mig_sup"):
         assert found[name].score.low == pytest.approx(expected[name].score.low, abs=1e-9)

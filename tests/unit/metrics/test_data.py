@@ -63,11 +63,18 @@ def test_firing_rates_are_shares_of_the_samples() -> None:
 
 def test_scaling_keeps_every_digit_and_bounds_every_latent() -> None:
     codes = Codes.of(DENSE * [1e300, 1e-300, 1])
-    _, exponents = np.frexp(codes.largest)
-    back = np.ldexp(codes.scaled.toarray(), exponents)
+    back = np.ldexp(codes.scaled.toarray(), codes.exponents)
     assert np.array_equal(back, codes.csc.toarray())
     largest = np.abs(codes.scaled.toarray()).max(0)
     assert np.all((largest[:2] >= 0.5) & (largest[:2] < 1))
+
+
+def test_a_latent_varies_if_it_takes_two_values() -> None:
+    codes = np.array([[0, 3, 0.1, -1, -2], [0, 0, 0.1, 0, -3.0]])
+    assert Codes.of(codes).varies.tolist() == [False, True, False, True, True]
+    low, high = Codes.of(codes).extremes
+    assert low.tolist() == [0, 0, 0.1, -1, -3]
+    assert high.tolist() == [0, 3, 0.1, 0, -2]
 
 
 def test_samples_and_latents_can_be_chosen_and_repeated() -> None:
