@@ -20,10 +20,10 @@ import numpy as np
 from scipy import sparse
 
 from csae_bench.measuring import peak_memory_gib
-from csae_bench.metrics.bootstrap import mig_intervals
 from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.discretise import sparse_bins
 from csae_bench.metrics.factor_vae import factor_vae, factor_vae_population
+from csae_bench.metrics.intervals import mig_intervals
 from csae_bench.metrics.mig import binning_sensitivity, mig, mig_sup, value_mig
 from csae_bench.metrics.nulls import permutation_null
 from csae_bench.metrics.splits import held_out_mig, held_out_value_mig, split_clusters

@@ -59,7 +59,10 @@ def sparse_bins(codes: Any, n_quantiles: int = 4, max_values: int = MAX_VALUES) 
     """A zero bin, and quantile bins of the non-zeros of each latent; equal codes share a bin.
 
     A latent with at most `max_values` distinct non-zero values has one bin for each of them
-    instead. Invariant to any strictly increasing map of a latent's non-zeros.
+    instead, so that a scalar code loses nothing. A latent that fires at most `max_values` times
+    thus has a bin for each firing, which biases its information upward, in permutation nulls as
+    well; at 2% that takes fewer than 1600 samples. Invariant to any strictly increasing map of a
+    latent's non-zeros.
 
     Args:
         codes: [n, d_sae], anything that `Codes.of` takes.

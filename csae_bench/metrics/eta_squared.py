@@ -70,6 +70,28 @@ def explained(
     return np.where(shares < 1e-12, 0.0, np.minimum(shares, 1.0))
 
 
+def weighted_eta_squared(
+    by_latent: Any, one_hot: NDArray[np.float64], weights: NDArray[np.int64], factors: Factors
+) -> NDArray[np.float64]:
+    """`eta_squared` [d_sae, n_factors] with each sample as often as its whole weight says.
+
+    Args:
+        by_latent: of `standardised`, of all latents or some.
+        one_hot: [n, n_values_total], as in `Factors.one_hot`.
+    """
+    weighted = one_hot * weights[:, None]
+    counts, n = weighted.sum(0), weights.sum()
+    sums = by_latent @ weighted
+    first = slice(0, factors.value_ptr[1])
+    square_of_sum = sums[:, first].sum(1) ** 2 / n
+    total = by_latent.power(2) @ weights.astype(np.float64) - square_of_sum
+    between = np.add.reduceat(sums**2 / np.maximum(counts, 1), factors.value_ptr[:-1], axis=1)
+    between -= square_of_sum[:, None]
+    # a latent may not vary in a resample
+    shares = between / np.maximum(total, 1e-12)[:, None]
+    return np.where(total[:, None] > 1e-12, np.clip(shares, 0, 1), 0)
+
+
 def null_of_largest(
     units: Standardised, factors: Factors, n_permutations: int, seed: int
 ) -> Float[NDArray[Any], "n_permutations n_factors"]:

@@ -141,7 +141,7 @@ def mig_sup(codes: Any, factors: Any, *, n_quantiles: int = N_QUANTILES) -> Scor
     Each factor's information in units of its entropy: 0 (latents mix factors, or know nothing) to
     1 (each latent knows one factor, wholly). Latents that never vary are left out. A factor's
     value is the mean over the latents that know most of it, None where there are none. On sparse
-    bins. Li et al. 2020, arXiv:2002.10549, eq. 9.
+    bins. Li et al. 2020, arXiv:2002.10549.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.

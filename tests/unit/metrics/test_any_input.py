@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from csae_bench.metrics.bootstrap import mig_intervals
 from csae_bench.metrics.data import MetricInputError
 from csae_bench.metrics.factor_vae import factor_vae, factor_vae_population
+from csae_bench.metrics.intervals import mig_intervals
 from csae_bench.metrics.mig import mig, mig_sup, value_mig
 from csae_bench.metrics.nulls import permutation_null
 from csae_bench.metrics.splits import held_out_mig, held_out_value_mig, split_clusters
