@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from csae_bench.metrics.contingency import Contingency, contingency
-from csae_bench.metrics.data import Codes, Factors, MetricInputError, check_same_samples
+from csae_bench.metrics.data import Codes, Factors, check_same_samples
 from csae_bench.metrics.discretise import MAX_VALUES, sparse_bins
+from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.eta_squared import eta_squared, standardised
 from csae_bench.metrics.gaps import mean_activations
 from csae_bench.metrics.importances import BestLatentScore, varying_factors
-from csae_bench.metrics.score import no_score, score_fields, varies, why_no_latent_varies
+from csae_bench.metrics.score import no_score, score_fields, why_no_latent_varies
 
 _BLOCK_CELLS = 2**23
 _SPARSE = 0.05
@@ -77,7 +78,7 @@ def factor_correlations(codes: Any, factors: Any, *, n_quantiles: int = 4) -> Fa
     check_same_samples(codes, factors)
     settings = {"binning": "sparse", "n_quantiles": n_quantiles, "max_values": MAX_VALUES}
     binned = sparse_bins(codes, n_quantiles)
-    latents = np.flatnonzero(varies(codes))
+    latents = np.flatnonzero(codes.varies)
     best: dict[str, int | None] = dict.fromkeys(factors.names)
     why = why_no_latent_varies(codes)
     if why:
@@ -149,7 +150,7 @@ def mean_correlation_coefficient(
             f"there are {len(labels)} names for {features.d_sae} true features; give one for each, "
             "all different."
         )
-    present = np.flatnonzero(varies(features))
+    present = np.flatnonzero(features.varies)
     by_feature: dict[str, float | None] = dict.fromkeys(labels)
     latents: dict[str, int | None] = dict.fromkeys(labels)
     reason = why_no_latent_varies(codes)

@@ -20,7 +20,7 @@ from csae_bench.metrics.probes import (
     fit_probe,
     values_to_probe,
 )
-from csae_bench.metrics.score import Score, no_score, score_fields, varies
+from csae_bench.metrics.score import Score, no_score, score_fields
 
 
 def explicitness(
@@ -66,7 +66,7 @@ def explicitness(
     why = None
     if train.all():
         why = "there is one sample, and none to hold out"
-    elif not varies(codes.samples(train)).any():
+    elif not codes.samples(train).varies.any():
         why = "no latent varies over the training samples"
     if why:
         return Score(**no_score(factors, why), settings=settings)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from csae_bench.errors import DataError, did_you_mean
-from csae_bench.metrics.data import Codes, Factors, MetricInputError
+from csae_bench.metrics.data import Codes, Factors
+from csae_bench.metrics.errors import MetricInputError
 
 CODES_SUFFIXES = (".npz", ".safetensors")
 FACTORS_SUFFIXES = (".csv", ".npz")

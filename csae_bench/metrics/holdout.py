@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
-from csae_bench.metrics.data import MetricInputError
+from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.splits import split_clusters
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from csae_bench.metrics.contingency import Counter, count_with, mutual_information
 from csae_bench.metrics.data import Codes, Factors, check_same_samples
 from csae_bench.metrics.discretise import MAX_VALUES, sparse_bins
-from csae_bench.metrics.score import Score, no_score, score_fields, varies
+from csae_bench.metrics.score import Score, no_score, score_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ def sparse_counter(codes: Codes, n_quantiles: int) -> SparseCounter:
     Raises:
         MetricInputError: fewer than one quantile.
     """
-    binned, latents = sparse_bins(codes, n_quantiles), np.flatnonzero(varies(codes))
+    binned, latents = sparse_bins(codes, n_quantiles), np.flatnonzero(codes.varies)
     counter = Counter(binned.latents(latents)) if len(latents) else None
     return SparseCounter(counter, latents, n_quantiles)
 

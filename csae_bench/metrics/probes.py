@@ -17,9 +17,9 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from scipy import sparse
 
-from csae_bench.metrics.data import Codes, Factors, MetricInputError, check_same_samples
+from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.importances import Importances, varying_factors
-from csae_bench.metrics.score import varies
 
 PENALTY = 0.1
 """On the coefficients' magnitude, beside the summed log loss, in units of sqrt(n ln d).
@@ -53,7 +53,7 @@ def design(codes: Codes, train: Bool[NDArray[Any], " n"]) -> Design:
     others are centred and divided by their standard deviation.
     """
     seen = codes.samples(train)
-    latents = np.flatnonzero(varies(seen))
+    latents = np.flatnonzero(seen.varies)
     # the same power of two for all samples, so that squares stay finite
     exponents = np.frexp(seen.largest[latents])[1]
     columns = _rescaled(codes.latents(latents).csc, np.ldexp(1.0, np.clip(-exponents, -1020, 1020)))
@@ -63,9 +63,7 @@ def design(codes: Codes, train: Bool[NDArray[Any], " n"]) -> Design:
     squares = np.add.reduceat(np.square(among_seen.data), among_seen.indptr[:-1])
     rms = np.sqrt(squares / fired)
     rare = _rescaled(columns[:, ~often], 1 / np.where(rms > 0, rms, 1.0)[~often])
-    frequent = columns[:, often].toarray()
-    spread = frequent[train].std(0)
-    frequent = (frequent - frequent[train].mean(0)) / np.where(spread > 0, spread, 1.0)
+    frequent = _standardised(columns[:, often].toarray(), train)
     matrix = sparse.hstack([rare, sparse.csc_array(frequent)], format="csr")
     # of samples that were not seen; beyond this a probe's answer is the same
     matrix.data = np.clip(matrix.data, -_LARGEST, _LARGEST)
@@ -121,7 +119,7 @@ def probe_importances(
         "max_passes": MAX_PASSES,
         "seed": seed,
     }
-    if not varies(codes).any():
+    if not codes.varies.any():
         nothing = np.zeros((0, len(varying)))
         return Importances(nothing, np.zeros(0, np.int64), varying, factors, settings)
     scaled = design(codes, np.ones(codes.n, bool))
@@ -161,3 +159,11 @@ def _rescaled(columns: Any, factor: Float[NDArray[Any], " d_sae"]) -> Any:
     with np.errstate(over="ignore"):
         data = columns.data * np.repeat(factor, np.diff(columns.indptr))
     return sparse.csc_array((data, columns.indices, columns.indptr), shape=columns.shape)
+
+
+def _standardised(
+    columns: Float[NDArray[Any], "n d_sae"], train: Bool[NDArray[Any], " n"]
+) -> Float[NDArray[Any], "n d_sae"]:
+    spread = columns[train].std(0)
+    with np.errstate(over="ignore"):
+        return (columns - columns[train].mean(0)) / np.where(spread > 0, spread, 1.0)

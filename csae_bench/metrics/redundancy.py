@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.special import entr
 
 from csae_bench.metrics.correlation import products
-from csae_bench.metrics.data import Codes, MetricInputError
+from csae_bench.metrics.data import Codes
+from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.eta_squared import Standardised, standardised
-from csae_bench.metrics.score import varies
 
 _BLOCK_CELLS = 2**23
 
@@ -73,7 +73,7 @@ def redundancy(
         "seed": seed,
     }
     often = np.diff(codes.csc.indptr) >= min_firings
-    latents = np.flatnonzero(varies(codes) & often)
+    latents = np.flatnonzero(codes.varies & often)
     if len(latents) < 2:
         return Redundancy(
             value=None,

@@ -14,8 +14,9 @@ from csae_bench.metrics.correlation import (
     factor_correlations,
     mean_correlation_coefficient,
 )
-from csae_bench.metrics.data import Codes, Factors, MetricInputError
+from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.discretise import sparse_bins
+from csae_bench.metrics.errors import MetricInputError
 from tests.unit.metrics.code_worlds import random, rare, scalar
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import mutual_info_score
 
-from csae_bench.metrics.data import Factors, MetricInputError
+from csae_bench.metrics.data import Factors
 from csae_bench.metrics.dci import (
     dci,
     dci_completeness,
@@ -18,6 +18,7 @@ from csae_bench.metrics.dci import (
     factor_completeness,
     latent_disentanglement,
 )
+from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.importances import Importances, information_importances
 from csae_bench.metrics.nulls import permutation_null
 from tests.unit.metrics.code_worlds import grid, one_hot, random, rare, scalar

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from csae_bench.metrics.data import MetricInputError
+from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.explicitness import explicitness
 from tests.unit.metrics.code_worlds import grid, one_hot, random, rare, scalar
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from csae_bench.metrics.data import MetricInputError
+from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.redundancy import redundancy
 from tests.unit.metrics.code_worlds import rare
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csae_bench.metrics.data import MetricInputError
+from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.sap import sap
 from tests.unit.metrics.code_worlds import grid, one_hot, random, rare, scalar
 

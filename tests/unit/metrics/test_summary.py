@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from csae_bench.metrics.data import MetricInputError
+from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.importance_nulls import importance_nulls
 from csae_bench.metrics.summary import METRICS, Summary, all_metrics
 from csae_bench.metrics.table import print_summary
