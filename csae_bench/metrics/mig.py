@@ -15,7 +15,7 @@ import numpy as np
 from csae_bench.metrics.contingency import contingency, factor_entropies, information
 from csae_bench.metrics.contingency import mutual_information as mutual_information_of
 from csae_bench.metrics.data import Codes, Factors, check_same_samples
-from csae_bench.metrics.discretise import MAX_VALUES, equal_width_bins, sparse_bins
+from csae_bench.metrics.discretise import MAX_VALUES, MIN_REPEATS, equal_width_bins, sparse_bins
 from csae_bench.metrics.gaps import (
     factor_gaps,
     mean_activations,
@@ -192,7 +192,12 @@ def _checked(codes: Any, factors: Any) -> tuple[Codes, Factors]:
 
 
 def _sparse_settings(n_quantiles: int) -> dict[str, Any]:
-    return {"binning": "sparse", "n_quantiles": n_quantiles, "max_values": MAX_VALUES}
+    return {
+        "binning": "sparse",
+        "n_quantiles": n_quantiles,
+        "max_values": MAX_VALUES,
+        "min_repeats": MIN_REPEATS,
+    }
 
 
 def _by_value(factors: Factors, values: Any) -> dict[str, dict[str, float | None]]:

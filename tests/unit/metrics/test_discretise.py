@@ -31,6 +31,12 @@ def test_up_to_32_values_have_a_bin_each_and_33_have_quantiles() -> None:
     assert sparse_bins(many[:, None]).n_bins.tolist() == [5]
 
 
+def test_a_rare_latent_whose_firings_all_differ_has_quantiles() -> None:
+    codes = np.concatenate([np.zeros(980), np.arange(1, 21)])[:, None]
+    assert np.bincount(dense_bins(sparse_bins(codes))[:, 0]).tolist() == [980, 5, 5, 5, 5]
+    assert sparse_bins(np.tile(codes, (2, 1))).n_bins.tolist() == [21]
+
+
 def test_equal_codes_share_a_bin() -> None:
     codes = np.repeat(np.arange(1, 41), np.arange(1, 41))[:, None].astype(float)
     bins = dense_bins(sparse_bins(codes))[:, 0]
@@ -43,8 +49,8 @@ def test_one_quantile_asks_whether_the_latent_fires() -> None:
 
 
 def test_negative_codes_have_bins_of_their_own() -> None:
-    codes = np.array([-2.0, 0.0, 1.0, -2.0])[:, None]
-    assert dense_bins(sparse_bins(codes))[:, 0].tolist() == [1, 0, 2, 1]
+    codes = np.array([-2.0, 0.0, 1.0, -2.0, 1.0])[:, None]
+    assert dense_bins(sparse_bins(codes))[:, 0].tolist() == [1, 0, 2, 1, 2]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -76,7 +76,7 @@ def test_magnitudes_with_a_heavy_tail_lose_nothing_by_value(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("n_values", "repeats"), [(3, 20), (4, 4)])
+@pytest.mark.parametrize(("n_values", "repeats"), [(3, 9), (3, 20), (4, 2), (4, 4)])
 def test_rare_latents_do_not_hurt_an_ideal_sae(seed: int, n_values: int, repeats: int) -> None:
     factors, rng = shuffled(grid(n_values, 5, repeats), seed)
     rare = firing_at(0.02, len(factors), 2000, rng)
@@ -242,7 +242,7 @@ def test_a_factor_that_no_latent_knows_best_has_no_mig_sup() -> None:
 def test_settings_stand_with_the_score() -> None:
     codes, factors = partly(0)
     assert mig(codes, factors).settings == {"binning": "equal_width", "n_bins": 20}
-    expected = {"binning": "sparse", "n_quantiles": 8, "max_values": 32}
+    expected = {"binning": "sparse", "n_quantiles": 8, "max_values": 32, "min_repeats": 2}
     assert value_mig(codes, factors, n_quantiles=8).settings == expected
 
 
