@@ -159,10 +159,10 @@ def doctor(as_json: bool, **flags: Any) -> None:
 
 
 @main.command("list")
-@click.argument("kind", required=False, metavar="[evals|saes|models|factors]")
+@click.argument("kind", required=False, metavar="[evals|saes|models|factors|metrics]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_names(kind: str | None, as_json: bool) -> None:
-    """List what can be named: evals, SAE configurations, models, factor datasets."""
+    """List what can be named: evals, SAE configurations, models, factor datasets, metrics."""
     from csae_bench.listing import listing
 
     found = listing(kind)

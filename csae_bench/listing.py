@@ -40,6 +40,12 @@ def _factors() -> dict[str, str]:
     return {name: get_factors(name).summary for name in factor_names()}
 
 
+def _metrics() -> dict[str, str]:
+    from csae_bench.metrics.summary import METRICS
+
+    return METRICS
+
+
 def _first_comment(name: str) -> str:
     """The first line of a configuration's leading comment."""
     text = (config_folder() / f"{name}.yaml").read_text(encoding="utf-8")
@@ -52,4 +58,5 @@ _KINDS: dict[str, Callable[[], dict[str, str]]] = {
     "saes": _saes,
     "models": _models,
     "factors": _factors,
+    "metrics": _metrics,
 }

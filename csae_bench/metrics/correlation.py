@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from csae_bench.metrics.contingency import Contingency, contingency
 from csae_bench.metrics.data import Codes, Factors, check_same_samples
-from csae_bench.metrics.discretise import MAX_VALUES, sparse_bins
+from csae_bench.metrics.discretise import MAX_VALUES, MIN_REPEATS, sparse_bins
 from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.eta_squared import eta_squared, standardised
 from csae_bench.metrics.gaps import mean_activations
@@ -76,7 +76,12 @@ def factor_correlations(codes: Any, factors: Any, *, n_quantiles: int = 4) -> Fa
     """
     codes, factors = Codes.of(codes), Factors.of(factors)
     check_same_samples(codes, factors)
-    settings = {"binning": "sparse", "n_quantiles": n_quantiles, "max_values": MAX_VALUES}
+    settings = {
+        "binning": "sparse",
+        "n_quantiles": n_quantiles,
+        "max_values": MAX_VALUES,
+        "min_repeats": MIN_REPEATS,
+    }
     binned = sparse_bins(codes, n_quantiles)
     latents = np.flatnonzero(codes.varies)
     best: dict[str, int | None] = dict.fromkeys(factors.names)

@@ -49,6 +49,8 @@ class Codes:
             )
         if codes.dtype.kind not in "biuf":
             raise MetricInputError(f"codes are of dtype {codes.dtype}; they must be real numbers.")
+        if codes.dtype == np.float16:  # scipy has no sparse arrays of it
+            codes = codes.astype(np.float32)
         csc = sparse.csc_array(codes, copy=sparse.issparse(codes))
         with np.errstate(over="ignore"):
             csc.data = csc.data.astype(np.float64)

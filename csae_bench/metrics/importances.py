@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from csae_bench.metrics.contingency import Counter, count_with, mutual_information
 from csae_bench.metrics.data import Codes, Factors, check_same_samples
-from csae_bench.metrics.discretise import MAX_VALUES, sparse_bins
+from csae_bench.metrics.discretise import MAX_VALUES, MIN_REPEATS, sparse_bins
 from csae_bench.metrics.score import Score, no_score, score_fields
 
 
@@ -128,6 +128,7 @@ def importances_of(counted: SparseCounter, factors: Factors) -> Importances:
         "binning": "sparse",
         "n_quantiles": counted.n_quantiles,
         "max_values": MAX_VALUES,
+        "min_repeats": MIN_REPEATS,
     }
     varying = varying_factors(factors)
     if counted.counter is None:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from csae_bench.metrics.data import Codes, Factors, check_same_samples
-from csae_bench.metrics.discretise import MAX_VALUES
+from csae_bench.metrics.discretise import MAX_VALUES, MIN_REPEATS
 from csae_bench.metrics.holdout import training_samples
 from csae_bench.metrics.importances import (
     BestLatentScore,
@@ -56,6 +56,7 @@ def sap(
         "binning": "sparse",
         "n_quantiles": n_quantiles,
         "max_values": MAX_VALUES,
+        "min_repeats": MIN_REPEATS,
         "train_share": train_share,
         "by_cluster": clusters is not None,
         "seed": seed,

@@ -73,8 +73,3 @@ def none_if_nan(value: float) -> float | None:
 def why_no_latent_varies(codes: Codes) -> str | None:
     """The reason for no score where every latent is constant, as in a dead SAE; else None."""
     return None if codes.varies.any() else "no latent varies over the samples"
-
-
-def varies(codes: Codes) -> NDArray[np.bool_]:
-    """[d_sae]: whether a latent takes more than one value."""
-    return codes.varies

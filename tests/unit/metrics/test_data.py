@@ -181,3 +181,8 @@ def test_factors_that_do_not_fit_their_names_are_refused(
 def test_names_must_fit_the_columns() -> None:
     with pytest.raises(MetricInputError, match="for 2 factors"):
         Factors.of(np.zeros((3, 2)), names=["a"])
+
+
+def test_half_precision_codes_are_read_without_loss() -> None:
+    dense = np.array([[0, 0.1], [65504, 0]], np.float16)
+    assert np.array_equal(Codes.of(dense).csc.toarray(), dense.astype(np.float64))
