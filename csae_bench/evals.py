@@ -24,6 +24,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from csae_bench.errors import UnknownNameError
+from csae_bench.factors import chosen_factors, needs_model
 from csae_bench.registry import Registry
 
 if TYPE_CHECKING:
@@ -50,6 +51,20 @@ class EvalConfig(BaseModel):
     model: str | None = None
     """Language model this eval uses instead of the run's."""
 
+    def factor_dataset(self, model: str | None) -> str | None:
+        """The factor dataset this eval is about, `auto` resolved; None for an eval without one.
+
+        Args:
+            model: the run's language model; None where there is none.
+        """
+        named = getattr(self, "factors", None)
+        return None if named is None else chosen_factors(named, self.model or model)
+
+    def needs_model(self, model: str | None) -> bool:
+        """Whether this eval runs a language model; one on a dataset of activations does not."""
+        dataset = self.factor_dataset(model)
+        return dataset is None or needs_model(dataset)
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvalContext:
@@ -62,8 +77,9 @@ class EvalContext:
     release: str
     sae_id: str
     model_name: str
-    """Name of the language model that `model()` gives."""
+    """Name of the language model that `model()` gives; empty where the SAE has none."""
     hook_name: str
+    """Where the SAE's activations are taken; empty where it has no model."""
     device: str
     artifacts: Path
     """A folder of this eval's own, empty at the start."""
@@ -82,7 +98,7 @@ class EvalContext:
 
     def codes_and_factors(
         self,
-        dataset: str = "embedded",
+        dataset: str = "auto",
         *,
         split: Split = "reserved",
         seed: int = 0,
@@ -95,13 +111,14 @@ class EvalContext:
 
         Args:
             dataset: a name of `csae-bench list factors`, a .csv or .jsonl file, or the folder of a
-                synthetic model.
+                synthetic model; `auto` suits the model, see `factors.chosen_factors`.
             seed: of what the dataset draws at random.
             pooling: none: the dataset's own.
         """
         from csae_bench.factors import open_factors
         from csae_bench.factors.encoding import codes_of_prompts
 
+        dataset = chosen_factors(dataset, self.model_name or None)
         key = (dataset, split, seed, pooling, self.model_name, self.hook_name)
         if key not in self.encoded:
             found = open_factors(dataset, split=split, seed=seed)
@@ -137,6 +154,8 @@ class EvalSpec:
     """First line of its docstring."""
     metrics: type[BaseModel] | None
     """Model that the metrics of an eval of ours are checked against."""
+    detail: type[BaseModel] | None
+    """The same of each of its details."""
     validate: Callable[[dict[str, Any]], None] | None
     """Checks the whole JSON against SAE-Bench's own model; raises EvalError."""
     preflight: Callable[[ResolvedConfig, Any], list[str]] | None
@@ -153,6 +172,7 @@ def register_eval(
     *,
     config: type[EvalConfig],
     metrics: type[BaseModel] | None = None,
+    detail: type[BaseModel] | None = None,
     validate: Callable[[dict[str, Any]], None] | None = None,
     preflight: Callable[[ResolvedConfig, Any], list[str]] | None = None,
     headline: Mapping[str, str] | None = None,
@@ -171,6 +191,7 @@ def register_eval(
                 config=config,
                 summary=summary,
                 metrics=metrics,
+                detail=detail,
                 validate=validate,
                 preflight=preflight,
                 headline=headline or {},

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from csae_bench import identity, models
 from csae_bench.corpora import corpus_fingerprint
 from csae_bench.errors import EvalError, ResultError
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, EvalSpec, get_eval
+from csae_bench.factors import factor_fingerprint
 from csae_bench.failures import failure_of
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.results.envelope import Provenance, eval_result, not_finite, value_at
@@ -28,6 +29,8 @@ from csae_bench.upstream import sae_cfg_dict, versions
 if TYPE_CHECKING:
     from sae_lens import SAE
     from transformer_lens import HookedTransformer
+
+    from csae_bench.factors.encoding import FactorCodes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +47,13 @@ class Harness:
     """Gives a model by name, loaded once per run."""
     force: bool = False
     progress: bool = False
+    encoded: dict[tuple[Any, ...], FactorCodes] = field(default_factory=dict)
+    """Codes of factor datasets, which the evals share."""
 
     def run(self, name: str, settings: EvalConfig) -> Cell:
         """One eval, unless its result is there already; its failure is a cell, not an exception."""
         spec = get_eval(name)
-        if self.subject.model is None:
+        if self.subject.model is None and settings.needs_model(None):
             return skipped("the SAE was trained on generated activations: there is no model")
         key = self.key(name, settings)
         path = self.store.eval_result(name, self.subject.release, self.subject.sae_id)
@@ -66,21 +71,28 @@ class Harness:
 
     def key(self, name: str, settings: EvalConfig) -> str:
         """Hash of weights, settings, model, data and versions."""
-        model = settings.model or self.subject.config.model
+        model = settings.model or self._model_name
         dataset = getattr(settings, "dataset", None)
+        factors = settings.factor_dataset(self._model_name)
         return identity.digest(
             {
                 "eval": name,
                 "settings": settings.model_dump(mode="json"),
                 "weights": self.weights_hash,
-                "model": models.weights_fingerprint(model),
+                "model": models.weights_fingerprint(model) if model else None,
                 "model_dtype": self.subject.config.model_dtype,
                 "hook_name": self.subject.hook_name,
                 "data": corpus_fingerprint(dataset, split="core") if dataset else None,
+                "factors": factor_fingerprint(factors) if factors else None,
                 "seed": self.subject.config.seed,
                 "versions": versions(),
             }
         )
+
+    @property
+    def _model_name(self) -> str | None:
+        """The run's language model; None for an SAE on generated activations."""
+        return self.subject.config.model if self.subject.model is not None else None
 
     def _evaluate(
         self, spec: EvalSpec, settings: EvalConfig, key: str, started: float
@@ -90,12 +102,10 @@ class Harness:
         from csae_bench.saes.loading import training_architecture
 
         subject, config = self.subject, self.subject.config
-        assert subject.model is not None
-        assert subject.hook_name is not None
         artifacts = self.store.artifacts(spec.name, subject.release, subject.sae_id)
         shutil.rmtree(artifacts, ignore_errors=True)
         sae = self.sae()
-        model_name = settings.model or config.model
+        model_name = settings.model or self._model_name
         seed = int(identity.digest({"seed": config.seed, "eval": spec.name})[:8], 16)
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - SAE-Bench draws from the global generator
@@ -104,13 +114,14 @@ class Harness:
             resolved=subject.resolved,
             release=subject.release,
             sae_id=subject.sae_id,
-            model_name=model_name,
-            hook_name=subject.hook_name,
+            model_name=model_name or "",
+            hook_name=subject.hook_name or "",
             device=self.device,
             artifacts=artifacts,
             rng=np.random.default_rng(seed),
             load_model=self.load_model,
             progress=self.progress,
+            encoded=self.encoded,
         )
         # SAE-Bench prints; stdout is for results.
         with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
@@ -119,7 +130,7 @@ class Harness:
             key=key,
             weights_hash=self.weights_hash,
             training_hash=subject.training_hash,
-            model=models.describe(model_name).name,
+            model=models.describe(model_name).name if model_name else None,
             hook_name=subject.hook_name,
             training_architecture=training_architecture(sae),
             seed=config.seed,
@@ -153,6 +164,9 @@ class Harness:
             )
         if spec.metrics is not None:
             spec.metrics.model_validate(measured.metrics)
+        if spec.detail is not None:
+            for detail in measured.details:
+                spec.detail.model_validate(detail)
         if spec.validate is not None:
             spec.validate(result)
 

@@ -11,7 +11,13 @@ from csae_bench.factors.dataset import (
     Split,
     TrueFeatures,
 )
-from csae_bench.factors.opening import factor_fingerprint, factor_status, open_factors
+from csae_bench.factors.opening import (
+    chosen_factors,
+    factor_fingerprint,
+    factor_status,
+    needs_model,
+    open_factors,
+)
 from csae_bench.factors.registry import (
     FactorDatasetSpec,
     factor_names,
@@ -26,10 +32,12 @@ __all__ = [
     "Pooling",
     "Split",
     "TrueFeatures",
+    "chosen_factors",
     "factor_fingerprint",
     "factor_names",
     "factor_status",
     "get_factors",
+    "needs_model",
     "open_factors",
     "register_factors",
 ]

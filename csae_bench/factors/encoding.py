@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sae_lens import SAE
     from transformer_lens import HookedTransformer
 
-    from csae_bench.metrics.data import Factors
+    from csae_bench.metrics.data import Codes, Factors
 
 MAX_DENSE_CODES = 2**24
 """Codes that are in memory at once before they are pooled: 64 MiB in float32."""
@@ -53,6 +53,13 @@ class FactorCodes:
     """Tokens that each row was pooled from; 1 for activations that are encoded as they are."""
     n_truncated: int
     """Prompts longer than the context, of which only the beginning was read."""
+
+    @cached_property
+    def checked(self) -> Codes:
+        """The codes as metrics take them."""
+        from csae_bench.metrics.data import Codes
+
+        return Codes.of(self.codes)
 
     @property
     def factors(self) -> Factors:

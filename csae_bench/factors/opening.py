@@ -10,6 +10,33 @@ from csae_bench.errors import DataError, UnknownNameError
 from csae_bench.factors.dataset import FactorDataset, Split
 from csae_bench.factors.files import SUFFIXES, read_factors
 from csae_bench.factors.registry import factor_names, get_factors
+from csae_bench.models.names import resolve
+
+AUTO = "auto"
+"""The factor dataset that suits the model."""
+
+
+def chosen_factors(name_or_path: str, model: str | None) -> str:
+    """What `auto` stands for: the embedded world for its own model, English for any other.
+
+    Args:
+        model: name or path of the language model; None: there is none, and `auto` is `synthetic`.
+
+    Raises:
+        UnknownNameError: there is no such model.
+    """
+    if name_or_path != AUTO:
+        return name_or_path
+    if model is None:
+        return "synthetic"
+    return "embedded" if resolve(model).kind == "embedded" else "english"
+
+
+def needs_model(name_or_path: str) -> bool:
+    """Whether a dataset has prompts; a synthetic model has activations."""
+    if name_or_path in factor_names():
+        return get_factors(name_or_path).has_prompts
+    return not Path(name_or_path).expanduser().is_dir()
 
 
 def open_factors(name_or_path: str, *, split: Split = "reserved", seed: int = 0) -> FactorDataset:

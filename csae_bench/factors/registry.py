@@ -30,17 +30,20 @@ class FactorDatasetSpec:
     make: Make
     summary: str
     """First line of its docstring."""
+    has_prompts: bool = True
+    """Whether a language model reads it; else it has activations."""
 
 
 _REGISTRY: Registry[FactorDatasetSpec] = Registry("factor dataset")
 
 
-def register_factors(name: str) -> Callable[[Make], Make]:
+def register_factors(name: str, *, has_prompts: bool = True) -> Callable[[Make], Make]:
     """Registers the decorated function as the factor dataset `name`."""
 
     def register(make: Make) -> Make:
         summary = (make.__doc__ or "").strip().split("\n", 1)[0]
-        _REGISTRY.add(name, FactorDatasetSpec(name=name, make=make, summary=summary))
+        spec = FactorDatasetSpec(name=name, make=make, summary=summary, has_prompts=has_prompts)
+        _REGISTRY.add(name, spec)
         return make
 
     return register

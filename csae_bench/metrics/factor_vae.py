@@ -169,6 +169,23 @@ def factor_vae_population(
     return _elected(units, factors, np.quantile(null, 0.95, axis=0), settings)
 
 
+def mean_margin(population: FactorVaePopulationScore) -> Score:
+    """How far the elected latents lead: eta^2 minus the runner-up's, the mean over factors.
+
+    0 (duplicated latents) to 1. Defined where `factor_vae_population` is.
+    """
+    return Score(
+        value=population.mean_margin,
+        reason=population.reason,
+        by_factor={
+            name: None if vote is None else vote.eta_squared - vote.runner_up
+            for name, vote in population.votes.items()
+        },
+        reason_by_factor=population.reason_by_factor,
+        settings=population.settings,
+    )
+
+
 def _elected(
     units: Standardised,
     factors: Factors,

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from csae_bench.metrics.contingency import (
     Contingency,
     Information,
+    contingency,
     factor_entropies,
     value_entropies,
+    value_information,
 )
 from csae_bench.metrics.data import Codes, Factors
+from csae_bench.metrics.discretise import sparse_bins
 
 
 class Gaps(NamedTuple):
@@ -131,3 +134,17 @@ def mean_by_factor(
 
 def _pick(shares: NDArray[np.float64], latents: NDArray[np.int64]) -> NDArray[np.float64]:
     return shares[latents, np.arange(shares.shape[1])]
+
+
+def shares_of_values(
+    codes: Any, factors: Any, *, n_quantiles: int = 4
+) -> Float[NDArray[Any], "d_sae n_values_total"]:
+    """Information of each latent on each value, one against the rest, on the sparse bins.
+
+    In units of the value's entropy, 0 to 1; NaN for a value that no sample or every one has.
+
+    Raises:
+        MetricInputError: malformed or mismatched input.
+    """
+    table = contingency(sparse_bins(codes, n_quantiles), Factors.of(factors))
+    return normalised(value_information(table), value_entropies(table))

@@ -10,6 +10,7 @@ from csae_bench.config.problems import eval_problems
 from csae_bench.corpora import corpus_status
 from csae_bench.errors import CsaeBenchError, UsageError
 from csae_bench.evals import EvalConfig, get_eval
+from csae_bench.factors import factor_status
 from csae_bench.preflight.check import Findings
 from csae_bench.subjects import Subject
 
@@ -22,16 +23,22 @@ def evals(subject: Subject) -> Findings:
         except CsaeBenchError as error:
             yield "problem", str(error)
             continue
-        if subject.model is None:
+        model = subject.config.model if subject.model is not None else None
+        if model is None and settings.needs_model(None):
             yield "ok", f"{name}: will be skipped, it needs a language model"
             continue
         found = spec.preflight(subject.resolved, settings) if spec.preflight else []
         for text in found:
             yield "problem", f"{subject.resolved.path}: evals.{name}: {text}"
         dataset = getattr(settings, "dataset", None)
+        factors = settings.factor_dataset(model)
         outcome, message = corpus_status(dataset) if isinstance(dataset, str) else ("ok", "")
+        if factors is not None:
+            outcome, message = factor_status(factors)
+            if outcome == "problem":
+                message = f"{subject.resolved.path}: evals.{name}.factors: {message}"
         context = getattr(settings, "context_size", 0)
-        if context > subject.model.n_ctx:
+        if subject.model is not None and context > subject.model.n_ctx:
             outcome, message = (
                 "problem",
                 f"{subject.resolved.path}: evals.{name}.context_size is {context}; "

@@ -20,8 +20,9 @@ class Provenance(BaseModel):
     """Hash of all that decides the numbers; an equal key means there is nothing to do."""
     weights_hash: str
     training_hash: str | None
-    model: str
-    hook_name: str
+    model: str | None
+    """None for an SAE on generated activations."""
+    hook_name: str | None
     training_architecture: str
     seed: int
     device: str

@@ -25,7 +25,7 @@ D_IN = 96
 VALUES = ("silent", "active")
 
 
-@register_factors("synthetic")
+@register_factors("synthetic", has_prompts=False)
 def synthetic(split: Split, seed: int) -> FactorDataset:
     """SAELens's synthetic model: 64 true features, 24 of them children, in 96 dimensions."""
     return synthetic_factors(synthetic_world(seed), name="synthetic", split=split, seed=seed)

@@ -1,0 +1,169 @@
+"""The FactorVAE score on sparse codes: can each factor be told by one latent?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from csae_bench.evals import EvalContext, EvalResult, register_eval
+from csae_bench.factor_evals.fields import FactorDetail, Metric, detail_model, metrics_model
+from csae_bench.factor_evals.settings import Count, FactorEvalConfig
+
+METRICS = {
+    "factor_vae": Metric(
+        title="FactorVAE",
+        description="Accuracy of a majority vote that names the fixed factor from the latent that "
+        "varies least in a batch, among latents that fire often enough; Kim and Mnih 2018, "
+        "arXiv:1802.05983. Chance is about one over the number of factors.",
+        has_interval=False,
+    ),
+    "factor_vae_population": Metric(
+        title="FactorVAE, population",
+        description="Share of the factors that elect a latent of their own: the vote's limit for "
+        "infinite batches, for all latents. A factor that another one divides, as topics divide "
+        "domains, can never keep its vote.",
+    ),
+    "mean_margin": Metric(
+        title="Mean margin",
+        description="Mean over factors of the elected latent's eta squared minus the runner-up's; "
+        "0 where latents are duplicated.",
+        has_null=False,
+        has_interval=False,
+    ),
+}
+
+
+class FactorVaeConfig(FactorEvalConfig):
+    """Settings of the FactorVAE eval."""
+
+    delta: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """The classic score is on latents silent throughout a batch with at most this probability."""
+
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    """Samples in a batch that share the fixed factor's value."""
+
+    n_train: Count = 10_000
+    """Votes from which the majority of each latent is taken."""
+
+    n_eval: Count = 5_000
+    """Votes on which its accuracy is."""
+
+    n_vote_permutations: Count = 20
+    """For the null of the classic score, all votes for each."""
+
+
+class OfFactor(FactorDetail):
+    """What was found of one factor."""
+
+    latent: int | None
+    """The latent that it elects in the population form: the one with the largest eta squared."""
+    eta_squared: float | None
+    """Share of that latent's variance that the factor explains."""
+    runner_up: float | None
+    """The second largest eta squared with this factor."""
+    null_quantile_95: float | None
+    """Of the largest eta squared where the samples' factors are permuted."""
+    stands: bool | None
+    why_not: str | None
+    """Why the vote does not stand."""
+
+
+_OF_VOTE = [name for name in OfFactor.model_fields if name not in FactorDetail.model_fields]
+
+FactorVaeMetrics = metrics_model("FactorVaeMetrics", METRICS)
+FactorVaeDetail = detail_model("FactorVaeDetail", METRICS, OfFactor)
+
+
+@register_eval(
+    "factor_vae",
+    config=FactorVaeConfig,
+    metrics=FactorVaeMetrics,
+    detail=FactorVaeDetail,
+    headline={
+        "FactorVAE": "eval_result_metrics.scores.factor_vae",
+        "population": "eval_result_metrics.scores.factor_vae_population",
+    },
+)
+def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
+    """FactorVAE's votes: classic on latents that fire often, and for the whole population."""
+    import numpy as np
+
+    from csae_bench.factor_evals.heat_map import HeatMap, shown_latents, write_heat_map
+    from csae_bench.factor_evals.reporting import Measured, Report
+    from csae_bench.factor_evals.samples import samples_of
+    from csae_bench.metrics import factor_vae as metrics
+    from csae_bench.metrics.eta_squared import eta_squared
+    from csae_bench.metrics.factor_vae_nulls import factor_vae_null, factor_vae_population_null
+    from csae_bench.metrics.intervals import factor_vae_population_interval
+
+    samples = samples_of(ctx, cfg)
+    codes, factors = samples.codes, samples.factors
+    permuted: dict[str, Any] = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
+    classic = metrics.factor_vae(
+        codes,
+        factors,
+        delta=cfg.delta,
+        batch_size=cfg.batch_size,
+        n_train=cfg.n_train,
+        n_eval=cfg.n_eval,
+        seed=cfg.seed,
+    )
+    population = metrics.factor_vae_population(codes, factors, **permuted)
+    measured = {
+        "factor_vae": Measured(
+            score=classic,
+            null=factor_vae_null(
+                codes,
+                factors,
+                classic,
+                n_permutations=cfg.n_vote_permutations,
+                seed=cfg.seed,
+            ),
+        ),
+        "factor_vae_population": Measured(
+            score=population,
+            null=factor_vae_population_null(codes, factors, population, **permuted),
+            interval=factor_vae_population_interval(
+                codes,
+                factors,
+                samples.frames,
+                population,
+                n_resamples=cfg.n_resamples,
+                seed=cfg.seed,
+            ),
+        ),
+        "mean_margin": Measured(score=metrics.mean_margin(population)),
+    }
+    latents = shown_latents(vote.latent for vote in population.votes.values() if vote)
+    heat_map = HeatMap(
+        title=f"FactorVAE votes of {ctx.sae_id}",
+        caption="eta squared: the share of a latent's variance that a factor explains. Latents "
+        "are those that a factor elects.",
+        rows=tuple((factor, "") for factor in factors.names),
+        latents=latents,
+        cells=np.asarray(eta_squared(codes, factors))[list(latents)].T,
+    )
+    divided = samples.divided_factors()
+
+    def of_factor(factor: str) -> dict[str, Any]:
+        vote = population.votes[factor]
+        found: dict[str, Any] = {name: getattr(vote, name, None) for name in _OF_VOTE}
+        if factor in divided and vote is not None:
+            found["why_not"] = (
+                f"factor '{divided[factor]}' divides its values, so no latent can have twice the "
+                f"eta^2 for '{factor}': this vote can never stand"
+            )
+        return found
+
+    report = Report(metrics=METRICS, measured=measured, samples=samples)
+    return EvalResult(
+        metrics=report.categories(),
+        details=report.details(of_factor),
+        unstructured=report.unstructured(
+            null={"factor_vae": cfg.n_vote_permutations, "factor_vae_population": permuted},
+            n_latents_judged=classic.n_latents,
+            train_accuracy=classic.train_accuracy,
+            artifacts=write_heat_map(heat_map, samples, ctx.artifacts),
+        ),
+    )

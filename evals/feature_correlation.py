@@ -1,0 +1,168 @@
+"""Latents against factors, against each other and, where they are known, against true features."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from csae_bench.evals import EvalContext, EvalResult, register_eval
+from csae_bench.factor_evals.fields import FactorDetail, Metric, detail_model, metrics_model
+from csae_bench.factor_evals.settings import Count, FactorEvalConfig
+
+_OVERALL: dict[str, Any] = {"has_null": False, "has_interval": False, "is_by_factor": False}
+_WITH_NULL: dict[str, Any] = {"has_interval": False}
+
+METRICS = {
+    "best_correlation": Metric(
+        title="Best correlation",
+        description="Correlation ratio (eta) of the latent that goes best with a factor, the mean "
+        "over factors; of a factor with two values it is |r|.",
+        has_held_out=True,
+    ),
+    "dci_disentanglement": Metric(
+        title="DCI disentanglement",
+        description="Does a latent inform about one factor alone? From mutual information; "
+        "Eastwood and Williams 2018.",
+        **_WITH_NULL,
+    ),
+    "dci_completeness": Metric(
+        title="DCI completeness",
+        description="Is a factor captured by one latent alone? From mutual information; Eastwood "
+        "and Williams 2018.",
+        **_WITH_NULL,
+    ),
+    "modularity": Metric(
+        title="Modularity",
+        description="Does a latent know one factor at most? Ridgeway and Mozer 2018, "
+        "arXiv:1802.05312.",
+        **_WITH_NULL,
+    ),
+    "sap": Metric(
+        title="SAP",
+        description="Lead of the latent that predicts a factor best over the next, in held-out "
+        "accuracy; after Kumar et al. 2018, arXiv:1711.00848.",
+        **_WITH_NULL,
+    ),
+    "explicitness": Metric(
+        title="Explicitness",
+        description="Held-out AUC of linear probes on all latents together; Ridgeway and Mozer "
+        "2018, arXiv:1802.05312.",
+        has_null=False,
+        has_interval=False,
+    ),
+    "near_duplicates": Metric(
+        title="Near-duplicates",
+        description="Share of the judged latents that another one nearly repeats.",
+        **_OVERALL,
+    ),
+    "effective_rank": Metric(
+        title="Effective rank",
+        description="Dimensions that the codes really have: exp of the entropy of their singular "
+        "values; Roy and Vetterli 2007.",
+        high=None,
+        **_OVERALL,
+    ),
+    "mean_correlation_coefficient": Metric(
+        title="Mean correlation coefficient",
+        description="Mean |r| of true features with one latent each, matched best; Hyvarinen and "
+        "Morioka 2016, arXiv:1605.06336. Only where true features are known.",
+        **_OVERALL,
+    ),
+}
+
+
+class FeatureCorrelationConfig(FactorEvalConfig):
+    """Settings of the feature correlation eval."""
+
+    n_quantiles: Count = 4
+    """Quantile bins of a latent's non-zeros, for mutual information and Cramer's V."""
+
+    n_importance_permutations: Count = 20
+    """For the nulls of DCI, modularity and SAP, which move little between permutations."""
+
+    duplicate_threshold: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """|r| from which two latents are near-duplicates."""
+
+    min_firings: Count = 8
+    """Latents that fire on fewer samples are not judged for duplicates."""
+
+    n_best_latents: Annotated[int, Field(ge=1, le=32)] = 4
+    """Latents of each factor in the details and in the heat map."""
+
+
+class OfFactor(FactorDetail):
+    """What was found of one factor."""
+
+    latents: list[int]
+    """The latents with the largest correlation ratio, the largest first."""
+    eta: list[float]
+    """Their correlation ratios, 0 to 1."""
+    cramers_v: list[float]
+    """Cramer's V of their bins with the factor, 0 to 1; not corrected for chance."""
+    pearson: list[float] | None
+    """Their Pearson correlations with the second value; null for a factor of more than two."""
+
+
+FeatureCorrelationMetrics = metrics_model("FeatureCorrelationMetrics", METRICS)
+FeatureCorrelationDetail = detail_model("FeatureCorrelationDetail", METRICS, OfFactor)
+
+
+@register_eval(
+    "feature_correlation",
+    config=FeatureCorrelationConfig,
+    metrics=FeatureCorrelationMetrics,
+    detail=FeatureCorrelationDetail,
+    headline={
+        "best correlation": "eval_result_metrics.scores.best_correlation",
+        "DCI disentanglement": "eval_result_metrics.scores.dci_disentanglement",
+        "near-duplicates": "eval_result_metrics.scores.near_duplicates",
+        "effective rank": "eval_result_metrics.scores.effective_rank",
+    },
+)
+def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> EvalResult:
+    """Correlation of latents with factors, DCI, SAP, probes, redundancy and true features."""
+    from csae_bench.factor_evals.association import measure
+    from csae_bench.factor_evals.heat_map import (
+        HeatMap,
+        shown_latents,
+        value_rows,
+        write_heat_map,
+    )
+    from csae_bench.factor_evals.reporting import Report
+    from csae_bench.factor_evals.samples import samples_of
+
+    samples = samples_of(ctx, cfg)
+    found = measure(
+        samples,
+        n_permutations=cfg.n_permutations,
+        n_importance_permutations=cfg.n_importance_permutations,
+        n_resamples=cfg.n_resamples,
+        n_quantiles=cfg.n_quantiles,
+        duplicate_threshold=cfg.duplicate_threshold,
+        min_firings=cfg.min_firings,
+        seed=cfg.seed,
+    )
+    strongest = {
+        factor: found.strongest(factor, cfg.n_best_latents) for factor in samples.factors.names
+    }
+    latents = shown_latents(latent for best in strongest.values() for latent in best["latents"])
+    heat_map = HeatMap(
+        title=f"Correlations of {ctx.sae_id}",
+        caption="Pearson correlation of a latent with having this value of a factor. Latents are "
+        "those that go best with a factor.",
+        rows=value_rows(samples),
+        latents=latents,
+        cells=found.with_values(latents),
+    )
+    report = Report(metrics=METRICS, measured=found.measured, samples=samples)
+    return EvalResult(
+        metrics=report.categories(),
+        details=report.details(lambda factor: strongest[factor]),
+        unstructured=report.unstructured(
+            null=cfg.model_dump(include={"n_permutations", "n_importance_permutations", "seed"}),
+            n_latents_judged=found.n_latents_judged,
+            matches=found.matches,
+            artifacts=write_heat_map(heat_map, samples, ctx.artifacts),
+        ),
+    )

@@ -1,0 +1,179 @@
+"""Mutual information gap on sparse codes: does each factor have a latent of its own?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from csae_bench.evals import EvalContext, EvalResult, register_eval
+from csae_bench.factor_evals.fields import (
+    FactorDetail,
+    Metric,
+    Strict,
+    detail_model,
+    metrics_model,
+)
+from csae_bench.factor_evals.settings import Count, FactorEvalConfig
+
+METRICS = {
+    "mig": Metric(
+        title="MIG",
+        description="Lead of the most informative latent over the next, in units of the factor's "
+        "entropy, on 20 bins of equal width; Chen et al. 2018, arXiv:1802.04942. About 0 on an "
+        "ideal SAE, whose latents share a factor's values among them: read value MIG beside it.",
+        has_held_out=True,
+    ),
+    "value_mig": Metric(
+        title="Value MIG",
+        description="The same for each value of a factor against the rest, on a zero bin and "
+        "quantiles of the non-zeros; latents for other values of the factor do not compete.",
+        has_held_out=True,
+    ),
+    "mig_sup": Metric(
+        title="MIG-sup",
+        description="Lead of the factor that a latent knows most of over the next, averaged over "
+        "latents; Li et al. 2020, arXiv:2002.10549.",
+    ),
+}
+
+
+class MigConfig(FactorEvalConfig):
+    """Settings of the MIG eval."""
+
+    n_bins: Annotated[int, Field(ge=2)] = 20
+    """Bins of equal width, for the classic MIG."""
+
+    n_quantiles: Count = 4
+    """Quantile bins of a latent's non-zeros, for value MIG and MIG-sup."""
+
+    sensitivity: tuple[Count, ...] = (1, 4, 8)
+    """Numbers of quantile bins at which value MIG and MIG-sup are taken again."""
+
+
+class OfValue(Strict):
+    """What was found of one value of a factor."""
+
+    value: str
+    latent: int | None
+    """The latent with the most information on it; null where no sample or every one has it."""
+    value_mig: float | None
+    """That latent's lead over the next that competes."""
+    information: float | None
+    """That latent's information, in units of the value's entropy, 0 to 1."""
+
+
+class OfFactor(FactorDetail):
+    """What was found of one factor."""
+
+    mig_best_latent: int | None
+    """The most informative latent."""
+    values: list[OfValue]
+    """Its values, in order."""
+
+
+MigMetrics = metrics_model("MigMetrics", METRICS)
+MigDetail = detail_model("MigDetail", METRICS, OfFactor)
+
+
+@register_eval(
+    "mig",
+    config=MigConfig,
+    metrics=MigMetrics,
+    detail=MigDetail,
+    headline={
+        "MIG": "eval_result_metrics.scores.mig",
+        "value MIG": "eval_result_metrics.scores.value_mig",
+        "less chance": "eval_result_metrics.chance.value_mig_adjusted",
+        "MIG-sup": "eval_result_metrics.scores.mig_sup",
+    },
+)
+def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
+    """Mutual information gap of latents on factors: classic, by value, by latent."""
+    from csae_bench.factor_evals.heat_map import (
+        HeatMap,
+        shown_latents,
+        value_rows,
+        write_heat_map,
+    )
+    from csae_bench.factor_evals.reporting import Measured, Report
+    from csae_bench.factor_evals.samples import samples_of
+    from csae_bench.metrics import mig as metrics
+    from csae_bench.metrics.gaps import shares_of_values
+    from csae_bench.metrics.intervals import mig_intervals
+    from csae_bench.metrics.nulls import permutation_null
+    from csae_bench.metrics.splits import held_out_mig, held_out_value_mig
+
+    samples = samples_of(ctx, cfg)
+    codes, factors = samples.codes, samples.factors
+    bins: dict[str, Any] = {"n_bins": cfg.n_bins, "n_quantiles": cfg.n_quantiles}
+    classic = metrics.mig(codes, factors, n_bins=cfg.n_bins)
+    by_value = metrics.value_mig(codes, factors, n_quantiles=cfg.n_quantiles)
+    by_latent = metrics.mig_sup(codes, factors, n_quantiles=cfg.n_quantiles)
+    null = permutation_null(
+        codes, factors, n_permutations=cfg.n_permutations, seed=cfg.seed, **bins
+    )
+    intervals = mig_intervals(
+        codes, factors, samples.frames, n_resamples=cfg.n_resamples, seed=cfg.seed, **bins
+    )
+    half = samples.half_of_frames(cfg.seed)
+    measured = {
+        "mig": Measured(
+            score=classic,
+            null=null.mig,
+            interval=intervals["mig"],
+            held_out=None
+            if half is None
+            else held_out_mig(codes, factors, half, n_bins=cfg.n_bins),
+        ),
+        "value_mig": Measured(
+            score=by_value,
+            null=null.value_mig,
+            interval=intervals["value_mig"],
+            held_out=None
+            if half is None
+            else held_out_value_mig(codes, factors, half, n_quantiles=cfg.n_quantiles),
+        ),
+        "mig_sup": Measured(score=by_latent, null=null.mig_sup, interval=intervals["mig_sup"]),
+    }
+    latents = shown_latents(
+        latent for values in by_value.best_latents.values() for latent in values.values()
+    )
+    heat_map = HeatMap(
+        title=f"MIG of {ctx.sae_id}",
+        caption="Information of a latent on whether a factor has this value, in units of the "
+        "value's entropy. Latents are those that know most of a value.",
+        rows=value_rows(samples),
+        latents=latents,
+        cells=shares_of_values(codes, factors, n_quantiles=cfg.n_quantiles)[list(latents)].T,
+    )
+
+    def of_factor(factor: str) -> dict[str, Any]:
+        return {
+            "mig_best_latent": classic.best_latents[factor],
+            "values": [
+                {
+                    "value": value,
+                    "latent": latent,
+                    "value_mig": by_value.by_value[factor][value],
+                    "information": by_value.best_information[factor][value],
+                }
+                for value, latent in by_value.best_latents[factor].items()
+            ],
+        }
+
+    report = Report(metrics=METRICS, measured=measured, samples=samples)
+    return EvalResult(
+        metrics=report.categories(),
+        details=report.details(of_factor),
+        unstructured=report.unstructured(
+            null=null.settings,
+            binning_sensitivity={
+                name: {str(q): value for q, value in of_q.items()}
+                for name, of_q in metrics.binning_sensitivity(
+                    codes, factors, n_quantiles=cfg.sensitivity
+                ).items()
+            },
+            artifacts=write_heat_map(heat_map, samples, ctx.artifacts),
+        ),
+    )
