@@ -14,6 +14,7 @@ import click
 from filelock import FileLock, Timeout
 
 from csae_bench.config import (
+    IdealSae,
     IdentitySae,
     PcaSae,
     PermutedSae,
@@ -157,6 +158,8 @@ def _baseline(subject: Subject, *, device: str, load_model: LoadModel) -> SAE[An
         case RandomSae():
             fit = rows(sae.n_fit_tokens)
             return baselines.random(fit, sae.d_sae, sae.k, config.seed, **options)
+        case IdealSae():
+            return _ideal(subject, sae, options)
         case PermutedSae():
             from csae_bench.saes.loading import load_sae
 
@@ -164,6 +167,21 @@ def _baseline(subject: Subject, *, device: str, load_model: LoadModel) -> SAE[An
             return baselines.permuted(load_sae(subject.of.checkpoint, device=device), config.seed)
         case _:
             raise AssertionError(f"{sae.architecture} is trained, not built")
+
+
+def _ideal(subject: Subject, sae: IdealSae, options: dict[str, Any]) -> SAE[Any]:
+    from csae_bench.factors import open_factors
+    from csae_bench.factors.datasets.synthetic import ideal_sae
+
+    ideal = ideal_sae(open_factors(sae.factors, seed=sae.factors_seed), **options)
+    d_in = subject.model.d_model if subject.model else getattr(subject.config.activations, "d_in")  # noqa: B009 (generated ones have it)
+    if ideal.cfg.d_in != d_in:
+        raise UsageError(
+            f"{subject.resolved.path}: activations.d_in is {d_in}; sae.factors '{sae.factors}' has "
+            f"activations of width {ideal.cfg.d_in}: set activations.d_in={ideal.cfg.d_in}, with "
+            "activations.kind=generator."
+        )
+    return ideal
 
 
 def _metadata(subject: Subject) -> dict[str, Any]:

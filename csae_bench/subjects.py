@@ -13,6 +13,7 @@ from pathlib import Path
 from csae_bench import identity, models
 from csae_bench.config import (
     GeneratorActivations,
+    IdealSae,
     PairsSettings,
     PermutedSae,
     ResolvedConfig,
@@ -21,6 +22,7 @@ from csae_bench.config import (
 from csae_bench.config.loading import Flags, config_names, is_config, load_config
 from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
 from csae_bench.errors import ConfigError, SaeError, UnknownNameError
+from csae_bench.factors import factor_fingerprint
 from csae_bench.results.store import Store
 from csae_bench.saes.folder import find_folder, read_cfg
 from csae_bench.saes.hashing import weights_hash
@@ -141,6 +143,8 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
     if isinstance(config.activations, GeneratorActivations):
         model, hook_name, corpus = None, None, ""
         release = identity.generated_release(config.activations)
+        if isinstance(config.sae, IdealSae):
+            corpus = factor_fingerprint(config.sae.factors)
     else:
         model = models.describe(config.model)
         hook_name = config.hook_name or model.default_hook_name

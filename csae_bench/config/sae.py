@@ -220,6 +220,17 @@ class RandomSae(SaeSettings):
     """Tokens the decoder's bias and one common scale are estimated from."""
 
 
+class IdealSae(SaeSettings):
+    """A ceiling: the SAE whose latents are the true features of a synthetic world."""
+
+    architecture: Literal["ideal"] = "ideal"
+    factors: str = "synthetic"
+    """The world: `synthetic`, or a folder that SAELens's `SyntheticModel.save` wrote. Its width is
+    `activations.d_in`."""
+    factors_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Seed of the world, as `seed` of the evals on it."""
+
+
 class PermutedSae(SaeSettings):
     """A control: another SAE with the rows of its decoder permuted."""
 
@@ -242,6 +253,7 @@ SaeConfig = Annotated[
     | IdentitySae
     | PcaSae
     | RandomSae
+    | IdealSae
     | PermutedSae,
     Field(discriminator="architecture"),
 ]

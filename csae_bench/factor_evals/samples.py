@@ -99,7 +99,15 @@ class Samples:
         found: list[str] = []
         if 1 < self.n_frames < FEW_FRAMES:
             found.append(f"intervals from {self.n_frames} frames are narrower than they should be")
-        for parent, child in self.divided_factors().items():
+        divided = self.divided_factors()
+        related = {name for pair in self.parents.items() for name in pair}
+        if related - {*divided, *divided.values()}:
+            found.append(
+                f"{len(related)} factors are a parent or a child of another: a latent for the one "
+                "knows something of the other, so an ideal SAE gets less than 1 from MIG, DCI and "
+                "FactorVAE"
+            )
+        for parent, child in divided.items():
             found.append(
                 f"'{child}' divides the values of '{parent}': in factor_vae_population the vote of "
                 f"'{parent}' can never stand, and latents for '{child}' compete for '{parent}'"

@@ -16,14 +16,15 @@ from csae_bench.subjects import Subject
 
 
 def evals(subject: Subject) -> Findings:
+    model = subject.config.model if subject.model is not None else None
     for name in subject.config.evals:
         try:
             settings = _eval_config(subject, name)
             spec = get_eval(name)
+            factors = settings.factor_dataset(model)
         except CsaeBenchError as error:
             yield "problem", str(error)
             continue
-        model = subject.config.model if subject.model is not None else None
         if model is None and settings.needs_model(None):
             yield "ok", f"{name}: will be skipped, it needs a language model"
             continue
@@ -31,7 +32,6 @@ def evals(subject: Subject) -> Findings:
         for text in found:
             yield "problem", f"{subject.resolved.path}: evals.{name}: {text}"
         dataset = getattr(settings, "dataset", None)
-        factors = settings.factor_dataset(model)
         outcome, message = corpus_status(dataset) if isinstance(dataset, str) else ("ok", "")
         if factors is not None:
             outcome, message = factor_status(factors)

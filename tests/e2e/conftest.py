@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from csae_bench.cli import main
 
 SMALL = (
+    "--evals", "core",
     "--set", "sae.d_sae=256",
     "--set", "training.n_tokens=40960",
     "--set", "training.batch_size=1024",

@@ -159,7 +159,7 @@ def test_baselines_are_evaluated_without_training(
     name: str, csae_bench: CsaeBench, tmp_path: Path
 ) -> None:
     flags = [flag for pair in zip(SMALL[::2], SMALL[1::2], strict=True) for flag in pair
-             if pair[1].startswith(("evals", "threads"))]  # fmt: skip
+             if pair[1].startswith(("core", "evals", "threads"))]  # fmt: skip
     fit = () if name == "identity" else ("--set", "sae.n_fit_tokens=4000")
     outcome = csae_bench("run", "--sae", name, "--results", tmp_path, *fit, *flags)
     assert outcome.exit_code == 0, outcome.stderr

@@ -5,7 +5,7 @@ No language model is involved. Chanin et al. 2026, SynthSAEBench, arXiv:2602.146
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +120,13 @@ def synthetic_factors(
     )
 
 
-def ideal_sae(dataset: FactorDataset, *, threshold: float = 0.05) -> SAE[Any]:
+def ideal_sae(
+    dataset: FactorDataset,
+    *,
+    threshold: float = 0.05,
+    device: str = "cpu",
+    metadata: Mapping[str, Any] | None = None,
+) -> SAE[Any]:
     """The SAE whose latents are the true features: latent f is feature f.
 
     The encoder is the pseudo-inverse of the directions: exact where there are no more features
@@ -132,6 +138,7 @@ def ideal_sae(dataset: FactorDataset, *, threshold: float = 0.05) -> SAE[Any]:
     """
     import torch
     from sae_lens import JumpReLUSAE, JumpReLUSAEConfig
+    from sae_lens.saes.sae import SAEMetadata
 
     if dataset.features is None:
         raise DataError(
@@ -140,7 +147,14 @@ def ideal_sae(dataset: FactorDataset, *, threshold: float = 0.05) -> SAE[Any]:
         )
     directions = torch.from_numpy(dataset.features.directions).float()
     n_features, d_in = directions.shape
-    sae = JumpReLUSAE(JumpReLUSAEConfig(d_in=d_in, d_sae=n_features, apply_b_dec_to_input=True))
+    sae = JumpReLUSAE(
+        JumpReLUSAEConfig(
+            d_in=d_in,
+            d_sae=n_features,
+            apply_b_dec_to_input=True,
+            metadata=SAEMetadata(**{**(metadata or {}), "training_architecture": "ideal"}),
+        )
+    )
     weights = {
         "W_enc": torch.linalg.pinv(directions),
         "W_dec": directions.clone(),
@@ -149,7 +163,7 @@ def ideal_sae(dataset: FactorDataset, *, threshold: float = 0.05) -> SAE[Any]:
         "threshold": torch.full((n_features,), threshold),
     }
     sae.load_state_dict(weights)
-    return sae
+    return sae.to(device)
 
 
 def _edges(nodes: Sequence[HierarchyNode], *, parent: int | None) -> list[tuple[int, int]]:
