@@ -12,6 +12,7 @@ from csae_bench.metrics.bootstrap import (
     N_RESAMPLES,
     ScoreInterval,
     bootstrap_settings,
+    centred,
     checked_clusters,
     cluster_bootstrap,
     score_interval,
@@ -74,6 +75,8 @@ def correlation_interval(
 ) -> ScoreInterval:
     """The interval of the best latent's eta, chosen anew in every resample, and of their mean.
 
+    It lies about the score: see `bootstrap.centred`.
+
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
         factors: labels [n, n_factors]; see `Factors.of`.
@@ -101,7 +104,8 @@ def correlation_interval(
         return np.append(largest, largest[varying].mean())
 
     drawn = cluster_bootstrap(statistic, settings["n_clusters"], n_resamples=n_resamples, seed=seed)
-    return score_interval(drawn, factors, settings)
+    observed = statistic(np.ones(settings["n_clusters"], np.int64))
+    return score_interval(centred(drawn, observed), factors, settings)
 
 
 def held_out_correlation(codes: Any, factors: Any, chosen_on: Bool[NDArray[Any], " n"]) -> Score:

@@ -12,6 +12,7 @@ from csae_bench.metrics.bootstrap import (
     N_RESAMPLES,
     ScoreInterval,
     bootstrap_settings,
+    centred,
     checked_clusters,
     cluster_bootstrap,
     cluster_draws,
@@ -54,8 +55,8 @@ def mig_intervals(
     """Intervals of `mig`, `value_mig` and `mig_sup`, by name.
 
     For speed, over the latents that could win: those elected on all samples, their runners-up and
-    the next best. `mig_sup`, a mean over all latents, is taken over 128 of them drawn at random,
-    and its interval moved to where the mean over all lies.
+    the next best; `mig_sup`, a mean over all latents, over 128 of them drawn at random. The
+    intervals lie about the scores: see `bootstrap.centred`.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
@@ -93,14 +94,14 @@ def mig_intervals(
     )
     drawn = np.stack([np.concatenate([found[name] for name in names]) for found in each])
     of_names = dict(zip(names, np.split(drawn, len(names), axis=1), strict=True))
+    observed = prepared.statistics(prepared.tables(one_hot))
     if len(sampled) < len(alive):
         whole = Resampled(codes, factors, n_quantiles=n_quantiles, n_bins=n_bins)
-        moved_by = (
-            whole.statistics(whole.tables(one_hot))["mig_sup"]
-            - prepared.statistics(prepared.tables(one_hot))["mig_sup"]
-        )
-        of_names["mig_sup"] = (of_names["mig_sup"] + moved_by).clip(0, 1)
-    return {name: score_interval(of_names[name], factors, settings) for name in names}
+        observed["mig_sup"] = whole.statistics(whole.tables(one_hot))["mig_sup"]
+    return {
+        name: score_interval(centred(of_names[name], observed[name]), factors, settings)
+        for name in names
+    }
 
 
 def factor_vae_population_interval(

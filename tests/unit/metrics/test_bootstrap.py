@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csae_bench.metrics.bootstrap import cluster_bootstrap, cluster_draws
+from csae_bench.metrics.bootstrap import centred, cluster_bootstrap, cluster_draws
 from csae_bench.metrics.data import MetricInputError
 
 
@@ -28,3 +28,10 @@ def test_the_mean_of_normal_clusters_has_its_textbook_interval() -> None:
 def test_fewer_than_1000_resamples_are_refused() -> None:
     with pytest.raises(MetricInputError, match="n_resamples is 999"):
         cluster_draws(5, 999, 0)
+
+
+def test_centred_resamples_lie_about_the_score_and_undefined_ones_stay() -> None:
+    drawn = np.array([[0.5, np.nan, 0.9, np.nan], [0.7, 0.2, 0.99, np.nan]])
+    moved = centred(drawn, np.array([0.5, 0.3, np.nan, 0.1]))
+    expected = [[0.4, np.nan, 0.9, np.nan], [0.6, 0.3, 0.99, np.nan]]
+    np.testing.assert_allclose(moved, expected)
