@@ -5,12 +5,10 @@ with paired seeds, on the same rows in the same order, and prints each measure's
 twin without any term, with its 95% t interval over the seeds. What is trained already in FOLDER is
 not trained again, so two processes with different seeds can share the work.
 
-Measures, all on text that no training saw: the best latent's normalised mutual information with
-each value of a factor on the grid of reserved frames (chosen on one half of the prompts, scored on
-the other, mean-pooled codes, a zero bin and four quantile bins; mean over values, then factors);
-the same of the best latent minus the best one that is no sibling; absorption on the topic tree, the
-share of the positions with the best latent of a topic active at which its domain's is silent;
-explained variance, cross-entropy score, L0, dead latents and pair separation.
+Measures, all on text that no training saw: on the embedded factor grid, `held_out_value_mig` and
+its `best_information` (latents chosen on half of the frames, scored on the others); absorption on
+the topic tree, the share of the positions with the best latent of a topic active at which its
+domain's is silent; explained variance, cross-entropy score, L0, dead latents, pair separation.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ import argparse
 import json
 import math
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -242,123 +240,50 @@ def _measure(resolved: Any, model: Any, folder: Path) -> dict[str, float]:
 
 
 def _on_factors(sae: Any, model: Any, hook: str) -> dict[str, float]:
-    import torch
+    from csae_bench.factors import open_factors
+    from csae_bench.factors.encoding import codes_of_prompts
+    from csae_bench.metrics.data import Codes
+    from csae_bench.metrics.mig import value_mig
+    from csae_bench.metrics.splits import held_out_value_mig, split_clusters
 
-    from csae_bench.activations import special_token_ids
-    from csae_bench.tinyworld import factor_grid
-
-    grid = factor_grid("reserved")
-    special = torch.tensor(special_token_ids(model.tokenizer))
-
-    def codes_of_prompts() -> Iterator[torch.Tensor]:
-        """Codes [n_positions, d_sae] of each prompt, special tokens left out."""
-        for start in range(0, len(grid.prompts), 64):
-            texts = [prompt.text for prompt in grid.prompts[start : start + 64]]
-            tokens = model.to_tokens(texts, prepend_bos=True)
-            with torch.no_grad():
-                _, cache = model.run_with_cache(tokens, names_filter=hook)
-                codes = sae.encode(cache[hook])
-            usable = ~torch.isin(tokens, special)
-            yield from (one[kept] for one, kept in zip(codes, usable, strict=True))
-
-    codes = torch.stack([one.mean(0) for one in codes_of_prompts()])
-    bins, labels, factor = _bins(codes), *_labels(grid)
-    half = torch.randperm(len(codes), generator=torch.Generator().manual_seed(0))
-    choose, score = half[: len(half) // 2], half[len(half) // 2 :]
-    chosen_on, scored_on = (
-        _normalised_information(bins[part], labels[part]) for part in (choose, score)
-    )
-    best = chosen_on.argmax(0)
-    values = scored_on[best, torch.arange(len(best))]
-    gap = values - _runner_up(scored_on, codes, labels, factor, best)
-
-    def by_factor(of_values: torch.Tensor) -> float:
-        return torch.stack([of_values[factor == i].mean() for i in factor.unique()]).mean().item()
-
+    dataset = open_factors("embedded")
+    codes = Codes.of(codes_of_prompts(sae, model, dataset, hook).codes)
+    held_out = held_out_value_mig(codes, dataset.table, split_clusters(dataset.frames))
+    best_latents = value_mig(codes, dataset.table).best_latents
+    assert held_out.value is not None
+    of_factors = [value for value in held_out.best_information.values() if value is not None]
     return {
-        "best_information": by_factor(values),
-        "value_mig": by_factor(gap),
-        "absorption": _absorption(grid, codes_of_prompts(), best),
+        "best_information": sum(of_factors) / len(of_factors),
+        "value_mig": held_out.value,
+        "absorption": _absorption(sae, model, hook, dataset, best_latents),
     }
 
 
-def _bins(codes: Any) -> Any:
-    """0 for silent, else 1 to 4 by the latent's own quantiles."""
-    import torch
-
-    active = codes > 0
-    edges = torch.where(active, codes, torch.nan).nanquantile(
-        torch.tensor([0.25, 0.5, 0.75]), dim=0
-    )
-    return torch.where(active, 1 + (codes[None] > edges[:, None]).sum(0), 0)
-
-
-def _labels(grid: Any) -> tuple[Any, Any]:
-    """One-vs-rest indicators [n_prompts, n_values], and the factor of each value."""
-    import torch
-
-    factors = torch.tensor(grid.factors)
-    columns, of = [], []
-    for i, names in enumerate(grid.value_names):
-        for value in range(len(names)):
-            columns.append(factors[:, i] == value)
-            of.append(i)
-    return torch.stack(columns, dim=1).float(), torch.tensor(of)
-
-
-def _normalised_information(bins: Any, labels: Any) -> Any:
-    """I(latent; value) / H(value), [d_sae, n_values]."""
-    import torch
-
-    n = len(bins)
-    information = torch.zeros(bins.shape[1], labels.shape[1])
-    p_value = torch.stack([1 - labels.mean(0), labels.mean(0)])
-    for b in range(5):
-        inside = (bins == b).float()
-        p_bin = inside.mean(0)[:, None]
-        with_value = inside.T @ labels / n
-        for joint, p in ((with_value, p_value[1]), (p_bin - with_value, p_value[0])):
-            information += torch.where(joint > 0, joint * (joint / (p_bin * p)).log(), 0.0)
-    entropy = -(p_value * p_value.log()).sum(0)
-    return information / entropy
-
-
-def _runner_up(information: Any, codes: Any, labels: Any, factor: Any, best: Any) -> Any:
-    """Of each value the best other latent that is not a sibling: best of the same factor, but
-    strongest at another value of it."""
-    import torch
-
-    main_factor = factor[information.argmax(1)]
-    runners = torch.zeros(len(best))
-    for v, top in enumerate(best.tolist()):
-        of_factor = (factor == factor[v]).nonzero().squeeze(1)
-        counts = labels[:, of_factor].sum(0)
-        means = codes.T @ labels[:, of_factor] / counts
-        peak = means.argmax(1)
-        sibling = (main_factor == factor[v]) & (peak != peak[top])
-        competitors = information[:, v].clone()
-        competitors[sibling] = -1
-        competitors[top] = -1
-        runners[v] = competitors.max()
-    return runners.clamp_min(0)
-
-
-def _absorption(grid: Any, codes: Any, best: Any) -> float:
+def _absorption(
+    sae: Any, model: Any, hook: str, dataset: Any, best: dict[str, dict[str, int | None]]
+) -> float:
     """Mean over topics: of the positions of its prompts at which the topic's latent fires, the
     share at which its domain's latent is silent. A topic whose latent is its domain's counts as 0.
     """
-    names = list(grid.names)
-    offsets = [sum(len(n) for n in grid.value_names[:i]) for i in range(len(names))]
-    domain, topic = (offsets[names.index(name)] for name in ("domain", "topic"))
-    column = names.index("topic")
-    n_topics = len(grid.value_names[column])
-    fires, silent = [0] * n_topics, [0] * n_topics
-    for t, of_prompt in zip(grid.factors[:, column].tolist(), codes, strict=True):
-        parent, child = best[domain + t // 3], best[topic + t]
-        active = of_prompt[:, child] > 0
-        fires[t] += int(active.sum())
-        silent[t] += int((active & (of_prompt[:, parent] == 0)).sum())
-    return sum(s / max(f, 1) for s, f in zip(silent, fires, strict=True)) / n_topics
+    import torch
+
+    from csae_bench.activations import special_token_ids
+
+    special = torch.tensor(special_token_ids(model.tokenizer))
+    topics, domains = (list(best[factor].values()) for factor in ("topic", "domain"))
+    topic_of, domain_of = (dataset.column(factor) for factor in ("topic", "domain"))
+    fires, silent = [0] * len(topics), [0] * len(topics)
+    for start in range(0, len(dataset.prompts), 64):
+        tokens = model.to_tokens(list(dataset.prompts[start : start + 64]), prepend_bos=True)
+        with torch.no_grad():
+            _, cache = model.run_with_cache(tokens, names_filter=hook)
+            active = (sae.encode(cache[hook]) > 0) & ~torch.isin(tokens, special)[..., None]
+        for row, of_prompt in enumerate(active, start):
+            topic, domain = int(topic_of[row]), int(domain_of[row])
+            child, parent = of_prompt[:, topics[topic]], of_prompt[:, domains[domain]]
+            fires[topic] += int(child.sum())
+            silent[topic] += int((child & ~parent).sum())
+    return sum(s / max(f, 1) for s, f in zip(silent, fires, strict=True)) / len(topics)
 
 
 def _print_table(options: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -39,6 +39,12 @@ class TermSettings(BaseModel):
     pairs: Annotated[tuple[PairKind, ...], Field(min_length=1)] | None = None
     """Kinds of pairs that the term looks at, of those in the batch; none: all. Where none of them
     is in the batch the term is off."""
+
+    @field_validator("pairs")
+    @classmethod
+    def _one_order(cls, value: tuple[PairKind, ...] | None) -> tuple[PairKind, ...] | None:
+        """Terms that look at the same kinds share their statistics, however they name them."""
+        return None if value is None else tuple(sorted(set(value)))
 
     def sees(self, kinds: Collection[str]) -> bool:
         """Whether pairs of these kinds give the term something to look at."""

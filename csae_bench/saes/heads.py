@@ -61,7 +61,7 @@ class ContrastiveParts(nn.Module):
 
 
 def _key(kinds: Kinds) -> str:
-    return "all" if kinds is None else "+".join(sorted(set(kinds)))
+    return "all" if kinds is None else "+".join(kinds)
 
 
 def projection_head(d_sae: int, rows: RowsSettings, device: torch.device | str) -> nn.Module | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 import torch
@@ -79,7 +78,7 @@ def choose_latents(
     row, latent = active.nonzero(as_tuple=True)
     noise = torch.rand(len(row), device=row.device, generator=views.generator)
     score = -torch.log(-torch.log(noise.clamp(1e-20, 1 - 1e-7)))
-    if targeting == "targeted" and math.isfinite(temperature):
+    if targeting == "targeted":
         score += views.statistics.lift().clamp_min(1e-12).log()[latent] / temperature
     order = score.argsort(descending=True)
     order = order[row[order].argsort(stable=True)]

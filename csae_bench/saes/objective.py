@@ -86,7 +86,7 @@ class ContrastiveTraining(TrainingSAE[Any]):
                 cfg.d_sae,
                 rows if isinstance(rows, RowsSettings) else None,
                 device=self.W_enc.device,
-                kinds={term.pairs for term in self.terms.values()},
+                kinds=dict.fromkeys(term.pairs for term in self.terms.values()),
             )
 
     @override

@@ -151,7 +151,9 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
     def load_trainer_state(self, checkpoint_path: Path | str) -> None:
         """Stand where `save_trainer_state` stood; on a stream not used yet."""
         super().load_trainer_state(checkpoint_path)
-        state = torch.load(Path(checkpoint_path) / _STREAM_FILE, map_location="cpu")
+        state = torch.load(
+            Path(checkpoint_path) / _STREAM_FILE, map_location="cpu", weights_only=True
+        )
         self.data_provider.load_state_dict(state["stream"])
         set_random_state(state["random"])
         self.steering.load_state_dict(state["steering"])
