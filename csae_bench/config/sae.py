@@ -225,8 +225,8 @@ class IdealSae(SaeSettings):
 
     architecture: Literal["ideal"] = "ideal"
     factors: str = "synthetic"
-    """The world: `synthetic`, or a folder that SAELens's `SyntheticModel.save` wrote. Its width is
-    `activations.d_in`."""
+    """The world: `synthetic`, `synthetic_tree`, or a folder that SAELens's `SyntheticModel.save`
+    wrote. Its width is `activations.d_in`."""
     factors_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the world, as `seed` of the evals on it."""
 

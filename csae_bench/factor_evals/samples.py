@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ class Samples:
     """Codes of a factor dataset, and what metrics want beside them."""
 
     found: FactorCodes
+    is_shuffled: bool = False
+    """Whether the factors are those of other samples, as a control."""
 
     @property
     def codes(self) -> Codes:
@@ -92,6 +94,7 @@ class Samples:
             "n_factors": self.factors.n_factors,
             "n_frames": self.n_frames,
             "n_truncated": self.found.n_truncated,
+            "is_shuffled": self.is_shuffled,
         }
 
     def notes(self) -> list[str]:
@@ -117,6 +120,8 @@ class Samples:
     def warnings(self) -> list[str]:
         """What a reader of the scores must know, a sentence each."""
         found: list[str] = []
+        if self.is_shuffled:
+            found.append("a control: the factors are those of other samples, drawn at random")
         if self.codes.n < MIN_SAMPLES:
             found.append(
                 f"{self.codes.n} samples are few: use at least {MIN_SAMPLES}, or the best of many "
@@ -135,6 +140,7 @@ def samples_of(ctx: EvalContext, cfg: FactorEvalConfig) -> Samples:
     Raises:
         DataError, EvalError, ModelError, UnknownNameError: see `EvalContext.codes_and_factors`.
     """
-    return Samples(
-        ctx.codes_and_factors(cfg.factors, split=cfg.split, seed=cfg.seed, pooling=cfg.pooling)
-    )
+    found = ctx.codes_and_factors(cfg.factors, split=cfg.split, seed=cfg.seed, pooling=cfg.pooling)
+    if not cfg.shuffled:
+        return Samples(found)
+    return Samples(replace(found, dataset=found.dataset.shuffled(cfg.seed)), is_shuffled=True)

@@ -27,6 +27,9 @@ class FactorEvalConfig(EvalConfig):
     """How the codes of a prompt's tokens become one row: `mean`, `max`, `last` or `marked`; none:
     the dataset's own."""
 
+    shuffled: bool = False
+    """Control: each sample gets the factors of another, drawn at random. No SAE may score then."""
+
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of permutations, resamples and splits, and of a dataset that draws its samples."""
 

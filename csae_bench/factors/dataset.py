@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -123,6 +123,16 @@ class FactorDataset:
                 f"{did_you_mean(value, values)} Available: {', '.join(values)}."
             )
         return column == values.index(value)
+
+    def shuffled(self, seed: int = 0) -> FactorDataset:
+        """A control: the same inputs, each with the factors and true features of another sample.
+
+        The table keeps its rows, so factors are related to each other as before, and to nothing
+        else.
+        """
+        order = np.random.default_rng(seed).permutation(self.n)
+        features = self.features and replace(self.features, values=self.features.values[order])
+        return replace(self, factors=self.factors[order], features=features)
 
     def _problem_of_inputs(self) -> str | None:
         if bool(self.prompts) == (self.acts is not None):

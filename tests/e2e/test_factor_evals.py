@@ -113,6 +113,36 @@ def test_the_ideal_sae_is_one_command_and_needs_no_model(
     assert result["sae_cfg_dict"]["d_sae"] == 64
 
 
+def _scores(csae_bench: CsaeBench, folder: Path, *flags: str) -> dict[str, float]:
+    results = folder / "_".join(flags).replace("/", "")
+    outcome = csae_bench("run", *flags, "--evals", ",".join(NAMES), *QUICK, "--results", results)
+    assert outcome.exit_code == 0, outcome.stderr
+    return {
+        name: value
+        for result in _results(results).values()
+        for category in result["eval_result_metrics"].values()
+        for name, value in category.items()
+    }
+
+
+def test_controls_are_one_command_each(csae_bench: CsaeBench, tmp_path: Path) -> None:
+    ideal = _scores(csae_bench, tmp_path, "--sae", "ideal")
+    for name in (
+        "mig",
+        "value_mig",
+        "mig_sup",
+        "factor_vae_population",
+        "mean_correlation_coefficient",
+    ):
+        # chance correlations between features that fire independently, in 4096 samples
+        assert ideal[name] == pytest.approx(1, abs=0.02), name
+    shuffled = [f"--set=evals.{name}.shuffled=true" for name in NAMES]
+    random = _scores(csae_bench, tmp_path, "--sae", "random_synthetic", *shuffled)
+    for name in ("mig", "value_mig", "mig_sup", "best_correlation", "dci_disentanglement"):
+        # 20 permutations: the smallest p is 1 / 21
+        assert random[f"{name}_p"] > 0.05, name
+
+
 def test_an_ideal_sae_of_another_width_than_its_activations_is_an_error(
     csae_bench: CsaeBench, tmp_path: Path
 ) -> None:

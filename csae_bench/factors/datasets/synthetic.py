@@ -1,6 +1,7 @@
 """SAELens's synthetic models: activations whose true features are the factors.
 
 No language model is involved. Chanin et al. 2026, SynthSAEBench, arXiv:2602.14687.
+`synthetic_tree` is the same world with features that fire within others.
 """
 
 from __future__ import annotations
@@ -27,16 +28,18 @@ VALUES = ("silent", "active")
 
 @register_factors("synthetic", has_prompts=False)
 def synthetic(split: Split, seed: int) -> FactorDataset:
-    """SAELens's synthetic model: 64 true features, 24 of them children, in 96 dimensions."""
+    """SAELens's synthetic model: 64 true features that fire by themselves, in 96 dimensions."""
     return synthetic_factors(synthetic_world(seed), name="synthetic", split=split, seed=seed)
 
 
-def synthetic_world(seed: int = 0) -> SyntheticModel:
-    """The world of the dataset `synthetic`.
+def synthetic_world(seed: int = 0, *, has_children: bool = False) -> SyntheticModel:
+    """The world of the dataset `synthetic`, or of `synthetic_tree`.
 
     64 features fire with 5 to 30% in as many random directions of 96 dimensions, so that they can
-    be told apart exactly; 8 of them have 3 children each, which fire only with their parent.
-    Magnitudes have mean 1 and standard deviation .2.
+    be told apart exactly. Magnitudes have mean 1 and standard deviation .2.
+
+    Args:
+        has_children: 8 features have 3 children each, which fire only with their parent.
     """
     from sae_lens.synthetic import (
         HierarchyConfig,
@@ -45,16 +48,14 @@ def synthetic_world(seed: int = 0) -> SyntheticModel:
         SyntheticModelConfig,
     )
 
+    tree = HierarchyConfig(
+        total_root_nodes=8, branching_factor=3, max_depth=1, compensate_probabilities=True
+    )
     config = SyntheticModelConfig(
         num_features=N_FEATURES,
         hidden_dim=D_IN,
         firing_probability=LinearFiringProbabilityConfig(max_prob=0.3, min_prob=0.05),
-        hierarchy=HierarchyConfig(
-            total_root_nodes=8,
-            branching_factor=3,
-            max_depth=1,
-            compensate_probabilities=True,
-        ),
+        hierarchy=tree if has_children else None,
         std_firing_magnitudes=0.2,
         seed=seed,
     )

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import torch
 from sae_lens import SAE, TopKSAE, TopKSAEConfig
@@ -15,7 +14,6 @@ from sae_lens.synthetic import SyntheticModel, SyntheticModelConfig
 from csae_bench.evals import EvalResult, get_eval
 from csae_bench.factors import FactorDataset
 from csae_bench.factors.datasets.synthetic import ideal_sae, synthetic_factors
-from csae_bench.factors.encoding import codes_of_prompts
 from csae_bench.results.envelope import not_finite
 from csae_bench.saes import baselines
 from tests.integration.evals.conftest import NAMES, RunEvals
@@ -112,28 +110,23 @@ def test_a_frozen_random_decoder_is_below_the_ideal_sae_in_every_score(
         assert found[name] < top[name] - 0.05, name  # pyright: ignore[reportOptionalOperand]
 
 
-def test_a_random_sae_on_samples_that_have_nothing_to_do_with_the_factors_is_inside_its_null(
-    run_evals: RunEvals, random_sae: SAE[Any], world: FactorDataset, folder: Path
+@pytest.mark.parametrize("subject", ["ideal", "random"])
+def test_with_shuffled_factors_every_sae_is_inside_its_null(
+    run_evals: RunEvals, random_sae: SAE[Any], world: FactorDataset, folder: Path, subject: str
 ) -> None:
-    assert world.acts is not None
-    order = np.random.default_rng(1).permutation(world.n)
-    unrelated = FactorDataset(
-        name="unrelated",
-        acts=world.acts,
-        factors=world.factors[order],
-        names=world.names,
-        value_names=world.value_names,
-        frames=world.frames,
-        split="all",
-    )
-    key = ("unrelated", "reserved", 0, None, "", "")
-    encoded = {key: codes_of_prompts(random_sae, None, unrelated, None)}
-    found = _flat(run_evals(random_sae, folder / "null", encoded=encoded, factors="unrelated"))
+    sae = ideal_sae(world) if subject == "ideal" else random_sae
+    results = run_evals(sae, folder / f"null of {subject}", factors=world.name, shuffled=True)
+    found = _flat(results)
     for name in ("mig", "value_mig", "mig_sup", "factor_vae", "best_correlation",
                  "dci_disentanglement", "sap"):  # fmt: skip
         assert found[f"{name}_p"] > 0.05, name  # pyright: ignore[reportOptionalOperand]
         assert abs(found[f"{name}_adjusted"]) < 0.02, name  # pyright: ignore[reportArgumentType]
+    # each of 16 votes has one chance in twenty to exceed the null's 95% quantile
     assert found["factor_vae_population"] <= 0.13  # pyright: ignore[reportOptionalOperand]
+    assert found["mean_correlation_coefficient"] < 0.1  # pyright: ignore[reportOptionalOperand]
+    for result in results.values():
+        assert result.unstructured["data"]["is_shuffled"]
+        assert any("a control" in text for text in result.unstructured["warnings"])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -34,6 +34,20 @@ def test_an_unknown_factor_or_value_suggests_the_nearest() -> None:
         _dataset().has_value("species", "cats")
 
 
+def test_shuffling_gives_samples_the_rows_of_others() -> None:
+    many = _dataset(
+        prompts=tuple(f"prompt {n}" for n in range(40)),
+        factors=np.arange(40)[:, None] % 2 * [1, 1],
+        frames=("a",) * 40,
+    )
+    found = many.shuffled(seed=3)
+    assert found.prompts == many.prompts
+    assert not np.array_equal(found.factors, many.factors)
+    assert np.array_equal(np.sort(found.factors, 0), np.sort(many.factors, 0))
+    assert (found.factors[:, 0] == found.factors[:, 1]).all()
+    assert np.array_equal(found.factors, many.shuffled(seed=3).factors)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_dataset_and_another_seed_another(name: str
     assert not _equal(_made(name), _made(name, "reserved", 1))
 
 
-@pytest.mark.parametrize("name", [name for name in factor_names() if name != "synthetic"])
+@pytest.mark.parametrize("name", [name for name in factor_names() if get_factors(name).has_prompts])
 def test_factors_of_a_grid_are_independent_except_for_parents(name: str) -> None:
     made = _made(name)
     for one, other in combinations(range(made.n_factors), 2):
