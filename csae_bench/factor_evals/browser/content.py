@@ -1,0 +1,210 @@
+"""What the browsable page of the probing eval shows.
+
+Numbers that may be undefined are `Estimate`: None with the reason, which the page shows as a dash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Estimate(NamedTuple):
+    """A number with its 95% interval where it has one, or why there is none."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+    """Why `value` is None; empty where it is not."""
+
+
+class ValueName(NamedTuple):
+    """A value of a factor."""
+
+    factor: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """One of the scores at the top of the page."""
+
+    title: str
+    description: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeScores:
+    """What a probe reaches on held-out frames, 0 to 1 each."""
+
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    auroc: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestLatent:
+    """A latent that knows much of a value."""
+
+    index: int
+    information: Estimate
+    """On whether a prompt has the value, in units of the value's entropy, 0 to 1."""
+    firing_rate: float
+    """Share of the prompts in which its code is not 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What intervening on a latent does to the model's next-token predictions, in log-odds."""
+
+    operation: str
+    """What was done, such as `ablate` or `clamp`."""
+    latent: int
+    own: Estimate
+    """Change of the log-odds of the value's own word."""
+    others: Estimate
+    """The same of the other factors' words, on average over their absolute values."""
+    specificity: Estimate
+    """How much more it moves its own word than others'; `specificity_description` says how."""
+    control: Estimate
+    """`own` for a matched random latent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """What was found of one value of a factor."""
+
+    value: str
+    n_prompts: int
+    probes: Mapping[int, ProbeScores]
+    """By k, the number of latents; in the order in which they are shown."""
+    dense: ProbeScores | None
+    """The probe on the model's activations, the ceiling; None where there is none."""
+    best_latents: tuple[BestLatent, ...]
+    """The best first."""
+    effects: tuple[Effect, ...]
+    no_effect_reason: str = ""
+    """Why `effects` is empty; empty where it is not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absorption:
+    """How often a parent's latent is silent where a child's fires."""
+
+    parent: ValueName
+    parent_latent: int | None
+    child: ValueName
+    child_latent: int | None
+    rate: Estimate
+    """Share of the prompts, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factor:
+    """A factor and its values."""
+
+    name: str
+    description: str
+    """A line beside its name; may be empty."""
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """A prompt that a latent is active in."""
+
+    tokens: tuple[str, ...]
+    """As the tokenizer cuts the text, spaces included."""
+    activations: tuple[float, ...]
+    """The latent's code at each token."""
+    pooled: float
+    """The prompt's one code, which the eval's numbers rest on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latent:
+    """What was found of one latent."""
+
+    index: int
+    firing_rate: float
+    """Share of the prompts in which its code is not 0."""
+    max_activation: float
+    selectivity: Estimate
+    entropy: Estimate
+    tied_to: tuple[ValueName, ...]
+    """Values that it stands for; empty where it stands for none."""
+    information: tuple[float | None, ...]
+    """On each value, in the order of `ProbingPage.value_names`; None is left blank."""
+    prompts: tuple[Prompt, ...]
+    """The most active first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbingPage:
+    """All that the page shows.
+
+    Raises:
+        ValueError: lengths that must agree do not, or a latent or value stands there twice.
+    """
+
+    title: str
+    sae_id: str
+    model: str
+    """Empty where the SAE has none."""
+    hook_name: str
+    d_sae: int
+    facts: Mapping[str, str]
+    """Name -> text: data, split, pooling, numbers of prompts and frames, and the like."""
+    headline: tuple[Headline, ...]
+    factors: tuple[Factor, ...]
+    latents: tuple[Latent, ...]
+    """Those that are shown: a few hundred, not all of `d_sae`."""
+    absorption: tuple[Absorption, ...]
+    no_absorption_reason: str = ""
+    """Why `absorption` is empty; empty where it is not."""
+    selectivity_description: str = ""
+    """What `Latent.selectivity` is and its range, in a sentence."""
+    entropy_description: str = ""
+    """The same of `Latent.entropy`."""
+    specificity_description: str = ""
+    """The same of `Effect.specificity`."""
+    warnings: tuple[str, ...] = ()
+    """What a reader of the numbers must know, a sentence each."""
+
+    def __post_init__(self) -> None:
+        """Checks what the page relies on."""
+        _each_once("value", self.value_names)
+        _each_once("latent", (latent.index for latent in self.latents))
+        n_values = len(self.value_names)
+        for latent in self.latents:
+            if len(latent.information) != n_values:
+                raise ValueError(
+                    f"latent {latent.index} has information on {len(latent.information)} values; "
+                    f"the page has {n_values}."
+                )
+            for prompt in latent.prompts:
+                if len(prompt.tokens) != len(prompt.activations):
+                    raise ValueError(
+                        f"A prompt of latent {latent.index} has {len(prompt.tokens)} tokens and "
+                        f"{len(prompt.activations)} activations; there must be one for each token."
+                    )
+
+    @property
+    def value_names(self) -> tuple[ValueName, ...]:
+        """Every value of every factor, in order."""
+        return tuple(
+            ValueName(factor.name, value.value)
+            for factor in self.factors
+            for value in factor.values
+        )
+
+
+def _each_once(what: str, names: Iterable[object]) -> None:
+    seen: set[object] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{what} {name} stands on the page twice.")
+        seen.add(name)
