@@ -11,4 +11,4 @@ os.environ.setdefault("WANDB_MODE", "disabled")
 # before torch is: threads that wait by spinning make a busy machine several times slower
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from tests.browser.fixtures import chromium, open_page  # noqa: E402, F401 - fixtures for all tests
+from tests.browser.fixtures import chromium, open_page  # noqa: F401 - fixtures for all tests

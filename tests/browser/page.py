@@ -132,19 +132,7 @@ class Page:
 
     def errors(self) -> list[str]:
         """Uncaught exceptions, console errors and warnings, and failed loads so far."""
-        found: list[str] = []
-        for event in self._events():
-            params = event["params"]
-            if event["method"] == "Runtime.exceptionThrown":
-                details = params["exceptionDetails"]
-                found.append(details.get("exception", {}).get("description", details["text"]))
-            elif event["method"] == "Runtime.consoleAPICalled":
-                if params["type"] in ("error", "warning", "assert"):
-                    found.append(" ".join(str(arg.get("value")) for arg in params["args"]))
-            elif event["method"] == "Log.entryAdded":
-                if params["entry"]["level"] in ("error", "warning"):
-                    found.append(params["entry"]["text"])
-        return found
+        return [said for event in self._events() if (said := _complaint(event))]
 
     def requests(self) -> list[str]:
         """URLs that the page asked for so far, itself included."""
@@ -175,3 +163,18 @@ class Page:
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         return self._chromium.call(method, self._session, **params)
+
+
+def _complaint(event: dict[str, Any]) -> str:
+    """What an event says went wrong; empty where nothing did."""
+    params = event["params"]
+    match event["method"]:
+        case "Runtime.exceptionThrown":
+            details = params["exceptionDetails"]
+            return details.get("exception", {}).get("description", details["text"])
+        case "Runtime.consoleAPICalled" if params["type"] in ("error", "warning", "assert"):
+            return " ".join(str(arg.get("value")) for arg in params["args"])
+        case "Log.entryAdded" if params["entry"]["level"] in ("error", "warning"):
+            return params["entry"]["text"]
+        case _:
+            return ""
