@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from csae_bench.errors import ResultError
 from csae_bench.factor_evals.page import Row, html_page
 from csae_bench.factor_evals.samples import Samples
+from csae_bench.results.store import write_text
 
 PNG, HTML = "heat_map.png", "heat_map.html"
 MAX_LATENTS = 64
@@ -65,8 +66,7 @@ def write_heat_map(heat_map: HeatMap, samples: Samples, folder: Path) -> list[st
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _draw(shown, folder / PNG)
-        page = _page(shown, samples)
-        (folder / HTML).write_text(page, encoding="utf-8")
+        write_text(folder / HTML, _page(shown, samples))
     except OSError as error:
         raise ResultError(
             f"{folder}: cannot be written: {error.strerror}. Free space there, or name another "

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,12 +56,20 @@ def write_json(path: Path, value: Mapping[str, Any] | BaseModel) -> None:
         ValueError: a NaN or an infinity is in `value`.
     """
     content = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    temporary: str | None = None
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes text so that `path` holds either the old or the new whole.
+
+    Raises:
+        ResultError: the disk is full or the folder cannot be written; `path` is as it was.
+    """
+    # not tempfile, whose files only their owner may read
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -71,8 +80,8 @@ def write_json(path: Path, value: Mapping[str, Any] | BaseModel) -> None:
             "folder with --results."
         ) from error
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        with contextlib.suppress(OSError):  # mostly it is not there any more
+            temporary.unlink()
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -16,6 +16,24 @@ _KEYS: dict[str, dict[str, Any]] = {
     "ArrowRight": {"key": "ArrowRight", "code": "ArrowRight", "windowsVirtualKeyCode": 39},
 }
 
+# a canvas turns whatever CSS calls a colour into red, green and blue
+_CONTRAST = """selector => {
+  const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+  const luminance = colour => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const parts = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map(part =>
+      part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+  };
+  return Math.min(...[...document.querySelectorAll(selector)].map(element => {
+    const style = getComputedStyle(element);
+    const [low, high] = [luminance(style.color), luminance(style.backgroundColor)].sort(
+      (a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  }));
+}"""
+
 
 class Page:
     """One page; `Browser.open` makes it."""
@@ -129,6 +147,13 @@ class Page:
         return self.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
+
+    def contrast(self, selector: str) -> float:
+        """The least contrast of text with its own background, as WCAG 2 defines it, 1 to 21.
+
+        Of the elements that a CSS selector finds; each must have an opaque background.
+        """
+        return self.evaluate(f"({_CONTRAST})({selector!r})")
 
     def errors(self) -> list[str]:
         """Uncaught exceptions, console errors and warnings, and failed loads so far."""

@@ -24,6 +24,13 @@ def test_a_written_file_reads_back(tmp_path: Path) -> None:
     assert read_json(tmp_path / "a" / "b.json") == {"x": 1.5}
 
 
+def test_whoever_may_read_the_users_files_may_read_results(tmp_path: Path) -> None:
+    plain, result = tmp_path / "plain", tmp_path / "result.json"
+    plain.touch()
+    write_json(result, {})
+    assert result.stat().st_mode == plain.stat().st_mode
+
+
 def test_nan_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     write_json(path, {"x": 1})

@@ -1,0 +1,100 @@
+"""HTML pages: one frame, one sheet of styles, and how a page becomes one file.
+
+A page asks nothing of a network and opens from disk. Its template lies beside the code that fills
+it and begins with `{% extends "pages/frame.html" %}`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+WHITE_FROM_BLUE, WHITE_FROM_RED = 0.78, 0.71
+"""Strength of a colour from which on white is easier to read on it than black."""
+
+
+def render(template: str, **context: Any) -> str:
+    """The page of a template, all text in it escaped.
+
+    In a template, `source(path)` puts a file of the package in as it is, `embedded(value)` a value
+    as JSON for its scripts; `heat` is the filter for cells of a heat map.
+
+    Args:
+        template: path below csae_bench, such as `factor_evals/heat_map.html`.
+        context: what the template names; a name that is missing is an error of ours.
+    """
+    return _environment().get_template(template).render(**context)
+
+
+def heat(cell: float | None) -> Markup:
+    """The attributes that colour a table's cell: -1 red, 0 blank, 1 blue.
+
+    Args:
+        cell: clipped to -1 to 1; None is hatched.
+    """
+    from markupsafe import Markup
+
+    if cell is None:
+        return Markup('class="undefined"')
+    strength = round(min(abs(cell), 1.0), 3)
+    names = ["heat"]
+    if cell < 0:
+        names.append("negative")
+    if strength > (WHITE_FROM_RED if cell < 0 else WHITE_FROM_BLUE):
+        names.append("strong")
+    return Markup(f'class="{" ".join(names)}" style="--heat:{strength:g}"')
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number with `digits` decimals and a true minus sign; nothing that rounds to 0 has one."""
+    rounded = round(value, digits)
+    text = f"{abs(rounded):.{digits}f}"
+    return f"\N{MINUS SIGN}{text}" if rounded < 0 else text
+
+
+def embedded(value: Any) -> Markup:
+    """A value as JSON that is safe within a script element.
+
+    Raises:
+        ValueError: a NaN or an infinity is in it.
+    """
+    from markupsafe import Markup
+
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # nothing can close the element or begin a comment
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def rounded(value: float, digits: int = 4) -> float:
+    """A number at `digits` significant digits: pages show no more, and stay small."""
+    assert math.isfinite(value)
+    return float(f"{value:.{digits}g}")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("csae_bench", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(source=_source, embedded=embedded)
+    environment.filters.update(heat=heat, number=number)
+    return environment
+
+
+def _source(path: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(files("csae_bench").joinpath(path).read_text(encoding="utf-8"))
