@@ -8,6 +8,7 @@ from csae_bench.factors.dataset import (
     POOLINGS,
     FactorDataset,
     Pooling,
+    Readout,
     Split,
     TrueFeatures,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "FactorDataset",
     "FactorDatasetSpec",
     "Pooling",
+    "Readout",
     "Split",
     "TrueFeatures",
     "chosen_factors",

@@ -39,6 +39,18 @@ class TrueFeatures:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Readout:
+    """Where a language model says a factor's value: a word that must come next after a stem."""
+
+    stems: tuple[str, ...]
+    """For each prompt what follows it, up to just before the word: the model reads the prompt, a
+    space and the stem."""
+    words: tuple[tuple[str, ...], ...]
+    """For each prompt the word of each value of the factor, with its leading space; one token
+    each. That of the prompt's own value is the right one."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FactorDataset:
     """Prompts, or activations of a synthetic world, and the value of every factor in each.
 
@@ -71,10 +83,15 @@ class FactorDataset:
     parents: Mapping[str, str] = field(default_factory=dict[str, str])
     """Child factor -> parent factor. Each value of the child has one of the parent; of features,
     whose value 0 is silence, a child is not silent where its parent is."""
+    readouts: Mapping[str, Readout] = field(default_factory=dict[str, Readout])
+    """Factor -> where the model says it, for those that have such words."""
 
     def __post_init__(self) -> None:
         problem = (
-            self._problem_of_inputs() or self._problem_of_table() or self._problem_of_parents()
+            self._problem_of_inputs()
+            or self._problem_of_table()
+            or self._problem_of_parents()
+            or self._problem_of_readouts()
         )
         if problem:
             raise DataError(f"factor dataset '{self.name}': {problem}")
@@ -187,6 +204,25 @@ class FactorDataset:
             # children of a synthetic world fire only with their parents, but may be silent
             if len(np.unique(pairs[0])) < pairs.shape[1] and not _fires_within(of_child, of_parent):
                 return f"a value of '{child}' occurs with several values of its parent '{parent}'."
+        return None
+
+    def _problem_of_readouts(self) -> str | None:
+        for factor, readout in self.readouts.items():
+            if factor not in self.names:
+                return f"readouts names '{factor}', which is no factor of it."
+            values = self.value_names[self.names.index(factor)]
+            for what, parts in (("stems", readout.stems), ("words", readout.words)):
+                if len(parts) != len(self.prompts):
+                    return (
+                        f"the readout of '{factor}' has {len(parts)} {what} for "
+                        f"{len(self.prompts)} prompts; there must be one for each."
+                    )
+            for number, words in enumerate(readout.words):
+                if len(words) != len(values) or len(set(words)) < len(words):
+                    return (
+                        f"the readout of '{factor}' has the words {list(words)} in prompt "
+                        f"{number}; it must have another for each of {', '.join(values)}."
+                    )
         return None
 
 

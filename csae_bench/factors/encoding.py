@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MAX_DENSE_CODES = 2**24
 """Codes that are in memory at once before they are pooled: 64 MiB in float32."""
 
+MAX_POOLED_ACTS = 2**28
+"""Pooled activations of a dataset that are kept beside its codes: 1 GiB in float32."""
+
 
 class TopPrompt(NamedTuple):
     """A prompt that a latent is active in."""
@@ -53,6 +56,9 @@ class FactorCodes:
     """Tokens that each row was pooled from; 1 for activations that are encoded as they are."""
     n_truncated: int
     """Prompts longer than the context, of which only the beginning was read."""
+    acts: Float[NDArray[Any], "n d_in"] | None = None
+    """The model's activations at the hook, pooled as the codes are, from the same forward pass;
+    none where they would be more than `MAX_POOLED_ACTS`."""
 
     @cached_property
     def checked(self) -> Codes:
@@ -100,7 +106,8 @@ def codes_of_prompts(
 
     Each prompt is read once, from `<bos>` on, by the layers up to the hook; prompts of like length
     share a batch. A dataset of activations is encoded as it is, and needs no model. Memory beyond
-    the model's is `MAX_DENSE_CODES`, a batch's pooled codes, and the sparse result.
+    the model's is `MAX_DENSE_CODES`, a batch's pooled codes, the sparse result, and the pooled
+    activations, of which `MAX_POOLED_ACTS` are kept at most.
 
     Args:
         pooling: none: the dataset's own.
@@ -129,6 +136,8 @@ def codes_of_prompts(
     d_head = _d_head(sae, model)
     order = np.argsort([len(tokens) for tokens in read.tokens], kind="stable")
     blocks: list[Any] = []
+    pooled_acts: list[NDArray[Any]] = []
+    keeps_acts = len(order) * int(sae.cfg.d_in) <= MAX_POOLED_ACTS
     with torch.no_grad():
         for start in range(0, len(order), batch_size_prompts):
             chosen = order[start : start + batch_size_prompts].tolist()
@@ -137,6 +146,8 @@ def codes_of_prompts(
             acts = activations(tokens)
             prompt, position = torch.nonzero(pooled_from.to(acts.device), as_tuple=True)
             rows = acts[prompt, position]
+            if keeps_acts:
+                pooled_acts.append(_pooled_acts(rows, prompt, pooling))
             rows = rows.unflatten(1, (-1, d_head)) if d_head else rows
             blocks.append(pooler.pooled(rows, prompt, chosen))
     codes = _in_order(blocks, order)
@@ -146,7 +157,16 @@ def codes_of_prompts(
         pooling=pooling,
         n_tokens=np.array([int(used.sum()) for used in read.is_pooled], dtype=np.int64),
         n_truncated=read.n_truncated,
+        acts=np.concatenate(pooled_acts)[np.argsort(order)] if keeps_acts else None,
     )
+
+
+def _pooled_acts(
+    rows: Float[Tensor, "n_rows d_in"], prompt: Int64[Tensor, " n_rows"], pooling: Pooling
+) -> Float[NDArray[Any], "n_prompts d_in"]:
+    """`prompt` ascends; each has a row at least."""
+    how = "max" if pooling == "max" else "mean"
+    return torch.segment_reduce(rows, how, lengths=torch.bincount(prompt)).cpu().numpy()
 
 
 def _in_order(blocks: list[Any], order: NDArray[Any]) -> Any:
@@ -172,6 +192,7 @@ def _codes_of_acts(sae: SAE[Any], dataset: FactorDataset, pooling: Pooling) -> F
         pooling=pooling,
         n_tokens=np.ones(n, dtype=np.int64),
         n_truncated=0,
+        acts=acts.numpy(),
     )
 
 

@@ -18,6 +18,8 @@ from csae_bench.metrics.data import Codes, Factors, MetricInputError, check_same
 
 N_RESAMPLES = 1000
 MIN_RESAMPLES = 1000
+MAX_CLUSTERS = 64
+"""Of `few_clusters`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +120,24 @@ def centred(
     return np.clip(drawn - np.where(np.isnan(bias), 0.0, bias), 0.0, 1.0)
 
 
+def few_clusters(
+    labels: Int[NDArray[Any], " n"], rng: np.random.Generator
+) -> Int[NDArray[Any], " n"]:
+    """The clusters; where they are more than `MAX_CLUSTERS`, as many random groups of them.
+
+    Groups of independent clusters are independent, and vary as the clusters do.
+    """
+    n_clusters = int(labels.max()) + 1
+    if n_clusters <= MAX_CLUSTERS:
+        return labels
+    return (rng.permutation(n_clusters) % MAX_CLUSTERS)[labels]
+
+
 def score_interval(
     drawn: NDArray[np.float64], factors: Factors, settings: dict[str, Any]
 ) -> ScoreInterval:
     """The last column is the score, those before it the factors."""
-    each = [_interval(column, settings) for column in drawn.T]
+    each = [interval_of(column, settings) for column in drawn.T]
     return ScoreInterval(
         score=each[-1],
         by_factor=dict(zip(factors.names, each[:-1], strict=True)),
@@ -130,7 +145,8 @@ def score_interval(
     )
 
 
-def _interval(drawn: NDArray[np.float64], settings: dict[str, Any]) -> Interval:
+def interval_of(drawn: NDArray[np.float64], settings: dict[str, Any]) -> Interval:
+    """The interval of one value's resamples; `settings` are those of `bootstrap_settings`."""
     defined = drawn[~np.isnan(drawn)]
     if settings["n_clusters"] < 2:
         return Interval(low=None, high=None, reason="there is one cluster, nothing to resample")

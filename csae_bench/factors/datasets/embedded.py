@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from csae_bench.factors.dataset import FactorDataset, Split
+from csae_bench.factors.dataset import FactorDataset, Readout, Split
 from csae_bench.factors.registry import register_factors
 
 
@@ -21,4 +21,11 @@ def embedded(split: Split, seed: int) -> FactorDataset:
         frames=grid.frames,
         split=split,
         parents=grid.parents,
+        readouts={
+            factor: Readout(
+                stems=tuple(prompt.follow_ups[factor].stem for prompt in grid.prompts),
+                words=tuple(prompt.follow_ups[factor].words for prompt in grid.prompts),
+            )
+            for factor in grid.names
+        },
     )

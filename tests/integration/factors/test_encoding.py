@@ -99,6 +99,26 @@ def test_codes_are_pooled_over_the_tokens_that_are_not_special(
     assert found.pooling == pooling
 
 
+@pytest.mark.parametrize("pooling", POOLED)
+def test_the_models_activations_are_pooled_as_the_codes_are(
+    model: HookedTransformer, sae: SAE[Any], pooling: Pooling
+) -> None:
+    with _counted_sequences(model) as sizes:
+        found = codes_of_prompts(sae, model, _dataset(), HOOK, pooling=pooling)
+    assert sum(sizes) == len(TEXTS)
+    read = [model.run_with_cache(model.to_tokens(text))[1][HOOK][0, 1:] for text in TEXTS]
+    expected = torch.stack([POOLED[pooling](acts) for acts in read])
+    assert found.acts is not None
+    torch.testing.assert_close(torch.from_numpy(found.acts), expected, atol=1e-4, rtol=0)
+
+
+def test_activations_that_would_fill_the_memory_are_not_kept(
+    model: HookedTransformer, sae: SAE[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "MAX_POOLED_ACTS", 5 * 128 - 1)
+    assert codes_of_prompts(sae, model, _dataset(), HOOK).acts is None
+
+
 def test_the_marked_token_is_the_one_that_holds_the_marks_character(
     model: HookedTransformer, sae: SAE[Any]
 ) -> None:

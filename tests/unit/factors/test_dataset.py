@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from csae_bench.errors import DataError
-from csae_bench.factors import FactorDataset
+from csae_bench.factors import FactorDataset, Readout
+
+SAYS = Readout(stems=("It is",) * 4, words=((" one", " two"),) * 4)
 
 
 def _dataset(**changes: Any) -> FactorDataset:
@@ -68,6 +71,19 @@ def test_shuffling_gives_samples_the_rows_of_others() -> None:
         ({"marks": (0, 5, 0, 0)}, "the mark of prompt 1 is 5; it must be 0 to 4"),
         ({"parents": {"species": "kingdom"}}, "parents names 'kingdom'"),
         ({"parents": {"species": "number"}}, "occurs with several values of its parent"),
+        ({"readouts": {"size": SAYS}}, "readouts names 'size'"),
+        (
+            {"readouts": {"number": replace(SAYS, stems=("It is",))}},
+            "'number' has 1 stems for 4 prompts",
+        ),
+        (
+            {"readouts": {"number": replace(SAYS, words=((" one", " two"),) * 3 + ((" one",),))}},
+            r"'number' has the words \[' one'\] in prompt 3; it must have another for each of singular",
+        ),
+        (
+            {"readouts": {"number": replace(SAYS, words=((" one", " one"),) * 4)}},
+            r"'number' has the words \[' one', ' one'\] in prompt 0",
+        ),
     ],
 )
 def test_a_malformed_dataset_is_an_error_that_says_so(
@@ -81,3 +97,8 @@ def test_a_child_may_be_silent_where_its_parent_is_active() -> None:
     factors = np.array([[0, 0], [0, 1], [1, 1], [0, 0]])
     made = _dataset(factors=factors, parents={"species": "number"})
     assert made.parents == {"species": "number"}
+
+
+def test_a_readout_names_the_word_of_each_value() -> None:
+    made = _dataset(readouts={"number": SAYS})
+    assert made.readouts["number"].words[2][made.column("number")[2]] == " two"
