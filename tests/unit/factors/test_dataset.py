@@ -78,7 +78,7 @@ def test_shuffling_gives_samples_the_rows_of_others() -> None:
         ),
         (
             {"readouts": {"number": replace(SAYS, words=((" one", " two"),) * 3 + ((" one",),))}},
-            r"'number' has the words \[' one'\] in prompt 3; it must have another for each of singular",
+            r"'number' has the words \[' one'\] in prompt 3; it must have another",
         ),
         (
             {"readouts": {"number": replace(SAYS, words=((" one", " one"),) * 4)}},

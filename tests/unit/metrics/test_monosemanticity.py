@@ -1,0 +1,147 @@
+"""What latents stand for: known answers."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from csae_bench.metrics.data import Factors
+from csae_bench.metrics.errors import MetricInputError
+from csae_bench.metrics.monosemanticity import Monosemanticity, monosemanticity
+from tests.unit.metrics.code_worlds import grid, one_hot, random, rare
+
+QUICK: dict[str, Any] = {"n_permutations": 40}
+
+
+def _found(codes: Any, factors: Any, parents: Any = None) -> Monosemanticity:
+    return monosemanticity(codes, factors, parents, **QUICK)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_latent_of_an_ideal_code_is_tied_to_its_value(seed: int) -> None:
+    found = _found(*one_hot(seed))
+    assert found.tied_to.tolist() == list(range(12))
+    assert found.value_latents == tuple(range(12))
+    assert found.tied.value == found.covered.value == 1
+    assert set(found.tied.by_factor.values()) == {4 / 12}
+    # what is left of the null's mean where chance gave a little more
+    assert found.mean_selectivity.value == pytest.approx(1, abs=0.01)
+    assert found.mean_entropy.value == pytest.approx(0, abs=0.02)
+
+
+def test_a_latent_for_values_of_two_factors_is_tied_to_neither() -> None:
+    factors = grid(4)
+    codes = ((factors[:, 0] == 1) | (factors[:, 1] == 2))[:, None] * 1.0
+    found = _found(codes, factors)
+    assert found.knows.tolist() == [True]
+    assert found.tied.value == found.covered.value == 0
+    assert found.selectivity[0] == pytest.approx(0.5, abs=0.01)
+    assert found.entropy[0] == pytest.approx(np.log(2) / np.log(3), abs=0.02)
+
+
+def test_a_latent_for_two_values_of_a_factor_is_tied_to_neither() -> None:
+    factors = grid(4)
+    found = _found((factors[:, [0]] < 2) * 1.0, factors)
+    assert found.tied.value == 0
+    assert found.selectivity[0] == pytest.approx(1, abs=0.01)
+
+
+def test_of_two_values_a_latent_is_tied_to_the_one_it_is_larger_with() -> None:
+    factors = grid(2)
+    found = _found(np.stack([factors[:, 0], 1 - factors[:, 0], 5 - factors[:, 1]], 1), factors)
+    assert found.tied_to.tolist() == [1, 0, 2]
+    assert found.value_latents == (1, 0, 2, None, None, None)
+
+
+def test_random_codes_are_tied_no_more_often_than_their_null() -> None:
+    for seed in range(3):
+        found = monosemanticity(*random(seed, n_latents=200), n_permutations=100, seed=seed)
+        null = found.tied_null.score
+        assert null is not None
+        assert null.mean < 0.05
+        assert null.p > 0.005
+        assert found.tied.value < 0.1
+
+
+def _hierarchy() -> tuple[Factors, np.ndarray[Any, Any]]:
+    """Three parents with three children each, and a factor beside; ideal codes of all values."""
+    table = grid(9, 2, 20)
+    values = np.stack([table[:, 0] // 3, table[:, 0], table[:, 1] % 2], axis=1)
+    factors = Factors(
+        values, ("domain", "topic", "mood"), (tuple("abc"), tuple("123456789"), ("up", "down"))
+    )
+    return factors, factors.one_hot(np.float64)
+
+
+def test_a_child_is_no_rival_of_its_parent() -> None:
+    factors, codes = _hierarchy()
+    found = _found(codes, factors, {"topic": "domain"})
+    assert found.tied_to.tolist() == list(range(14))
+    assert found.covered.value == 1
+    # each latent knows of its own family alone
+    assert found.mean_selectivity.value == pytest.approx(1, abs=0.01)
+    unrelated = _found(codes, factors)
+    # without parents a topic's latent knows .14 to .2 of its domain, beside 1 of the topic
+    assert unrelated.mean_selectivity.value < 0.9
+
+
+def test_order_scale_and_dead_latents_do_not_matter() -> None:
+    codes, factors = random(0)
+    codes = np.hstack([one_hot(0)[0], codes])
+    plain = _found(codes, factors)
+    order = np.random.default_rng(0).permutation(codes.shape[1])
+    scale = np.random.default_rng(1).lognormal(size=codes.shape[1])
+    other = _found(np.hstack([codes[:, order] * scale, np.zeros((len(codes), 50))]), factors)
+    assert other.tied.value == plain.tied.value
+    assert other.tied_to[: len(order)].tolist() == plain.tied_to[order].tolist()
+    assert other.tied_to[len(order) :].max() == -1
+    assert other.mean_entropy.value == pytest.approx(plain.mean_entropy.value)
+
+
+def test_copies_of_a_latent_are_all_tied() -> None:
+    codes, factors = one_hot(0)
+    assert _found(np.hstack([codes, codes]), factors).tied.value == 1
+
+
+def test_rare_latents_that_know_nothing_are_not_the_best_of_a_value() -> None:
+    factors = grid(4)
+    found = _found(rare(0, len(factors), 500), factors)
+    # each value's is the largest of 500 by chance: 5% of 12 are above the quantile
+    assert sum(latent is not None for latent in found.value_latents) <= 3
+
+
+def test_what_is_undefined_has_a_reason() -> None:
+    codes, factors = one_hot(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dead = _found(np.full_like(codes, 2.0), factors)
+        alone = _found(codes, factors[:, 0])
+        single = _found([[1.0, 0.0]], [[0]])
+        same = _found(codes, {"x": factors[:, 0], "same": 0 * factors[:, 0]})
+    for score in (dead.tied, dead.covered, dead.mean_selectivity, dead.mean_entropy):
+        assert score.value is None
+        assert score.reason == "no latent varies over the samples"
+    assert dead.tied_null.score is None
+    assert set(dead.value_latents) == {None}
+    assert alone.tied.value is not None
+    assert "one family" in str(alone.mean_selectivity.reason)
+    assert single.tied.value is None
+    assert "one value" in same.tied.reason_by_factor["same"]
+    assert "one value" in same.covered.reason_by_factor["same"]
+
+
+def test_latents_that_know_nothing_have_no_selectivity() -> None:
+    factors = grid(4)
+    codes = (np.arange(len(factors)) // 64 % 2)[:, None] * 1.0
+    found = _found(codes, factors)
+    assert found.tied.value == 0
+    assert "than permuted factors give" in str(found.mean_selectivity.reason)
+    assert np.isnan(found.selectivity).all()
+
+
+def test_no_permutation_is_an_error() -> None:
+    with pytest.raises(MetricInputError, match="n_permutations is 0"):
+        monosemanticity(*one_hot(0), n_permutations=0)
