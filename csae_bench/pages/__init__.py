@@ -7,7 +7,6 @@ it and begins with `{% extends "pages/frame.html" %}`.
 from __future__ import annotations
 
 import json
-import math
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -74,7 +73,6 @@ def embedded(value: Any) -> Markup:
 
 def rounded(value: float, digits: int = 4) -> float:
     """A number at `digits` significant digits: pages show no more, and stay small."""
-    assert math.isfinite(value)
     return float(f"{value:.{digits}g}")
 
 
@@ -89,7 +87,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(source=_source, embedded=embedded)
+    names: Any = environment.globals  # typed as if only jinja2's own could be in it
+    names.update(source=_source, embedded=embedded)
     environment.filters.update(heat=heat, number=number)
     return environment
 

@@ -12,6 +12,7 @@ _KEYS: dict[str, dict[str, Any]] = {
     "Enter": {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"},
     "Tab": {"key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9},
     "Escape": {"key": "Escape", "code": "Escape", "windowsVirtualKeyCode": 27},
+    "/": {"key": "/", "code": "Slash", "windowsVirtualKeyCode": 191, "text": "/"},
     "ArrowDown": {"key": "ArrowDown", "code": "ArrowDown", "windowsVirtualKeyCode": 40},
     "ArrowRight": {"key": "ArrowRight", "code": "ArrowRight", "windowsVirtualKeyCode": 39},
 }
@@ -107,7 +108,7 @@ class Page:
         self._settle()
 
     def press(self, key: str) -> None:
-        """Presses a key by name: Enter, Tab, Escape, ArrowDown, ArrowRight."""
+        """Presses a key: Enter, Tab, Escape, ArrowDown, ArrowRight or /."""
         self._call("Input.dispatchKeyEvent", type="keyDown", **_KEYS[key])
         self._call("Input.dispatchKeyEvent", type="keyUp", **_KEYS[key])
         self._settle()

@@ -147,7 +147,8 @@ class ProbingPage:
     """All that the page shows.
 
     Raises:
-        ValueError: lengths that must agree do not, or a latent or value stands there twice.
+        ValueError: lengths that must agree do not; a latent or a value stands there twice; or a
+            value is named that no factor has.
     """
 
     title: str
@@ -178,6 +179,9 @@ class ProbingPage:
         """Checks what the page relies on."""
         _each_once("value", self.value_names)
         _each_once("latent", (latent.index for latent in self.latents))
+        known = set(self.value_names)
+        for entry in self.absorption:
+            _known(known, (entry.parent, entry.child), "absorption")
         n_values = len(self.value_names)
         for latent in self.latents:
             if len(latent.information) != n_values:
@@ -185,6 +189,7 @@ class ProbingPage:
                     f"latent {latent.index} has information on {len(latent.information)} values; "
                     f"the page has {n_values}."
                 )
+            _known(known, latent.tied_to, f"latent {latent.index}")
             for prompt in latent.prompts:
                 if len(prompt.tokens) != len(prompt.activations):
                     raise ValueError(
@@ -208,3 +213,9 @@ def _each_once(what: str, names: Iterable[object]) -> None:
         if name in seen:
             raise ValueError(f"{what} {name} stands on the page twice.")
         seen.add(name)
+
+
+def _known(known: set[ValueName], names: Iterable[ValueName], where: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{where} names {name}, which is no value of the page's factors.")

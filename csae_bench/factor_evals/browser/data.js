@@ -1,0 +1,57 @@
+"use strict";
+// What the page shows, and how its numbers read.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const values = data.values.map((value, place) => {
+  const factor = data.factors[value.factor].name;
+  return {...value, place, factor, label: value.name ? `${factor}: ${value.name}` : factor};
+});
+const latentByIndex = new Map(data.latents.map(latent => [latent.index, latent]));
+const ks = [...new Set(values.flatMap(value => value.probes.map(probe => probe.k)))].sort((a, b) => a - b);
+const METRICS = {auroc: "AUROC", balanced_accuracy: "Balanced accuracy", accuracy: "Accuracy"};
+
+// An estimate is a number, [number, low, high], or the reason why there is none.
+const valueOf = found => typeof found === "string" || found === null || found === undefined ? null
+  : Array.isArray(found) ? found[0] : found;
+const intervalOf = found => Array.isArray(found) && found[1] !== null && found[2] !== null
+  ? [found[1], found[2]] : null;
+const reasonOf = found => typeof found === "string" ? found : "";
+
+const signed = text => text.replace("-", "\u2212").replace(/^\u2212(0(\.0*)?)$/, "$1");
+const fixed = (value, digits = 3) => signed(value.toFixed(digits));
+const brief = value => value === 0 ? "0" : signed(value.toPrecision(3));
+const percent = share => {
+  const value = share * 100;
+  const digits = value >= 10 || value === 0 ? 0 : value >= 1 ? 1 : 2;
+  return value > 0 && value < 0.005 ? "<0.01%" : `${value.toFixed(digits)}%`;
+};
+
+const lower = text => text.toLowerCase();
+const lowerTexts = data.texts.map(tokens => tokens.map(lower));
+
+/** The tokens that a latent is active on in its prompts, each once, in lower case. */
+const activeTokens = (() => {
+  const known = new Map();
+  return latent => {
+    if (!known.has(latent.index)) {
+      const found = new Set();
+      for (const prompt of latent.prompts) {
+        prompt.codes.forEach((code, i) => { if (code !== 0) found.add(lowerTexts[prompt.text][i]) });
+      }
+      known.set(latent.index, [...found]);
+    }
+    return known.get(latent.index);
+  };
+})();
+
+/** The value of `places` that a latent knows most of, with how much; null where it knows of none. */
+function bestKnown(latent, places) {
+  let best = null;
+  for (const place of places) {
+    const information = latent.information[place];
+    if (information !== null && (best === null || information > best.information)) {
+      best = {place, information};
+    }
+  }
+  return best;
+}
