@@ -55,7 +55,7 @@ def output_schema(spec: EvalSpec) -> dict[str, Any]:
             Field(title="Eval Type ID", description="The eval's name.", pattern=f"^{spec.name}$"),
         ),
         "eval_config": (
-            spec.config,
+            spec.reported_config,
             Field(title="Eval Config", description="The settings of the eval."),
         ),
         "eval_result_metrics": (

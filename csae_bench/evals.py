@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from csae_bench.config import ResolvedConfig
     from csae_bench.factors import Pooling, Split
     from csae_bench.factors.encoding import FactorCodes
+
+Outcome = Literal["ok", "problem", "unknown"]
+"""What a check before a run finds; `unknown`: it cannot be checked on this machine."""
 
 ENTRY_POINT_GROUP = "csae_bench.evals"
 
@@ -60,6 +63,18 @@ class EvalConfig(BaseModel):
         named = getattr(self, "factors", None)
         return None if named is None else chosen_factors(named, self.model or model)
 
+    def skip_reason(self, model: str | None) -> str | None:
+        """Why this eval has nothing to say with the run's model; None where it has."""
+        return None
+
+    def data_status(self, model: str | None) -> list[tuple[Outcome, str]]:
+        """What can be said of data of the eval's own before a run; empty without any."""
+        return []
+
+    def data_fingerprint(self, model: str | None) -> str | None:
+        """Changes when the eval's own data does; None without any."""
+        return None
+
     def needs_model(self, model: str | None) -> bool:
         """Whether this eval runs a language model; one on a dataset of activations does not."""
         dataset = self.factor_dataset(model)
@@ -83,6 +98,9 @@ class EvalContext:
     device: str
     artifacts: Path
     """A folder of this eval's own, empty at the start."""
+    cache: Path | None = None
+    """A folder of this eval's own that stays as it is between runs, for all SAEs; what is in it
+    must be found by content. None: nothing is to be kept."""
     rng: np.random.Generator
     """Seeded from the run's seed and the eval's name."""
     load_model: Callable[[str], HookedTransformer]
@@ -160,6 +178,8 @@ class EvalSpec:
     """Checks the whole JSON against SAE-Bench's own model; raises EvalError."""
     preflight: Callable[[ResolvedConfig, Any], list[str]] | None
     """Problems that can be found without reading weights, one sentence each."""
+    reported_config: type[BaseModel]
+    """Model of the result's eval_config: the settings, or what SAE-Bench wants in their place."""
     headline: Mapping[str, str]
     """What the table on the terminal shows: title -> dotted place of the value in the JSON."""
 
@@ -175,6 +195,7 @@ def register_eval(
     detail: type[BaseModel] | None = None,
     validate: Callable[[dict[str, Any]], None] | None = None,
     preflight: Callable[[ResolvedConfig, Any], list[str]] | None = None,
+    reported_config: type[BaseModel] | None = None,
     headline: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[EvalContext, Any], EvalResult]], Callable[[EvalContext, Any], EvalResult]]:
     """Registers the decorated function as the eval `name`."""
@@ -194,6 +215,7 @@ def register_eval(
                 detail=detail,
                 validate=validate,
                 preflight=preflight,
+                reported_config=reported_config or config,
                 headline=headline or {},
             ),
         )

@@ -55,6 +55,9 @@ class Harness:
         spec = get_eval(name)
         if self.subject.model is None and settings.needs_model(None):
             return skipped("the SAE was trained on generated activations: there is no model")
+        reason = settings.skip_reason(self._model_name)
+        if reason is not None:
+            return skipped(reason)
         key = self.key(name, settings)
         path = self.store.eval_result(name, self.subject.release, self.subject.sae_id)
         if not self.force:
@@ -74,6 +77,9 @@ class Harness:
         model = settings.model or self._model_name
         dataset = getattr(settings, "dataset", None)
         factors = settings.factor_dataset(self._model_name)
+        data = settings.data_fingerprint(self._model_name)
+        if dataset:
+            data = corpus_fingerprint(dataset, split="core")
         return identity.digest(
             {
                 "eval": name,
@@ -82,7 +88,7 @@ class Harness:
                 "model": models.weights_fingerprint(model) if model else None,
                 "model_dtype": self.subject.config.model_dtype,
                 "hook_name": self.subject.hook_name,
-                "data": corpus_fingerprint(dataset, split="core") if dataset else None,
+                "data": data,
                 "factors": factor_fingerprint(factors) if factors else None,
                 "seed": self.subject.config.seed,
                 "versions": versions(),
@@ -118,6 +124,7 @@ class Harness:
             hook_name=subject.hook_name or "",
             device=self.device,
             artifacts=artifacts,
+            cache=self.store.cache(spec.name),
             rng=np.random.default_rng(seed),
             load_model=self.load_model,
             progress=self.progress,

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from datasets import IterableDataset
 
 
-def hub_stream(name: str, columns: Sequence[str], *, remedy: str = "") -> IterableDataset:
-    """The split `train` of a dataset on the hub, streamed, with these columns alone.
+def hub_stream(
+    name: str, columns: Sequence[str], *, remedy: str = "", split: str = "train"
+) -> IterableDataset:
+    """A split of a dataset on the hub, streamed, with these columns alone.
 
     `NAME:SUBSET` names one configuration of a dataset that has several. `remedy` is what to do
     about a missing column.
@@ -25,9 +27,7 @@ def hub_stream(name: str, columns: Sequence[str], *, remedy: str = "") -> Iterab
 
     try:
         repository, _, subset = name.partition(":")
-        stream: Any = datasets.load_dataset(
-            repository, subset or None, split="train", streaming=True
-        )
+        stream: Any = datasets.load_dataset(repository, subset or None, split=split, streaming=True)
         found = stream.column_names or list(next(iter(stream), {}))
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(

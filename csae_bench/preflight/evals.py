@@ -28,9 +28,19 @@ def evals(subject: Subject) -> Findings:
         if model is None and settings.needs_model(None):
             yield "ok", f"{name}: will be skipped, it needs a language model"
             continue
+        reason = settings.skip_reason(model)
+        if reason is not None:
+            yield "ok", f"{name}: will be skipped: {reason}"
+            continue
         found = spec.preflight(subject.resolved, settings) if spec.preflight else []
         for text in found:
             yield "problem", f"{subject.resolved.path}: evals.{name}: {text}"
+        own_data = settings.data_status(model)
+        for outcome, message in own_data:
+            where = f"{subject.resolved.path}: evals.{name}" if outcome == "problem" else name
+            yield outcome, f"{where}: {message}"
+        if own_data:
+            continue
         dataset = getattr(settings, "dataset", None)
         outcome, message = corpus_status(dataset) if isinstance(dataset, str) else ("ok", "")
         if factors is not None:

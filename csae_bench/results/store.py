@@ -43,6 +43,10 @@ class Store:
         """Folder of what an eval leaves besides its JSON: pictures, pages, tables."""
         return self.root / "artifacts" / eval_name / _name(release, sae_id, "")
 
+    def cache(self, eval_name: str) -> Path:
+        """Folder of what an eval keeps by content between runs, for all SAEs."""
+        return self.root / "cache" / eval_name
+
     def relative(self, path: Path) -> str:
         """`path` as records name it: relative to the results folder, with `/`."""
         return path.resolve().relative_to(self.root.resolve()).as_posix()

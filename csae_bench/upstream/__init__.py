@@ -6,11 +6,14 @@ Its traps each stand behind one fence here, with a test that fails when upstream
     observing.py   sees what core computes while it computes it
     corrected.py   the same quantities by their right formulas, in float64
     stock.py       `multiple_evals` itself, made to fail aloud
+    unlearning.py  SAE-Bench's unlearning eval on objects, its score untouched
+    unlearning_fence.py  its data, the model's name and seeds, within
     fences.py      gradient mode, printing, warnings, running out of memory
     validation.py  SAE-Bench's own opinion of a result
     provenance.py  versions, and an SAE's config as JSON
 
-Importing this package loads neither torch nor sae_bench; core, observing and stock do.
+Importing this package loads neither torch nor sae_bench; core, observing, stock and
+unlearning do.
 """
 
 from csae_bench.upstream.provenance import sae_cfg_dict, versions

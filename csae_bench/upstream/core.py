@@ -94,7 +94,7 @@ def run_core(
     config = _core_eval_config(model, settings)
     observer = Observer(ignore_tokens)
     with fence() as warnings:
-        own_sae = _formatted_copy(sae, model, settings)
+        own_sae = formatted_copy(sae, model, settings.model_name, settings.hook_name)
         store = _open_store(model, own_sae, dataset, settings)
         store.observer = observer
         observer.watch_sae(own_sae)
@@ -199,13 +199,15 @@ def _core_eval_config(model: HookedTransformer, settings: CoreSettings) -> CoreE
     )
 
 
-def _formatted_copy(sae: SAE[Any], model: HookedTransformer, settings: CoreSettings) -> SAE[Any]:
+def formatted_copy(
+    sae: SAE[Any], model: HookedTransformer, model_name: str, hook_name: str
+) -> SAE[Any]:
     """A copy with what SAE-Bench reads from an SAE's config, at the model's dtype."""
     own = copy.deepcopy(sae)
     # These hold closures over the SAE they were made for, which is not the copy.
     own._setup_activation_normalization()  # pyright: ignore[reportPrivateUsage]
     metadata = own.cfg.metadata
-    known: dict[str, Any] = {"model_name": settings.model_name, "hook_name": settings.hook_name}
+    known: dict[str, Any] = {"model_name": model_name, "hook_name": hook_name}
     if metadata.prepend_bos is None:
         known["prepend_bos"] = True
     for name, value in known.items():

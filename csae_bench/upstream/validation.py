@@ -21,23 +21,38 @@ def validate_core(result: dict[str, Any]) -> None:
     """
     from sae_bench.evals.core.eval_output import CoreEvalOutput
 
+    _validate(result, "core", CoreEvalOutput)
+
+
+def validate_unlearning(result: dict[str, Any]) -> None:
+    """Checks an unlearning `eval_result` as SAE-Bench would.
+
+    Raises:
+        EvalError: it does not fit the model or the schema; the message names the place.
+    """
+    from sae_bench.evals.unlearning.eval_output import UnlearningEvalOutput
+
+    _validate(result, "unlearning", UnlearningEvalOutput)
+
+
+def _validate(result: dict[str, Any], name: str, model: type[Any]) -> None:
     try:
-        TypeAdapter(CoreEvalOutput).validate_python(result)
+        TypeAdapter(model).validate_python(result)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise EvalError(
-            f"SAE-Bench does not accept this core result: {place}: {first['msg']}."
+            f"SAE-Bench does not accept this {name} result: {place}: {first['msg']}."
         ) from error
-    problem = next(_core_schema().iter_errors(result), None)
+    problem = next(_schema(name).iter_errors(result), None)
     if problem is not None:
         raise EvalError(
-            f"SAE-Bench's schema does not accept this core result: {problem.json_path}: "
+            f"SAE-Bench's schema does not accept this {name} result: {problem.json_path}: "
             f"{problem.message}."
         )
 
 
 @cache
-def _core_schema() -> Draft202012Validator:
-    text = files("sae_bench").joinpath("evals/core/eval_output_schema_core.json").read_text()
-    return Draft202012Validator(json.loads(text))
+def _schema(name: str) -> Draft202012Validator:
+    path = f"evals/{name}/eval_output_schema_{name}.json"
+    return Draft202012Validator(json.loads(files("sae_bench").joinpath(path).read_text()))

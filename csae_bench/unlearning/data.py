@@ -1,0 +1,82 @@
+"""What an unlearning eval asks and reads: questions by subject, and two kinds of running text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+FORGET = "wmdp-bio"
+RETAIN = (
+    "high_school_us_history",
+    "college_computer_science",
+    "high_school_geography",
+    "human_aging",
+)
+SUBJECTS = (FORGET, *RETAIN)
+"""Names by which SAE-Bench asks for questions: WMDP's, to forget, and four of MMLU, to retain."""
+
+N_CHOICES = 4
+
+MIN_CHARACTERS = 50
+"""Texts of at most so many characters are not read; SAE-Bench's `min_len`."""
+
+
+class Scale(NamedTuple):
+    """How much text is read, and how much at once."""
+
+    dataset_size: int
+    """Sequences of each kind of text, at most."""
+    seq_len: int
+    """Tokens in a sequence."""
+    llm_batch_size: int
+    """Sequences in a forward pass."""
+
+
+SAE_BENCH_SCALE = Scale(1024, 1024, 4)
+"""SAE-Bench's, with the batch it has for gemma-2-2b-it."""
+EMBEDDED_SCALE = Scale(256, 128, 32)
+"""For the embedded model, whose context is 256."""
+
+
+class Question(NamedTuple):
+    """A row as in WMDP and MMLU."""
+
+    question: str
+    choices: tuple[str, ...]
+    """Four."""
+    answer: int
+    """Index of the right choice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnlearningData:
+    """Questions and texts, all in memory."""
+
+    name: str
+    """`embedded`, `hub`, or the folder's path."""
+    description: str
+    """What the questions are about, in plain words, for the result."""
+    questions: Mapping[str, tuple[Question, ...]]
+    """By subject, in the order of `SUBJECTS`."""
+    forget_texts: tuple[str, ...]
+    """Running text about what is to be forgotten: it says which latents know it."""
+    retain_texts: tuple[str, ...]
+    """Running text about everything else: latents that fire here are let be."""
+
+    @cached_property
+    def questions_digest(self) -> str:
+        """SHA-256 of the questions."""
+        return _digest({name: list(rows) for name, rows in self.questions.items()})
+
+    @cached_property
+    def texts_digest(self) -> str:
+        """SHA-256 of the texts, in their order."""
+        return _digest({"forget": self.forget_texts, "retain": self.retain_texts})
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,308 @@
+"""Answers to multiple-choice questions of a model whose latents are clamped.
+
+The answers are those of SAE-Bench's unlearning eval, which runs the whole model on every prompt for
+every setting and unembeds every position. Here a prompt is tokenised once, the layers up to the
+hook run once, its codes are taken once, and of a setting only the rest runs, and only for prompts
+in which one of its latents is active; the answer's position alone is unembedded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from csae_bench.errors import DataError
+from csae_bench.unlearning.chat import ANSWERS, N_SPELLINGS
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
+    from transformer_lens import HookedTransformer
+
+MEMORY_GIB = 4.0
+"""Activations and codes that are kept between settings, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clamp:
+    """An intervention: these latents at minus the multiplier wherever they are active."""
+
+    latents: tuple[int, ...]
+    multiplier: int
+
+
+class ActiveLatents(NamedTuple):
+    """A batch's codes above 0, one entry each, without `<bos>` and what follows the answer."""
+
+    token: Int[Tensor, " n_entries"]
+    """Row times length plus position."""
+    latent: Int[Tensor, " n_entries"]
+    value: Float[Tensor, " n_entries"]
+
+
+@dataclass
+class _Batch:
+    rows: Int[Tensor, " n"]
+    """Places of its prompts among those asked."""
+    tokens: Int[Tensor, "n length"]
+    answer_at: Int[Tensor, " n"]
+    """Position whose prediction is the answer."""
+    resid: Float[Tensor, "n length d_model"] | None = None
+    """What enters the first layer that runs again."""
+    active: ActiveLatents | None = None
+    clean: Float[Tensor, "n n_choices"] | None = None
+    """Probabilities without intervention."""
+
+
+@dataclass
+class AnswerEngine:
+    """Asks one model with one SAE, and remembers what it has asked."""
+
+    model: HookedTransformer
+    sae: SAE[Any]
+    """At the model's type and device."""
+    hook_name: str
+    batch_size: int
+    """Prompts in a forward pass; answers do not depend on it."""
+    memory_gib: float = MEMORY_GIB
+    _kept: dict[str, list[_Batch]] = field(default_factory=dict[str, list[_Batch]])
+    _kept_bytes: int = 0
+    _is_linear: bool | None = None
+
+    @torch.no_grad()
+    def probabilities(
+        self, prompts: Sequence[str], clamp: Clamp | None = None, *, keep: bool = True
+    ) -> Float[Tensor, "n n_choices"]:
+        """Probabilities of the letters A to D as next token, with or without a space before.
+
+        SAE-Bench's `get_output_probs_abcd`, under `anthropic_clamp_resid_SAE_features`: the SAE's
+        error stays, codes at `<bos>` are 0, a latent is clamped where it is active.
+
+        Args:
+            keep: whether these prompts will be asked again.
+
+        Raises:
+            DataError: a prompt is longer than the context, or holds a `<bos>` of its own.
+        """
+        batches = self._batches(prompts) if keep else list(self._batched(prompts))
+        found = torch.empty(len(prompts), len(ANSWERS) // N_SPELLINGS, device=self._device)
+        for batch in batches:
+            answers = self._answers(batch, clamp, keep=keep)
+            found[batch.rows] = answers.to(found.dtype)
+        return found
+
+    @cached_property
+    def _device(self) -> torch.device:
+        return torch.device(str(self.model.cfg.device))
+
+    @cached_property
+    def _place(self) -> tuple[int, bool]:
+        """First layer that runs again, and whether what enters it is the hook's activation."""
+        match = re.fullmatch(r"blocks\.(\d+)\.(.+)", self.hook_name)
+        assert match is not None, "the hook's name was checked"
+        layer, point = int(match[1]), match[2]
+        if point == "hook_resid_post":
+            return layer + 1, True
+        return layer, point == "hook_resid_pre"
+
+    @cached_property
+    def _answer_ids(self) -> Int[Tensor, " n_answers"]:
+        return self.model.to_tokens(list(ANSWERS), prepend_bos=False).flatten()
+
+    @cached_property
+    def _narrow_point(self) -> str | None:
+        """Hook of the last layer from which on positions do not meet; None where all are needed."""
+        n_layers = self.model.cfg.n_layers
+        start, is_at_hook = self._place
+        if not is_at_hook or start == n_layers:
+            return None
+        points = [f"blocks.{n_layers - 1}.hook_resid_{part}" for part in ("mid", "post")]
+        return next(point for point in points if point in self.model.hook_dict)
+
+    def _batches(self, prompts: Sequence[str]) -> list[_Batch]:
+        key = hashlib.sha256(json.dumps(list(prompts)).encode()).hexdigest()
+        if key not in self._kept:
+            self._kept[key] = list(self._batched(prompts))
+        return self._kept[key]
+
+    def _batched(self, prompts: Sequence[str]) -> Iterator[_Batch]:
+        """Prompts of like length together: padding on the right changes nothing before it."""
+        tokens, lengths = self._tokenised(prompts)
+        for rows in torch.argsort(lengths, stable=True).split(self.batch_size):
+            longest = int(lengths[rows].max())
+            yield _Batch(
+                rows.to(self._device),
+                tokens[rows, :longest].to(self._device),
+                (lengths[rows] - 1).to(self._device),
+            )
+
+    def _tokenised(
+        self, prompts: Sequence[str]
+    ) -> tuple[Int[Tensor, "n longest"], Int[Tensor, " n"]]:
+        model: Any = self.model
+        tokens = model.to_tokens(
+            list(prompts),
+            prepend_bos=False,  # the prompt begins with one
+            padding_side="right",
+            move_to_device=False,
+            truncate=False,
+        )
+        is_text = tokens != model.tokenizer.pad_token_id
+        # the last that is no padding: a pad token within a prompt is text
+        lengths = tokens.shape[1] - is_text.flip(1).int().argmax(1)
+        if int(lengths.max()) > model.cfg.n_ctx:
+            prompt = prompts[int(lengths.argmax())]
+            raise DataError(
+                f"A question is {int(lengths.max())} tokens long; {model.cfg.model_name} takes at "
+                f"most {model.cfg.n_ctx}. Leave it out: {prompt[:200]!r}"
+            )
+        has_one_bos = (tokens == model.tokenizer.bos_token_id).sum(1) == 1
+        if not bool(has_one_bos.all()):
+            prompt = prompts[int(has_one_bos.int().argmin())]
+            raise DataError(
+                "A question's prompt must hold the beginning-of-sequence token once, at its "
+                f"start; this one does not, so leave it out: {prompt[:200]!r}"
+            )
+        return tokens, lengths
+
+    def _answers(
+        self, batch: _Batch, clamp: Clamp | None, *, keep: bool
+    ) -> Float[Tensor, "n n_choices"]:
+        if clamp is None or not clamp.latents:
+            if batch.clean is None:
+                batch.clean = self._ask(batch, self._resid(batch, keep=keep))
+            return batch.clean
+        if not self._place[1]:
+            return self._ask_hooked(batch, clamp)
+        resid = self._resid(batch, keep=keep)
+        if not self._has_linear_decoder(batch, resid, clamp, keep=keep):
+            return self._ask(batch, self._clamped(resid, clamp))
+        clamped, is_changed = self._clamped_linearly(batch, resid, clamp, keep=keep)
+        answers = self._answers(batch, None, keep=keep).clone()
+        if bool(is_changed.any()):
+            answers[is_changed] = self._ask(batch, clamped[is_changed], is_changed)
+        return answers
+
+    def _resid(self, batch: _Batch, *, keep: bool) -> Float[Tensor, "n length d_model"]:
+        if batch.resid is not None:
+            return batch.resid
+        resid = self.model(
+            batch.tokens, stop_at_layer=self._place[0], return_type=None, padding_side="right"
+        )
+        if keep and self._has_room(resid):
+            batch.resid = resid
+        return resid
+
+    def _active(
+        self, batch: _Batch, resid: Float[Tensor, "n length d_model"], *, keep: bool
+    ) -> ActiveLatents:
+        if batch.active is not None:
+            return batch.active
+        codes = self.sae.encode(resid)
+        positions = torch.arange(codes.shape[1], device=codes.device)
+        is_read = (positions > 0) & (positions <= batch.answer_at[:, None])
+        is_active = (codes > 0) & is_read[..., None]
+        row, position, latent = is_active.nonzero(as_tuple=True)
+        active = ActiveLatents(row * codes.shape[1] + position, latent, codes[is_active])
+        if keep and self._has_room(*active):
+            batch.active = active
+        return active
+
+    def _has_room(self, *tensors: Tensor) -> bool:
+        """Counts the tensors in if they fit."""
+        n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        if self._kept_bytes + n_bytes > self.memory_gib * 2**30:
+            return False
+        self._kept_bytes += n_bytes
+        return True
+
+    def _has_linear_decoder(
+        self, batch: _Batch, resid: Float[Tensor, "n length d_model"], clamp: Clamp, *, keep: bool
+    ) -> bool:
+        """Whether decoding a change of codes is adding its share of the decoder, tried once.
+
+        Not where a decoder scales by its input's norm. In half precision what SAE-Bench's detour
+        through the reconstruction rounds away is kept, so that answers stay equal.
+        """
+        if resid.dtype not in (torch.float32, torch.float64):
+            return False
+        if self._is_linear is None:
+            added, is_changed = self._clamped_linearly(batch, resid, clamp, keep=keep)
+            if not bool(is_changed.any()):
+                return True  # of this batch nothing runs again; the next decides
+            exact = self._clamped(resid, clamp)
+            is_read = torch.arange(resid.shape[1], device=resid.device) <= batch.answer_at[:, None]
+            change = (exact - resid)[is_read].abs().max()
+            # float32 rounds sums of d_sae terms to about 1e-6 of their size
+            self._is_linear = bool((exact - added)[is_read].abs().max() <= 1e-4 * (1 + change))
+        return self._is_linear
+
+    def _clamped_linearly(
+        self, batch: _Batch, resid: Float[Tensor, "n length d_model"], clamp: Clamp, *, keep: bool
+    ) -> tuple[Float[Tensor, "n length d_model"], Bool[Tensor, " n"]]:
+        """The activation under the clamp, and which rows of the batch it changes."""
+        active = self._active(batch, resid, keep=keep)
+        is_clamped = torch.isin(
+            active.latent, torch.tensor(clamp.latents, device=active.latent.device)
+        )
+        token, latent, value = (part[is_clamped] for part in active)
+        change = (-clamp.multiplier - value)[:, None] * self.sae.W_dec[latent]
+        clamped = resid.clone()
+        clamped.view(-1, resid.shape[-1]).index_add_(0, token, change)
+        is_changed = torch.zeros(len(resid), dtype=torch.bool, device=resid.device)
+        is_changed[token // resid.shape[1]] = True
+        return clamped, is_changed
+
+    def _clamped(
+        self, acts: Float[Tensor, "n length d_in"], clamp: Clamp
+    ) -> Float[Tensor, "n length d_in"]:
+        """SAE-Bench's `anthropic_clamp_resid_SAE_features`, operation by operation."""
+        codes = self.sae.encode(acts)
+        codes[:, 0, :] = 0.0
+        error = acts - self.sae.decode(codes)
+        chosen = codes[:, :, clamp.latents]
+        codes[:, :, clamp.latents] = torch.where(chosen > 0, -clamp.multiplier, chosen)
+        return error + self.sae.decode(codes)
+
+    def _ask_hooked(self, batch: _Batch, clamp: Clamp) -> Float[Tensor, "n n_choices"]:
+        """At a hook within a layer, which cannot be entered midway."""
+        resid = self._resid(batch, keep=True)
+        hook = (self.hook_name, lambda acts, hook: self._clamped(acts, clamp))
+        with self.model.hooks(fwd_hooks=[hook]):
+            return self._ask(batch, resid)
+
+    def _ask(
+        self,
+        batch: _Batch,
+        resid: Float[Tensor, "k length d_model"],
+        among: Bool[Tensor, " n"] | None = None,
+    ) -> Float[Tensor, "k n_choices"]:
+        """Runs the rest of the model on rows of the batch, of which `among` says which."""
+        model, (start, _) = self.model, self._place
+        answer_at = batch.answer_at if among is None else batch.answer_at[among]
+        rows = torch.arange(len(resid), device=resid.device)
+
+        def answers_only(acts: Tensor, hook: Any = None) -> Tensor:
+            return acts[rows, answer_at][:, None]
+
+        # The last layer's MLP runs on the answer's position alone: nothing reads the others.
+        narrow: list[Any] = [(self._narrow_point, answers_only)] if self._narrow_point else []
+        with model.hooks(fwd_hooks=narrow):
+            last = model(resid, start_at_layer=start, stop_at_layer=model.cfg.n_layers)
+        at_answer = last if narrow else answers_only(last)
+        if model.cfg.normalization_type is not None:
+            at_answer = model.ln_final(at_answer)
+        logits = model.unembed(at_answer)[:, 0]
+        cap = model.cfg.output_logits_soft_cap
+        if cap > 0:
+            logits = cap * torch.tanh(logits / cap)
+        answers = logits.softmax(-1)[:, self._answer_ids]
+        return answers.reshape(len(answers), N_SPELLINGS, -1).amax(1)

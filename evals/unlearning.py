@@ -1,0 +1,181 @@
+"""SAE-Bench's unlearning eval: can latents be clamped so that one subject alone is forgotten?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from csae_bench.evals import EvalConfig, EvalContext, EvalResult, Outcome, register_eval
+from csae_bench.unlearning.data import EMBEDDED_SCALE, SAE_BENCH_SCALE, Scale
+from csae_bench.unlearning.fields import SaeBenchConfig, UnlearningDetail, UnlearningMetrics
+from csae_bench.unlearning.sources import AUTO, EMBEDDED, chosen_data, data_fingerprint
+
+Count = Annotated[int, Field(ge=1)]
+# SAE-Bench writes them into names of files, which it cannot read again below this
+Threshold = Annotated[float, Field(ge=1e-4, le=1)]
+
+
+class UnlearningConfig(EvalConfig):
+    """Settings of the unlearning eval, named as in SAE-Bench where it has them."""
+
+    data: str = AUTO
+    """Questions and texts: `embedded` (invented facts that only the embedded model knows), `hub`
+    (WMDP, MMLU, WikiText), or a folder of .jsonl or .parquet files with the same rows; `auto`:
+    what suits the model."""
+
+    forget_corpus: str | None = None
+    """A .jsonl or .parquet file with the texts to forget, for who has the gated corpus as a file;
+    none: the one of `data`."""
+
+    retain_thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)] = (0.001, 0.01)
+    """Latents that fire on this share of the retain text's tokens or more are not clamped."""
+
+    n_features_list: Annotated[tuple[Count, ...], Field(min_length=1)] = (10, 20)
+    """How many latents are clamped, those that fire most on the forget text."""
+
+    multipliers: Annotated[tuple[Count, ...], Field(min_length=1)] = (25, 50, 100, 200)
+    """Minus what a latent is clamped to where it is active."""
+
+    dataset_size: Count | None = None
+    """Sequences of each kind of text, at most; none: SAE-Bench's 1024, or 256 of embedded data."""
+
+    seq_len: Annotated[int, Field(ge=2)] | None = None
+    """Tokens in a sequence; none: SAE-Bench's 1024, or 128 of embedded data."""
+
+    llm_batch_size: Count | None = None
+    """Sequences in a forward pass, of questions twice as many; none: 4, or 32 of embedded data."""
+
+    random_seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    """Of the order in which texts are read, and of random latents."""
+
+    n_control: Annotated[int, Field(ge=0)] = 5
+    """Draws of random latents, each through the whole sweep."""
+
+    n_splits: Count = 50
+    """Random halves of the questions for the held-out score."""
+
+    n_resamples: Annotated[int, Field(ge=1000)] = 1000
+    """Draws of the questions for the interval."""
+
+    def skip_reason(self, model: str | None) -> str | None:
+        """Of the run's own model; one that is named for this eval is a problem instead."""
+        from csae_bench.preflight.unlearning import model_problems
+
+        if self.model is not None or model is None:
+            return None
+        return " ".join(model_problems(model)) or None
+
+    def data_status(self, model: str | None) -> list[tuple[Outcome, str]]:
+        """Model and data as far as small files tell."""
+        from csae_bench.preflight.unlearning import unlearning_status
+
+        asked = self.model or model
+        assert asked is not None, "without a model the eval is skipped"
+        data = chosen_data(self.data, asked)
+        return unlearning_status(
+            model=asked,
+            d_in_model=model if self.model else None,
+            data=data,
+            forget_corpus=self.forget_corpus,
+            seq_len=self.scale(data).seq_len,
+        )
+
+    def data_fingerprint(self, model: str | None) -> str | None:
+        """Of questions and texts."""
+        asked = self.model or model
+        return asked and data_fingerprint(chosen_data(self.data, asked), self.forget_corpus)
+
+    def scale(self, data: str) -> Scale:
+        """How much is read: what is set, else what suits the data."""
+        usual = EMBEDDED_SCALE if data == EMBEDDED else SAE_BENCH_SCALE
+        return Scale(
+            self.dataset_size or usual.dataset_size,
+            self.seq_len or usual.seq_len,
+            self.llm_batch_size or usual.llm_batch_size,
+        )
+
+
+def validate(result: dict[str, Any]) -> None:
+    """SAE-Bench accepts the JSON; raises EvalError where it does not."""
+    from csae_bench.upstream.validation import validate_unlearning
+
+    validate_unlearning(result)
+
+
+@register_eval(
+    "unlearning",
+    config=UnlearningConfig,
+    metrics=UnlearningMetrics,
+    detail=UnlearningDetail,
+    reported_config=SaeBenchConfig,
+    validate=validate,
+    headline={
+        "unlearning": "eval_result_metrics.unlearning.unlearning_score",
+        "held out": "eval_result_metrics.held_out.unlearning_score_held_out",
+        "random latents": "eval_result_metrics.chance.unlearning_score_null_mean",
+    },
+)
+def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
+    """SAE-Bench's unlearning eval: whether clamped latents make the model forget one subject."""
+    from csae_bench import models
+    from csae_bench.unlearning import reporting, statistics
+    from csae_bench.unlearning.sources import open_data
+    from csae_bench.upstream.fences import halving_batch
+    from csae_bench.upstream.unlearning import (
+        UnlearningOutcome,
+        UnlearningSettings,
+        run_unlearning,
+    )
+
+    source = chosen_data(cfg.data, ctx.model_name)
+    scale = cfg.scale(source)
+    data = open_data(source, forget_corpus=cfg.forget_corpus)
+
+    def run(batch_size: int) -> UnlearningOutcome:
+        settings = UnlearningSettings(
+            model_name=models.describe(ctx.model_name).name,
+            model_fingerprint=models.weights_fingerprint(ctx.model_name),
+            hook_name=ctx.hook_name,
+            retain_thresholds=cfg.retain_thresholds,
+            n_features_list=cfg.n_features_list,
+            multipliers=cfg.multipliers,
+            dataset_size=scale.dataset_size,
+            seq_len=scale.seq_len,
+            batch_size=batch_size,
+            random_seed=cfg.random_seed,
+            n_control=cfg.n_control,
+            progress=ctx.progress,
+        )
+        return run_unlearning(ctx.sae, ctx.model(), data, settings, ctx.cache)
+
+    halved = halving_batch(run, scale.llm_batch_size)
+    found, sweep = halved.result, halved.result.sweep
+    held_out = statistics.held_out_score(
+        sweep.forget, sweep.retain, sweep.retain_subjects, n_splits=cfg.n_splits, rng=ctx.rng
+    )
+    interval = statistics.score_interval(
+        sweep.forget, sweep.retain, n_resamples=cfg.n_resamples, rng=ctx.rng
+    )
+    chance = statistics.against_chance(
+        found.unlearning_score,
+        [(drawn.forget, drawn.retain) for drawn in found.controls],
+        found.control_reason,
+    )
+    metrics, reasons = reporting.metrics(found.unlearning_score, held_out, interval, chance)
+    return EvalResult(
+        metrics=metrics,
+        details=reporting.details(sweep),
+        eval_config=found.eval_config,
+        unstructured={
+            "data": reporting.data(
+                data, sweep, dataset_size=scale.dataset_size, seq_len=scale.seq_len
+            ),
+            "questions": {name: ids.tolist() for name, ids in sweep.questions.items()},
+            "control": reporting.control(found.controls, found.n_alive),
+            "reasons": reasons,
+            "notes": reporting.notes(sweep),
+            "batch_halvings": halved.halvings,
+            "warnings": [*found.warnings, *reporting.warnings(sweep)],
+        },
+    )
