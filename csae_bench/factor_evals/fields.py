@@ -20,7 +20,8 @@ class Metric:
 
     title: str
     description: str
-    low: float = 0.0
+    low: float | None = 0.0
+    """None: no bound."""
     high: float | None = 1.0
     """None: no bound."""
     has_null: bool = True
@@ -94,7 +95,7 @@ def _fields(name: str, metric: Metric) -> Iterator[tuple[str, str, FieldInfo]]:
     low, high = metric.low, metric.high
     yield "scores", name, _field(metric.title, metric.description, low, high, "scores")
     if metric.has_null:
-        span = None if high is None else high - low
+        span = None if low is None or high is None else high - low
         for suffix, title, description, ends in (
             ("null_mean", "null mean", "Mean over permutations of the factors.", (low, high)),
             (

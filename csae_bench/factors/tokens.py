@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -27,9 +28,17 @@ class ReadPrompts(NamedTuple):
 
 
 def read_prompts(
-    model: HookedTransformer, dataset: FactorDataset, pooling: Pooling, context_size: int
+    model: HookedTransformer,
+    dataset: FactorDataset,
+    pooling: Pooling,
+    context_size: int,
+    *,
+    rows: Sequence[int] | None = None,
 ) -> ReadPrompts:
-    """Tokens of all prompts.
+    """Tokens of the prompts.
+
+    Args:
+        rows: those that are read, by number; none: all.
 
     Raises:
         DataError: a prompt has no token to pool among its first `context_size`.
@@ -41,7 +50,8 @@ def read_prompts(
     special = torch.tensor(special_token_ids(tokenizer), dtype=torch.long)
     read = ReadPrompts([], [], 0)
     n_truncated = 0
-    for number, prompt in enumerate(dataset.prompts):
+    for number in range(len(dataset.prompts)) if rows is None else rows:
+        prompt = dataset.prompts[number]
         place = f"factor dataset '{dataset.name}', prompt {number} ('{prompt[:40]}')"
         encoded = model.to_tokens(prompt, prepend_bos=False, truncate=False, move_to_device=False)
         whole = torch.cat([first, encoded[0].cpu().long()])

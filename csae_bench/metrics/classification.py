@@ -88,9 +88,9 @@ def classification(
     labels = few_clusters(labels, rng)
     sides = [_side(decisions, factors, labels, side) for side in (False, True)]
     by_value = _mean_of_sides([_measure(side, side.has_value) for side in sides])
-    observed = _with_means(by_value, factors)
+    observed = with_means(by_value, factors)
     permuted = [
-        _with_means(
+        with_means(
             _mean_of_sides(
                 [_measure(side, side.has_value[rng.permutation(len(side.ranks))]) for side in sides]
             ),
@@ -117,12 +117,35 @@ def classification(
             for name in MEASURES
         },
         intervals={
-            name: score_interval(_with_means(drawn, factors)[name], factors, settings)
+            name: score_interval(with_means(drawn, factors)[name], factors, settings)
             for name in MEASURES
         },
         by_value=by_value,
         value_intervals=ends,
     )
+
+
+def with_means(
+    by_value: dict[str, NDArray[np.float64]], factors: Factors
+) -> dict[str, NDArray[np.float64]]:
+    """Name -> [..., n_factors + 1]: each factor's mean over its values, and the mean of these.
+
+    NaN is left out.
+
+    Args:
+        by_value: name -> [..., n_values_total].
+    """
+    found: dict[str, NDArray[np.float64]] = {}
+    for name, values in by_value.items():
+        of_factors = mean_by_factor(values, factors.value_ptr)
+        found[name] = np.concatenate([of_factors, nan_mean(of_factors, -1)[..., None]], axis=-1)
+    return found
+
+
+def nan_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """The mean over what is not NaN; NaN where nothing is left."""
+    n_defined = (~np.isnan(values)).sum(axis)
+    return np.where(n_defined > 0, np.nansum(values, axis) / np.maximum(n_defined, 1), np.nan)
 
 
 def _side(
@@ -211,23 +234,6 @@ def _pairs_won(
 
 def _mean_of_sides(sides: list[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
     return {name: nan_mean(np.stack([side[name] for side in sides]), axis=0) for name in MEASURES}
-
-
-def _with_means(
-    by_value: dict[str, NDArray[np.float64]], factors: Factors
-) -> dict[str, NDArray[np.float64]]:
-    """[..., n_factors + 1]: each factor's mean over its values, and the mean of these."""
-    found: dict[str, NDArray[np.float64]] = {}
-    for name, values in by_value.items():
-        of_factors = mean_by_factor(values, factors.value_ptr)
-        found[name] = np.concatenate([of_factors, nan_mean(of_factors, -1)[..., None]], axis=-1)
-    return found
-
-
-def nan_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """The mean over what is not NaN; NaN where nothing is left."""
-    n_defined = (~np.isnan(values)).sum(axis)
-    return np.where(n_defined > 0, np.nansum(values, axis) / np.maximum(n_defined, 1), np.nan)
 
 
 def _null(factors: Factors, observed: NDArray[np.float64], draws: NDArray[np.float64]) -> ScoreNull:

@@ -23,10 +23,10 @@ from csae_bench.metrics.contingency import (
 )
 from csae_bench.metrics.data import Codes, Factors, check_same_samples
 from csae_bench.metrics.discretise import sparse_bins
+from csae_bench.metrics.families import Families
 from csae_bench.metrics.gaps import means_from_sums, normalised
 from csae_bench.metrics.nulls import (
     N_PERMUTATIONS,
-    Null,
     ScoreNull,
     null_of,
     permutations,
@@ -100,18 +100,18 @@ def monosemanticity(
     check_same_samples(codes, factors)
     counter = Counter(sparse_bins(codes, n_quantiles))
     table = count_with(counter, factors)
-    layout = _Layout.of(factors, parents or {})
+    families = Families.of(factors, parents or {})
     shares = normalised(value_information(table), value_entropies(table))
     filled = np.nan_to_num(shares)
     rises = _rises(codes, factors.one_hot())
     orders = permutations(factors.n, n_permutations, seed)
-    drawn = _permuted(codes, factors, counter, layout, orders)
+    drawn = _permuted(codes, factors, counter, families, orders)
     quantile = np.quantile(drawn.best, 0.95, axis=0)
     best = filled.max(1)
     knows = codes.varies & (best > quantile)
-    tied_to = np.where(knows, _candidates(filled, rises, layout), -1)
-    by_chance = drawn.leads & (drawn.best > quantile) & codes.varies
-    selectivity, entropy = _over_families(filled, drawn.family_means, layout, knows)
+    tied_to = np.where(knows, _candidates(filled, rises, families), -1)
+    by_chance = np.where((drawn.best > quantile) & codes.varies, drawn.led_by, -1)
+    selectivity, entropy = _over_families(filled, drawn.family_means, families, knows)
     settings = {
         "n_quantiles": n_quantiles,
         "n_permutations": n_permutations,
@@ -119,10 +119,12 @@ def monosemanticity(
         "quantile": 0.95,
         "lead": LEAD,
     }
-    of_value = layout.factor_of_value
-    best_factor = of_value[filled.argmax(1)]
     why = why_no_latent_varies(codes)
     n_alive = max(int(codes.varies.sum()), 1)
+    tied = _tied_shares(tied_to, families, n_alive)
+    tied_by_chance = np.stack([_tied_shares(each, families, n_alive) for each in by_chance])
+    alone = None if families.n_families > 1 else ONE_FAMILY
+    best_factor = families.factor_of_value[filled.argmax(1)]
     return Monosemanticity(
         shares=shares,
         knows=knows,
@@ -130,42 +132,12 @@ def monosemanticity(
         selectivity=selectivity,
         entropy=entropy,
         value_latents=_value_latents(filled, rises, drawn.largest),
-        tied=_tied(factors, tied_to, of_value, n_alive, settings, why),
-        tied_null=_tied_null(
-            factors, tied_to, by_chance.sum(1) / n_alive, n_alive, is_defined=why is None
-        ),
-        covered=_covered(factors, tied_to, layout, settings, why),
-        mean_selectivity=_mean(factors, selectivity, best_factor, settings, why or layout.why),
-        mean_entropy=_mean(factors, entropy, best_factor, settings, why or layout.why),
+        tied=_score(factors, tied[:-1], settings, why, total=float(tied[-1])),
+        tied_null=_tied_null(factors, tied, tied_by_chance, is_defined=why is None),
+        covered=_covered(factors, tied_to, families, settings, why),
+        mean_selectivity=_mean(factors, selectivity, best_factor, settings, why or alone),
+        mean_entropy=_mean(factors, entropy, best_factor, settings, why or alone),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Layout:
-    factor_of_value: Int[NDArray[Any], " n_values_total"]
-    family_of_value: Int[NDArray[Any], " n_values_total"]
-    n_families: int
-
-    @classmethod
-    def of(cls, factors: Factors, parents: Mapping[str, str]) -> _Layout:
-        family = {name: name for name in factors.names}
-        for child, parent in parents.items():
-            old, new = family[child], family[parent]
-            family = {name: new if root == old else root for name, root in family.items()}
-        roots = list(dict.fromkeys(family.values()))
-        of_factor = np.array([roots.index(family[name]) for name in factors.names])
-        factor_of_value = np.repeat(np.arange(factors.n_factors), factors.n_values)
-        return cls(factor_of_value, of_factor[factor_of_value], len(roots))
-
-    @property
-    def why(self) -> str | None:
-        return None if self.n_families > 1 else ONE_FAMILY
-
-    def of_families(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
-        """[d_sae, n_families] the largest share among each family's values."""
-        return np.stack(
-            [shares[:, self.family_of_value == k].max(1) for k in range(self.n_families)], axis=1
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +146,8 @@ class _Drawn:
 
     best: Float[NDArray[Any], "n_permutations d_sae"]
     """A latent's largest share of all values."""
-    leads: Bool[NDArray[Any], "n_permutations d_sae"]
-    """Whether it keeps rules (2) and (3)."""
+    led_by: Int[NDArray[Any], "n_permutations d_sae"]
+    """The value that it would be tied to by rules (2) and (3); -1 for none."""
     largest: Float[NDArray[Any], "n_permutations n_values_total"]
     """A value's largest share of all latents."""
     family_means: Float[NDArray[Any], "d_sae n_families"]
@@ -185,22 +157,22 @@ def _permuted(
     codes: Codes,
     factors: Factors,
     counter: Counter,
-    layout: _Layout,
+    families: Families,
     orders: Iterator[NDArray[np.int64]],
 ) -> _Drawn:
     plain = count_with(counter, factors)
     entropies = value_entropies(plain)
-    best, leads, largest = [], [], []
-    families = np.zeros((codes.d_sae, layout.n_families))
+    best, led_by, largest = [], [], []
+    family_means = np.zeros((codes.d_sae, families.n_families))
     for order in orders:
         one_hot = factors.one_hot()[order]
         table = replace(plain, counts=counter.count(one_hot))
         shares = np.nan_to_num(normalised(value_information(table), entropies))
         best.append(shares.max(1))
-        leads.append(_candidates(shares, _rises(codes, one_hot), layout) >= 0)
+        led_by.append(_candidates(shares, _rises(codes, one_hot), families))
         largest.append(shares.max(0))
-        families += layout.of_families(shares)
-    return _Drawn(np.stack(best), np.stack(leads), np.stack(largest), families / len(best))
+        family_means += families.largest(shares)
+    return _Drawn(np.stack(best), np.stack(led_by), np.stack(largest), family_means / len(best))
 
 
 def _rises(codes: Codes, one_hot: NDArray[np.int32]) -> Bool[NDArray[Any], "d_sae n_values_total"]:
@@ -211,15 +183,15 @@ def _rises(codes: Codes, one_hot: NDArray[np.int32]) -> Bool[NDArray[Any], "d_sa
 
 
 def _candidates(
-    shares: NDArray[np.float64], rises: NDArray[np.bool_], layout: _Layout
+    shares: NDArray[np.float64], rises: NDArray[np.bool_], families: Families
 ) -> Int[NDArray[Any], " d_sae"]:
     """The value that each latent would be tied to by rules (2) and (3); -1 for none."""
     rows = np.arange(len(shares))
     rising = np.where(rises, shares, 0.0)
     best = rising.argmax(1)
     highest = rising[rows, best]
-    is_kin = layout.factor_of_value == layout.factor_of_value[best][:, None]
-    is_other = layout.family_of_value != layout.family_of_value[best][:, None]
+    is_kin = families.factor_of_value == families.factor_of_value[best][:, None]
+    is_other = families.of_value != families.of_value[best][:, None]
     rivals = np.where(is_other, shares, np.where(is_kin, rising, 0.0))
     rivals[rows, best] = 0
     return np.where((highest > 0) & (highest >= LEAD * rivals.max(1)), best, -1)
@@ -237,62 +209,57 @@ def _value_latents(
 def _over_families(
     shares: NDArray[np.float64],
     by_chance: NDArray[np.float64],
-    layout: _Layout,
+    families: Families,
     knows: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Selectivity and entropy [d_sae], NaN where `knows` is not."""
-    known = np.maximum(layout.of_families(shares) - by_chance, 0)
+    known = np.maximum(families.largest(shares) - by_chance, 0)
     total = known.sum(1, keepdims=True)
-    is_defined = knows & (total[:, 0] > 0) & (layout.n_families > 1)
+    is_defined = knows & (total[:, 0] > 0) & (families.n_families > 1)
     parts = known / np.where(total > 0, total, 1)
     logs = np.log(np.where(parts > 0, parts, 1))
-    entropy = -(parts * logs).sum(1) / np.log(max(layout.n_families, 2))
+    entropy = -(parts * logs).sum(1) / np.log(max(families.n_families, 2))
     return (
         np.where(is_defined, parts.max(1), np.nan),
         np.where(is_defined, np.maximum(entropy, 0), np.nan),
     )
 
 
-def _tied(
-    factors: Factors,
-    tied_to: NDArray[np.int64],
-    of_value: NDArray[np.int64],
-    n_alive: int,
-    settings: dict[str, Any],
-    why: str | None,
-) -> Score:
-    counts = np.bincount(of_value[tied_to[tied_to >= 0]], minlength=factors.n_factors)
-    several = _varying(factors)
-    by_factor = np.where(several & (why is None), counts / n_alive, np.nan)
-    return _score(factors, by_factor, settings, why, total=float(counts.sum() / n_alive))
+def _tied_shares(
+    tied_to: NDArray[np.int64], families: Families, n_alive: int
+) -> Float[NDArray[Any], " n_factors_plus_1"]:
+    """Share of the latents that vary that are tied to values of each factor, and to any."""
+    of_factors = families.factor_of_value[tied_to[tied_to >= 0]]
+    counts = np.bincount(of_factors, minlength=len(families.of_factor))
+    return np.append(counts, len(of_factors)) / n_alive
 
 
 def _tied_null(
     factors: Factors,
-    tied_to: NDArray[np.int64],
+    observed: NDArray[np.float64],
     by_chance: NDArray[np.float64],
-    n_alive: int,
     *,
     is_defined: bool,
 ) -> ScoreNull:
-    observed = float((tied_to >= 0).sum() / n_alive)
-    null: Null | None = null_of(observed, by_chance) if is_defined else None
-    return ScoreNull(score=null, by_factor=dict.fromkeys(factors.names))
+    each = [
+        null_of(float(value), draws) if is_defined and one else None
+        for value, draws, one in zip(observed, by_chance.T, [*_varying(factors), True], strict=True)
+    ]
+    return ScoreNull(score=each[-1], by_factor=dict(zip(factors.names, each[:-1], strict=True)))
 
 
 def _covered(
     factors: Factors,
     tied_to: NDArray[np.int64],
-    layout: _Layout,
+    families: Families,
     settings: dict[str, Any],
     why: str | None,
 ) -> Score:
-    has_latent = np.isin(np.arange(len(layout.factor_of_value)), tied_to)
+    has_latent = np.isin(np.arange(len(families.factor_of_value)), tied_to)
     occurs = factors.value_counts > 0
-    sums = np.bincount(layout.factor_of_value, has_latent & occurs, factors.n_factors)
-    n_values = np.bincount(layout.factor_of_value, occurs, factors.n_factors)
-    by_factor = np.where(_varying(factors) & (why is None), sums / np.maximum(n_values, 1), np.nan)
-    return _score(factors, by_factor, settings, why)
+    sums = np.bincount(families.factor_of_value, has_latent & occurs, factors.n_factors)
+    n_values = np.bincount(families.factor_of_value, occurs, factors.n_factors)
+    return _score(factors, sums / np.maximum(n_values, 1), settings, why)
 
 
 def _mean(
@@ -327,6 +294,7 @@ def _score(
         return Score(
             **score_fields(factors, np.full(len(several), np.nan), reasons), settings=settings
         )
+    by_factor = np.where(several, by_factor, np.nan)
     return Score(**score_fields(factors, by_factor, reasons, value=total), settings=settings)
 
 

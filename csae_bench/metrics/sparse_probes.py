@@ -7,9 +7,9 @@ logistic regression on them. A dense probe on the model's activations is the cei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from csae_bench.metrics.data import Codes, Factors, check_same_samples
 from csae_bench.metrics.errors import MetricInputError
 
-N_LATENTS = (1, 2, 5, 20)
-"""SAE-Bench's 1, 2, 5 and the 20 beyond which its curves are flat."""
 MAX_PASSES = 1000
 _MAX_CELLS = 2**24
 """Cells of a dense table of columns standardised at once: 128 MiB."""
@@ -38,12 +36,10 @@ class HeldOutDecisions:
     """For each value the latents of the two halves' probes together, in order; empty for dense."""
 
 
-class _Columns(Protocol):
-    """Gives the input of a value's probe."""
-
-    def __call__(
-        self, value: int, train: Bool[NDArray[Any], " n"]
-    ) -> tuple[Float[NDArray[Any], "n k"], tuple[int, ...]]: ...
+_Columns = Callable[
+    [int, Bool[NDArray[Any], " n"]], tuple[Float[NDArray[Any], "n k"], tuple[int, ...]]
+]
+"""Gives a value's probe its input and its latents, for a mask of training samples."""
 
 
 def sparse_probes(
@@ -51,7 +47,7 @@ def sparse_probes(
     factors: Any,
     half: Bool[NDArray[Any], " n"],
     *,
-    n_latents: Sequence[int] = N_LATENTS,
+    n_latents: Sequence[int],
 ) -> dict[int, HeldOutDecisions]:
     """Decisions of k-sparse probes, by k, each half of the samples judged by the other's probes.
 
@@ -63,7 +59,8 @@ def sparse_probes(
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
         factors: labels [n, n_factors]; see `Factors.of`.
         half: a mask of about half of the samples, in whole clusters; see `split_clusters`.
-        n_latents: the k of each probe; where fewer latents vary, it has all of them.
+        n_latents: the k of each probe, such as SAE-Bench's 1, 2 and 5; where fewer latents vary,
+            it has all of them.
 
     Raises:
         MetricInputError: malformed or mismatched input, an empty half, or a k below 1.

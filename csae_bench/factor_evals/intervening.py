@@ -1,0 +1,234 @@
+"""What happens to a model's later words when the best latents of values are clamped or ablated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csae_bench.evals import EvalContext
+from csae_bench.factor_evals.samples import Samples
+from csae_bench.metrics.families import Families
+from csae_bench.metrics.specificity import Changes, Effects, effects
+
+if TYPE_CHECKING:
+    from csae_bench.interventions import Interventions
+    from csae_bench.metrics.data import Codes
+
+OPERATIONS = ("clamp", "ablation")
+PROMPTS_PER_CHOSEN = 6
+"""The model is asked about this many prompts for each that a latent is intervened on in: of those
+at hand, some have a value and some lack it."""
+NO_MODEL = "the dataset has activations and no prompts: there is no model to intervene on"
+NO_READOUTS = "the dataset names no later words that a model would say a factor's value with"
+NO_LATENT = "no latent knows more of this value than permuted factors give"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intervened:
+    """Effects by operation, of the values' best latents and of random ones matched to them."""
+
+    best: Mapping[str, Effects]
+    random: Mapping[str, Effects]
+    controls: Mapping[int, int]
+    """Value -> the random latent that was matched to its best latent."""
+    clamped_to: Mapping[int, float]
+    """Latent -> the code it was clamped to."""
+    n_sequences: int
+    """Prompts with a stem that the model read."""
+    n_prompts: int
+    """Prompts that were at hand."""
+
+
+def intervene(
+    ctx: EvalContext,
+    samples: Samples,
+    latents: Sequence[int | None],
+    *,
+    n_prompts: int,
+    n_resamples: int,
+    seed: int,
+) -> Intervened:
+    """Clamps the best latent of each value where prompts lack it, ablates it where they have it.
+
+    Args:
+        latents: of each value, in order; None where none is known.
+        n_prompts: for each value and operation, at most.
+
+    Raises:
+        DataError, ModelError: see `Interventions`.
+    """
+    dataset, factors = samples.found.dataset, samples.factors
+    rng = np.random.default_rng(seed)
+    controls, reasons = _controls(samples, latents, rng)
+    rows = spread_over_frames(dataset.frames, PROMPTS_PER_CHOSEN * n_prompts, rng)
+    asked = None
+    if dataset.readouts and dataset.prompts:
+        from csae_bench.interventions import Interventions
+
+        wanted = {latents[value] for value in controls} | set(controls.values())
+        asked = Interventions(
+            ctx.sae,
+            ctx.model(),
+            dataset,
+            ctx.hook_name,
+            rows,
+            sorted(latent for latent in wanted if latent is not None),
+        )
+    else:
+        why = NO_READOUTS if dataset.prompts else NO_MODEL
+        controls, reasons = {}, dict.fromkeys(range(len(latents)), why)
+    table = _Table.of(samples, rows)
+    best: dict[str, dict[int, Changes]] = {name: {} for name in OPERATIONS}
+    matched: dict[str, dict[int, Changes]] = {name: {} for name in OPERATIONS}
+    not_done: dict[str, dict[int, str]] = {name: dict(reasons) for name in OPERATIONS}
+    for value, control in controls.items():
+        assert asked is not None
+        latent = latents[value]
+        assert latent is not None
+        for operation in OPERATIONS:
+            changes = _changes(asked, table, value, (latent, control), operation, n_prompts, rng)
+            if isinstance(changes, str):
+                not_done[operation][value] = changes
+            else:
+                best[operation][value], matched[operation][value] = changes
+    made: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
+    return Intervened(
+        best={op: effects(best[op], not_done[op], factors, **made) for op in OPERATIONS},
+        random={op: effects(matched[op], not_done[op], factors, **made) for op in OPERATIONS},
+        controls=controls,
+        clamped_to=_quantiles(asked),
+        n_sequences=0 if asked is None else asked.n_sequences,
+        n_prompts=0 if asked is None else len(rows),
+    )
+
+
+def _quantiles(asked: Interventions | None) -> dict[int, float]:
+    if asked is None:
+        return {}
+    found = {latent: asked.quantile(latent) for latent in asked.latents}
+    return {latent: code for latent, code in found.items() if code is not None}
+
+
+def spread_over_frames(frames: Sequence[str], n: int, rng: np.random.Generator) -> list[int]:
+    """Numbers of at most n samples at random, as many of each frame as can be, in order."""
+    order = rng.permutation(len(frames))
+    names = np.array(frames)[order]
+    turn = np.zeros(len(frames), np.int64)
+    for frame in np.unique(names):
+        turn[names == frame] = np.arange((names == frame).sum())
+    return sorted(order[np.argsort(turn, kind="stable")][:n].tolist())
+
+
+def matched_latent(
+    codes: Codes, latent: int, taken: Sequence[int], rng: np.random.Generator
+) -> int | None:
+    """A random latent of the same decile of firing rates among those that vary; None: no other.
+
+    Args:
+        taken: latents that it must not be.
+    """
+    alive = np.flatnonzero(codes.varies)
+    decile = np.argsort(np.argsort(codes.firing_rates[alive], kind="stable")) * 10 // len(alive)
+    same = alive[decile == decile[np.searchsorted(alive, latent)]]
+    free = np.setdiff1d(same, [latent, *taken])
+    return int(rng.choice(free)) if len(free) else None
+
+
+def _controls(
+    samples: Samples, latents: Sequence[int | None], rng: np.random.Generator
+) -> tuple[dict[int, int], dict[int, str]]:
+    """Value -> its control, for values that can be intervened on; why not, for the others."""
+    taken = [latent for latent in latents if latent is not None]
+    names = [
+        name
+        for name, values in zip(samples.factors.names, samples.factors.value_names, strict=True)
+        for _ in values
+    ]
+    controls: dict[int, int] = {}
+    reasons: dict[int, str] = {}
+    for value, latent in enumerate(latents):
+        if latent is None:
+            reasons[value] = NO_LATENT
+        elif names[value] not in samples.found.dataset.readouts:
+            reasons[value] = f"the dataset names no later words for '{names[value]}'"
+        elif (control := matched_latent(samples.codes, latent, taken, rng)) is None:
+            reasons[value] = f"no other latent fires as often as latent {latent}, for a control"
+        else:
+            controls[value] = control
+    return controls, reasons
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Table:
+    """What is known of the prompts at hand."""
+
+    rows: NDArray[np.int64]
+    one_hot: NDArray[np.bool_]
+    clusters: NDArray[np.int64]
+    families: Families
+
+    @classmethod
+    def of(cls, samples: Samples, rows: Sequence[int]) -> _Table:
+        frames = np.array(samples.frames)[list(rows)]
+        return cls(
+            rows=np.array(rows),
+            one_hot=samples.factors.one_hot(np.bool_)[list(rows)],
+            clusters=np.unique(frames, return_inverse=True)[1],
+            families=Families.of(samples.factors, samples.parents),
+        )
+
+    def others(self, value: int) -> NDArray[np.bool_]:
+        """Mask of the values of factors of other families than the value's."""
+        return self.families.of_value != self.families.of_value[value]
+
+
+def _changes(
+    asked: Interventions,
+    table: _Table,
+    value: int,
+    pair: tuple[int, int],
+    operation: str,
+    n_prompts: int,
+    rng: np.random.Generator,
+) -> tuple[Changes, Changes] | str:
+    """Of the best latent and of its control; or why there are none."""
+    from csae_bench.interventions import Setting
+
+    has_value = table.one_hot[:, value]
+    places = np.flatnonzero(has_value if operation == "ablation" else ~has_value)
+    if not len(places):
+        return f"no prompt at hand {'has' if operation == 'ablation' else 'lacks'} the value"
+    places = np.sort(rng.permutation(places)[:n_prompts])
+    codes = [0.0 if operation == "ablation" else asked.quantile(latent) for latent in pair]
+    for latent, code in zip(pair, codes, strict=True):
+        if code is None:
+            return f"latent {latent} is active at no token of the prompts at hand"
+    settings = [
+        Setting(latent, code) for latent, code in zip(pair, codes, strict=True) if code is not None
+    ]
+    sign = -1 if operation == "ablation" else 1
+    rightful = np.where(table.one_hot[places] & table.others(value), 1.0, np.nan)
+    clean = asked.clean[places]
+    first, second = (
+        _of(sign, after - clean, value, rightful, table.clusters[places])
+        for after in asked.with_codes(table.rows[places].tolist(), settings)
+    )
+    return first, second
+
+
+def _of(
+    sign: int,
+    change: NDArray[np.float64],
+    value: int,
+    rightful: NDArray[np.float64],
+    clusters: NDArray[np.int64],
+) -> Changes:
+    # a row has a right word for every factor with a readout
+    magnitudes = np.abs(change) * rightful
+    n_others = (~np.isnan(magnitudes)).sum(1)
+    others = np.where(n_others > 0, np.nansum(magnitudes, 1) / np.maximum(n_others, 1), np.nan)
+    return Changes(own=sign * change[:, value], others=others, clusters=clusters)

@@ -1,0 +1,75 @@
+"""Systematic probing: which latent means what, and does intervening on it do what its name says?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from csae_bench.evals import EvalContext, EvalResult, register_eval
+from csae_bench.factor_evals.fields import detail_model, metrics_model
+from csae_bench.factor_evals.probing_fields import METRICS, OfFactor
+from csae_bench.factor_evals.settings import Count, FactorEvalConfig
+
+
+class FactorProbingConfig(FactorEvalConfig):
+    """Settings of the probing eval."""
+
+    n_quantiles: Count = 4
+    """Quantile bins of a latent's non-zeros, for what it knows of values."""
+
+    n_prompts: Count = 18
+    """Prompts in which the latent of each value is clamped, and in which it is ablated."""
+
+
+FactorProbingMetrics = metrics_model("FactorProbingMetrics", METRICS)
+FactorProbingDetail = detail_model("FactorProbingDetail", METRICS, OfFactor)
+
+
+@register_eval(
+    "factor_probing",
+    config=FactorProbingConfig,
+    metrics=FactorProbingMetrics,
+    detail=FactorProbingDetail,
+    headline={
+        "1 latent": "eval_result_metrics.scores.top_1_balanced_accuracy",
+        "dense": "eval_result_metrics.scores.dense_balanced_accuracy",
+        "tied latents": "eval_result_metrics.scores.tied_latents",
+        "clamp specificity": "eval_result_metrics.scores.clamp_specificity",
+    },
+)
+def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
+    """Probes on the best latents of each factor value, what latents stand for, interventions."""
+    from csae_bench.factor_evals.browser.page import write_browser
+    from csae_bench.factor_evals.probing import measure
+    from csae_bench.factor_evals.probing_details import controls, of_factor
+    from csae_bench.factor_evals.probing_page import probing_page
+    from csae_bench.factor_evals.reporting import Report
+    from csae_bench.factor_evals.samples import samples_of
+
+    samples = samples_of(ctx, cfg)
+    found = measure(
+        ctx,
+        samples,
+        n_permutations=cfg.n_permutations,
+        n_resamples=cfg.n_resamples,
+        n_quantiles=cfg.n_quantiles,
+        n_prompts=cfg.n_prompts,
+        seed=cfg.seed,
+    )
+    report = Report(metrics=METRICS, measured=found.measured(), samples=samples)
+    page = probing_page(ctx, found, report)
+    permuted: dict[str, Any] = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
+    return EvalResult(
+        metrics=report.categories(),
+        details=report.details(lambda factor: of_factor(found, factor)),
+        unstructured=report.unstructured(
+            null=permuted,
+            n_latents_that_know=int(found.latents.knows.sum()),
+            forward_passes={
+                "interventions": found.intervened.n_sequences,
+                "top_prompts": page.n_prompts_read,
+            },
+            controls=controls(found),
+            clamped_to={str(k): code for k, code in found.intervened.clamped_to.items()},
+            artifacts=write_browser(page.page, ctx.artifacts),
+        ),
+    )
