@@ -1,0 +1,121 @@
+"""sae-probes: how well a few latents tell the classes of many text datasets?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from csae_bench.config import ResolvedConfig
+from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
+from csae_bench.upstream.sae_probes_results import K, detail_model, metrics_model
+
+
+class SaeProbesConfig(EvalConfig):
+    """Settings of the eval, named as in sae-probes and in SAE-Bench's eval of it."""
+
+    data: str = "package"
+    """`package`, the 113 datasets that sae-probes ships, or a folder of <name>.csv.zst files with
+    the columns `prompt` and `target`, two classes of equal size in each."""
+
+    datasets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Names of datasets, such as `5_hist_fig_ismale`; none: all."""
+
+    ks: Annotated[tuple[K, ...], Field(min_length=1)] = (1, 2, 5)
+    """Numbers of latents to probe on."""
+
+    reg_type: Literal["l1", "l2"] = "l1"
+    """Penalty of the logistic regressions on latents; the dense probe's is l2."""
+
+    binarize: bool = False
+    """Probe on whether a latent fires instead of on how much."""
+
+    mean_diff_normalization: Literal["mean", "none"] = "mean"
+    """Latents are chosen by the difference of their means over the classes; `mean` divides it by
+    their mean where they fire."""
+
+    include_llm_baseline: bool = True
+    """Also probe on the model's activations."""
+
+    random_seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    """Of splits, probes and resamples."""
+
+    max_seq_len: Annotated[int, Field(ge=2)] = 1024
+    """Tokens of a prompt that are read, its last; never more than the model's context."""
+
+    llm_batch_size: Annotated[int, Field(ge=1)] = 32
+    """Prompts in a forward pass."""
+
+    n_resamples: Annotated[int, Field(ge=1000)] = 1000
+    """Of datasets, for the 95% intervals."""
+
+    def data_fingerprint(self, model: str | None) -> str | None:
+        """Of the datasets and of the version of sae-probes."""
+        from csae_bench.upstream.sae_probes_data import data_fingerprint
+
+        return data_fingerprint(self.data, self.datasets)
+
+
+def preflight(resolved: ResolvedConfig, cfg: SaeProbesConfig) -> list[str]:
+    """What is wrong with the datasets; reads them, and no weights."""
+    from csae_bench.upstream.sae_probes_data import data_problem
+
+    problem = data_problem(cfg.data, cfg.datasets)
+    return [] if problem is None else [problem]
+
+
+@register_eval(
+    "sae_probes",
+    config=SaeProbesConfig,
+    metrics=metrics_model(),
+    detail=detail_model(),
+    preflight=preflight,
+    headline={
+        "AUC, k = 1": "eval_result_metrics.sae.sae_top_1_test_auc",
+        "k = 5": "eval_result_metrics.sae.sae_top_5_test_auc",
+        "dense": "eval_result_metrics.llm.llm_test_auc",
+    },
+)
+def sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalResult:
+    """sae-probes: probes on few latents and on activations, on 113 text datasets or on your own."""
+    from csae_bench.upstream import sae_probes_results as results
+    from csae_bench.upstream.fences import halving_batch
+    from csae_bench.upstream.sae_probes import ProbeSettings, ProbesOutcome, run_sae_probes
+    from csae_bench.upstream.sae_probes_data import chosen_files, installed_version
+
+    files = chosen_files(cfg.data, cfg.datasets)
+
+    def run(batch_size: int) -> ProbesOutcome:
+        settings = ProbeSettings(
+            hook_name=ctx.hook_name,
+            ks=cfg.ks,
+            reg_type=cfg.reg_type,
+            binarize=cfg.binarize,
+            mean_diff_normalization=cfg.mean_diff_normalization,
+            seed=cfg.random_seed,
+            batch_size=batch_size,
+            max_seq_len=cfg.max_seq_len,
+            with_baseline=cfg.include_llm_baseline,
+            device=ctx.device,
+            progress=ctx.progress,
+        )
+        return run_sae_probes(ctx.sae, ctx.model(), files, settings)
+
+    halved = halving_batch(run, cfg.llm_batch_size)
+    datasets = halved.result.datasets
+    metrics = results.metrics(datasets, n_resamples=cfg.n_resamples, seed=cfg.random_seed)
+    return EvalResult(
+        metrics=metrics,
+        details=results.details(datasets),
+        unstructured={
+            "data": {
+                "datasets": cfg.data,
+                "n_datasets": len(datasets),
+                "n_truncated": sum(found.n_truncated for found in datasets),
+                "sae_probes": installed_version(),
+            },
+            "reasons": results.reasons(metrics),
+            "batch_halvings": halved.halvings,
+            "warnings": halved.result.warnings,
+        },
+    )
