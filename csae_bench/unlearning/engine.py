@@ -229,8 +229,8 @@ class AnswerEngine:
     ) -> bool:
         """Whether decoding a change of codes is adding its share of the decoder, tried once.
 
-        Not where a decoder scales by its input's norm. In half precision what SAE-Bench's detour
-        through the reconstruction rounds away is kept, so that answers stay equal.
+        In half precision it is not: SAE-Bench's detour through the reconstruction rounds, and its
+        answers are to be kept.
         """
         if resid.dtype not in (torch.float32, torch.float64):
             return False

@@ -43,7 +43,7 @@ class HeldOutScores(Strict):
     )
 
 
-class Intervals(Strict):
+class IntervalEnds(Strict):
     """How far the score moves with the questions that are drawn."""
 
     unlearning_score_low: float | None = Field(
@@ -91,7 +91,7 @@ class UnlearningMetrics(Strict):
     held_out: HeldOutScores = Field(
         title="Held out", description="Settings chosen on other questions than measured on."
     )
-    intervals: Intervals = Field(title="Intervals", description="95% intervals over questions.")
+    intervals: IntervalEnds = Field(title="Intervals", description="95% intervals over questions.")
     chance: ChanceScores = Field(title="Chance", description="Against random latents.")
 
 

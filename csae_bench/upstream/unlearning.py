@@ -29,6 +29,8 @@ from csae_bench.upstream.provenance import versions
 from csae_bench.upstream.unlearning_bench import METHOD, TARGET, Bench
 from csae_bench.upstream.unlearning_fence import sae_bench_sees
 
+_FORGOTTEN_BY_DECODING = ("layer_norm", "constant_norm_rescale")
+
 ENGINE_VERSION = 1
 """Raised by a change of this package after which a finished part may differ."""
 
@@ -92,13 +94,14 @@ def run_unlearning(
 
     Raises:
         ModelError: the tokenizer cannot be asked SAE-Bench's questions.
-        SaeError: the model has no such hook, or one of another width.
+        SaeError: the model has no such hook, or one of another width, or the SAE scales by the
+            norm of its input.
         ConfigError: the sequences are longer than the model's context.
         DataError: a text does not fill one sequence, or a question does not fit the context.
         EvalError: of a subject no question is answered right in every order.
     """
     _check(sae, model, settings)
-    config = _eval_config(model, settings)
+    config = sae_bench_config(model, settings)
     of_model, of_sae = _caches(sae, model, data, settings, cache)
     with (
         tempfile.TemporaryDirectory(prefix="csae-bench-") as folder,
@@ -178,7 +181,10 @@ def _no_control(sweep: Sweep, n_alive: int, settings: UnlearningSettings) -> str
     return None
 
 
-def _eval_config(model: HookedTransformer, settings: UnlearningSettings) -> UnlearningEvalConfig:
+def sae_bench_config(
+    model: HookedTransformer, settings: UnlearningSettings
+) -> UnlearningEvalConfig:
+    """SAE-Bench's own config of these settings."""
     return UnlearningEvalConfig(
         random_seed=settings.random_seed,
         dataset_names=list(SUBJECTS),
@@ -213,6 +219,12 @@ def _check(sae: SAE[Any], model: HookedTransformer, settings: UnlearningSettings
         raise SaeError(
             f"The SAE's d_in is {sae.cfg.d_in}; {settings.hook_name} of {name} is "
             f"{model.cfg.d_model} wide."
+        )
+    if sae.cfg.normalize_activations in _FORGOTTEN_BY_DECODING:
+        raise SaeError(
+            f"The SAE's normalize_activations is '{sae.cfg.normalize_activations}'; SAELens "
+            "forgets the norms of its input once it has decoded, and SAE-Bench's intervention "
+            "decodes twice. Such an SAE has no unlearning score."
         )
     if settings.seq_len > model.cfg.n_ctx:
         raise ConfigError(

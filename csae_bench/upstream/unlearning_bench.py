@@ -149,23 +149,24 @@ class Bench:
 
     def _always_right(self, subject: str, data: UnlearningData) -> dict[str, Any]:
         """SAE-Bench's `save_target_question_ids`, but what failed once is not asked again."""
-        ids = list(range(len(data.questions[subject])))
+        ids = np.arange(len(data.questions[subject]))
+        orders = [list(order) for order in metrics.all_permutations]
         self._are_asked_again = False
-        for order in metrics.all_permutations:
-            if ids:
-                answers = metrics.calculate_MCQ_metrics(
-                    self.model,
-                    self._n_prompts,
-                    str(self.folder),
-                    subject,
-                    question_subset=ids,
-                    permutations=[list(order)],
-                    verbose=False,
-                )
-                is_right = answers["is_correct"] > 0
-                ids = [i for i, right in zip(ids, is_right, strict=True) if right]
+        while orders and len(ids):
+            n_orders = max(1, self._n_prompts // len(ids))  # as many as fill a batch
+            asked, orders = orders[:n_orders], orders[n_orders:]
+            answers = metrics.calculate_MCQ_metrics(
+                self.model,
+                self._n_prompts,
+                str(self.folder),
+                subject,
+                question_subset=ids.tolist(),
+                permutations=asked,
+                verbose=False,
+            )
+            ids = ids[(answers["is_correct"].reshape(-1, len(asked)) > 0).all(1)]
         self._are_asked_again = True
-        return {"ids": ids}
+        return {"ids": ids.tolist()}
 
     def _sparsities(self) -> dict[str, Any]:
         feature_activation.save_feature_sparsity(
