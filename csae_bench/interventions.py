@@ -214,7 +214,8 @@ def continuation(
                 prepend_bos=False,
                 fwd_hooks=[(hook_name, lambda own, hook: acts.view_as(own))],
             )
-        last = residual[torch.arange(len(residual)), positions.to(residual.device)]
+        each = torch.arange(len(residual), device=residual.device)
+        last = residual[each, positions.to(residual.device)]
         logits = model.unembed(model.ln_final(last[:, None]))[:, 0].float()
         cap = model.cfg.output_logits_soft_cap
         return cap * torch.tanh(logits / cap) if cap > 0 else logits

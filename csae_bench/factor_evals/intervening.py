@@ -126,16 +126,17 @@ def spread_over_frames(frames: Sequence[str], n: int, rng: np.random.Generator) 
 def matched_latent(
     codes: Codes, latent: int, taken: Sequence[int], rng: np.random.Generator
 ) -> int | None:
-    """A random latent of the same decile of firing rates among those that vary; None: no other.
+    """A random latent of the tenth whose firing rates are nearest; None where there is no other.
 
     Args:
         taken: latents that it must not be.
     """
-    alive = np.flatnonzero(codes.varies)
-    decile = np.argsort(np.argsort(codes.firing_rates[alive], kind="stable")) * 10 // len(alive)
-    same = alive[decile == decile[np.searchsorted(alive, latent)]]
-    free = np.setdiff1d(same, [latent, *taken])
-    return int(rng.choice(free)) if len(free) else None
+    free = np.setdiff1d(np.flatnonzero(codes.varies), [latent, *taken])
+    if not len(free):
+        return None
+    distance = np.abs(codes.firing_rates[free] - codes.firing_rates[latent])
+    nearest = np.argsort(distance, kind="stable")[: max(1, len(free) // 10)]
+    return int(free[rng.choice(nearest)])
 
 
 def _controls(
@@ -156,7 +157,7 @@ def _controls(
         elif names[value] not in samples.found.dataset.readouts:
             reasons[value] = f"the dataset names no later words for '{names[value]}'"
         elif (control := matched_latent(samples.codes, latent, taken, rng)) is None:
-            reasons[value] = f"no other latent fires as often as latent {latent}, for a control"
+            reasons[value] = f"there is no other latent to be the control of latent {latent}"
         else:
             controls[value] = control
     return controls, reasons

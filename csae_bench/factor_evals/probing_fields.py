@@ -169,7 +169,7 @@ class OfValue(Strict):
     information: float | None
     """That latent's information on it, in units of the value's entropy, 0 to 1."""
     control: int | None
-    """The random latent of the same decile of firing rates; null where nothing was done."""
+    """A random latent of the tenth with the nearest firing rates; null where nothing was done."""
     tied_latents: list[int]
     """The latents that stand for this value alone."""
     probes: list[OfProbe]

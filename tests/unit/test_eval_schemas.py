@@ -15,7 +15,7 @@ NAMES = evals_with_schema()
 
 
 def test_the_evals_of_ours_have_schemas() -> None:
-    assert {"mig", "factor_vae", "feature_correlation"} <= set(NAMES)
+    assert {"mig", "factor_vae", "feature_correlation", "factor_probing"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

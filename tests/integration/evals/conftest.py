@@ -24,6 +24,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "mig": {"n_permutations": 20},
     "factor_vae": {"n_permutations": 20, "n_vote_permutations": 3, "n_train": 500, "n_eval": 500},
     "feature_correlation": {"n_permutations": 20, "n_importance_permutations": 3},
+    "factor_probing": {"n_permutations": 20, "n_prompts": 6},
 }
 
 RunEvals = Callable[..., dict[str, EvalResult]]

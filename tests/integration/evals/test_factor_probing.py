@@ -1,0 +1,328 @@
+"""The probing eval: planted directions, synthetic features, and what it cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from sae_lens import SAE, TopKSAE, TopKSAEConfig
+
+from csae_bench.evals import EvalResult, get_eval
+from csae_bench.factor_evals.intervening import (
+    NO_LATENT,
+    NO_MODEL,
+    NO_READOUTS,
+    matched_latent,
+    spread_over_frames,
+)
+from csae_bench.factor_evals.reporting import ONE_FRAME
+from csae_bench.factors import FactorDataset, open_factors
+from csae_bench.factors.datasets.synthetic import ideal_sae
+from csae_bench.factors.encoding import FactorCodes, codes_of_prompts
+from csae_bench.metrics.data import Codes
+from csae_bench.results.envelope import not_finite
+from csae_bench.saes import baselines
+from tests.integration.evals.conftest import HOOK, MODEL, RunEvals
+from tests.integration.evals.planted import part_of_embedded, planted_sae
+
+if TYPE_CHECKING:
+    from transformer_lens import HookedTransformer
+
+NAME = "factor_probing"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("probing")
+
+
+@pytest.fixture(scope="module")
+def part() -> FactorDataset:
+    return part_of_embedded("reserved", 400)
+
+
+@pytest.fixture(scope="module")
+def of_planted(
+    run_evals: RunEvals, model: HookedTransformer, part: FactorDataset, folder: Path
+) -> EvalResult:
+    return _on_part(run_evals, planted_sae(model, HOOK), model, part, folder / "planted")
+
+
+@pytest.fixture(scope="module")
+def of_ideal(run_evals: RunEvals, folder: Path) -> EvalResult:
+    world = open_factors("synthetic")
+    return run_evals(ideal_sae(world), folder / "ideal", names=(NAME,), factors="synthetic")[NAME]
+
+
+def _on_part(
+    run_evals: RunEvals,
+    sae: SAE[Any],
+    model: HookedTransformer,
+    part: FactorDataset,
+    folder: Path,
+    **settings: Any,
+) -> EvalResult:
+    encoded = {_key(part): codes_of_prompts(sae, model, part, HOOK)}
+    settings = {"n_prompts": 8, "factors": part.name} | settings
+    return run_evals(sae, folder, model, names=(NAME,), encoded=encoded, **settings)[NAME]
+
+
+def _key(dataset: FactorDataset) -> tuple[Any, ...]:
+    return (dataset.name, "reserved", 0, None, MODEL, HOOK)
+
+
+def _scores(result: EvalResult) -> Mapping[str, Any]:
+    return result.metrics["scores"]
+
+
+def _values(result: EvalResult) -> Iterator[dict[str, Any]]:
+    return (value for detail in result.details for value in detail["values"])
+
+
+def test_a_true_direction_moves_its_own_later_word(of_planted: EvalResult) -> None:
+    found = _scores(of_planted)
+    # nats: the word becomes e^2 times as likely against the factor's other words, at least
+    assert of_planted.metrics["intervals"]["clamp_effect_low"] > 2
+    # what one direction of several that say the value takes away
+    assert of_planted.metrics["intervals"]["ablation_effect_low"] > 1
+    # a code clamped at every token is far from any text, and moves other words a little
+    assert found["clamp_specificity"] > 0.65
+    assert found["ablation_specificity"] > 0.8
+
+
+def test_a_random_latent_moves_no_word(of_planted: EvalResult) -> None:
+    found = _scores(of_planted)
+    assert found["random_clamp_effect"] < found["clamp_effect"] / 3
+    assert abs(found["random_ablation_effect"]) < found["ablation_effect"] / 20
+
+
+def test_true_directions_are_the_best_latents_of_their_values(of_planted: EvalResult) -> None:
+    assert [value["latent"] for value in _values(of_planted)] == list(range(25))
+    assert _scores(of_planted)["top_1_balanced_accuracy"] > 0.98
+    assert _scores(of_planted)["covered_values"] > 0.9
+
+
+def test_the_dense_probe_is_the_ceiling_of_random_directions(
+    run_evals: RunEvals, model: HookedTransformer, part: FactorDataset, folder: Path
+) -> None:
+    acts = codes_of_prompts(TopKSAE(TopKSAEConfig(d_in=128, d_sae=8, k=1)), model, part, HOOK).acts
+    assert acts is not None
+    sae = baselines.random(torch.from_numpy(acts), 64, 16, seed=0)
+    found = _scores(_on_part(run_evals, sae, model, part, folder / "random", n_prompts=1))
+    assert found["dense_balanced_accuracy"] > 0.95
+    for k in (1, 2, 5):
+        assert found[f"top_{k}_balanced_accuracy"] < found["dense_balanced_accuracy"] - 0.05
+
+
+def test_true_features_are_read_from_one_latent_and_absorb_nothing(of_ideal: EvalResult) -> None:
+    found = _scores(of_ideal)
+    assert found["top_1_auroc"] == pytest.approx(1, abs=1e-3)
+    assert found["covered_values"] == pytest.approx(0.5, abs=0.02)  # no latent for silence
+    assert found["absorption"] == found["absorption_excess"] == 0
+    children = [child for detail in of_ideal.details for child in detail["absorbed"]]
+    assert len(children) == 24
+    assert {child["value"] for child in children} == {"active"}
+
+
+def test_absorption_planted_in_an_ideal_sae_is_found_at_its_rate(
+    run_evals: RunEvals, folder: Path
+) -> None:
+    world = open_factors("synthetic")
+    sae = ideal_sae(world)
+    child, parent = next(iter(world.parents.items()))
+    codes = codes_of_prompts(sae, None, world, None)
+    dense = codes.codes.toarray()
+    rows = np.flatnonzero(world.has_value(child, "active"))
+    # few: a parent's latent that misses more is no longer the best of its value
+    silenced = rows[::50]
+    dense[silenced, world.names.index(parent)] = 0
+    changed = FactorCodes(
+        codes=Codes.of(dense).csr.astype(np.float32),
+        dataset=world,
+        pooling=codes.pooling,
+        n_tokens=codes.n_tokens,
+        n_truncated=0,
+        acts=codes.acts,
+    )
+    encoded = {("synthetic", "reserved", 0, None, "", ""): changed}
+    result = run_evals(
+        sae, folder / "absorbed", names=(NAME,), encoded=encoded, factors="synthetic"
+    )[NAME]
+    (detail,) = (one for one in result.details if one["factor"] == child)
+    (found,) = detail["absorbed"]
+    assert found["rate"] == pytest.approx(len(silenced) / len(rows))
+    assert found["recall"] == pytest.approx(1 - found["rate"])
+    assert found["expected"] < found["rate"]
+
+
+def test_activations_without_a_model_have_no_interventions(of_ideal: EvalResult) -> None:
+    found = _scores(of_ideal)
+    for name in ("clamp_effect", "clamp_specificity", "random_ablation_effect"):
+        assert found[name] is None
+        assert of_ideal.unstructured["reasons"][name] == NO_MODEL
+    assert of_ideal.unstructured["forward_passes"] == {"interventions": 0, "top_prompts": 0}
+
+
+@pytest.mark.parametrize("subject", ["of_planted", "of_ideal"])
+def test_results_fit_the_evals_models_and_nulls_have_reasons(
+    subject: str, request: pytest.FixtureRequest
+) -> None:
+    _check_form(request.getfixturevalue(subject))
+
+
+def _check_form(result: EvalResult) -> None:
+    spec = get_eval(NAME)
+    assert spec.metrics is not None
+    assert spec.detail is not None
+    spec.metrics.model_validate(result.metrics)
+    assert not not_finite({"m": result.metrics, "d": result.details, "u": result.unstructured})
+    reasons = result.unstructured["reasons"]
+    for category in result.metrics.values():
+        assert all(reasons[field] for field, value in category.items() if value is None)
+    for detail in result.details:
+        spec.detail.model_validate(detail)
+        assert all(detail["reasons"].values()), detail["factor"]
+        for value in detail["values"]:
+            for probe in value["probes"]:
+                assert (probe["auroc"] is None) == bool(probe["reason"])
+            for operation in value["operations"]:
+                assert all(operation["reasons"].values())
+        for child in detail["absorbed"]:
+            assert (child["rate"] is None) == bool(child["reason"])
+
+
+def test_the_page_has_every_value_and_the_tokens_of_top_prompts(
+    of_planted: EvalResult, folder: Path
+) -> None:
+    assert of_planted.unstructured["artifacts"] == ["probing.html"]
+    page = (folder / "planted" / NAME / "probing.html").read_text(encoding="utf-8")
+    for value in _values(of_planted):
+        assert value["value"] in page
+    assert "Probing of sae" in page
+
+
+def test_the_prompts_are_read_once_and_what_is_read_besides_is_counted(
+    run_evals: RunEvals, model: HookedTransformer, tmp_path: Path
+) -> None:
+    sizes: list[int] = []
+    handle = model.blocks[0].register_forward_hook(lambda _, __, out: sizes.append(len(out)))
+    torch.manual_seed(0)
+    sae = TopKSAE(TopKSAEConfig(d_in=128, d_sae=64, k=8))
+    try:
+        results = run_evals(sae, tmp_path, model, names=("mig", NAME), n_permutations=5)
+    finally:
+        handle.remove()
+    besides = results[NAME].unstructured["forward_passes"]
+    assert sum(sizes) == 2592 + besides["interventions"] + besides["top_prompts"]
+    # at hand are 6 prompts for each of the 6 that a latent is set in; each is asked for 8 factors
+    assert besides["interventions"] == 6 * 6 * 8
+    assert 0 < besides["top_prompts"] <= 240
+
+
+def test_the_same_seed_gives_the_same_result(
+    run_evals: RunEvals, model: HookedTransformer, part: FactorDataset, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    sae = TopKSAE(TopKSAEConfig(d_in=128, d_sae=64, k=8))
+    first, second = (
+        _on_part(run_evals, sae, model, part, tmp_path / name, n_prompts=2) for name in "ab"
+    )
+    assert first.metrics == second.metrics
+    assert first.details == second.details
+
+
+def test_a_dead_sae_has_reasons_and_no_scores_but_chance(
+    run_evals: RunEvals, tmp_path: Path
+) -> None:
+    world = open_factors("synthetic")
+    sae = ideal_sae(world)
+    with torch.no_grad():
+        sae.threshold.fill_(1e9)
+    result = run_evals(sae, tmp_path, names=(NAME,), factors="synthetic")[NAME]
+    _check_form(result)
+    found = _scores(result)
+    assert found["top_1_auroc"] == 0.5
+    assert found["dense_auroc"] > 0.95
+    for name in ("tied_latents", "selectivity", "absorption", "clamp_effect"):
+        assert found[name] is None
+    assert "no latent varies" in result.unstructured["reasons"]["tied_latents"]
+
+
+def _written(path: Path, frame: str) -> Path:
+    rows = [f"The {who} {verb} a {what}.,{who},{verb},{frame.format(who=who, verb=verb, what=what)}"
+            for who in ("king", "queen") for verb in ("saw", "found") for what in
+            ("comet", "racket", "violin", "satellite")]  # fmt: skip
+    path.write_text("\n".join(["text,who,verb,frame", *rows, ""]))
+    return path
+
+
+def test_a_users_file_without_later_words_has_no_interventions(
+    run_evals: RunEvals, model: HookedTransformer, tmp_path: Path
+) -> None:
+    path = _written(tmp_path / "mine.csv", "{what}")
+    torch.manual_seed(0)
+    sae = TopKSAE(TopKSAEConfig(d_in=128, d_sae=64, k=8))
+    result = run_evals(sae, tmp_path / "out", model, names=(NAME,), factors=str(path))[NAME]
+    _check_form(result)
+    assert result.unstructured["reasons"]["ablation_effect"] == NO_READOUTS
+    assert _scores(result)["dense_auroc"] is not None
+
+
+def test_one_frame_has_no_held_out_probes(
+    run_evals: RunEvals, model: HookedTransformer, tmp_path: Path
+) -> None:
+    path = _written(tmp_path / "mine.csv", "same")
+    sae = TopKSAE(TopKSAEConfig(d_in=128, d_sae=64, k=8))
+    result = run_evals(sae, tmp_path / "out", model, names=(NAME,), factors=str(path))[NAME]
+    _check_form(result)
+    for name in ("top_1_auroc", "dense_accuracy"):
+        assert _scores(result)[name] is None
+        assert result.unstructured["reasons"][name] == ONE_FRAME
+
+
+def test_values_that_no_latent_knows_are_not_intervened_on(
+    run_evals: RunEvals, model: HookedTransformer, part: FactorDataset, tmp_path: Path
+) -> None:
+    sae = TopKSAE(TopKSAEConfig(d_in=128, d_sae=16, k=2))
+    order = np.random.default_rng(0).permutation(part.n)
+    found = codes_of_prompts(sae, model, part, HOOK)
+    shuffled = FactorCodes(
+        codes=found.codes[order],
+        dataset=part,
+        pooling=found.pooling,
+        n_tokens=found.n_tokens,
+        n_truncated=0,
+    )
+    result = run_evals(
+        sae, tmp_path, model, names=(NAME,), encoded={_key(part): shuffled}, factors="part"
+    )[NAME]
+    _check_form(result)
+    unknown = [value for value in _values(result) if value["latent"] is None]
+    # each value has a chance of 5%
+    assert len(unknown) > 15
+    assert {one["operations"][0]["reasons"]["own"] for one in unknown} == {NO_LATENT}
+    assert result.unstructured["reasons"]["dense_auroc"].startswith("the activations")
+
+
+def test_prompts_are_taken_evenly_from_frames() -> None:
+    frames = ["a"] * 50 + ["b"] * 3 + ["c"] * 50
+    rows = spread_over_frames(frames, 13, np.random.default_rng(0))
+    assert len(set(rows)) == 13
+    assert [sum(frames[row] == name for row in rows) for name in "abc"] == [5, 3, 5]
+    assert spread_over_frames(frames, 500, np.random.default_rng(0)) == list(range(103))
+
+
+def test_a_control_fires_as_often_and_is_no_best_latent() -> None:
+    rng = np.random.default_rng(0)
+    rates = np.linspace(0.01, 1, 100)
+    codes = Codes.of((rng.random((2000, 100)) < rates) * 1.0)
+    for latent in (5, 50, 90):
+        control = matched_latent(codes, latent, [latent + 1], rng)
+        assert control is not None
+        assert control not in (latent, latent + 1)
+        assert codes.firing_rates[control] == pytest.approx(codes.firing_rates[latent], abs=0.12)
+    assert matched_latent(codes.latents(np.arange(2)), 0, [1], rng) is None
