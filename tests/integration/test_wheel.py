@@ -53,7 +53,13 @@ def test_evals_and_configurations_are_listed_from_the_wheel(
 
 def test_the_pages_template_and_the_schemas_are_in_the_wheel(installed: Path) -> None:
     package = installed / "csae_bench"
-    assert (package / "factor_evals" / "heat_map.html").is_file()
+    for page in (
+        "pages/frame.html",
+        "factor_evals/heat_map.html",
+        "factor_evals/browser/page.html",
+    ):
+        assert (package / page).is_file()
+    assert (package / "factor_evals" / "browser" / "main.js").is_file()
     assert (package / "_evals" / "eval_output_schema_mig.json").is_file()
 
 

@@ -172,6 +172,8 @@ class ProbingPage:
     """The same of `Latent.entropy`."""
     specificity_description: str = ""
     """The same of `Effect.specificity`."""
+    effect_description: str = "Change of log-odds, with 95% intervals."
+    """What `Effect.own`, `others` and `control` are, and what their sign means."""
     warnings: tuple[str, ...] = ()
     """What a reader of the numbers must know, a sentence each."""
 

@@ -8,6 +8,7 @@ const values = data.values.map((value, place) => {
 });
 const latentByIndex = new Map(data.latents.map(latent => [latent.index, latent]));
 const ks = [...new Set(values.flatMap(value => value.probes.map(probe => probe.k)))].sort((a, b) => a - b);
+const operations = [...new Set(values.flatMap(value => value.effects.map(effect => effect.operation)))];
 const METRICS = {auroc: "AUROC", balanced_accuracy: "Balanced accuracy", accuracy: "Accuracy"};
 
 // An estimate is a number, [number, low, high], or the reason why there is none.
@@ -44,6 +45,9 @@ const activeTokens = (() => {
   };
 })();
 
+// of two values of one factor a latent knows equally much: the one that it stands for is meant
+const TIE = 0.002;
+
 /** The value of `places` that a latent knows most of, with how much; null where it knows of none. */
 function bestKnown(latent, places) {
   let best = null;
@@ -53,5 +57,7 @@ function bestKnown(latent, places) {
       best = {place, information};
     }
   }
-  return best;
+  const tied = latent.tied.find(place => places.includes(place)
+    && latent.information[place] >= best.information - TIE);
+  return tied === undefined ? best : {place: tied, information: latent.information[tied]};
 }

@@ -79,7 +79,7 @@ function effects(value) {
     .filter(end => typeof end === "number").map(Math.abs);
   const reach = Math.max(...ends, 1e-9);
   return [
-    element("p", {class: "quiet"}, "Change of log-odds, with 95% intervals."),
+    element("p", {class: "quiet"}, data.descriptions.effect),
     ...value.effects.flatMap(effect => [
       element("p", {class: "operation"}, `${effect.operation} latent `, latentLink(effect.latent)),
       element("table", {class: "effects"}, element("tbody", {},

@@ -54,6 +54,7 @@ def encoded(page: ProbingPage) -> dict[str, Any]:
             "selectivity": page.selectivity_description,
             "entropy": page.entropy_description,
             "specificity": page.specificity_description,
+            "effect": page.effect_description,
         },
     }
 

@@ -9,9 +9,13 @@ const estimateColumn = (key, title, description, of) => ({
   cell: row => number(of(row)),
 });
 
+const EFFECT_PARTS = [["own", "change of the log-odds of the value's own word"],
+  ["control", "the same of a matched random latent"], ["specificity", ""]];
+
 function valueColumns(state) {
   const of = (row, k) => row.probes.find(probe => probe.k === k)?.[state.metric] ?? "not probed";
-  const effect = (row, part) => row.effects.length ? row.effects[0][part] : row.no_effect_reason;
+  const effect = (row, operation, part) => row.effects.length
+    ? row.effects.find(one => one.operation === operation)?.[part] ?? "not done for this value" : row.no_effect_reason;
   const best = row => row.best[0];
   return [
     {key: "value", title: "value", rank: row => row.place, cell: row => valueLink(row.place, row.name || row.factor)},
@@ -24,10 +28,11 @@ function valueColumns(state) {
       cell: row => best(row) ? latentLink(best(row).latent) : none("no latent")},
     estimateColumn("information", "information", "of the best latent, in units of the value's entropy",
       row => best(row)?.information ?? "no latent"),
-    {...estimateColumn("own", "own", "change of the log-odds of the value's own word",
-      row => effect(row, "own")), kind: "number begins"},
-    estimateColumn("control", "control", "the same of a matched random latent", row => effect(row, "control")),
-    estimateColumn("specificity", "specificity", data.descriptions.specificity, row => effect(row, "specificity")),
+    ...operations.flatMap(operation => EFFECT_PARTS.map(([part, about], i) => ({
+      ...estimateColumn(`${operation} ${part}`, part, about || data.descriptions.specificity,
+        row => effect(row, operation, part)),
+      kind: i ? "number" : "number begins", group: operation,
+    }))),
   ];
 }
 
@@ -42,7 +47,7 @@ function showValues(state, q) {
     return [factor, about ? element("span", {class: "quiet"}, ` ${about}`) : null];
   };
   replace("values", rows.length ? table(columns, sorted(rows, columns, state.values), {
-    name: "Values", sort: state.values, onSort: key => go({values: key}), group,
+    name: "Values", above: groupHeadings(columns), sort: state.values, onSort: key => go({values: key}), group,
     isCurrent: row => row.label === state.value && !state.latent,
   }) : nothing("value"));
   return rows.length;
@@ -64,7 +69,7 @@ function latentColumns(places) {
       cell: row => { const best = most(row); return best ? values[best.place].label : none("it knows of none") }},
     ...places.map((place, i) => ({
       key: values[place].label, title: values[place].name || values[place].factor, upright: true, first: "-",
-      description: values[place].label,
+      description: values[place].label, group: values[place].factor,
       begins: i === 0 || values[place].factor !== values[places[i - 1]].factor,
       rank: row => row.information[place],
       attributes: row => row.information[place] === null ? {class: "undefined"} : heat(row.information[place]),
@@ -76,20 +81,10 @@ function latentColumns(places) {
 function showLatents(state, q) {
   const places = shownPlaces(state);
   const columns = latentColumns(places);
-  const plainColumns = columns.length - places.length;
-  const runs = [];
-  for (const place of places) {
-    const last = runs[runs.length - 1];
-    if (last?.factor === values[place].factor) last.n += 1;
-    else runs.push({factor: values[place].factor, n: 1});
-  }
-  const above = element("tr", {class: "factors"}, element("td", {colspan: plainColumns}),
-    runs.map(run => element("th", {colspan: run.n, scope: "colgroup", class: "begins"},
-      element("span", {title: run.factor}, run.factor))));
   const rows = data.latents.filter(latent => findsLatent(latent, q, places));
   const sort = state.sort || "most";
   replace("latents", rows.length ? table(columns, sorted(rows, columns, sort).slice(0, shownRows), {
-    name: "Latents", sort, onSort: key => go({sort: key}), above,
+    name: "Latents", sort, onSort: key => go({sort: key}), above: groupHeadings(columns),
     isCurrent: row => String(row.index) === state.latent,
   }) : nothing("latent"));
   const left = rows.length - shownRows;

@@ -2,7 +2,8 @@
 // Tables that sort by any column.
 
 // A column: key, title, description, cell(row) -> node or text, and rank(row) -> number or text to
-// sort by, null last; optional: kind (class of its cells), upright (a narrow column), attributes.
+// sort by, null last; optional: kind (class of its cells), upright (a narrow column), group (named
+// above it), attributes.
 
 /** The columns' row of headings; each is a button that sorts. */
 function headings(columns, sort, onSort) {
@@ -16,6 +17,21 @@ function headings(columns, sort, onSort) {
     element("button", {type: "button", title: column.description ?? column.title,
       "data-sort": column.key, click: () => onSort(next)}, column.title));
   }));
+}
+
+/** The row above the headings, with the names of groups of columns; none where there are none. */
+function groupHeadings(columns) {
+  const runs = [];
+  for (const column of columns) {
+    const last = runs[runs.length - 1];
+    if (last && last.group === column.group) last.n += 1;
+    else runs.push({group: column.group, n: 1});
+  }
+  if (runs.length < 2) return null;
+  return element("tr", {class: "groups"}, runs.map(run => run.group === undefined
+    ? element("td", {colspan: run.n})
+    : element("th", {colspan: run.n, scope: "colgroup", class: "begins"},
+      element("span", {title: run.group}, run.group))));
 }
 
 /** Rows in the order of a column; as they came where no column has the key. */

@@ -83,7 +83,7 @@ class TestAtFirst:
     def test_scores_have_intervals_and_true_minus_signs(
         self, path: Path, open_page: OpenPage
     ) -> None:
-        scores = open_page(path).texts(".headline .score")
+        scores = open_page(path).texts(".headline dd")
         assert scores == [
             "0.871 [0.853, 0.887]",
             "0.032",
@@ -101,7 +101,7 @@ class TestAtFirst:
         assert page.evaluate(titles) == [
             *[ROUND.reason] * 4,
             "no dense probe",
-            *["its later word is no single token"] * 3,
+            *["its later word is no single token"] * 6,
         ]
 
     def test_latents_stand_in_the_order_of_the_values_they_know(
@@ -111,12 +111,35 @@ class TestAtFirst:
         labels = [f"{factor}: {value}" for factor, value in PAGE.value_names]
         assert most == sorted(most, key=labels.index)
 
+    def test_each_kind_of_intervention_has_its_columns(
+        self, path: Path, open_page: OpenPage
+    ) -> None:
+        page = open_page(path)
+        assert page.texts("#values .groups th") == ["ablate", "clamp"]
+        first = PAGE.factors[0].values[0].effects
+        for effect in first:
+            own = _column(page, "#values", f"{effect.operation} own")[0]
+            assert own.replace("\N{MINUS SIGN}", "-") == f"{effect.own.value:.3f}"
+
+    def test_of_two_values_that_it_knows_alike_a_latent_stands_under_its_own(
+        self, tmp_path: Path, open_page: OpenPage
+    ) -> None:
+        alike = [0.0] * 3 + [0.5, 0.5] + [0.0] * 9
+        names = PAGE.value_names
+        latents = tuple(
+            replace(PAGE.latents[place], information=tuple(alike), tied_to=(names[place],))
+            for place in (3, 4)
+        )
+        write_browser(replace(PAGE, latents=latents), tmp_path)
+        most = _column(open_page(tmp_path / HTML), "#latents", "most")
+        assert most == ["gender: feminine", "gender: masculine"]
+
     def test_text_that_looks_like_code_is_text(self, path: Path, open_page: OpenPage) -> None:
         page = open_page(path, "latent=17")
         assert f"{EVIL}{CLOSING}" in page.text(".tokens")
         assert "&lt;b&gt;" in page.text(".tokens")
-        page.click("summary")
-        assert page.texts(".facts tr:last-child > *") == [EVIL, CLOSING]
+        page.click("#facts summary")
+        assert page.texts("#facts tr:last-child > *") == [EVIL, CLOSING]
         n_scripts = page.evaluate("document.scripts.length")
         assert n_scripts == 1 + html(PAGE).count("<script>\n")
         assert page.errors() == []
