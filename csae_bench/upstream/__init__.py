@@ -1,4 +1,4 @@
-"""SAE-Bench, fenced: the only package that imports sae_bench.
+"""SAE-Bench, fenced: the only package that imports sae_bench and sae_probes.
 
 Its traps each stand behind one fence here, with a test that fails when upstream mends it:
 
@@ -8,12 +8,14 @@ Its traps each stand behind one fence here, with a test that fails when upstream
     stock.py       `multiple_evals` itself, made to fail aloud
     unlearning.py  SAE-Bench's unlearning eval on objects, its score untouched
     unlearning_fence.py  its data, the model's name and seeds, within
+    sae_probes.py  sae-probes on objects, on datasets of any folder
+    sae_probes_data.py, sae_probes_results.py  those datasets; its scores by SAE-Bench's names
     fences.py      gradient mode, printing, warnings, running out of memory
     validation.py  SAE-Bench's own opinion of a result
     provenance.py  versions, and an SAE's config as JSON
 
-Importing this package loads neither torch nor sae_bench; core, observing, stock and
-unlearning do.
+Importing this package loads neither torch nor sae_bench; core, observing, stock, unlearning
+and sae_probes do.
 """
 
 from csae_bench.upstream.provenance import sae_cfg_dict, versions
