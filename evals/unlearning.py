@@ -41,7 +41,8 @@ class UnlearningConfig(EvalConfig):
     """Sequences of each kind of text, at most; none: SAE-Bench's 1024, or 256 of embedded data."""
 
     seq_len: Annotated[int, Field(ge=2)] | None = None
-    """Tokens in a sequence; none: SAE-Bench's 1024, or 128 of embedded data."""
+    """Tokens in a sequence; none: SAE-Bench's 1024, or 128 of embedded data, or the context of the
+    model where that is shorter."""
 
     llm_batch_size: Count | None = None
     """Sequences in a forward pass, of questions twice as many; none: 4, or 32 of embedded data."""
@@ -78,7 +79,7 @@ class UnlearningConfig(EvalConfig):
             d_in_model=model if self.model else None,
             data=data,
             forget_corpus=self.forget_corpus,
-            seq_len=self.scale(data).seq_len,
+            seq_len=self.scale(data, asked).seq_len,
         )
 
     def data_fingerprint(self, model: str | None) -> str | None:
@@ -86,12 +87,14 @@ class UnlearningConfig(EvalConfig):
         asked = self.model or model
         return asked and data_fingerprint(chosen_data(self.data, asked), self.forget_corpus)
 
-    def scale(self, data: str) -> Scale:
-        """How much is read: what is set, else what suits the data."""
+    def scale(self, data: str, model: str) -> Scale:
+        """How much is read: what is set, else what suits the data and the model that is asked."""
+        from csae_bench import models
+
         usual = EMBEDDED_SCALE if data == EMBEDDED else SAE_BENCH_SCALE
         return Scale(
             self.dataset_size or usual.dataset_size,
-            self.seq_len or usual.seq_len,
+            self.seq_len or min(usual.seq_len, models.describe(model).n_ctx),
             self.llm_batch_size or usual.llm_batch_size,
         )
 
@@ -129,7 +132,7 @@ def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
     )
 
     source = chosen_data(cfg.data, ctx.model_name)
-    scale = cfg.scale(source)
+    scale = cfg.scale(source, ctx.model_name)
     data = open_data(source, forget_corpus=cfg.forget_corpus)
 
     def run(batch_size: int) -> UnlearningOutcome:

@@ -23,10 +23,10 @@ def model_problems(name: str) -> list[str]:
     if model.path is None:
         if _INSTRUCT_GEMMA.search(model.name):
             return []
-        instruct = f"{model.name}-it" if "gemma" in model.name else "google/gemma-2-2b-it"
+        remedy = f"; set evals.unlearning.model={model.name}-it" if "gemma" in model.name else ""
         return [
-            f"{model.name} is no instruction-tuned Gemma, which SAE-Bench's questions are written "
-            f"for; set evals.unlearning.model={instruct}"
+            "SAE-Bench's questions are written for instruction-tuned Gemma models, and "
+            f"{model.name} is none{remedy}"
         ]
     return _tokenizer_problems(model)
 

@@ -117,6 +117,7 @@ def run_unlearning(
             folder=Path(folder),
             of_model=of_model,
             of_sae=of_sae,
+            progress=settings.progress,
         )
         with bench.fast_answers():
             bench.find_questions(data)

@@ -18,6 +18,7 @@ from sae_bench.evals.unlearning.utils import eval as unlearning_eval
 from sae_bench.evals.unlearning.utils import feature_activation, metrics
 from sae_lens import SAE
 from torch import Tensor
+from tqdm.auto import tqdm
 from transformer_lens import HookedTransformer
 
 from csae_bench.errors import DataError, EvalError
@@ -58,6 +59,7 @@ class Bench:
     """Which questions the model answers."""
     of_sae: Cache
     """Where latents fire, and the answers under each setting."""
+    progress: bool = False
     questions: dict[str, Int[NDArray[np.int64], " n"]] = field(default_factory=dict[str, Any])
     """Rows that are asked of each subject."""
 
@@ -138,7 +140,7 @@ class Bench:
         """The sweep again with as many latents drawn from those alive, anew for each number."""
         drawn: dict[tuple[float, int], tuple[int, ...]] = {}
         found: list[tuple[Setting, dict[str, Any]]] = []
-        for setting in sweep.settings:
+        for setting in tqdm(sweep.settings, desc="random latents", disable=not self.progress):
             chosen = setting.retain_threshold, setting.n_features
             if chosen not in drawn:
                 latents = rng.choice(alive, setting.n_features, replace=False)
@@ -151,6 +153,7 @@ class Bench:
         """SAE-Bench's `save_target_question_ids`, but what failed once is not asked again."""
         ids = np.arange(len(data.questions[subject]))
         orders = [list(order) for order in metrics.all_permutations]
+        bar = tqdm(total=len(orders), desc=f"orders of {subject}", disable=not self.progress)
         self._are_asked_again = False
         while orders and len(ids):
             n_orders = max(1, self._n_prompts // len(ids))  # as many as fill a batch
@@ -165,6 +168,8 @@ class Bench:
                 verbose=False,
             )
             ids = ids[(answers["is_correct"].reshape(-1, len(asked)) > 0).all(1)]
+            bar.update(len(asked))
+        bar.close()
         self._are_asked_again = True
         return {"ids": ids.tolist()}
 

@@ -53,8 +53,7 @@ def sae_bench_sees(
         enter(replaced(model.cfg, model_name=CHAT_MODEL))
         enter(_seeded(seed))
         warnings = enter(fence())
-        if not progress:
-            enter(contextlib.redirect_stdout(io.StringIO()))
+        enter(contextlib.redirect_stdout(io.StringIO()))  # it prints shapes and counts
         yield warnings
 
 
