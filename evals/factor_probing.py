@@ -16,7 +16,7 @@ class FactorProbingConfig(FactorEvalConfig):
     n_quantiles: Count = 4
     """Quantile bins of a latent's non-zeros, for what it knows of values."""
 
-    n_prompts: Count = 18
+    n_prompts: Count = 12
     """Prompts in which the latent of each value is clamped, and in which it is ablated."""
 
 
@@ -33,7 +33,8 @@ FactorProbingDetail = detail_model("FactorProbingDetail", METRICS, OfFactor)
         "1 latent": "eval_result_metrics.scores.top_1_balanced_accuracy",
         "dense": "eval_result_metrics.scores.dense_balanced_accuracy",
         "tied latents": "eval_result_metrics.scores.tied_latents",
-        "clamp specificity": "eval_result_metrics.scores.clamp_specificity",
+        "clamp": "eval_result_metrics.scores.clamp_effect",
+        "clamp at random": "eval_result_metrics.scores.random_clamp_effect",
     },
 )
 def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from csae_bench.evals import EvalContext
 from csae_bench.factor_evals.samples import Samples
 from csae_bench.metrics.families import Families
+from csae_bench.metrics.monosemanticity import Monosemanticity
 from csae_bench.metrics.specificity import Changes, Effects, effects
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Intervened:
 def intervene(
     ctx: EvalContext,
     samples: Samples,
-    latents: Sequence[int | None],
+    known: Monosemanticity,
     *,
     n_prompts: int,
     n_resamples: int,
@@ -54,8 +55,11 @@ def intervene(
 ) -> Intervened:
     """Clamps the best latent of each value where prompts lack it, ablates it where they have it.
 
+    The control of a latent is a random one that fires about as often and knows most of another
+    family of factors.
+
     Args:
-        latents: of each value, in order; None where none is known.
+        known: what the latents stand for, and the best of each value.
         n_prompts: for each value and operation, at most.
 
     Raises:
@@ -63,7 +67,8 @@ def intervene(
     """
     dataset, factors = samples.found.dataset, samples.factors
     rng = np.random.default_rng(seed)
-    controls, reasons = _controls(samples, latents, rng)
+    latents = known.value_latents
+    controls, reasons = _controls(samples, known, rng)
     rows = spread_over_frames(dataset.frames, PROMPTS_PER_CHOSEN * n_prompts, rng)
     asked = None
     if dataset.readouts and dataset.prompts:
@@ -140,23 +145,22 @@ def matched_latent(
 
 
 def _controls(
-    samples: Samples, latents: Sequence[int | None], rng: np.random.Generator
+    samples: Samples, known: Monosemanticity, rng: np.random.Generator
 ) -> tuple[dict[int, int], dict[int, str]]:
     """Value -> its control, for values that can be intervened on; why not, for the others."""
-    taken = [latent for latent in latents if latent is not None]
-    names = [
-        name
-        for name, values in zip(samples.factors.names, samples.factors.value_names, strict=True)
-        for _ in values
-    ]
+    families = Families.of(samples.factors, samples.parents)
+    best_family = families.largest(np.nan_to_num(known.shares)).argmax(1)
+    best = [latent for latent in known.value_latents if latent is not None]
     controls: dict[int, int] = {}
     reasons: dict[int, str] = {}
-    for value, latent in enumerate(latents):
+    for value, latent in enumerate(known.value_latents):
+        name = samples.factors.names[families.factor_of_value[value]]
+        kin = np.flatnonzero(best_family == families.of_value[value]).tolist()
         if latent is None:
             reasons[value] = NO_LATENT
-        elif names[value] not in samples.found.dataset.readouts:
-            reasons[value] = f"the dataset names no later words for '{names[value]}'"
-        elif (control := matched_latent(samples.codes, latent, taken, rng)) is None:
+        elif name not in samples.found.dataset.readouts:
+            reasons[value] = f"the dataset names no later words for '{name}'"
+        elif (control := matched_latent(samples.codes, latent, best + kin, rng)) is None:
             reasons[value] = f"there is no other latent to be the control of latent {latent}"
         else:
             controls[value] = control

@@ -83,13 +83,13 @@ class Probing:
         found: dict[str, Measured] = {}
         for operation in OPERATIONS:
             best, random = self.intervened.best[operation], self.intervened.random[operation]
-            found[f"{operation}_effect"] = Measured(score=best.own, interval=best.own_interval)
-            found[f"{operation}_specificity"] = Measured(
-                score=best.specificity, interval=best.specificity_interval
-            )
-            found[f"random_{operation}_effect"] = Measured(
-                score=random.own, interval=random.own_interval
-            )
+            for prefix, of in (("", best), ("random_", random)):
+                found[f"{prefix}{operation}_effect"] = Measured(
+                    score=of.own, interval=of.own_interval
+                )
+                found[f"{prefix}{operation}_specificity"] = Measured(
+                    score=of.specificity, interval=of.specificity_interval
+                )
         return found
 
 
@@ -133,7 +133,7 @@ def measure(
         },
         latents=latents,
         absorption=absorption(codes, factors, samples.parents, latents.value_latents),
-        intervened=intervene(ctx, samples, latents.value_latents, n_prompts=n_prompts, **resampled),
+        intervened=intervene(ctx, samples, latents, n_prompts=n_prompts, **resampled),
     )
 
 

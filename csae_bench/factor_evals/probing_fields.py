@@ -87,6 +87,21 @@ _DONE = {
     "ablation": ("Ablation", "ablated in prompts that have the value"),
 }
 
+_LATENTS_DONE = (
+    (
+        "",
+        "",
+        "the value's best latent",
+        " Any disturbance makes unlikely words likelier: see random latents beside it.",
+    ),
+    (
+        "random_",
+        " of random latents",
+        "a random latent that fires as often, and knows most of an unrelated factor,",
+        "",
+    ),
+)
+
 
 def _interventions() -> dict[str, Metric]:
     found: dict[str, Metric] = {}
@@ -95,27 +110,21 @@ def _interventions() -> dict[str, Metric]:
             f"Change of the log-odds, in nats and in the expected direction, of the value's later "
             f"word where {{}} is {done}{_MEAN}"
         )
-        found[f"{operation}_effect"] = Metric(
-            title=f"{title}, effect",
-            description=effect.format("the value's best latent")
-            + " Any disturbance makes unlikely words likelier: see random latents beside it.",
-            low=None,
-            high=None,
-            has_null=False,
-        )
-        found[f"{operation}_specificity"] = Metric(
-            title=f"{title}, specificity",
-            description="That effect over the sum of it and the mean magnitude of what happens to "
-            "the right later words of unrelated factors. Null where the effect is within noise.",
-            has_null=False,
-        )
-        found[f"random_{operation}_effect"] = Metric(
-            title=f"{title}, effect of random latents",
-            description=effect.format("a random latent that fires as often"),
-            low=None,
-            high=None,
-            has_null=False,
-        )
+        for prefix, of, latent, more in _LATENTS_DONE:
+            found[f"{prefix}{operation}_effect"] = Metric(
+                title=f"{title}, effect{of}",
+                description=effect.format(latent) + more,
+                low=None,
+                high=None,
+                has_null=False,
+            )
+            found[f"{prefix}{operation}_specificity"] = Metric(
+                title=f"{title}, specificity{of}",
+                description="That effect over the sum of it and the mean magnitude of what happens "
+                "to the right later words of unrelated factors: about .5 for what disturbs all "
+                "words alike. Null where the effect is within noise.",
+                has_null=False,
+            )
     return found
 
 
@@ -169,7 +178,8 @@ class OfValue(Strict):
     information: float | None
     """That latent's information on it, in units of the value's entropy, 0 to 1."""
     control: int | None
-    """A random latent of the tenth with the nearest firing rates; null where nothing was done."""
+    """A random latent that fires about as often, and knows most of an unrelated factor; null where
+    nothing was done."""
     tied_latents: list[int]
     """The latents that stand for this value alone."""
     probes: list[OfProbe]

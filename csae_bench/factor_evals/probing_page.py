@@ -43,6 +43,12 @@ HEADLINE = (
     "ablation_effect",
     "ablation_specificity",
 )
+EFFECT = (
+    "Change of the log-odds of the value's later word against the factor's other words, in nats, "
+    "with 95% intervals from resampling whole frames: above 0 where clamping makes the word "
+    "likelier, or ablating less likely. Others: the mean magnitude of the change of the right "
+    "words of unrelated factors. Control: a random latent that fires about as often."
+)
 NOT_KNOWING = "it knows no more of any value than permuted factors give"
 
 
@@ -90,6 +96,7 @@ def probing_page(ctx: EvalContext, found: Probing, report: Report) -> FilledPage
         selectivity_description=METRICS["selectivity"].description,
         entropy_description=METRICS["factor_entropy"].description,
         specificity_description=METRICS["clamp_specificity"].description,
+        effect_description=EFFECT,
         warnings=(*found.samples.warnings(), *found.samples.notes()),
     )
     read = {row for of_latent in at_tokens.values() for row in of_latent}

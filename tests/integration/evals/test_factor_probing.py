@@ -98,6 +98,17 @@ def test_a_random_latent_moves_no_word(of_planted: EvalResult) -> None:
     found = _scores(of_planted)
     assert found["random_clamp_effect"] < found["clamp_effect"] / 3
     assert abs(found["random_ablation_effect"]) < found["ablation_effect"] / 20
+    assert (found["random_clamp_specificity"] or 0) < 0.55
+
+
+def test_a_control_knows_most_of_another_family(of_planted: EvalResult) -> None:
+    domain, topic = range(13, 16), range(16, 25)
+    controls = of_planted.unstructured["controls"]
+    assert len(controls) == 25
+    assert all(one["control"] != one["latent"] for one in controls)
+    for one in controls:
+        if one["factor"] in ("domain", "topic"):
+            assert one["control"] not in (*domain, *topic)
 
 
 def test_true_directions_are_the_best_latents_of_their_values(of_planted: EvalResult) -> None:
