@@ -97,7 +97,7 @@ def probing_page(ctx: EvalContext, found: Probing, report: Report) -> FilledPage
         entropy_description=METRICS["factor_entropy"].description,
         specificity_description=METRICS["clamp_specificity"].description,
         effect_description=EFFECT,
-        warnings=(*found.samples.warnings(), *found.samples.notes()),
+        warnings=(*found.samples.warnings(), *found.samples.notes_on_intervals()),
     )
     read = {row for of_latent in at_tokens.values() for row in of_latent}
     return FilledPage(page, len(read))

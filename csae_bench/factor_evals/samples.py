@@ -97,11 +97,15 @@ class Samples:
             "is_shuffled": self.is_shuffled,
         }
 
+    def notes_on_intervals(self) -> list[str]:
+        """Those of the notes that tell how far intervals can be trusted."""
+        if 1 < self.n_frames < FEW_FRAMES:
+            return [f"intervals from {self.n_frames} frames are narrower than they should be"]
+        return []
+
     def notes(self) -> list[str]:
         """What holds of the dataset and not of the SAE, a sentence each."""
-        found: list[str] = []
-        if 1 < self.n_frames < FEW_FRAMES:
-            found.append(f"intervals from {self.n_frames} frames are narrower than they should be")
+        found = self.notes_on_intervals()
         divided = self.divided_factors()
         related = {name for pair in self.parents.items() for name in pair}
         if related - {*divided, *divided.values()}:
