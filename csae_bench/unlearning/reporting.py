@@ -120,10 +120,13 @@ def notes(sweep: Sweep) -> list[str]:
 
 
 def warnings(sweep: Sweep) -> list[str]:
-    """Subjects of which too few questions are asked."""
+    """Which subjects too few questions are asked of."""
+    few = [
+        f"{name} {len(ids)}" for name, ids in sweep.questions.items() if len(ids) < FEW_QUESTIONS
+    ]
+    if not few:
+        return []
     return [
-        f"Only {len(ids)} questions of {name} are answered right in all 24 orders: what the sweep "
-        "says of it is coarse."
-        for name, ids in sweep.questions.items()
-        if len(ids) < FEW_QUESTIONS
+        f"Few questions are answered right in all 24 orders ({', '.join(few)}): what the sweep "
+        "says of these subjects is coarse."
     ]

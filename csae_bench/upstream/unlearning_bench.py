@@ -39,10 +39,6 @@ _SAE_NAME = "sae"
 Shares = Float[NDArray[np.float64], " d_sae"]
 
 
-class Sparsities(dict[str, Shares]):
-    """Share of a text's tokens on which each latent fires, of `forget` and `retain`."""
-
-
 @dataclass(kw_only=True)
 class Bench:
     """SAE-Bench's functions in a folder of their own; call within `sae_bench_sees`."""
@@ -104,14 +100,16 @@ class Bench:
         write_question_ids(self.folder, ids)
         self.questions = {name: np.array(found) for name, found in ids.items()}
 
-    def find_sparsities(self) -> Sparsities:
-        """Finds where latents fire, with SAE-Bench's `save_feature_sparsity`.
+    def find_sparsities(self) -> dict[str, Shares]:
+        """Shares of the `forget` and the `retain` text's tokens on which each latent fires.
+
+        SAE-Bench's `save_feature_sparsity`.
 
         Raises:
             DataError: a text does not fill one sequence.
         """
         known = self.of_sae.get_or_make("sparsities", {}, self._sparsities)
-        found = Sparsities({name: np.array(shares) for name, shares in known.items()})
+        found: dict[str, Shares] = {name: np.array(shares) for name, shares in known.items()}
         feature_activation.save_results(
             str(self.folder), _SAE_NAME, found["forget"], found["retain"]
         )

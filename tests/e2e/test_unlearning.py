@@ -106,7 +106,7 @@ def test_the_result_has_every_answer_of_every_setting(result: Path) -> None:
             assert detail["accuracy"][name] == pytest.approx(kept)
     assert unstructured["data"]["n_questions"] == dict.fromkeys(SUBJECTS, 3)
     assert len(unstructured["control"]["scores"]) == 1
-    assert any("of human_aging" in warning for warning in unstructured["warnings"])
+    assert any("human_aging 3" in warning for warning in unstructured["warnings"])
 
 
 def test_models_are_loaded_and_data_read_once_and_a_second_run_does_nothing(
