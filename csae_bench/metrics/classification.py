@@ -88,9 +88,9 @@ def classification(
     labels = few_clusters(labels, rng)
     sides = [_side(decisions, factors, labels, side) for side in (False, True)]
     by_value = _mean_of_sides([_measure(side, side.has_value) for side in sides])
-    observed = with_means(by_value, factors)
+    observed = _all_with_mean(by_value, factors)
     permuted = [
-        with_means(
+        _all_with_mean(
             _mean_of_sides(
                 [_measure(side, side.has_value[rng.permutation(len(side.ranks))]) for side in sides]
             ),
@@ -117,7 +117,7 @@ def classification(
             for name in MEASURES
         },
         intervals={
-            name: score_interval(with_means(drawn, factors)[name], factors, settings)
+            name: score_interval(with_mean(drawn[name], factors), factors, settings)
             for name in MEASURES
         },
         by_value=by_value,
@@ -125,21 +125,18 @@ def classification(
     )
 
 
-def with_means(
+def with_mean(
+    by_value: Float[NDArray[Any], "... n_values_total"], factors: Factors
+) -> Float[NDArray[Any], "... n_factors_plus_1"]:
+    """Each factor's mean over its values, and the mean of these; NaN is left out."""
+    of_factors = mean_by_factor(by_value, factors.value_ptr)
+    return np.concatenate([of_factors, nan_mean(of_factors, -1)[..., None]], axis=-1)
+
+
+def _all_with_mean(
     by_value: dict[str, NDArray[np.float64]], factors: Factors
 ) -> dict[str, NDArray[np.float64]]:
-    """Name -> [..., n_factors + 1]: each factor's mean over its values, and the mean of these.
-
-    NaN is left out.
-
-    Args:
-        by_value: name -> [..., n_values_total].
-    """
-    found: dict[str, NDArray[np.float64]] = {}
-    for name, values in by_value.items():
-        of_factors = mean_by_factor(values, factors.value_ptr)
-        found[name] = np.concatenate([of_factors, nan_mean(of_factors, -1)[..., None]], axis=-1)
-    return found
+    return {name: with_mean(values, factors) for name, values in by_value.items()}
 
 
 def nan_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from csae_bench.metrics.bootstrap import (
     interval_of,
     score_interval,
 )
-from csae_bench.metrics.classification import with_means
+from csae_bench.metrics.classification import with_mean
 from csae_bench.metrics.data import Factors
 from csae_bench.metrics.score import Score, score_fields
 
@@ -89,9 +89,9 @@ def effects(
     """
     means = _Means.of(changes, factors, n_resamples=n_resamples, seed=seed)
     settings = bootstrap_settings(means.labels, n_resamples, level, seed)
-    own, others = (with_means({"_": each}, factors)["_"] for each in (means.own, means.others))
+    own, others = (with_mean(each, factors) for each in (means.own, means.others))
     drawn_own, drawn_others = (
-        with_means({"_": each}, factors)["_"] for each in (means.drawn_own, means.drawn_others)
+        with_mean(each, factors) for each in (means.drawn_own, means.drawn_others)
     )
     of_levels = [
         _specificity(*each, settings)
