@@ -29,10 +29,10 @@ def _run(
     csae_bench: CsaeBench, results: Path, data: Path, *more: str
 ) -> tuple[int, str, dict[str, Any]]:
     done = csae_bench(
-        "run", "--sae", "random", "--evals", "sae_probes", "--set", "threads=1",
-        "--set", f"evals.sae_probes.data={data}", *more, "--results", results,
+        "run", "--sae", "random", "--evals", "sparse_probing_sae_probes", "--set", "threads=1",
+        "--set", f"evals.sparse_probing_sae_probes.data={data}", *more, "--results", results,
     )  # fmt: skip
-    found = list((results / "sae_probes").glob("*.json"))
+    found = list((results / "sparse_probing_sae_probes").glob("*.json"))
     result = json.loads(found[0].read_text(encoding="utf-8")) if found else {}
     return done.exit_code, done.stdout + done.stderr, result
 
@@ -42,14 +42,14 @@ def test_a_folders_datasets_give_a_result_that_fits_its_schema(
 ) -> None:
     code, output, result = _run(csae_bench, tmp_path, folder)
     assert code == 0, output
-    schema = json.loads(schema_path("sae_probes").read_text(encoding="utf-8"))
+    schema = json.loads(schema_path("sparse_probing_sae_probes").read_text(encoding="utf-8"))
     Draft202012Validator(schema).validate(result)
-    assert result["eval_type_id"] == "sae_probes"
+    assert result["eval_type_id"] == "sparse_probing_sae_probes"
     details = result["eval_result_details"]
     assert [entry["dataset_name"] for entry in details] == ["what", "who"]
     assert result["eval_result_metrics"]["llm"]["llm_test_auc"] == 1.0
     reasons = result["eval_result_unstructured"]["reasons"]
-    assert reasons["sae_top_20_test_auc"] == "20 is not among evals.sae_probes.ks"
+    assert reasons["sae_top_20_test_auc"] == "20 is not among evals.sparse_probing_sae_probes.ks"
 
 
 def test_other_data_are_evaluated_anew_and_the_same_are_not(
@@ -72,15 +72,15 @@ def test_missing_data_are_found_before_anything_is_loaded(
 ) -> None:
     code, output, result = _run(csae_bench, tmp_path, tmp_path / "nowhere")
     assert code == 2
-    assert "evals.sae_probes: data is" in output
+    assert "evals.sparse_probing_sae_probes: data is" in output
     assert "it must be `package` or a folder" in " ".join(output.split())
     assert result == {}
 
 
 def test_doctor_names_a_dataset_that_is_not_there(csae_bench: CsaeBench, tmp_path: Path) -> None:
     done = csae_bench(
-        "doctor", "--sae", "random", "--evals", "sae_probes",
-        "--set", "evals.sae_probes.datasets=[5_hist_fig_ismail]", "--results", tmp_path,
+        "doctor", "--sae", "random", "--evals", "sparse_probing_sae_probes",
+        "--set", "evals.sparse_probing_sae_probes.datasets=[5_hist_fig_ismail]", "--results", tmp_path,
     )  # fmt: skip
     assert done.exit_code == 2
     assert "Did you mean '5_hist_fig_ismale'" in " ".join(done.stdout.split())

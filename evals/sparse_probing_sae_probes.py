@@ -1,4 +1,4 @@
-"""sae-probes: how well a few latents tell the classes of many text datasets?"""
+"""sae-probes, by SAE-Bench's name for it: how well do a few latents tell two kinds of text?"""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def preflight(resolved: ResolvedConfig, cfg: SaeProbesConfig) -> list[str]:
 
 
 @register_eval(
-    "sae_probes",
+    "sparse_probing_sae_probes",
     config=SaeProbesConfig,
     metrics=metrics_model(),
     detail=detail_model(),
@@ -76,7 +76,7 @@ def preflight(resolved: ResolvedConfig, cfg: SaeProbesConfig) -> list[str]:
         "dense": "eval_result_metrics.llm.llm_test_auc",
     },
 )
-def sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalResult:
+def sparse_probing_sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalResult:
     """sae-probes: probes on few latents and on activations, on 113 text datasets or on your own."""
     from csae_bench.upstream import sae_probes_results as results
     from csae_bench.upstream.fences import halving_batch
