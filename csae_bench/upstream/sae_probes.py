@@ -114,7 +114,7 @@ def _check(sae: SAE[Any], model: HookedTransformer, settings: ProbeSettings) -> 
     if large:
         raise ConfigError(
             [
-                f"evals.sae_probes.ks has {', '.join(map(str, large))}; it must be at most "
+                f"evals.sparse_probing_sae_probes.ks has {', '.join(map(str, large))}; it must be at most "
                 f"d_sae={sae.cfg.d_sae}."
             ]
         )

@@ -172,8 +172,8 @@ def reasons(found: Metrics) -> dict[str, str]:
 
 def _not_asked_for(name: str) -> str:
     if name.startswith("llm"):
-        return "evals.sae_probes.include_llm_baseline is false"
-    return f"{name.split('_')[2]} is not among evals.sae_probes.ks"
+        return "evals.sparse_probing_sae_probes.include_llm_baseline is false"
+    return f"{name.split('_')[2]} is not among evals.sparse_probing_sae_probes.ks"
 
 
 def _scores(found: DatasetOutcome) -> dict[str, float]:

@@ -80,7 +80,8 @@ def test_missing_data_are_found_before_anything_is_loaded(
 def test_doctor_names_a_dataset_that_is_not_there(csae_bench: CsaeBench, tmp_path: Path) -> None:
     done = csae_bench(
         "doctor", "--sae", "random", "--evals", "sparse_probing_sae_probes",
-        "--set", "evals.sparse_probing_sae_probes.datasets=[5_hist_fig_ismail]", "--results", tmp_path,
+        "--set", "evals.sparse_probing_sae_probes.datasets=[5_hist_fig_ismail]",
+        "--results", tmp_path,
     )  # fmt: skip
     assert done.exit_code == 2
     assert "Did you mean '5_hist_fig_ismale'" in " ".join(done.stdout.split())

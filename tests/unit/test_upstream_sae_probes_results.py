@@ -56,8 +56,8 @@ def test_what_was_not_asked_for_is_null_and_says_so() -> None:
     found = metrics([_outcome("a", 0.5), _outcome("b", 0.6)], n_resamples=1000, seed=0)
     why = reasons(found)
     assert found["llm"]["llm_test_auc"] is None
-    assert why["llm_test_auc"] == "evals.sae_probes.include_llm_baseline is false"
-    assert why["sae_top_50_test_f1"] == "50 is not among evals.sae_probes.ks"
+    assert why["llm_test_auc"] == "evals.sparse_probing_sae_probes.include_llm_baseline is false"
+    assert why["sae_top_50_test_f1"] == "50 is not among evals.sparse_probing_sae_probes.ks"
     assert why["sae_top_50_test_f1_high"] == why["sae_top_50_test_f1"]
     nulls = {name for part in found.values() for name, value in part.items() if value is None}
     assert why.keys() == nulls
