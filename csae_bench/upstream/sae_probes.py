@@ -114,8 +114,8 @@ def _check(sae: SAE[Any], model: HookedTransformer, settings: ProbeSettings) -> 
     if large:
         raise ConfigError(
             [
-                f"evals.sparse_probing_sae_probes.ks has {', '.join(map(str, large))}; it must be at most "
-                f"d_sae={sae.cfg.d_sae}."
+                f"evals.sparse_probing_sae_probes.ks has {', '.join(map(str, large))}; it must be "
+                f"at most d_sae={sae.cfg.d_sae}."
             ]
         )
 
