@@ -31,11 +31,13 @@ class UnlearningConfig(EvalConfig):
     retain_thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)] = (0.001, 0.01)
     """Latents that fire on this share of the retain text's tokens or more are not clamped."""
 
-    n_features_list: Annotated[tuple[Count, ...], Field(min_length=1)] = (10, 20)
-    """How many latents are clamped, those that fire most on the forget text."""
+    n_features_list: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
+    """How many latents are clamped, those that fire most on the forget text; none: SAE-Bench's 10
+    and 20, or 3 and 10 of embedded data."""
 
-    multipliers: Annotated[tuple[Count, ...], Field(min_length=1)] = (25, 50, 100, 200)
-    """Minus what a latent is clamped to where it is active."""
+    multipliers: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
+    """Minus what a latent is clamped to where it is active; none: SAE-Bench's 25, 50, 100 and
+    200, or 4, 8, 12 and 16 of embedded data."""
 
     dataset_size: Count | None = None
     """Sequences of each kind of text, at most; none: SAE-Bench's 1024, or 256 of embedded data."""
@@ -88,7 +90,7 @@ class UnlearningConfig(EvalConfig):
         return asked and data_fingerprint(chosen_data(self.data, asked), self.forget_corpus)
 
     def scale(self, data: str, model: str) -> Scale:
-        """How much is read: what is set, else what suits the data and the model that is asked."""
+        """What is set, else what suits the data and the model that is asked."""
         from csae_bench import models
 
         usual = EMBEDDED_SCALE if data == EMBEDDED else SAE_BENCH_SCALE
@@ -96,6 +98,8 @@ class UnlearningConfig(EvalConfig):
             self.dataset_size or usual.dataset_size,
             self.seq_len or min(usual.seq_len, models.describe(model).n_ctx),
             self.llm_batch_size or usual.llm_batch_size,
+            self.n_features_list or usual.n_features_list,
+            self.multipliers or usual.multipliers,
         )
 
 
@@ -141,8 +145,8 @@ def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
             model_fingerprint=models.weights_fingerprint(ctx.model_name),
             hook_name=ctx.hook_name,
             retain_thresholds=cfg.retain_thresholds,
-            n_features_list=cfg.n_features_list,
-            multipliers=cfg.multipliers,
+            n_features_list=scale.n_features_list,
+            multipliers=scale.multipliers,
             dataset_size=scale.dataset_size,
             seq_len=scale.seq_len,
             batch_size=batch_size,

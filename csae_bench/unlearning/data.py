@@ -26,7 +26,7 @@ MIN_CHARACTERS = 50
 
 
 class Scale(NamedTuple):
-    """How much text is read, and how much at once."""
+    """How much text is read, how much at once, and how hard latents are clamped."""
 
     dataset_size: int
     """Sequences of each kind of text, at most."""
@@ -34,12 +34,17 @@ class Scale(NamedTuple):
     """Tokens in a sequence."""
     llm_batch_size: int
     """Sequences in a forward pass."""
+    n_features_list: tuple[int, ...]
+    """Numbers of latents that are clamped."""
+    multipliers: tuple[int, ...]
+    """Minus what they are clamped to."""
 
 
-SAE_BENCH_SCALE = Scale(1024, 1024, 4)
+SAE_BENCH_SCALE = Scale(1024, 1024, 4, (10, 20), (25, 50, 100, 200))
 """SAE-Bench's, with the batch it has for gemma-2-2b-it."""
-EMBEDDED_SCALE = Scale(256, 128, 32)
-"""For the embedded model, whose context is 256."""
+EMBEDDED_SCALE = Scale(256, 128, 32, (3, 10), (4, 8, 12, 16))
+"""For the embedded model, whose context is 256 and whose codes are smaller than Gemma's: at
+SAE-Bench's multipliers every setting damages what is to be retained, and trained SAEs score 0."""
 
 
 class Question(NamedTuple):
