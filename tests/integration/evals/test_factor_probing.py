@@ -52,8 +52,10 @@ def of_planted(
 
 @pytest.fixture(scope="module")
 def of_ideal(run_evals: RunEvals, folder: Path) -> EvalResult:
-    world = open_factors("synthetic")
-    return run_evals(ideal_sae(world), folder / "ideal", names=(NAME,), factors="synthetic")[NAME]
+    world = open_factors("synthetic_tree")
+    return run_evals(ideal_sae(world), folder / "ideal", names=(NAME,), factors="synthetic_tree")[
+        NAME
+    ]
 
 
 def _on_part(
@@ -140,7 +142,7 @@ def test_true_features_are_read_from_one_latent_and_absorb_nothing(of_ideal: Eva
 def test_absorption_planted_in_an_ideal_sae_is_found_at_its_rate(
     run_evals: RunEvals, folder: Path
 ) -> None:
-    world = open_factors("synthetic")
+    world = open_factors("synthetic_tree")
     sae = ideal_sae(world)
     child, parent = next(iter(world.parents.items()))
     codes = codes_of_prompts(sae, None, world, None)
@@ -157,9 +159,9 @@ def test_absorption_planted_in_an_ideal_sae_is_found_at_its_rate(
         n_truncated=0,
         acts=codes.acts,
     )
-    encoded = {("synthetic", "reserved", 0, None, "", ""): changed}
+    encoded = {("synthetic_tree", "reserved", 0, None, "", ""): changed}
     result = run_evals(
-        sae, folder / "absorbed", names=(NAME,), encoded=encoded, factors="synthetic"
+        sae, folder / "absorbed", names=(NAME,), encoded=encoded, factors="synthetic_tree"
     )[NAME]
     (detail,) = (one for one in result.details if one["factor"] == child)
     (found,) = detail["absorbed"]
@@ -247,11 +249,11 @@ def test_the_same_seed_gives_the_same_result(
 def test_a_dead_sae_has_reasons_and_no_scores_but_chance(
     run_evals: RunEvals, tmp_path: Path
 ) -> None:
-    world = open_factors("synthetic")
+    world = open_factors("synthetic_tree")
     sae = ideal_sae(world)
     with torch.no_grad():
         sae.threshold.fill_(1e9)
-    result = run_evals(sae, tmp_path, names=(NAME,), factors="synthetic")[NAME]
+    result = run_evals(sae, tmp_path, names=(NAME,), factors="synthetic_tree")[NAME]
     _check_form(result)
     found = _scores(result)
     assert found["top_1_auroc"] == 0.5
