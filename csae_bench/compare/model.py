@@ -1,0 +1,189 @@
+"""What a comparison is made of: readings, SAEs, comparisons, the gate's findings, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+Condition = str | int | float | bool | None
+"""A value that must be equal for two numbers to be comparable."""
+
+
+class Verdict(StrEnum):
+    """What can be said of a candidate beside its baseline on one metric."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUIVALENT = "equivalent"
+    """The whole interval lies within the metric's margin."""
+    INCONCLUSIVE = "inconclusive"
+    INCOMPARABLE = "incomparable"
+    """Measured under conditions that differ; `reasons` names them."""
+    INVALID = "invalid"
+    """One of the two is an SAE whose numbers mean nothing, or a run that failed."""
+    MISSING = "missing"
+    """One of the two has no such result."""
+
+
+class Family(NamedTuple):
+    """SAEs that differ in their seed alone: what is compared."""
+
+    release: str
+    name: str
+    """The sae_id without its `_seed<N>`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One result file, read without its details."""
+
+    path: Path
+    eval_name: str
+    """Its eval_type_id."""
+    family: Family
+    sae_id: str
+    seed: int | None
+    """None where a published result does not say."""
+    values: Mapping[str, float | None]
+    """`core.ce_loss_score` -> value; None where undefined, -1 for NaN included."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why a value is None."""
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
+    """What the values depend on besides the SAE: model, hook_name, dtype, dataset, context_size,
+    eval_config.*, sae_bench_version, metric_definition ..."""
+    invalid: tuple[str, ...] = ()
+    """Why this SAE's numbers mean nothing; empty where they do."""
+    curve: str = ""
+    """SAEs that differ in their sparsity (and seed) alone share this: one sparsity curve."""
+    architecture: str | None = None
+    d_sae: int | None = None
+    epoch_millis: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReading:
+    """One run record, ours or converted."""
+
+    path: Path
+    family: Family
+    sae_id: str
+    seed: int | None
+    status: str
+    """ok, failed, skipped or invalid."""
+    problems: tuple[str, ...] = ()
+    """Why it is not ok, one sentence each, training and evals together."""
+    cells: Mapping[str, str] = field(default_factory=dict)
+    """`training`, `validity` and evals -> status."""
+    planned_steps: int | None = None
+    executed_steps: int | None = None
+    final_loss: float | None = None
+    d_sae: int | None = None
+    learning_rate: float | None = None
+    sparsity: float | None = None
+    """The penalty's coefficient, or k."""
+    wall_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A file that could not be read, and why; the rest is still compared."""
+
+    path: Path
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultSet:
+    """All that a folder holds."""
+
+    root: Path
+    readings: tuple[Reading, ...]
+    runs: tuple[RunReading, ...]
+    broken: tuple[Broken, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A two-sided interval of a difference, in the metric's units."""
+
+    low: float
+    high: float
+    level: float
+    method: str
+    """`paired t`, `z with the known sd between seeds`, `bootstrap`, ..."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A candidate family beside its baseline family on one metric."""
+
+    metric: str
+    """`core.ce_loss_score`."""
+    candidate: Family
+    baseline: Family
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    """Why the verdict is what it is, one sentence each; for a person."""
+    n_pairs: int = 0
+    """Seeds that both have."""
+    candidate_mean: float | None = None
+    baseline_mean: float | None = None
+    difference: float | None = None
+    """Candidate minus baseline, mean over pairs."""
+    interval: Interval | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    """p after Holm's correction over the gated metrics."""
+    permutation_p: float | None = None
+    bootstrap: Interval | None = None
+    smallest_detectable: float | None = None
+    """Difference that this comparison would find with 80% power."""
+    margin: float | None = None
+    """Half width of what counts as equivalent."""
+    gates: bool = False
+    """Whether this metric may gate."""
+    mismatches: Mapping[str, tuple[Condition, Condition]] = field(default_factory=dict)
+    """Conditions that differ: name -> (candidate's, baseline's)."""
+
+
+class Judgement(StrEnum):
+    """What the gate says of one rule."""
+
+    PASSED = "passed"
+    WARNED = "warned"
+    REGRESSED = "regressed"
+    INCOMPARABLE = "incomparable"
+    FAILED = "failed"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A rule of the gate applied to one comparison, or to a result that should be there."""
+
+    rule: str
+    """As it was written: `core.ce_loss_score:-0.01`."""
+    metric: str
+    candidate: Family | None
+    judgement: Judgement
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All that `csae-bench compare` knows; every output is drawn from this alone."""
+
+    candidate: ResultSet
+    baseline: ResultSet | None
+    comparisons: tuple[Comparison, ...]
+    findings: tuple[Finding, ...]
+    warnings: tuple[str, ...]
+    """What a reader must know: mismatches that were allowed, files that are broken, ..."""
+    allowed_mismatches: tuple[str, ...]
+    """Conditions that --allow-mismatch let pass; stamped on everything that is printed."""
+    exit_code: int
+    alpha: float
+    """Level of the tests; intervals have 1 - alpha."""
