@@ -103,6 +103,9 @@ class ResultSet:
     readings: tuple[Reading, ...]
     runs: tuple[RunReading, ...]
     broken: tuple[Broken, ...] = ()
+    ignored: tuple[Broken, ...] = ()
+    """Files that were left out with good reason: no result, or older than another one of the same
+    SAE and eval."""
 
 
 @dataclass(frozen=True, kw_only=True)

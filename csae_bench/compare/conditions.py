@@ -1,0 +1,255 @@
+"""Under which conditions a value was measured, and whether two values may be compared.
+
+A condition that only one of two results tells is not known to be equal, so it is a mismatch where
+the metric depends on it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from csae_bench.compare.metrics import lookup
+from csae_bench.compare.model import Condition, Reading
+from csae_bench.compare.reading_values import mapping, number
+
+VERSION = "sae_bench_version"
+DEFINITION = "metric_definition."
+"""Followed by the metric: the settings that its score is stored with, as JSON."""
+CONFIG = "eval_config."
+DATA = "data."
+"""Followed by a count of the data; older and published results lack these, and that is no
+mismatch, since the dataset's name is compared anyway."""
+
+NO_EFFECT = frozenset(
+    {
+        "artifact_dir",
+        "eval_k_sparse_probe_batch_size",
+        "force_dataset_recompute",
+        "include_llm_baseline",
+        "k_values",
+        "ks",
+        "llm_batch_size",
+        "lower_vram_usage",
+        "model_cache_path",
+        "n_values",
+        "precalc_k_sparse_probe_sae_acts",
+        "probe_test_batch_size",
+        "results_path",
+        "sae_batch_size",
+        "save_metrics",
+        "verbose",
+    }
+)
+"""Fields of SAE-Bench's eval_config that change no number, `compute_*` besides: what to compute,
+in what portions, and where it is kept."""
+
+MATTERS_ONLY_TO: Mapping[str, tuple[str, ...]] = {
+    "eval_config.batch_size_prompts": (
+        "core.mse",
+        "core.explained_variance*",
+        "core.relative_reconstruction_bias",
+    ),
+    "eval_config.exclude_special_tokens_from_reconstruction": ("core.*ce_loss*", "core.*kl_div*"),
+}
+"""Conditions that change a few metrics of their eval, and which."""
+
+_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "model": ("model_name", "model"),
+    "dtype": ("llm_dtype",),
+    "dataset": ("dataset", "dataset_name", "dataset_names"),
+    "context_size": ("context_size", "context_length", "llm_context_size"),
+}
+"""Condition -> what SAE-Bench's evals call it in their eval_config."""
+
+_COUNTS_OF_DATA = ("n", "n_factors", "n_frames", "n_truncated", "n_distinct_sequences")
+_LEGACY = "a mean of ratios, one for each token"
+_POOLED = "one ratio of means"
+
+
+def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
+    """What the values of a result depend on besides the SAE, as far as the file tells."""
+    unstructured = mapping(result.get("eval_result_unstructured"))
+    provenance = mapping(unstructured.get("provenance"))
+    eval_config = mapping(result.get("eval_config"))
+    found: dict[str, Any] = {
+        **_named(eval_config),
+        **_of_provenance(provenance),
+        **_of_sae(mapping(result.get("sae_cfg_dict"))),
+        VERSION: _version(result, provenance),
+    }
+    settings = mapping(unstructured.get("settings"))
+    data = mapping(unstructured.get("data"))
+    if settings:
+        found |= {name: data.get(name) for name in ("split", "pooling")}
+        found |= {"dataset": data.get("factors"), f"{CONFIG}seed": eval_config.get("seed")}
+        found |= {f"{DEFINITION}{name}": _definition(of) for name, of in settings.items()}
+    else:
+        found |= _settings(eval_config)
+    if result.get("eval_type_id") == "core":
+        found |= _of_core(result, eval_config)
+    found |= {f"{DATA}{name}": data.get(name) for name in _COUNTS_OF_DATA}
+    if found.get("dtype") is not None:
+        found["dtype"] = str(found["dtype"]).removeprefix("torch.")
+    return {name: _scalar(value) for name, value in found.items() if value is not None}
+
+
+def mismatches(a: Reading, b: Reading, metric: str) -> dict[str, tuple[Condition, Condition]]:
+    """Conditions that `metric` depends on and that differ: name -> (of `a`, of `b`).
+
+    None stands for one that a result does not tell.
+    """
+    found: dict[str, tuple[Condition, Condition]] = {}
+    for name in relevant({*a.conditions, *b.conditions}, metric):
+        pair = a.conditions.get(name), b.conditions.get(name)
+        if not _EQUALITY.get(name, _equal)(*pair) and not _is_excused(name, pair, metric):
+            found[name] = pair
+    return found
+
+
+def mismatch_sentence(name: str, candidate: Condition, baseline: Condition) -> str:
+    """A mismatch for a person: `context_size is 128 in the candidate and 64 in the baseline`."""
+
+    def shown(value: Condition) -> str:
+        return "not known" if value is None else repr(value)
+
+    return f"{name} is {shown(candidate)} in the candidate and {shown(baseline)} in the baseline"
+
+
+def relevant(names: Iterable[str], metric: str) -> list[str]:
+    """Those of the conditions that `metric` depends on, in order."""
+    names = sorted(names)
+    definition = _definition_of(names, metric)
+    return [
+        name
+        for name in names
+        if (name == definition if name.startswith(DEFINITION) else _matters(name, metric))
+    ]
+
+
+def _matters(name: str, metric: str) -> bool:
+    patterns = MATTERS_ONLY_TO.get(name)
+    return patterns is None or any(fnmatchcase(metric, pattern) for pattern in patterns)
+
+
+def _definition_of(names: Iterable[str], metric: str) -> str | None:
+    """The definition of the metric, or of the one beside which it stands (`x` of `x_held_out`)."""
+    last = f"{metric.rsplit('.', 1)[-1]}_"
+    fitting = [
+        name
+        for name in names
+        if name.startswith(DEFINITION) and last.startswith(f"{name.removeprefix(DEFINITION)}_")
+    ]
+    return max(fitting, key=len, default=None)
+
+
+def _is_excused(name: str, pair: tuple[Condition, Condition], metric: str) -> bool:
+    if name.startswith(DATA):
+        return None in pair
+    return name == VERSION and _are_comparable(*pair, lookup(metric).comparable_from)
+
+
+def _are_comparable(a: Condition, b: Condition, comparable_from: str | None) -> bool:
+    """Whether both versions are known to be at least `comparable_from`; `0` needs no version."""
+    if comparable_from is None:
+        return False
+    first = Version(comparable_from)
+    try:
+        return first == Version("0") or min(Version(str(a)), Version(str(b))) >= first
+    except InvalidVersion:
+        return False
+
+
+def _equal(a: Condition, b: Condition) -> bool:
+    return a == b
+
+
+def _same_model(a: Condition, b: Condition) -> bool:
+    """Equal names; `gemma-2-2b` may be anybody's, `google/gemma-2-2b` is Google's."""
+    if a == b or not isinstance(a, str) or not isinstance(b, str):
+        return a == b
+    return ("/" not in a or "/" not in b) and a.rsplit("/", 1)[-1] == b.rsplit("/", 1)[-1]
+
+
+_EQUALITY: Mapping[str, Callable[[Condition, Condition], bool]] = {"model": _same_model}
+
+
+def _named(eval_config: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions that every eval has, by one name each."""
+    found: dict[str, Any] = {}
+    for name, aliases in _ALIASES.items():
+        values = (eval_config.get(alias) for alias in aliases)
+        found[name] = next((value for value in values if value not in (None, "")), None)
+    return found
+
+
+def _of_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    known = {
+        "model": provenance.get("model"),
+        "hook_name": provenance.get("hook_name"),
+        "dtype": mapping(provenance.get("config")).get("model_dtype"),
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _of_sae(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """The hook, which SAELens kept in the config itself before version 6."""
+    for place in (mapping(cfg.get("metadata")), cfg):
+        if isinstance(place.get("hook_name"), str):
+            return {"hook_name": place["hook_name"]}
+    return {}
+
+
+def _settings(eval_config: Mapping[str, Any]) -> dict[str, Any]:
+    skipped = {*NO_EFFECT, *(alias for aliases in _ALIASES.values() for alias in aliases)}
+    return {
+        f"{CONFIG}{name}": value
+        for name, value in eval_config.items()
+        if name not in skipped and not name.startswith("compute_")
+    }
+
+
+def _of_core(result: Mapping[str, Any], eval_config: Mapping[str, Any]) -> dict[str, Any]:
+    """Batches as sequences, since a halved batch doubles their number; and which formula ran."""
+    found: dict[str, Any] = {}
+    batch_size = number(eval_config.get("batch_size_prompts"))
+    for phase in ("reconstruction", "sparsity_variance"):
+        key = f"n_eval_{phase}_batches"
+        n_batches = number(eval_config.get(key))
+        found[f"{CONFIG}{key}"] = None
+        if batch_size is not None and n_batches is not None:
+            found[f"{CONFIG}n_eval_{phase}_sequences"] = batch_size * n_batches
+    quality = mapping(mapping(result.get("eval_result_metrics")).get("reconstruction_quality"))
+    if "explained_variance" in quality:
+        is_new = "explained_variance_legacy" in quality
+        found[f"{DEFINITION}explained_variance"] = _POOLED if is_new else _LEGACY
+    return found
+
+
+def _definition(settings: Any) -> Any:
+    """A score's settings, without those of what stands beside it."""
+    if not isinstance(settings, dict):
+        return settings
+    return {key: value for key, value in settings.items() if key not in ("interval", "held_out")}
+
+
+def _version(result: Mapping[str, Any], provenance: Mapping[str, Any]) -> str | None:
+    """SAE-Bench's version, or the commit that it ran at; two commits may be one version."""
+    version = mapping(provenance.get("versions")).get("sae_bench")
+    if isinstance(version, str) and version != "unknown":
+        return version
+    commit = result.get("sae_bench_commit_hash")
+    if not isinstance(commit, str) or not commit or commit.lower() == "unknown":
+        return None
+    return commit.removeprefix("release ") if commit.startswith("release ") else f"commit {commit}"
+
+
+def _scalar(value: Any) -> Condition:
+    """A value as it is; of a list or an object its JSON, so that equal ones are equal texts."""
+    if isinstance(value, str | int | float | bool):
+        return value
+    return json.dumps(value, sort_keys=True)

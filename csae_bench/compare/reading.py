@@ -1,0 +1,134 @@
+"""Reads a folder of results, ours or published: what they say, which mean nothing or are broken.
+
+A value is named `<eval>.<metric>`, see `reading_values`. Details are read only when asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+from csae_bench.compare.model import Broken, Reading, ResultSet, RunReading
+from csae_bench.compare.reading_json import DETAILS, load_object
+from csae_bench.compare.reading_layout import SUFFIX, Found, Unreadable, result_files
+from csae_bench.compare.reading_record import run_of
+from csae_bench.compare.reading_result import propagated, reading_of
+from csae_bench.errors import ResultError, UsageError
+
+
+class NotAResult(ResultError):
+    """A JSON file that is not meant to be a result."""
+
+
+def read_results(root: Path) -> ResultSet:
+    """All that the folder `root` holds; a broken file is listed, and the rest is read.
+
+    Of two results of one SAE and eval the newer one counts, by `datetime_epoch_millis`. An SAE that
+    its core result or its run found invalid is invalid in every other eval, too: a dead SAE has a
+    perfect absorption score.
+
+    Raises:
+        UsageError: there is no such folder, or it holds neither results nor run records.
+    """
+    readings: list[Reading] = []
+    runs: list[RunReading] = []
+    broken: list[Broken] = []
+    ignored: list[Broken] = []
+    for found in result_files(root):
+        if isinstance(found, Unreadable):
+            broken.append(Broken(found.path, found.why))
+            continue
+        try:
+            read = read_file(found)
+        except NotAResult as error:
+            ignored.append(Broken(found.path, str(error)))
+        except ResultError as error:
+            broken.append(Broken(found.path, str(error)))
+        else:
+            if isinstance(read, Reading):
+                readings.append(read)
+            else:
+                runs.append(read)
+    if not (readings or runs or broken):
+        raise UsageError(_nothing(root))
+    newest, older = _newest(readings)
+    return ResultSet(
+        root=root,
+        readings=_judged(newest, runs),
+        runs=tuple(runs),
+        broken=tuple(broken),
+        ignored=(*ignored, *older),
+    )
+
+
+def read_file(found: Found) -> Reading | RunReading:
+    """One result or run record.
+
+    Raises:
+        NotAResult: it is JSON, but neither says of which eval it is nor is named like a result.
+        ResultError: it cannot be read.
+    """
+    value = load_object(found.path)
+    if not (found.is_record or "eval_type_id" in value or found.path.name.endswith(SUFFIX)):
+        raise NotAResult(f"{found.path}: has no eval_type_id, so it is no result.")
+    try:
+        return (run_of if found.is_record else reading_of)(value, found.path)
+    except RecursionError:
+        raise ResultError(f"{found.path}: is nested too deeply to be a result.") from None
+
+
+def read_details(reading: Reading) -> list[dict[str, Any]]:
+    """The `eval_result_details` of a result: one of each latent, letter, factor or dataset.
+
+    Empty where the eval has none.
+
+    Raises:
+        ResultError: the file cannot be read any more, or its details are no list of objects.
+    """
+    details = load_object(reading.path, with_details=True).get(DETAILS)
+    if details is None:
+        return []
+    if not isinstance(details, list) or not all(isinstance(detail, dict) for detail in details):
+        raise ResultError(f"{reading.path}: {DETAILS} is no list of objects.")
+    return cast(list[dict[str, Any]], details)
+
+
+def _newest(readings: Iterable[Reading]) -> tuple[list[Reading], list[Broken]]:
+    """The newest result of each SAE and eval, and the older ones with the reason to leave them."""
+    newest: dict[tuple[str, str, str], Reading] = {}
+    older: list[Broken] = []
+    for reading in sorted(readings, key=lambda r: (r.epoch_millis or 0, str(r.path))):
+        key = (reading.eval_name, reading.family.release, reading.sae_id)
+        if key in newest:
+            older.append(
+                Broken(
+                    newest[key].path,
+                    f"{newest[key].path}: is older than {reading.path}, which is of the same SAE "
+                    f"and eval ({reading.family.release} {reading.sae_id}, {reading.eval_name}).",
+                )
+            )
+        newest[key] = reading
+    return sorted(newest.values(), key=lambda r: str(r.path)), older
+
+
+def _judged(readings: list[Reading], runs: list[RunReading]) -> tuple[Reading, ...]:
+    """The readings, invalid where anything says so of their SAE."""
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for reading in readings:
+        reasons[reading.family.release, reading.sae_id] += reading.invalid
+    for run in runs:
+        if run.status == "invalid":
+            reasons[run.family.release, run.sae_id] += run.problems
+    return tuple(
+        propagated(reading, tuple(reasons[reading.family.release, reading.sae_id]))
+        for reading in readings
+    )
+
+
+def _nothing(root: Path) -> str:
+    return (
+        f"{root}: holds no results: no <eval>/*{SUFFIX}, no runs/*.json, and none among its own "
+        "*.json. Name a folder that csae-bench run or SAE-Bench wrote."
+    )

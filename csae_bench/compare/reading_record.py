@@ -1,0 +1,96 @@
+"""One run record as a RunReading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from csae_bench.compare.model import RunReading
+from csae_bench.compare.reading_names import SPARSITY_KEYS, names_of_record
+from csae_bench.compare.reading_values import mapping, number
+from csae_bench.errors import ResultError
+
+STATUSES = ("ok", "failed", "skipped", "invalid")
+
+
+def run_of(record: Mapping[str, Any], path: Path) -> RunReading:
+    """What a record says of its run, of any version of the record.
+
+    Raises:
+        ResultError: it does not say whose record it is, or how the run ended.
+    """
+    for key in ("release", "sae_id", "status"):
+        value = record.get(key)
+        if not isinstance(value, str) or (key == "status" and value not in STATUSES):
+            allowed = f"one of {', '.join(STATUSES)}" if key == "status" else "a text"
+            raise ResultError(f"{path}: {key} is {value!r}; in a run record it must be {allowed}.")
+    names = names_of_record(record)
+    config, training = mapping(record.get("config")), mapping(record.get("training"))
+    cells = {name: mapping(cell) for name, cell in mapping(record.get("cells")).items()}
+    status = str(record["status"])
+    return RunReading(
+        path=path,
+        family=names.family,
+        sae_id=names.sae_id,
+        seed=names.seed,
+        status=status,
+        problems=_problems(record, cells, status),
+        cells={
+            name: cell["status"] for name, cell in cells.items() if cell.get("status") in STATUSES
+        },
+        planned_steps=_count(training.get("planned_steps")),
+        executed_steps=_count(training.get("executed_steps")),
+        final_loss=number(training.get("final_loss")),
+        d_sae=names.d_sae,
+        learning_rate=_learning_rate(config, cells),
+        sparsity=_sparsity(config),
+        wall_seconds=number(record.get("wall_seconds")),
+    )
+
+
+def _problems(
+    record: Mapping[str, Any], cells: Mapping[str, Mapping[str, Any]], status: str
+) -> tuple[str, ...]:
+    """What preflight refused, then why cells are not ok; one without a reason is named at least."""
+    refused = record.get("problems")
+    found = [text for text in refused if isinstance(text, str)] if isinstance(refused, list) else []
+    for name, cell in cells.items():
+        if cell.get("status") in ("failed", "invalid"):
+            messages = _messages(cell) or [f"{cell['status']}, without a reason"]
+            found += [f"{name}: {message}" for message in messages]
+    if not found and status in ("failed", "invalid"):
+        found = [f"the record says {status} and gives no reason"]
+    return tuple(dict.fromkeys(found))
+
+
+def _messages(cell: Mapping[str, Any]) -> list[str]:
+    reasons = cell.get("reasons")
+    if not isinstance(reasons, list):
+        return []
+    found = [mapping(reason).get("message") for reason in reasons]
+    return [message for message in found if isinstance(message, str) and message]
+
+
+def _learning_rate(
+    config: Mapping[str, Any], cells: Mapping[str, Mapping[str, Any]]
+) -> float | None:
+    if cells.get("training", {}).get("status") == "skipped":
+        return None
+    return number(mapping(config.get("training")).get("learning_rate"))
+
+
+def _sparsity(config: Mapping[str, Any]) -> float | None:
+    """The penalty's coefficient, k, or the L0 that is held: what the SAE has of these."""
+    for keys in SPARSITY_KEYS:
+        value: Any = config
+        for key in keys:
+            value = mapping(value).get(key)
+        if number(value) is not None:
+            return number(value)
+    return None
+
+
+def _count(value: Any) -> int | None:
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_count and 0 <= value < 2**63 else None

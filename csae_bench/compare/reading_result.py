@@ -1,0 +1,85 @@
+"""One result file as a Reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from csae_bench.compare.conditions import conditions_of
+from csae_bench.compare.model import Reading
+from csae_bench.compare.reading_names import names_of_result
+from csae_bench.compare.reading_values import (
+    categories_of,
+    mapping,
+    number,
+    undefined_by_mark,
+    values_of,
+)
+from csae_bench.errors import ResultError
+from csae_bench.results.validity import VitalSigns, reasons_invalid, vital_signs_of_core
+
+CONTROLS = frozenset({"random", "permuted"})
+"""Architectures that are bad on purpose."""
+
+
+def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
+    """What a result says, without its details.
+
+    Raises:
+        ResultError: it does not say which eval it is of, or has no metrics.
+    """
+    eval_name = result.get("eval_type_id")
+    if not isinstance(eval_name, str) or not eval_name:
+        raise ResultError(
+            f"{path}: eval_type_id is {eval_name!r}; it must be the name of an eval, such as "
+            "'core'. This is no SAE-Bench result, or a damaged one."
+        )
+    values = values_of(result, eval_name)
+    if not values.values:
+        raise ResultError(
+            f"{path}: eval_result_metrics holds no number, so there is nothing to compare. Run the "
+            "eval again."
+        )
+    names = names_of_result(result, path)
+    return Reading(
+        path=path,
+        eval_name=eval_name,
+        **names._asdict(),
+        values=values.values,
+        reasons=values.reasons,
+        conditions=conditions_of(result),
+        invalid=_why_invalid(result, names.architecture) if eval_name == "core" else (),
+        epoch_millis=_epoch(result.get("datetime_epoch_millis")),
+    )
+
+
+def _why_invalid(result: Mapping[str, Any], architecture: str | None) -> tuple[str, ...]:
+    signs = _vital_signs(result)
+    return tuple(reasons_invalid(signs, is_control=architecture in CONTROLS))
+
+
+def _vital_signs(result: Mapping[str, Any]) -> VitalSigns:
+    """The vital signs, NaN where a value was not a number: what has no number is not alive."""
+    categories = categories_of(result)
+    undefined = undefined_by_mark(categories, mapping(result.get("eval_result_unstructured")))
+    metrics = {
+        category: {
+            name: float("nan") if name in undefined or number(value) is None else value
+            for name, value in of_category.items()
+            if isinstance(value, int | float)
+        }
+        for category, of_category in categories.items()
+    }
+    return vital_signs_of_core({"eval_result_metrics": metrics})
+
+
+def _epoch(value: Any) -> int | None:
+    is_time = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    return value if is_time else None
+
+
+def propagated(reading: Reading, reasons: tuple[str, ...]) -> Reading:
+    """The reading of an SAE that another result or its run found invalid."""
+    return replace(reading, invalid=tuple(dict.fromkeys((*reading.invalid, *reasons))))

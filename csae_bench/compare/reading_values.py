@@ -1,0 +1,157 @@
+"""The values of a result, flat and by name, and which of them mean nothing.
+
+SAE-Bench's core writes -1 for NaN. Where a value cannot be -1 otherwise, or where another value
+shows that it was NaN, it is None here, with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, cast
+
+SCORES = "scores"
+"""Category of our evals whose metrics go by their own name; what stands beside them, by its
+category's too."""
+
+NEVER_MINUS_ONE = frozenset(
+    {
+        "kl_div_with_ablation",
+        "kl_div_with_sae",
+        "ce_loss_with_ablation",
+        "ce_loss_with_sae",
+        "ce_loss_without_sae",
+        "mse",
+        "cossim",
+        "l2_norm_in",
+        "l2_norm_out",
+        "l2_ratio",
+        "relative_reconstruction_bias",
+        "l0",
+        "freq_over_1_percent",
+        "freq_over_10_percent",
+        "normalized_freq_over_1_percent",
+        "normalized_freq_over_10_percent",
+        "average_max_encoder_cosine_sim",
+        "average_max_decoder_cosine_sim",
+        "frac_alive",
+        "total_tokens_eval_reconstruction",
+        "total_tokens_eval_sparsity_variance",
+    }
+)
+"""Core's values that are not negative, or that are -1 only if every reconstruction points exactly
+against its activation."""
+
+WITNESSES: Mapping[str, tuple[str, ...]] = {
+    "kl_div_score": ("kl_div_with_sae", "kl_div_with_ablation"),
+    "ce_loss_score": ("ce_loss_with_sae", "ce_loss_with_ablation", "ce_loss_without_sae"),
+    "explained_variance": ("mse",),
+    "explained_variance_legacy": ("mse",),
+    "l1": ("mse",),
+}
+"""Core's values that may well be -1: made from, or NaN together with, one of these."""
+
+
+class Values(NamedTuple):
+    """Values by name, and why a value is None."""
+
+    values: dict[str, float | None]
+    reasons: dict[str, str]
+
+
+def values_of(result: Mapping[str, Any], eval_name: str) -> Values:
+    """The metrics of a result: `<eval>.<metric>`, or `<eval>.<category>.<metric>`.
+
+    A metric goes without its category where no other category of the result has its name; of our
+    evals those among the `scores` do, and no others. Core's corrected values are
+    `core.corrected.<metric>`.
+    """
+    found = Values({}, {})
+    unstructured = mapping(result.get("eval_result_unstructured"))
+    reasons = mapping(unstructured.get("reasons"))
+    categories = categories_of(result)
+    undefined = undefined_by_mark(categories, unstructured) if eval_name == "core" else {}
+    names = Counter(name for _, name, _ in _entries(categories))
+    for category, name, value in _entries(categories):
+        is_plain = category == SCORES if SCORES in categories else names[name] == 1
+        full = f"{eval_name}.{name}" if is_plain else f"{eval_name}.{category}.{name}"
+        _add(found, full, value, undefined.get(name) or reasons.get(name))
+    for name, value in mapping(unstructured.get("corrected")).items():
+        full = f"{eval_name}.corrected.{name}"
+        _add(found, full, value, reasons.get(f"corrected.{name}"))
+    return found
+
+
+def categories_of(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`eval_result_metrics`, whatever it is, as category -> metric -> value."""
+    metrics = mapping(result.get("eval_result_metrics"))
+    return {category: mapping(of_category) for category, of_category in metrics.items()}
+
+
+def undefined_by_mark(
+    categories: Mapping[str, Mapping[str, Any]], unstructured: Mapping[str, Any]
+) -> dict[str, str]:
+    """Core's values whose -1 stands for a value that is not a number, and why.
+
+    Our results list them; of others it is told by field, see the tables above.
+    """
+    listed = unstructured.get("upstream_undefined")
+    if isinstance(listed, dict):
+        return {str(name): f"SAE-Bench computed {value}" for name, value in listed.items()}
+    values = {name: value for _, name, value in _entries(categories)}
+    marked = {name for name, value in values.items() if _is_mark(value)}
+    found = dict.fromkeys(marked & NEVER_MINUS_ONE, "SAE-Bench writes -1 for NaN, as here")
+    for name, witnesses in WITNESSES.items():
+        nan = [witness for witness in witnesses if witness in found or _is_nan(values.get(witness))]
+        if name in marked and nan:
+            found[name] = f"SAE-Bench writes -1 for NaN, and {nan[0]} is NaN too"
+    return found
+
+
+def number(value: Any) -> float | None:
+    """`value` as a finite float; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """`value` where it is an object; else an empty one."""
+    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+
+
+def _entries(categories: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, Any]]:
+    for category, metrics in categories.items():
+        for name, value in metrics.items():
+            yield category, name, value
+
+
+def _add(found: Values, name: str, value: Any, reason: Any) -> None:
+    """Files a value; where it is None, why. A text or a list among the metrics is no value."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        return
+    marked = isinstance(reason, str) and _is_mark(value)
+    defined = None if marked else number(value)
+    found.values[name] = defined
+    if defined is None:
+        found.reasons[name] = reason if isinstance(reason, str) else _why(value)
+
+
+def _why(value: Any) -> str:
+    if value is None:
+        return "the file has null, without a reason"
+    shown = "a number beyond a float's range" if isinstance(value, int) else str(value)
+    return f"the file has {shown}"
+
+
+def _is_mark(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == -1
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
