@@ -1,0 +1,197 @@
+"""A report as JSON: all that it knows, in a layout that stays.
+
+    schema_version      1; a change that breaks readers raises it
+    exit_code, outcome  outcome: {word, sentence}
+    alpha               level of the tests; intervals have 1 - alpha
+    allowed_mismatches  conditions that --allow-mismatch let pass
+    warnings            sentences
+    failed_runs         [{side, release, sae_id, status, problems, path}], failed and invalid ones
+    findings            [{rule, metric, candidate, judgement, message}], the gate's
+    comparisons         [{metric, title, direction, unit, candidate, baseline, verdict, reasons,
+                        n_pairs, candidate_mean, baseline_mean, difference, interval, p, p_holm,
+                        permutation_p, bootstrap, smallest_detectable, margin, gates, mismatches}]
+    families            [{side, family, metrics: {metric: {mean, n, interval}}}], valid SAEs alone
+    candidate           {root, results, runs, broken}
+    baseline            the same, or null
+    conditions          {id: {name: value}}; a result's `conditions` is an id
+
+A family is {release, name}, an interval {low, high, level, method}. Paths are relative to `root`
+where they lie in it. What is undefined is null; `reasons` of a result says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from csae_bench.compare.metrics import lookup
+from csae_bench.compare.model import (
+    Comparison,
+    Condition,
+    Family,
+    Interval,
+    Reading,
+    Report,
+    ResultSet,
+    RunReading,
+)
+from csae_bench.compare.outputs.overview import outcome
+from csae_bench.compare.outputs.troubles import troubles
+from csae_bench.compare.outputs.values import family_values
+
+SCHEMA_VERSION = 1
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The report as JSON values; `json.dumps(..., allow_nan=False)` takes it."""
+    verdict = outcome(report)
+    conditions = _Conditions()
+    sides = {"candidate": report.candidate, "baseline": report.baseline}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "exit_code": report.exit_code,
+        "outcome": {"word": verdict.word, "sentence": verdict.sentence},
+        "alpha": report.alpha,
+        "allowed_mismatches": list(report.allowed_mismatches),
+        "warnings": list(report.warnings),
+        "failed_runs": [
+            {**asdict(trouble), "path": _path(trouble.path, sides[trouble.side])}
+            for trouble in troubles(report)
+        ],
+        "findings": [
+            {
+                "rule": finding.rule,
+                "metric": finding.metric,
+                "candidate": _family(finding.candidate),
+                "judgement": finding.judgement.value,
+                "message": finding.message,
+            }
+            for finding in report.findings
+        ],
+        "comparisons": [_comparison(comparison) for comparison in report.comparisons],
+        "families": [
+            {"side": side, **_family_values(family, values)}
+            for side, results in sides.items()
+            if results is not None
+            for family, values in family_values(results, report.alpha).items()
+        ],
+        **{side: _results(results, conditions) for side, results in sides.items()},
+        "conditions": conditions.as_json(),
+    }
+
+
+class _Conditions:
+    """Gives equal sets of conditions one id: thousands of results share a few."""
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[tuple[str, Condition], ...], str] = {}
+
+    def id_of(self, conditions: Mapping[str, Condition]) -> str:
+        key = tuple((name, _plain(conditions[name])) for name in sorted(conditions))
+        return self._ids.setdefault(key, f"c{len(self._ids)}")
+
+    def as_json(self) -> dict[str, dict[str, Condition]]:
+        return {name: dict(key) for key, name in self._ids.items()}
+
+
+def _results(results: ResultSet | None, conditions: _Conditions) -> dict[str, Any] | None:
+    if results is None:
+        return None
+    return {
+        "root": str(results.root),
+        "results": [_reading(reading, results, conditions) for reading in results.readings],
+        "runs": [_run(run, results) for run in results.runs],
+        "broken": [
+            {"path": _path(broken.path, results), "message": broken.message}
+            for broken in results.broken
+        ],
+    }
+
+
+def _reading(reading: Reading, results: ResultSet, conditions: _Conditions) -> dict[str, Any]:
+    return {
+        "path": _path(reading.path, results),
+        "eval": reading.eval_name,
+        "family": _family(reading.family),
+        "sae_id": reading.sae_id,
+        "seed": reading.seed,
+        "curve": reading.curve,
+        "architecture": reading.architecture,
+        "d_sae": reading.d_sae,
+        "epoch_millis": reading.epoch_millis,
+        "invalid": list(reading.invalid),
+        "values": dict(reading.values),
+        "reasons": dict(reading.reasons),
+        "conditions": conditions.id_of(reading.conditions),
+    }
+
+
+def _run(run: RunReading, results: ResultSet) -> dict[str, Any]:
+    return {
+        **asdict(run),
+        "path": _path(run.path, results),
+        "family": _family(run.family),
+        "cells": dict(run.cells),
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    spec = lookup(comparison.metric)
+    return {
+        "metric": comparison.metric,
+        "title": spec.title,
+        "direction": spec.direction.value,
+        "unit": spec.unit,
+        "candidate": _family(comparison.candidate),
+        "baseline": _family(comparison.baseline),
+        "verdict": comparison.verdict.value,
+        "reasons": list(comparison.reasons),
+        "n_pairs": comparison.n_pairs,
+        "candidate_mean": comparison.candidate_mean,
+        "baseline_mean": comparison.baseline_mean,
+        "difference": comparison.difference,
+        "interval": _interval(comparison.interval),
+        "p": comparison.p,
+        "p_holm": comparison.p_holm,
+        "permutation_p": comparison.permutation_p,
+        "bootstrap": _interval(comparison.bootstrap),
+        "smallest_detectable": comparison.smallest_detectable,
+        "margin": comparison.margin,
+        "gates": comparison.gates,
+        "mismatches": {
+            name: {"candidate": _plain(ours), "baseline": _plain(theirs)}
+            for name, (ours, theirs) in comparison.mismatches.items()
+        },
+    }
+
+
+def _family_values(family: Family, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "family": _family(family),
+        "metrics": {
+            metric: {"mean": value.mean, "n": value.n, "interval": _interval(value.interval)}
+            for metric, value in values.items()
+        },
+    }
+
+
+def _family(family: Family | None) -> dict[str, str] | None:
+    return None if family is None else {"release": family.release, "name": family.name}
+
+
+def _interval(interval: Interval | None) -> dict[str, Any] | None:
+    return None if interval is None else dict(vars(interval))
+
+
+def _path(path: Path, results: ResultSet | None) -> str:
+    if results is not None and path.is_relative_to(results.root):
+        return path.relative_to(results.root).as_posix()
+    return path.as_posix()
+
+
+def _plain(value: Condition) -> Condition:
+    """A condition that JSON can hold: NaN and infinity, which old files have, as their names."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

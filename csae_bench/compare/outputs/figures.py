@@ -1,0 +1,224 @@
+"""What the figures show, as data: Pareto curves and forest plots, drawn by html/ and plots.py."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+from csae_bench.compare.metrics import lookup
+from csae_bench.compare.model import Comparison, Family, Reading, Report, ResultSet, Verdict
+from csae_bench.compare.outputs.values import valid
+from csae_bench.compare.outputs.wording import family_text
+
+L0 = "core.l0"
+PARETO: tuple[tuple[str, ...], ...] = (
+    ("core.ce_loss_score",),
+    ("core.corrected.explained_variance", "core.explained_variance"),
+    ("mig.value_mig",),
+)
+"""What is drawn against L0; of each, the first that any SAE has."""
+
+_LOG_FROM = 4.0
+"""L0 is drawn on a log scale where its largest is at least so many times its smallest."""
+_PADDING = 0.05
+"""Share of the range left free at both ends of an axis."""
+
+_GRAVITY = (
+    Verdict.WORSE,
+    Verdict.BETTER,
+    Verdict.EQUIVALENT,
+    Verdict.INCONCLUSIVE,
+)
+
+
+class Point(NamedTuple):
+    """One SAE in a Pareto figure."""
+
+    l0: float
+    value: float
+    sae_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """SAEs that differ in their sparsity and seed alone."""
+
+    name: str
+    is_baseline: bool
+    points: tuple[Point, ...]
+    """One a seed, by L0."""
+    means: tuple[tuple[float, float], ...]
+    """L0 and value of each family, means over its seeds, by L0: what the line joins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """Limits and ticks of an axis."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    is_log: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value lies: 0 at the low end, 1 at the high."""
+        if self.is_log:
+            low, high = math.log(self.low), math.log(self.high)
+            return (math.log(value) - low) / (high - low)
+        return (value - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pareto:
+    """One metric against L0."""
+
+    metric: str
+    title: str
+    curves: tuple[Curve, ...]
+    x: Axis
+    y: Axis
+    n_left_out: int
+    """SAEs with this metric that are not drawn: they are invalid or have no L0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forest:
+    """All comparisons on one metric, with their intervals."""
+
+    metric: str
+    title: str
+    direction: str
+    rows: tuple[Comparison, ...]
+    """Those with a difference, regressions first."""
+    n_without: int
+    """Comparisons on this metric without a difference: invalid, missing or not comparable."""
+    x: Axis
+
+
+def paretos(report: Report) -> tuple[Pareto, ...]:
+    """A figure for each metric of `PARETO` that any SAE with an L0 has."""
+    sides = ((report.candidate, False), (report.baseline, True))
+    there = [(results, is_baseline) for results, is_baseline in sides if results is not None]
+    drawn = (_pareto(metrics, there) for metrics in PARETO)
+    return tuple(figure for figure in drawn if figure is not None)
+
+
+def forests(comparisons: Iterable[Comparison]) -> tuple[Forest, ...]:
+    """A figure for each metric of which any comparison has a difference, in the order given."""
+    by_metric: dict[str, list[Comparison]] = defaultdict(list)
+    for comparison in comparisons:
+        by_metric[comparison.metric].append(comparison)
+    return tuple(
+        _forest(metric, of_metric)
+        for metric, of_metric in by_metric.items()
+        if any(comparison.difference is not None for comparison in of_metric)
+    )
+
+
+def axis(values: Sequence[float], *, is_log: bool = False, n_ticks: int = 5) -> Axis:
+    """An axis that holds all values, with a margin and round ticks."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    low, high = min(values), max(values)
+    if is_log:
+        room = (high / low) ** _PADDING
+        low, high = low / room, high * room
+        locator = LogLocator(base=10, subs=(1, 2, 5), numticks=n_ticks)
+    else:
+        room = (high - low) * _PADDING or abs(high) * _PADDING or 1.0
+        low, high = low - room, high + room
+        locator = MaxNLocator(n_ticks)
+    ticks = [float(tick) for tick in locator.tick_values(low, high)]
+    return Axis(
+        low=low,
+        high=high,
+        ticks=tuple(tick for tick in ticks if low <= tick <= high),
+        is_log=is_log,
+    )
+
+
+def _pareto(metrics: tuple[str, ...], sides: list[tuple[ResultSet, bool]]) -> Pareto | None:
+    for metric in metrics:
+        curves: list[Curve] = []
+        n_with = 0
+        for results, is_baseline in sides:
+            n_with += sum(r.values.get(metric) is not None for r in results.readings)
+            curves += _curves(metric, valid(results.readings), is_baseline)
+        points = list(chain.from_iterable(curve.points for curve in curves))
+        if points:
+            l0 = [point.l0 for point in points]
+            is_log = min(l0) > 0 and max(l0) / min(l0) >= _LOG_FROM
+            return Pareto(
+                metric=metric,
+                title=lookup(metric).title,
+                curves=tuple(curves),
+                x=axis(l0, is_log=is_log),
+                y=axis([point.value for point in points]),
+                n_left_out=n_with - len(points),
+            )
+    return None
+
+
+def _curves(metric: str, readings: list[Reading], is_baseline: bool) -> list[Curve]:
+    l0 = {
+        (r.family.release, r.sae_id): value
+        for r in readings
+        if (value := r.values.get(L0)) is not None
+    }
+    by_curve: dict[str, dict[Family, list[Point]]] = defaultdict(lambda: defaultdict(list))
+    for reading in readings:
+        value, key = reading.values.get(metric), (reading.family.release, reading.sae_id)
+        if value is not None and key in l0:
+            of_family = by_curve[reading.curve or str(reading.family)][reading.family]
+            of_family.append(Point(l0[key], value, reading.sae_id))
+    releases = {reading.family.release for reading in readings}
+    return [
+        Curve(
+            name=_curve_name(name, list(families), releases),
+            is_baseline=is_baseline,
+            points=tuple(sorted(chain.from_iterable(families.values()))),
+            means=tuple(sorted(_mean(points) for points in families.values())),
+        )
+        for name, families in sorted(by_curve.items())
+    ]
+
+
+def _curve_name(curve: str, families: list[Family], releases: set[str]) -> str:
+    """The SAE's name where there is one alone; else the curve's, without the release of all."""
+    if len(families) == 1:
+        return family_text(families[0], releases)
+    return curve.removeprefix(f"{next(iter(releases))} ") if len(releases) == 1 else curve
+
+
+def _mean(points: list[Point]) -> tuple[float, float]:
+    n = len(points)
+    return math.fsum(p.l0 for p in points) / n, math.fsum(p.value for p in points) / n
+
+
+def _forest(metric: str, comparisons: list[Comparison]) -> Forest:
+    rows = sorted(
+        (comparison for comparison in comparisons if comparison.difference is not None),
+        key=lambda row: (
+            _GRAVITY.index(row.verdict) if row.verdict in _GRAVITY else len(_GRAVITY),
+            row.candidate,
+            row.baseline,
+        ),
+    )
+    ends = [0.0]
+    for row in rows:
+        ends.append(row.difference or 0.0)
+        if row.interval is not None:
+            ends += [row.interval.low, row.interval.high]
+    spec = lookup(metric)
+    return Forest(
+        metric=metric,
+        title=spec.title,
+        direction=spec.direction,
+        rows=tuple(rows),
+        n_without=len(comparisons) - len(rows),
+        x=axis(ends),
+    )

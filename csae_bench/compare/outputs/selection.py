@@ -1,0 +1,65 @@
+"""Which metrics are shown where there is no room for all, and in which order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cache
+
+from csae_bench.compare.metrics import METRICS
+from csae_bench.compare.model import Comparison, Family, Report
+
+ALWAYS = ("core.l0",)
+"""Nothing can be judged without it."""
+N_OF_EVAL = 2
+"""Metrics of each eval that are shown, the ones that say most."""
+
+
+def in_order(metrics: Iterable[str]) -> list[str]:
+    """Each metric once: by eval, those that say most first; core before all others."""
+    return sorted(dict.fromkeys(metrics), key=_rank)
+
+
+def headlines(metrics: Iterable[str]) -> list[str]:
+    """Of each eval the first metrics, and those that are always shown; in order."""
+    by_eval: dict[str, list[str]] = defaultdict(list)
+    for metric in in_order(metrics):
+        of_eval = by_eval[_eval(metric)]
+        if len(of_eval) < N_OF_EVAL or metric in ALWAYS:
+            of_eval.append(metric)
+    return [metric for of_eval in by_eval.values() for metric in of_eval]
+
+
+def shown(report: Report) -> list[str]:
+    """Metrics to show where not all can be: those that a rule looks at, then the headlines."""
+    there = {comparison.metric for comparison in report.comparisons}
+    ruled = {finding.metric for finding in report.findings} & there
+    return in_order([*ruled, *headlines(there)])
+
+
+def pairs(
+    comparisons: Iterable[Comparison],
+) -> dict[tuple[Family, Family], list[Comparison]]:
+    """(candidate, baseline) -> their comparisons in the order of metrics; pairs by name."""
+    by_pair: dict[tuple[Family, Family], list[Comparison]] = defaultdict(list)
+    for comparison in comparisons:
+        by_pair[comparison.candidate, comparison.baseline].append(comparison)
+    return {
+        pair: sorted(by_pair[pair], key=lambda comparison: _rank(comparison.metric))
+        for pair in sorted(by_pair)
+    }
+
+
+def _eval(metric: str) -> str:
+    return metric.partition(".")[0]
+
+
+def _rank(metric: str) -> tuple[int, str, int, str]:
+    order = _order()
+    of_eval = _eval(metric)
+    return (of_eval != "core", of_eval, order.get(metric, len(order)), metric)
+
+
+@cache
+def _order() -> dict[str, int]:
+    return {spec.name: i for i, spec in enumerate(METRICS)}

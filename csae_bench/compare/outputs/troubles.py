@@ -1,0 +1,61 @@
+"""Runs that failed and SAEs whose numbers mean nothing: what every output says first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from csae_bench.compare.model import Report, ResultSet
+
+_ORDER = {"failed": 0, "invalid": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """A run that failed, or an SAE that is invalid."""
+
+    side: str
+    """candidate or baseline."""
+    release: str
+    sae_id: str
+    status: str
+    """failed or invalid."""
+    problems: tuple[str, ...]
+    """Why, one sentence each."""
+    path: Path
+
+
+def troubles(report: Report) -> tuple[Trouble, ...]:
+    """Those of the candidate, then of the baseline; failed ones first, each SAE once."""
+    found = _of("candidate", report.candidate)
+    return found if report.baseline is None else (*found, *_of("baseline", report.baseline))
+
+
+def _of(side: str, results: ResultSet) -> tuple[Trouble, ...]:
+    status: dict[tuple[str, str], str] = {}
+    problems: dict[tuple[str, str], dict[str, None]] = {}
+    paths: dict[tuple[str, str], Path] = {}
+
+    def note(key: tuple[str, str], what: str, why: tuple[str, ...], path: Path) -> None:
+        status.setdefault(key, what)
+        paths.setdefault(key, path)
+        problems.setdefault(key, {}).update(dict.fromkeys(why))
+
+    for run in results.runs:
+        if run.status in _ORDER:
+            note((run.family.release, run.sae_id), run.status, run.problems, run.path)
+    for reading in results.readings:
+        if reading.invalid:
+            key = (reading.family.release, reading.sae_id)
+            note(key, "invalid", reading.invalid, reading.path)
+    return tuple(
+        Trouble(
+            side=side,
+            release=key[0],
+            sae_id=key[1],
+            status=status[key],
+            problems=tuple(problems[key]) or ("No reason was recorded.",),
+            path=paths[key],
+        )
+        for key in sorted(status, key=lambda key: (_ORDER[status[key]], key))
+    )
