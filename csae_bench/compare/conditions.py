@@ -249,7 +249,7 @@ def _version(result: Mapping[str, Any], provenance: Mapping[str, Any]) -> str | 
 
 
 def _scalar(value: Any) -> Condition:
-    """A value as it is; of a list or an object its JSON, so that equal ones are equal texts."""
-    if isinstance(value, str | int | float | bool):
+    """A value as it is; of a list, an object or NaN its JSON: equal ones are equal texts."""
+    if isinstance(value, str | int) or number(value) is not None:
         return value
     return json.dumps(value, sort_keys=True)

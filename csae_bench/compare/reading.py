@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
+from csae_bench.compare.index import Cache, Entry, index_for
 from csae_bench.compare.model import Broken, Reading, ResultSet, RunReading
 from csae_bench.compare.reading_json import DETAILS, load_object
 from csae_bench.compare.reading_layout import SUFFIX, Found, Unreadable, result_files
@@ -22,35 +23,35 @@ class NotAResult(ResultError):
     """A JSON file that is not meant to be a result."""
 
 
-def read_results(root: Path) -> ResultSet:
+def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
     """All that the folder `root` holds; a broken file is listed, and the rest is read.
 
     Of two results of one SAE and eval the newer one counts, by `datetime_epoch_millis`. An SAE that
     its core result or its run found invalid is invalid in every other eval, too: a dead SAE has a
     perfect absorption score.
 
+    Args:
+        cache: where what was read is kept for the next time, see `index.index_for`.
+
     Raises:
         UsageError: there is no such folder, or it holds neither results nor run records.
     """
-    readings: list[Reading] = []
-    runs: list[RunReading] = []
-    broken: list[Broken] = []
+    looked_at = list(result_files(root))
+    files = [found for found in looked_at if isinstance(found, Found)]
+    broken = [Broken(found.path, found.why) for found in looked_at if isinstance(found, Unreadable)]
     ignored: list[Broken] = []
-    for found in result_files(root):
-        if isinstance(found, Unreadable):
-            broken.append(Broken(found.path, found.why))
-            continue
+    entries: list[Entry] = []
+    index = index_for(root, cache, files)
+    for found in files:
         try:
-            read = read_file(found)
+            entries.append(Entry(found, index.recall(found) or read_file(found)))
         except NotAResult as error:
             ignored.append(Broken(found.path, str(error)))
         except ResultError as error:
             broken.append(Broken(found.path, str(error)))
-        else:
-            if isinstance(read, Reading):
-                readings.append(read)
-            else:
-                runs.append(read)
+    index.remember(entries)
+    readings = [read for _, read in entries if isinstance(read, Reading)]
+    runs = [read for _, read in entries if isinstance(read, RunReading)]
     if not (readings or runs or broken):
         raise UsageError(_nothing(root))
     newest, older = _newest(readings)

@@ -1,0 +1,14 @@
+"""As compare_2000, of SAEs with 16,384 latents: 500 core results of 5 MB each, 2.6 GB in all."""
+
+from __future__ import annotations
+
+from benchmarks.compare_2000 import seconds_of_compare
+
+FIGURES = ("compare_2000_16k_first", "compare_2000_16k_next")
+
+
+def main() -> None:
+    """Print the two figures."""
+    first, next_ = seconds_of_compare(d_sae=16_384)
+    print(f"BENCH compare_2000_16k_first {first:.2f} s")
+    print(f"BENCH compare_2000_16k_next {next_:.2f} s")
