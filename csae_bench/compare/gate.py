@@ -1,0 +1,204 @@
+"""From comparisons to findings, and from findings to an exit code.
+
+Missing, invalid and incomparable never pass. A run that failed and an SAE that is invalid are
+findings whatever the rules say; where there is no rule at all, so are results that the baseline has
+and the candidate lacks, and results that cannot be compared with it, on the metrics that gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from csae_bench.compare.matching import Member, members
+from csae_bench.compare.metrics import Direction, lookup
+from csae_bench.compare.model import (
+    Comparison,
+    Family,
+    Finding,
+    Judgement,
+    ResultSet,
+    Verdict,
+)
+from csae_bench.compare.policy import Policy
+from csae_bench.compare.rules import Rule
+from csae_bench.errors import (
+    EXIT_FAILED,
+    EXIT_INCOMPARABLE,
+    EXIT_MISSING,
+    EXIT_OK,
+    EXIT_PRECEDENCE,
+    EXIT_REGRESSION,
+)
+
+RUNS_ARE_OK = "runs are ok"
+RESULTS_ARE_THERE = "results are there"
+RESULTS_COMPARE = "results compare"
+
+EXIT_CODES = {
+    Judgement.PASSED: EXIT_OK,
+    Judgement.WARNED: EXIT_OK,
+    Judgement.REGRESSED: EXIT_REGRESSION,
+    Judgement.INCOMPARABLE: EXIT_INCOMPARABLE,
+    Judgement.FAILED: EXIT_FAILED,
+    Judgement.MISSING: EXIT_MISSING,
+}
+
+_NEVER_PASS = {
+    Verdict.INVALID: Judgement.FAILED,
+    Verdict.MISSING: Judgement.MISSING,
+    Verdict.INCOMPARABLE: Judgement.INCOMPARABLE,
+}
+
+_UNASKED = {Verdict.MISSING: RESULTS_ARE_THERE, Verdict.INCOMPARABLE: RESULTS_COMPARE}
+
+
+def judge(
+    comparisons: Sequence[Comparison],
+    policy: Policy,
+    candidate: ResultSet,
+    baseline: ResultSet | None,
+) -> tuple[Finding, ...]:
+    """Every rule on every comparison that it is about, and what no rule needs to ask for."""
+    return (
+        *_troubles("candidate", candidate, None),
+        *(_troubles("baseline", baseline, {c.baseline for c in comparisons}) if baseline else ()),
+        *_expected(candidate, policy),
+        *(
+            _of_rule(rule, comparison, policy)
+            for rule in policy.rules
+            for comparison in comparisons
+            if rule.covers(lookup(comparison.metric))
+        ),
+        *(_unasked(comparisons, baseline) if baseline and not policy.rules else ()),
+    )
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """The exit code that all findings together have: 4, then 5, 3, 1, 0."""
+    codes = {EXIT_CODES[finding.judgement] for finding in findings}
+    return next((code for code in EXIT_PRECEDENCE if code in codes), EXIT_OK)
+
+
+def _of_rule(rule: Rule, comparison: Comparison, policy: Policy) -> Finding:
+    judgement, message = _judged(rule, comparison, policy)
+    return _finding(str(rule), comparison.metric, comparison.candidate, judgement, message)
+
+
+def _judged(rule: Rule, comparison: Comparison, policy: Policy) -> tuple[Judgement, str]:
+    reasons = " ".join(comparison.reasons)
+    if comparison.verdict in _NEVER_PASS:
+        return _NEVER_PASS[comparison.verdict], f"{comparison.verdict}: {reasons}"
+    if comparison.n_pairs < policy.seeds:
+        return Judgement.MISSING, (
+            f"{policy.source} asks for {policy.seeds} pairs of seeds; there "
+            f"{'is' if comparison.n_pairs == 1 else 'are'} {comparison.n_pairs}. {reasons}"
+        )
+    if isinstance(rule.limit, str):
+        return _by_verdict(comparison, reasons, strict=policy.strict)
+    return _by_point(comparison, rule.limit)
+
+
+def _by_verdict(comparison: Comparison, reasons: str, *, strict: bool) -> tuple[Judgement, str]:
+    message = f"{comparison.verdict}: {reasons}"
+    if comparison.verdict is Verdict.WORSE:
+        return Judgement.REGRESSED, message
+    if comparison.verdict is Verdict.INCONCLUSIVE:
+        return (Judgement.INCOMPARABLE if strict else Judgement.WARNED), message
+    return Judgement.PASSED, message
+
+
+def _by_point(comparison: Comparison, limit: float) -> tuple[Judgement, str]:
+    difference = comparison.difference
+    if difference is None:
+        return Judgement.MISSING, "There is no difference to judge."
+    direction = lookup(comparison.metric).direction
+    change = abs(difference) if direction is Direction.NONE else difference
+    # negated, so that whatever is not a number does not pass
+    passes = change >= limit if direction is Direction.HIGHER else change <= limit
+    means = f"{_shown(comparison.baseline_mean)} -> {_shown(comparison.candidate_mean)}"
+    what = {
+        Direction.HIGHER: f"it may drop by {abs(limit):g}",
+        Direction.LOWER: f"it may rise by {limit:g}",
+        Direction.TARGET: f"it may get farther from its target by {limit:g}",
+        Direction.NONE: f"it may change by {limit:g}",
+    }[direction]
+    message = f"{means}, a change of {difference:+.4g}; {what}."
+    return (Judgement.PASSED if passes else Judgement.REGRESSED), message
+
+
+def _troubles(side: str, results: ResultSet, families: set[Family] | None) -> Iterator[Finding]:
+    """A finding for each run that failed, each SAE that is invalid, and each broken file.
+
+    Args:
+        families: those that count; None for all.
+    """
+    why: dict[tuple[Family, str], dict[str, None]] = {}
+    for run in results.runs:
+        if run.status in ("failed", "invalid"):
+            problems = run.problems or ("no reason was recorded",)
+            said = why.setdefault((run.family, run.sae_id), {})
+            said.update(dict.fromkeys(f"{run.status}: {problem}" for problem in problems))
+    in_records = set(why)
+    for reading in results.readings:
+        key = reading.family, reading.sae_id
+        if reading.invalid and key not in in_records:
+            why.setdefault(key, {}).update(dict.fromkeys(f"invalid: {r}" for r in reading.invalid))
+    for (family, sae_id), reasons in why.items():
+        if families is None or family in families:
+            message = f"{sae_id} of the {side}: {'; '.join(reasons)}"
+            yield _finding(RUNS_ARE_OK, "", family, Judgement.FAILED, message)
+    for broken in results.broken:
+        yield _finding(RUNS_ARE_OK, "", None, Judgement.FAILED, broken.message)
+
+
+def _expected(candidate: ResultSet, policy: Policy) -> Iterator[Finding]:
+    """A finding for each eval that the policy asks for and an SAE has no result of."""
+    found, _ = members(candidate)
+    for eval_name in policy.evals:
+        for member in found.values():
+            if eval_name not in member.readings:
+                why = _why_missing(member, eval_name, policy)
+                rule = f"evals: {eval_name}"
+                yield _finding(rule, eval_name, member.family, Judgement.MISSING, why)
+
+
+def _why_missing(member: Member, eval_name: str, policy: Policy) -> str:
+    statuses = {run.cells[eval_name] for run in member.runs if eval_name in run.cells}
+    why = f": {', '.join(sorted(statuses))}" if statuses else ""
+    return f"{policy.source} asks for results of {eval_name}; there are none{why}."
+
+
+def _unasked(comparisons: Sequence[Comparison], baseline: ResultSet) -> Iterator[Finding]:
+    """Without a rule: what the baseline has must be there and comparable, said once."""
+    defined = {
+        (reading.family, metric)
+        for reading in baseline.readings
+        for metric, value in reading.values.items()
+        if value is not None
+    }
+    said: set[tuple[Family, tuple[str, ...]]] = set()
+    for comparison in comparisons:
+        verdict, key = comparison.verdict, (comparison.candidate, comparison.reasons)
+        if not comparison.gates or verdict not in _UNASKED or key in said:
+            continue
+        if (comparison.baseline, comparison.metric) in defined:
+            said.add(key)
+            yield _finding(
+                _UNASKED[verdict],
+                comparison.metric,
+                comparison.candidate,
+                _NEVER_PASS[verdict],
+                " ".join(comparison.reasons),
+            )
+
+
+def _finding(
+    rule: str, metric: str, candidate: Family | None, judgement: Judgement, message: str
+) -> Finding:
+    return Finding(
+        rule=rule, metric=metric, candidate=candidate, judgement=judgement, message=message
+    )
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
