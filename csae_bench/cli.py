@@ -203,6 +203,100 @@ def metrics(codes: Path, factors: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Results to compare with, SAEs of the same name with each other.",
+)
+@click.option(
+    "--against",
+    metavar="NAME",
+    help="Compare all SAEs of DIR with this one of them, instead of each with each.",
+)
+@click.option(
+    "--fail-on",
+    multiple=True,
+    metavar="METRIC:RULE",
+    help="Exit 1 where METRIC, a name or a glob, breaks the rule: -0.01, it may drop by at most "
+    "0.01 (0.01 for one that is better when lower: it may rise); ci, it must not be worse by a "
+    "paired test. Repeatable.",
+)
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="YAML with alpha, seeds, evals, strict, rules and margins.",
+)
+@click.option("--strict", is_flag=True, help="An inconclusive verdict does not pass ci: exit 3.")
+@click.option(
+    "--allow-mismatch",
+    is_flag=True,
+    help="Compare what was measured under different conditions; every output says so.",
+)
+@click.option(
+    "--update-baseline",
+    is_flag=True,
+    help="Write DIR's results into the baseline, and print what changed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@click.option(
+    "--md",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write Markdown, for a pull request or a job's summary.",
+)
+@click.option(
+    "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML, for CI."
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write one self-contained page with figures.",
+)
+@click.option(
+    "--plots", type=click.Path(path_type=Path), metavar="DIR",
+    help="Write figures as PNG and SVG into this folder.",
+)  # fmt: skip
+def compare(
+    as_json: bool,
+    md: Path | None,
+    junit: Path | None,
+    html: Path | None,
+    plots: Path | None,
+    **flags: Any,
+) -> None:
+    """Say what is better, worse or undecided in DIR, how sure that is, and gate on it.
+
+    DIR is any folder of SAE-Bench results. Exit codes: 0 fine, 1 a regression, 2 a mistake in the
+    call, 3 not comparable, 4 a failed or invalid run, 5 a result is missing; of several the first
+    of 2, 4, 5, 3, 1.
+    """  # fmt: skip
+    from csae_bench.compare.command import CompareRequest, run_compare
+
+    outputs = {"md": md, "junit": junit, "html": html, "plots": plots}
+    asked = {kind: path for kind, path in outputs.items() if path is not None}
+    outcome = run_compare(CompareRequest(outputs=asked, **flags))
+    if as_json:
+        from csae_bench.compare.outputs.as_json import to_json
+
+        _print_json(to_json(outcome.report))
+    else:
+        from rich.console import Console
+
+        from csae_bench.compare.outputs.terminal import print_report
+
+        print_report(outcome.report, Console())
+    for line in outcome.changes:
+        click.echo(f"baseline: {line}", err=True)
+    for path in outcome.written:
+        click.echo(f"wrote {path}", err=True)
+    sys.exit(outcome.exit_code)
+
+
+@main.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "--to", required=True, type=click.Path(path_type=Path), help="Folder to write; new or empty."

@@ -1,0 +1,191 @@
+"""What `csae-bench compare` does: read, compare, judge, show, and renew the baseline if asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from csae_bench.compare.comparing import CompareOptions, compare
+from csae_bench.compare.gate import exit_code, judge
+from csae_bench.compare.model import Report, ResultSet
+from csae_bench.compare.policy import Policy, load_policy
+from csae_bench.compare.reading import read_results
+from csae_bench.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareRequest:
+    """What the command line asks for."""
+
+    folder: Path
+    baseline: Path | None = None
+    against: str | None = None
+    fail_on: Sequence[str] = ()
+    policy: Path | None = None
+    strict: bool = False
+    allow_mismatch: bool = False
+    update_baseline: bool = False
+    outputs: Mapping[str, Path] = field(default_factory=dict)
+    """md, junit, html or plots -> where to write it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOutcome:
+    """What was found, and what was written."""
+
+    report: Report
+    written: tuple[Path, ...]
+    changes: tuple[str, ...]
+    """What --update-baseline changed, one line a file."""
+    exit_code: int
+    """The report's; after --update-baseline that of a comparison with the new baseline."""
+
+
+def run_compare(request: CompareRequest) -> CompareOutcome:
+    """The whole of `csae-bench compare`, but for printing the report.
+
+    Raises:
+        UsageError: a flag, a folder, a policy or a rule is wrong, or a file cannot be written; then
+            nothing is written.
+        ResultError: the baseline cannot be renewed from these results.
+    """
+    _check_flags(request)
+    for kind, path in request.outputs.items():
+        _check_writable(path, is_folder=kind == "plots")
+    policy = load_policy(request.policy, request.fail_on, strict=request.strict)
+    candidate = read_results(request.folder)
+    report = _report(request, policy, candidate, _baseline(request))
+    changes: tuple[str, ...] = ()
+    code = report.exit_code
+    if request.update_baseline and request.baseline is not None:
+        from csae_bench.compare.renewal import renew_baseline
+
+        changes = renew_baseline(candidate, request.baseline)
+        renewed = read_results(request.baseline)
+        code = _report(request, policy, candidate, renewed).exit_code
+    return CompareOutcome(
+        report=report,
+        written=tuple(
+            written
+            for kind, path in request.outputs.items()
+            for written in _WRITERS[kind](report, path)
+        ),
+        changes=changes,
+        exit_code=code,
+    )
+
+
+def _report(
+    request: CompareRequest, policy: Policy, candidate: ResultSet, baseline: ResultSet | None
+) -> Report:
+    policy.check(_metrics(candidate) | (_metrics(baseline) if baseline else set()))
+    compared = compare(
+        candidate,
+        baseline,
+        CompareOptions(
+            alpha=policy.alpha,
+            allow_mismatch=request.allow_mismatch,
+            against=request.against,
+            margins=policy.margins,
+            gates=policy.gates,
+        ),
+    )
+    findings = judge(compared.comparisons, policy, candidate, baseline)
+    return Report(
+        candidate=candidate,
+        baseline=baseline,
+        comparisons=compared.comparisons,
+        findings=findings,
+        warnings=compared.warnings,
+        allowed_mismatches=compared.allowed_mismatches,
+        exit_code=exit_code(findings),
+        alpha=policy.alpha,
+    )
+
+
+def _check_flags(request: CompareRequest) -> None:
+    if request.update_baseline and request.baseline is None:
+        raise UsageError("--update-baseline: name the baseline's folder with --baseline DIR.")
+    has_pairs = request.baseline is not None or request.against is not None
+    if (request.fail_on or request.policy) and not has_pairs:
+        flag = "--fail-on" if request.fail_on else "--policy"
+        raise UsageError(
+            f"{flag}: its rules judge results beside a baseline; give --baseline DIR, or --against "
+            "NAME for an SAE of the same folder."
+        )
+    if request.baseline is not None and request.baseline.resolve() == request.folder.resolve():
+        raise UsageError(
+            f"--baseline {request.baseline}: is the folder that is compared; name another."
+        )
+
+
+def _baseline(request: CompareRequest) -> ResultSet | None:
+    """The baseline's results; None without one, and where it is yet to be made."""
+    if request.baseline is None or (request.update_baseline and not _has_files(request.baseline)):
+        return None
+    return read_results(request.baseline)
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _metrics(results: ResultSet) -> set[str]:
+    return {metric for reading in results.readings for metric in reading.values}
+
+
+def _check_writable(path: Path, *, is_folder: bool) -> None:
+    """Refuses, before anything is compared, what could not be written after."""
+    if path.exists() and path.is_dir() != is_folder:
+        kind, other = ("file", "folder") if is_folder else ("folder", "file")
+        raise UsageError(f"{path}: is a {kind}; name a {other} to write to.")
+    place = path if is_folder else path.parent
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise UsageError(f"{path}: cannot be written: {place} is no folder.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: cannot be written: {place} is not writable.")
+
+
+def _write_markdown(report: Report, path: Path) -> list[Path]:
+    from csae_bench.compare.outputs.markdown import to_markdown
+
+    return _write_text(path, to_markdown(report))
+
+
+def _write_junit(report: Report, path: Path) -> list[Path]:
+    from csae_bench.compare.outputs.junit import to_junit
+
+    return _write_text(path, to_junit(report))
+
+
+def _write_html(report: Report, path: Path) -> list[Path]:
+    from csae_bench.compare.outputs.html import write_html
+
+    write_html(report, path)
+    return [path]
+
+
+def _write_plots(report: Report, path: Path) -> list[Path]:
+    from csae_bench.compare.outputs.plots import write_plots
+
+    return write_plots(report, path)
+
+
+def _write_text(path: Path, text: str) -> list[Path]:
+    from csae_bench.compare.outputs.saving import written
+
+    with written(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return [path]
+
+
+_WRITERS: Mapping[str, Callable[[Report, Path], list[Path]]] = {
+    "md": _write_markdown,
+    "junit": _write_junit,
+    "html": _write_html,
+    "plots": _write_plots,
+}

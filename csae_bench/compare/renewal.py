@@ -1,0 +1,157 @@
+"""`--update-baseline`: a folder's results become the baseline, as a diff that a person can review.
+
+What is written is what comparing needs: results without their details and without what differs from
+one run to the next of the same thing (ids, times, memory, places on the machine), keys in order.
+Values are not rounded: SAE-Bench's numbers stay SAE-Bench's numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, cast
+
+from csae_bench.compare.model import ResultSet
+from csae_bench.compare.outputs.saving import written
+from csae_bench.compare.reading_json import load_object
+from csae_bench.compare.reading_values import values_of
+from csae_bench.errors import ResultError
+from csae_bench.results.store import Store
+
+VOLATILE = frozenset(
+    {"eval_id", "datetime_epoch_millis", "wall_seconds", "peak_memory_gib", "started"}
+)
+"""Keys that are left out at any depth."""
+
+_WITH_ITS_PATHS = "eval_config"
+"""Here a path is a condition of the numbers, and stays as it is."""
+_MAX_VALUES = 5
+"""Values of one file that are named as changed."""
+
+
+def renew_baseline(candidate: ResultSet, folder: Path) -> tuple[str, ...]:
+    """Writes the results into `folder` and says what changed, one line a file.
+
+    Files of the baseline that the results have no counterpart of are kept, and named. Either all
+    files are written or none is.
+
+    Raises:
+        ResultError: a run failed, an SAE is invalid or a file is broken; nothing is written.
+        UsageError: the folder cannot be written.
+    """
+    problems = list(_problems(candidate))
+    if problems:
+        raise ResultError(
+            "\n".join([*problems, f"{folder}: the baseline is as it was; it is made of good runs."])
+        )
+    texts = dict(_files(candidate, Store(folder)))
+    lines: list[str] = []
+    with ExitStack() as stack:
+        for path, text in texts.items():
+            line = _change(path, text, folder)
+            if line is not None:
+                temporary = stack.enter_context(written(path))
+                temporary.write_text(text, encoding="utf-8")
+                lines.append(line)
+    kept = sorted(path for path in _json_files(folder) if path not in texts)
+    return (*lines, *(f"kept, not among the results: {p.relative_to(folder)}" for p in kept))
+
+
+def reviewable(value: Mapping[str, Any]) -> str:
+    """A result or a record as text: keys in order, nothing volatile, NaN as null."""
+    kept = {
+        key: inner if key == _WITH_ITS_PATHS else _without_volatile(inner)
+        for key, inner in value.items()
+        if key not in VOLATILE
+    }
+    return json.dumps(_without_nan(kept), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _problems(candidate: ResultSet) -> Iterator[str]:
+    for run in candidate.runs:
+        if run.status in ("failed", "invalid"):
+            yield f"{run.path}: {run.sae_id} {run.status}: {'; '.join(run.problems)}."
+    for reading in candidate.readings:
+        if reading.invalid:
+            yield f"{reading.path}: {reading.sae_id} is invalid: {'; '.join(reading.invalid)}."
+    for broken in candidate.broken:
+        yield broken.message
+
+
+def _files(candidate: ResultSet, store: Store) -> Iterator[tuple[Path, str]]:
+    for reading in candidate.readings:
+        path = store.eval_result(reading.eval_name, reading.family.release, reading.sae_id)
+        yield path, reviewable(load_object(reading.path))
+    for run in candidate.runs:
+        path = store.run_record(run.family.release, run.sae_id)
+        yield path, reviewable(load_object(run.path, with_details=True))
+
+
+def _change(path: Path, text: str, folder: Path) -> str | None:
+    """What replacing the file changes; None where it changes nothing."""
+    name = path.relative_to(folder)
+    if not path.exists():
+        return f"new: {name}"
+    try:
+        old = load_object(path)
+    except ResultError:
+        return f"replaced, could not be read: {name}"
+    if reviewable(old) == text and path.read_text(encoding="utf-8") == text:
+        return None
+    values = list(_changed_values(old, json.loads(text)))
+    more = f", and {len(values) - _MAX_VALUES} more" if len(values) > _MAX_VALUES else ""
+    what = f": {', '.join(values[:_MAX_VALUES])}{more}" if values else ""
+    return f"changed: {name}{what}"
+
+
+def _changed_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    if "eval_result_metrics" not in new:
+        return
+    eval_name = str(new.get("eval_type_id"))
+    before, after = (values_of(result, eval_name).values for result in (old, new))
+    for metric in {**before, **after}:
+        if before.get(metric) != after.get(metric):
+            yield f"{metric} {_shown(before.get(metric))} -> {_shown(after.get(metric))}"
+
+
+def _json_files(folder: Path) -> Iterator[Path]:
+    return folder.glob("*/*.json")
+
+
+def _without_volatile(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _without_volatile(inner)
+            for key, inner in cast(dict[str, Any], value).items()
+            if key not in VOLATILE
+        }
+    if isinstance(value, list):
+        return [_without_volatile(inner) for inner in cast(list[Any], value)]
+    if isinstance(value, str):
+        return _without_place(value)
+    return value
+
+
+def _without_place(text: str) -> str:
+    """The last part of an absolute path; any other text as it is."""
+    if "\n" not in text:
+        for kind in (PurePosixPath, PureWindowsPath):
+            path = kind(text)
+            if path.is_absolute() and path.name:
+                return path.name
+    return text
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nan(inner) for k, inner in cast(dict[str, Any], value).items()}
+    if isinstance(value, list):
+        return [_without_nan(inner) for inner in cast(list[Any], value)]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.6g}"
