@@ -119,7 +119,7 @@ def forests(comparisons: Iterable[Comparison]) -> tuple[Forest, ...]:
     )
 
 
-def axis(values: Sequence[float], *, is_log: bool = False, n_ticks: int = 5) -> Axis:
+def axis(values: Sequence[float], *, is_log: bool = False, n_ticks: int = 6) -> Axis:
     """An axis that holds all values, with a margin and round ticks."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
@@ -131,7 +131,7 @@ def axis(values: Sequence[float], *, is_log: bool = False, n_ticks: int = 5) -> 
     else:
         room = (high - low) * _PADDING or abs(high) * _PADDING or 1.0
         low, high = low - room, high + room
-        locator = MaxNLocator(n_ticks)
+        locator = MaxNLocator(n_ticks, steps=[1, 2, 5, 10])
     ticks = [float(tick) for tick in locator.tick_values(low, high)]
     return Axis(
         low=low,

@@ -17,7 +17,7 @@ N_OF_EVAL = 2
 
 def in_order(metrics: Iterable[str]) -> list[str]:
     """Each metric once: by eval, those that say most first; core before all others."""
-    return sorted(dict.fromkeys(metrics), key=_rank)
+    return sorted(dict.fromkeys(metrics), key=rank)
 
 
 def headlines(metrics: Iterable[str]) -> list[str]:
@@ -45,19 +45,20 @@ def pairs(
     for comparison in comparisons:
         by_pair[comparison.candidate, comparison.baseline].append(comparison)
     return {
-        pair: sorted(by_pair[pair], key=lambda comparison: _rank(comparison.metric))
+        pair: sorted(by_pair[pair], key=lambda comparison: rank(comparison.metric))
         for pair in sorted(by_pair)
     }
 
 
-def _eval(metric: str) -> str:
-    return metric.partition(".")[0]
-
-
-def _rank(metric: str) -> tuple[int, str, int, str]:
+def rank(metric: str) -> tuple[int, str, int, str]:
+    """Key that sorts metrics: core, then the other evals, in each those that say most first."""
     order = _order()
     of_eval = _eval(metric)
     return (of_eval != "core", of_eval, order.get(metric, len(order)), metric)
+
+
+def _eval(metric: str) -> str:
+    return metric.partition(".")[0]
 
 
 @cache

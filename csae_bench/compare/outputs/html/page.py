@@ -1,0 +1,98 @@
+"""Fills the page's template with a report."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from csae_bench.compare.model import Report
+from csae_bench.compare.outputs import selection, wording
+from csae_bench.compare.outputs.figures import forests, paretos
+from csae_bench.compare.outputs.html import measured, tables
+from csae_bench.compare.outputs.html.drawing import draw_forest, draw_pareto, legend
+from csae_bench.compare.outputs.overview import outcome, stamp, verdict_counts
+from csae_bench.compare.outputs.saving import written
+from csae_bench.compare.outputs.troubles import troubles
+
+MAX_LISTED = 200
+"""Files, warnings and mismatches that are listed before the rest is counted."""
+
+
+def write_html(report: Report, path: Path) -> None:
+    """Writes the page; `path` then holds either the old or the new whole.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    with written(path) as temporary:
+        temporary.write_text(html_page(report), encoding="utf-8")
+
+
+def html_page(report: Report) -> str:
+    """The page. All text is escaped, and nothing is loaded from anywhere."""
+    releases = _releases(report)
+    shown = set(selection.shown(report))
+    rows = [row for row in report.comparisons if row.metric in shown]
+    figures = paretos(report)
+    entries = legend(figures)
+    sides = [side for side in (report.candidate, report.baseline) if side is not None]
+    return _template().render(
+        report=report,
+        roots=[os.fspath(side.root) for side in sides],
+        releases=sorted(releases),
+        outcome=outcome(report),
+        stamp=stamp(report),
+        level=f"{1 - report.alpha:.0%}",
+        troubles=troubles(report),
+        counts=verdict_counts(rows),
+        symbols=wording.SYMBOLS,
+        forests=[
+            draw_forest(figure, releases)
+            for figure in forests(sorted(rows, key=lambda row: selection.rank(row.metric)))
+        ],
+        paretos=[draw_pareto(figure, entries) for figure in figures],
+        legend=entries,
+        conditions=measured.conditions(report),
+        mismatches=measured.mismatches(report),
+        broken=[broken for side in sides for broken in side.broken],
+        ignored=[ignored for side in sides for ignored in side.ignored],
+        max_listed=MAX_LISTED,
+        data={
+            "symbols": {verdict.value: symbol for verdict, symbol in wording.SYMBOLS.items()},
+            "comparisons": tables.comparison_table(report, releases),
+            "values": tables.value_table(report, releases),
+            "runs": tables.run_table(report, releases),
+        },
+        css=_resource("report.css"),
+        js=_resource("report.js"),
+    )
+
+
+def _releases(report: Report) -> set[str]:
+    sides = [side for side in (report.candidate, report.baseline) if side is not None]
+    return {item.family.release for side in sides for item in (*side.readings, *side.runs)}
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update({"minus": _minus, "counted": wording.counted})
+    return environment.from_string(_resource("report.html"))
+
+
+@cache
+def _resource(name: str) -> str:
+    place = files("csae_bench.compare.outputs.html").joinpath(name)
+    return place.read_text(encoding="utf-8")
+
+
+def _minus(text: str) -> str:
+    """Numbers with a real minus."""
+    return text.replace("-", "\N{MINUS SIGN}")
