@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12; do \
 export HF_HUB_OFFLINE ?= 1
 export HF_DATASETS_OFFLINE ?= 1
 
-.PHONY: help setup run test check fmt lint types imports bench clean
+.PHONY: help setup run test check fmt lint types imports small regression baseline bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -49,6 +49,19 @@ types: $(STAMP)
 
 imports: $(STAMP)
 	$(BIN)/lint-imports
+
+small: $(STAMP)
+	rm -rf results/small
+	@set -e; for seed in 0 1 2; do \
+		echo "training custom_sae_small, seed $$seed ..." >&2; \
+		$(BIN)/csae-bench run --sae custom_sae_small --evals core,mig --seed $$seed --results results/small >/dev/null; \
+	done
+
+regression: small ## train a small SAE with three seeds and compare it with results/baseline
+	$(BIN)/csae-bench compare results/small --baseline results/baseline --policy .ci/policy.yaml
+
+baseline: small ## the same, and make it the new results/baseline
+	$(BIN)/csae-bench compare results/small --baseline results/baseline --update-baseline
 
 bench: $(STAMP) ## benchmarks, one BENCH line each; ONLY=<name> for one
 	@$(BIN)/python -m benchmarks $(ONLY)
