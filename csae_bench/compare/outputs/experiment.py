@@ -128,24 +128,36 @@ def _lines(axes: Axes, runs: Sequence[RunReading]) -> None:
         ("learning rate", LEARNING_RATE, "o", [run.learning_rate for run in runs]),
         ("sparsity penalty, or k", SPARSITY, "s", [run.sparsity for run in runs]),
     )
-    positive: list[float] = []
+    there: list[float] = []
     for name, colour, marker, values in drawn:
         # NaN breaks the line where a value is not known
         known = [float("nan") if value is None else value for value in values]
         axes.plot(range(len(runs)), known, color=colour, marker=marker, label=name)
-        positive += [value for value in values if value]
-    if positive:
-        # linear below the smallest, since a penalty may be 0
-        axes.set_yscale("symlog", linthresh=min(positive) / 2)
-        axes.set_ylim(0 if min(positive) > 0 else None, max(positive) * 30)
-    else:
-        axes.set_yticks([])
+        there += [value for value in values if value is not None]
+    _set_scale(axes, there)
     for place, run in enumerate(runs):
         if run.learning_rate is None and run.sparsity is None:
             _write_absence(axes, place, run)
     axes.grid(axis="y", color="#dddddd", linewidth=0.5)
     axes.legend(loc="upper left", ncols=2, fontsize=8)
     _name_runs(axes, runs)
+
+
+def _set_scale(axes: Axes, values: list[float]) -> None:
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
+    positive = [value for value in values if value > 0]
+    if not positive:
+        axes.set_yticks([])
+        return
+    if len(positive) == len(values):
+        axes.set_yscale("log")
+        axes.set_ylim(min(positive) / 5, max(positive) * 30)
+    else:  # linear below the smallest, since a penalty may be 0
+        axes.set_yscale("symlog", linthresh=min(positive))
+        axes.set_ylim(min(0.0, *values), max(positive) * 30)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _write_absence(axes: Axes, place: int, run: RunReading) -> None:

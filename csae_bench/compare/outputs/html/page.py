@@ -83,7 +83,8 @@ def _template() -> Any:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update({"minus": _minus, "counted": wording.counted})
+    filters: dict[str, Any] = environment.filters
+    filters.update(minus=_minus, counted=wording.counted)
     return environment.from_string(_resource("report.html"))
 
 
