@@ -7,6 +7,7 @@ the metric depends on it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -66,6 +67,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """Condition -> what SAE-Bench's evals call it in their eval_config."""
 
+_HOOK = re.compile(r"blocks\.\d+\.(?:[a-z]+\.)?hook(?:_[a-z]+)+")
 _COUNTS_OF_DATA = ("n", "n_factors", "n_frames", "n_truncated", "n_distinct_sequences")
 _LEGACY = "a mean of ratios, one for each token"
 _POOLED = "one ratio of means"
@@ -79,7 +81,7 @@ def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
     found: dict[str, Any] = {
         **_named(eval_config),
         **_of_provenance(provenance),
-        **_of_sae(mapping(result.get("sae_cfg_dict"))),
+        **_hook(result),
         VERSION: _version(result, provenance),
     }
     settings = mapping(unstructured.get("settings"))
@@ -131,6 +133,17 @@ def relevant(names: Iterable[str], metric: str) -> list[str]:
     ]
 
 
+def are_comparable(a: Condition, b: Condition, comparable_from: str | None) -> bool:
+    """Whether both versions are known to be at least `comparable_from`; `0` needs no version."""
+    if comparable_from is None:
+        return False
+    first = Version(comparable_from)
+    try:
+        return first == Version("0") or min(Version(str(a)), Version(str(b))) >= first
+    except InvalidVersion:
+        return False
+
+
 def _matters(name: str, metric: str) -> bool:
     patterns = MATTERS_ONLY_TO.get(name)
     return patterns is None or any(fnmatchcase(metric, pattern) for pattern in patterns)
@@ -150,18 +163,7 @@ def _definition_of(names: Iterable[str], metric: str) -> str | None:
 def _is_excused(name: str, pair: tuple[Condition, Condition], metric: str) -> bool:
     if name.startswith(DATA):
         return None in pair
-    return name == VERSION and _are_comparable(*pair, lookup(metric).comparable_from)
-
-
-def _are_comparable(a: Condition, b: Condition, comparable_from: str | None) -> bool:
-    """Whether both versions are known to be at least `comparable_from`; `0` needs no version."""
-    if comparable_from is None:
-        return False
-    first = Version(comparable_from)
-    try:
-        return first == Version("0") or min(Version(str(a)), Version(str(b))) >= first
-    except InvalidVersion:
-        return False
+    return name == VERSION and are_comparable(*pair, lookup(metric).comparable_from)
 
 
 def _equal(a: Condition, b: Condition) -> bool:
@@ -196,12 +198,14 @@ def _of_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def _of_sae(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """The hook, which SAELens kept in the config itself before version 6."""
+def _hook(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the config has it, which SAELens changed in version 6; else as it stands in the id."""
+    cfg = mapping(result.get("sae_cfg_dict"))
     for place in (mapping(cfg.get("metadata")), cfg):
         if isinstance(place.get("hook_name"), str):
             return {"hook_name": place["hook_name"]}
-    return {}
+    named = _HOOK.search(str(result.get("sae_lens_id")))
+    return {"hook_name": named[0]} if named else {}
 
 
 def _settings(eval_config: Mapping[str, Any]) -> dict[str, Any]:

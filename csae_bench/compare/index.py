@@ -69,7 +69,8 @@ class Index:
         row = self._fresh_row(found)
         try:
             return None if row is None else _unpacked(found, row.content)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
+            del self._known[self._place(found)]
             return None
 
     def remember(self, entries: Iterable[Entry]) -> None:
@@ -109,6 +110,11 @@ def index_for(root: Path, where: Cache, files: Iterable[Found]) -> Index:
             return Index(root, root / FOLDER / "readings.parquet")
         where = _users_caches()
     return Index(root, None if where is None else where / f"readings-{_digest(root)}.parquet")
+
+
+def reader_files() -> tuple[Path, ...]:
+    """The code that reads results: another version may read the same file otherwise."""
+    return (*sorted(Path(__file__).parent.glob("*.py")), Path(validity.__file__))
 
 
 def _users_caches() -> Path:
@@ -199,6 +205,4 @@ def _digest(root: Path) -> str:
 
 @cache
 def _reader() -> str:
-    """Hash of the code that reads results: another reader may read the same file otherwise."""
-    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(validity.__file__)]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return hashlib.sha256(b"".join(file.read_bytes() for file in reader_files())).hexdigest()

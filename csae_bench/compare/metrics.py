@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import translate
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 
 class Direction(StrEnum):
@@ -64,6 +64,7 @@ _SHARED = "About 0 on an ideal SAE, whose latents share a factor's values: read 
 _BATCHED = "SAE-Bench's value depends on the batch size; core.corrected has the right one."
 
 
+@lru_cache(maxsize=4096)
 def lookup(metric: str) -> MetricSpec:
     """The row of a metric, named for it: the first of the table whose name or glob fits.
 
@@ -147,6 +148,8 @@ _SAE_BENCH = (
     _lower("absorption*.mean_absorption_fraction_score", "Absorption fraction",
            comparable_from=None, note=_TENFOLD),
     _lower("absorption*.mean_full_absorption_score", "Full absorption",
+           comparable_from=None, note=_TENFOLD),
+    _lower("absorption*.mean_absorption_score", "Absorption",
            comparable_from=None, note=_TENFOLD),
     _lower("absorption*.mean_num_split_features", "Split features",
            comparable_from=None, gates=False, margin=None, unit="latents"),

@@ -103,15 +103,17 @@ def _newest(readings: Iterable[Reading]) -> tuple[list[Reading], list[Broken]]:
     for reading in sorted(readings, key=lambda r: (r.epoch_millis or 0, str(r.path))):
         key = (reading.eval_name, reading.family.release, reading.sae_id)
         if key in newest:
-            older.append(
-                Broken(
-                    newest[key].path,
-                    f"{newest[key].path}: is older than {reading.path}, which is of the same SAE "
-                    f"and eval ({reading.family.release} {reading.sae_id}, {reading.eval_name}).",
-                )
-            )
+            older.append(_left_out(newest[key], reading))
         newest[key] = reading
     return sorted(newest.values(), key=lambda r: str(r.path)), older
+
+
+def _left_out(older: Reading, newer: Reading) -> Broken:
+    return Broken(
+        older.path,
+        f"{older.path}: left out for {newer.path}, which is not older and of the same SAE and eval "
+        f"({older.family.release} {older.sae_id}, {older.eval_name}).",
+    )
 
 
 def _judged(readings: list[Reading], runs: list[RunReading]) -> tuple[Reading, ...]:

@@ -55,6 +55,11 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
     )
 
 
+def propagated(reading: Reading, reasons: tuple[str, ...]) -> Reading:
+    """The reading of an SAE that another result or its run found invalid."""
+    return replace(reading, invalid=tuple(dict.fromkeys((*reading.invalid, *reasons))))
+
+
 def _why_invalid(result: Mapping[str, Any], architecture: str | None) -> tuple[str, ...]:
     signs = _vital_signs(result)
     return tuple(reasons_invalid(signs, is_control=architecture in CONTROLS))
@@ -76,10 +81,8 @@ def _vital_signs(result: Mapping[str, Any]) -> VitalSigns:
 
 
 def _epoch(value: Any) -> int | None:
-    is_time = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
-    return value if is_time else None
-
-
-def propagated(reading: Reading, reasons: tuple[str, ...]) -> Reading:
-    """The reading of an SAE that another result or its run found invalid."""
-    return replace(reading, invalid=tuple(dict.fromkeys((*reading.invalid, *reasons))))
+    """Milliseconds since 1970; some older results have them as a text."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
+    is_time = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_time and 0 <= value < 2**63 else None
