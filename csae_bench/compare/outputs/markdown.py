@@ -10,9 +10,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from csae_bench.compare.metrics import lookup
-from csae_bench.compare.model import Comparison, Judgement, Report, Verdict
+from csae_bench.compare.model import Comparison, Family, Judgement, Report, Verdict
 from csae_bench.compare.outputs import selection, wording
-from csae_bench.compare.outputs.overview import Level, outcome, stamp, verdict_counts
+from csae_bench.compare.outputs.overview import (
+    Level,
+    broken_files,
+    gate_findings,
+    outcome,
+    stamp,
+    verdict_counts,
+)
 from csae_bench.compare.outputs.troubles import troubles
 from csae_bench.compare.outputs.values import FamilyValue, family_values
 
@@ -81,7 +88,7 @@ def _troubles(report: Report, n_rows: int) -> list[str]:
             f"**{trouble.status}**",
             text(f"{trouble.release} {trouble.sae_id}"),
             trouble.side,
-            text(" ".join(trouble.problems)),
+            "<br>".join(text(problem) for problem in trouble.problems),
         )
         for trouble in found
     ]
@@ -96,7 +103,7 @@ def _findings(report: Report, n_rows: int) -> list[str]:
             "" if finding.candidate is None else text(finding.candidate.name),
             text(finding.message),
         )
-        for finding in sorted(report.findings, key=lambda f: f.judgement in _JUDGEMENT_MARKS)
+        for finding in sorted(gate_findings(report), key=lambda f: f.judgement in _JUDGEMENT_MARKS)
     ]
     return ["#### Gate", _table(("", "rule", "SAE", ""), rows, n_rows)] if rows else []
 
@@ -105,11 +112,21 @@ def _comparisons(report: Report, n_rows: int) -> list[str]:
     shown = selection.shown(report)
     by_pair = selection.pairs(report.comparisons)
     releases = {family.release for pair in by_pair for family in pair}
-    rows = [row for pair in by_pair.values() for row in pair if row.metric in set(shown)]
+    rows = [
+        row
+        for pair in by_pair.values()
+        if not _is_undecided(pair)
+        for row in pair
+        if row.metric in set(shown)
+    ]
     level = f"{1 - report.alpha:.0%}"
     header = ("", "SAE", "against", "metric", f"difference [{level}]")
-    brief = [_brief(row, releases) for row in _gravest_first(rows)]
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in verdict_counts(rows).items())
+    brief = [
+        *_undecided(by_pair, releases),
+        *(_brief(row, releases) for row in _gravest_first(rows)),
+    ]
+    counted = verdict_counts(row for row in report.comparisons if row.metric in set(shown))
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in counted.items())
     details = _folded(
         "All figures of these metrics",
         _table(
@@ -120,13 +137,35 @@ def _comparisons(report: Report, n_rows: int) -> list[str]:
             "lllrrrrrl",
         ),
     )  # fmt: skip
-    parts = [f"#### Verdicts: {counts}", _table(header, brief, n_rows, "llllr"), details]
+    parts = [f"#### Verdicts: {counts}", _table(header, brief, n_rows, "llllr")]
+    parts += [details] if rows else []
     hidden = len({row.metric for row in report.comparisons}) - len(shown)
     if hidden:
         parts.append(
             f"{wording.counted(hidden, 'more metric')} compared: see `--html` or `--json`."
         )
     return parts
+
+
+def _is_undecided(pair: Sequence[Comparison]) -> bool:
+    return all(row.difference is None for row in pair)
+
+
+def _undecided(
+    by_pair: Mapping[tuple[Family, Family], Sequence[Comparison]], releases: set[str]
+) -> list[tuple[str, ...]]:
+    """One row for each pair of which no metric has a difference."""
+    return [
+        (
+            ", ".join(f"{wording.SYMBOLS[v]} {v}" for v in verdict_counts(rows)),
+            text(wording.family_text(candidate, releases)),
+            text(wording.family_text(baseline, releases)),
+            f"all {len(rows)}",
+            "",
+        )
+        for (candidate, baseline), rows in by_pair.items()
+        if _is_undecided(rows)
+    ]
 
 
 def _gravest_first(rows: Iterable[Comparison]) -> list[Comparison]:
@@ -197,7 +236,7 @@ def _warnings(report: Report, n_rows: int) -> list[str]:
 
 
 def _broken(report: Report, n_rows: int) -> list[str]:
-    broken = [*report.candidate.broken, *(report.baseline.broken if report.baseline else ())]
+    broken = broken_files(report)
     if not broken:
         return []
     items = [f"- {text(str(file.path))}: {text(file.message)}" for file in broken[:n_rows]]

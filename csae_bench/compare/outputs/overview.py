@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from csae_bench.compare.model import Comparison, Judgement, Report, Verdict
+from csae_bench.compare.gate import RUNS_ARE_OK
+from csae_bench.compare.model import Broken, Comparison, Finding, Judgement, Report, Verdict
 from csae_bench.compare.outputs.troubles import troubles
 from csae_bench.compare.outputs.wording import counted
 from csae_bench.errors import (
@@ -49,27 +50,41 @@ class Outcome(NamedTuple):
 def outcome(report: Report) -> Outcome:
     """What the exit code says, in words, and why."""
     is_ok = report.exit_code == EXIT_OK
-    judgements = Counter(finding.judgement for finding in report.findings)
+    findings = gate_findings(report)
+    judgements = Counter(finding.judgement for finding in findings)
     parts = [
         counted(judgements[judgement], *names)
         for judgement, names in _SAID_OF.items()
         if judgements[judgement]
     ]
     statuses = Counter(trouble.status for trouble in troubles(report))
-    if statuses["failed"]:
-        parts.insert(0, counted(statuses["failed"], "failed run"))
-    if statuses["invalid"]:
-        parts.insert(0, counted(statuses["invalid"], "invalid SAE"))
+    n_broken = len(broken_files(report))
+    gravest = (
+        (statuses["failed"], "failed run"),
+        (statuses["invalid"], "invalid SAE"),
+        (n_broken, "file that could not be read", "files that could not be read"),
+    )
+    parts = [counted(n, *names) for n, *names in gravest if n] + parts
     if not report.comparisons:
         parts.append("nothing was compared")
-    if is_ok and not report.findings:
+    if is_ok and not findings:
         parts.append("no rule was set")
     if is_ok:
-        word = "Passed" if report.findings else "Compared" if report.comparisons else "Read"
+        word = "Passed" if findings else "Compared" if report.comparisons else "Read"
     else:
         word = _WORDS.get(report.exit_code, f"Exit code {report.exit_code}")
-    level: Level = "bad" if not is_ok else "good" if report.findings else "neutral"
+    level: Level = "bad" if not is_ok else "good" if findings else "neutral"
     return Outcome(word, _sentence(parts), level)
+
+
+def gate_findings(report: Report) -> list[Finding]:
+    """What the gate found, but for failed runs and broken files, which are listed as such."""
+    return [finding for finding in report.findings if finding.rule != RUNS_ARE_OK]
+
+
+def broken_files(report: Report) -> list[Broken]:
+    """Files of candidate and baseline that could not be read."""
+    return [*report.candidate.broken, *(report.baseline.broken if report.baseline else ())]
 
 
 def verdict_counts(comparisons: Iterable[Comparison]) -> dict[Verdict, int]:

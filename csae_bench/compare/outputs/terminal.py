@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,7 +12,13 @@ from rich.table import Table
 from csae_bench.compare.metrics import lookup
 from csae_bench.compare.model import Comparison, Family, Judgement, Report, ResultSet, Verdict
 from csae_bench.compare.outputs import selection, wording
-from csae_bench.compare.outputs.overview import outcome, stamp, verdict_counts
+from csae_bench.compare.outputs.overview import (
+    broken_files,
+    gate_findings,
+    outcome,
+    stamp,
+    verdict_counts,
+)
 from csae_bench.compare.outputs.troubles import troubles
 from csae_bench.compare.outputs.values import FamilyValue, family_values
 
@@ -54,7 +61,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
     _print_stamp(report, console)
     verdict = outcome(report)
-    console.print(f"[{_LEVEL_STYLES[verdict.level]}]{verdict.word}[/] {escape(verdict.sentence)}")
+    console.print(f"[{_LEVEL_STYLES[verdict.level]}]{verdict.word}:[/] {escape(verdict.sentence)}")
 
 
 def _print_stamp(report: Report, console: Console) -> None:
@@ -73,10 +80,11 @@ def _print_troubles(report: Report, console: Console) -> None:
 
 
 def _print_findings(report: Report, console: Console) -> None:
-    if not report.findings:
+    findings = gate_findings(report)
+    if not findings:
         return
     table = _table("rule", "gate", "")
-    for finding in report.findings:
+    for finding in findings:
         table.add_row(
             escape(finding.rule),
             f"[{_JUDGEMENT_STYLES[finding.judgement]}]{finding.judgement}[/]",
@@ -94,8 +102,12 @@ def _print_comparisons(report: Report, console: Console) -> None:
             release = candidate.release
             console.print(f"\n[bold]{escape(release)}[/]")
         against = wording.family_text(baseline, {candidate.release})
-        console.print(f"{escape(candidate.name)} [dim]against[/] {escape(against)}")
-        _print_pair([c for c in comparisons if c.metric in shown], report, console)
+        console.print(f"{escape(candidate.name)} [dim]against[/] {escape(against)}", end="")
+        if all(comparison.difference is None for comparison in comparisons):
+            _print_undecided(comparisons, console)
+        else:
+            console.print()
+            _print_pair([c for c in comparisons if c.metric in shown], report, console)
     if len(by_pair) > MAX_LISTED:
         rest = wording.counted(len(by_pair) - MAX_LISTED, "more pair of SAEs", "more pairs of SAEs")
         console.print(f"[dim]{rest}; {MORE}[/]")
@@ -136,10 +148,21 @@ def _print_pair(comparisons: Sequence[Comparison], report: Report, console: Cons
             wording.detectable(row),
         ]
         table.add_row(*(cells if is_wide else [*cells[:2], *cells[3:-1]]))
-        if row.verdict in (Verdict.INCOMPARABLE, Verdict.INVALID, Verdict.MISSING):
+        if row.difference is None:
             notes.update(dict.fromkeys(row.reasons))
     console.print(table)
     for note in notes:
+        console.print(f"  [dim]{escape(note)}[/]")
+
+
+def _print_undecided(comparisons: Sequence[Comparison], console: Console) -> None:
+    """A pair of which no metric has a difference: why, instead of an empty table."""
+    counts = verdict_counts(comparisons)
+    said = ", ".join(f"[{_VERDICT_STYLES[verdict]}]{verdict}[/]" for verdict in counts)
+    console.print(f": {said} on {'every metric' if len(counts) == 1 else 'all metrics'}")
+    # why an SAE is invalid stands above
+    reasons = (c.reasons for c in comparisons if c.verdict is not Verdict.INVALID)
+    for note in list(dict.fromkeys(chain.from_iterable(reasons)))[:MAX_LISTED]:
         console.print(f"  [dim]{escape(note)}[/]")
 
 
@@ -194,7 +217,7 @@ def _add_values(
 
 
 def _print_broken(report: Report, console: Console) -> None:
-    broken = [*report.candidate.broken, *(report.baseline.broken if report.baseline else ())]
+    broken = broken_files(report)
     for file in broken[:MAX_LISTED]:
         console.print(f"[yellow]not read:[/] {escape(str(file.path))}: {escape(file.message)}")
     if len(broken) > MAX_LISTED:

@@ -13,7 +13,13 @@ from csae_bench.compare.outputs import selection, wording
 from csae_bench.compare.outputs.figures import forests, paretos
 from csae_bench.compare.outputs.html import measured, tables
 from csae_bench.compare.outputs.html.drawing import draw_forest, draw_pareto, legend
-from csae_bench.compare.outputs.overview import outcome, stamp, verdict_counts
+from csae_bench.compare.outputs.overview import (
+    broken_files,
+    gate_findings,
+    outcome,
+    stamp,
+    verdict_counts,
+)
 from csae_bench.compare.outputs.saving import written
 from csae_bench.compare.outputs.troubles import troubles
 
@@ -57,7 +63,8 @@ def html_page(report: Report) -> str:
         legend=entries,
         conditions=measured.conditions(report),
         mismatches=measured.mismatches(report),
-        broken=[broken for side in sides for broken in side.broken],
+        findings=gate_findings(report),
+        broken=broken_files(report),
         ignored=[ignored for side in sides for ignored in side.ignored],
         max_listed=MAX_LISTED,
         data={
