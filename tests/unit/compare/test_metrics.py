@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,6 +79,33 @@ def test_every_score_of_our_evals_has_a_title_of_its_own() -> None:
         metrics: Any = get_eval(name).metrics
         for score in metrics.model_fields["scores"].annotation.model_fields:
             assert lookup(f"{name}.{score}").title != f"{name}.{score}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["absorption", "autointerp", "core", "ravel", "scr", "sparse_probing", "tpp", "unlearning"],
+)
+def test_every_metric_that_sae_bench_shows_unasked_is_known(name: str) -> None:
+    schema = sae_bench_schema(name)
+    eval_name = schema["properties"]["eval_type_id"]["default"]
+    shown = [
+        f"{eval_name}.{field}"
+        for model, definition in schema["$defs"].items()
+        if not model.endswith(("Categories", "Detail"))
+        for field, description in definition.get("properties", {}).items()
+        if description.get("ui_default_display")
+    ]
+    assert shown
+    assert [metric for metric in shown if lookup(metric).title == metric] == []
+
+
+def sae_bench_schema(name: str) -> dict[str, Any]:
+    """The JSON schema of an eval's results that the installed SAE-Bench has."""
+    spec = find_spec("sae_bench")
+    assert spec is not None
+    (folder,) = spec.submodule_search_locations or ()
+    (path,) = Path(folder).rglob(f"eval_output_schema_{name}*.json")
+    return loaded(path)
 
 
 def test_every_row_of_core_is_a_value_of_a_core_result() -> None:

@@ -246,7 +246,7 @@ def test_details_in_another_form_are_an_error(tmp_path: Path, details: object) -
         read_details(read_results(tmp_path).readings[0])
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, ANYTHING, max_size=8))
 def test_any_object_gives_a_reading_or_is_broken(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
@@ -258,7 +258,7 @@ def test_any_object_gives_a_reading_or_is_broken(
     assert len(found.readings) + len(found.runs) + len(found.broken) == 2
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(NAMES, ANYTHING, NAMES, ANYTHING)
 def test_a_damaged_result_gives_a_reading_or_is_broken(
     tmp_path_factory: pytest.TempPathFactory,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csae_bench.compare.reading_json import DETAILS, load_object
@@ -31,6 +31,7 @@ def test_details_are_there_where_they_are_wanted() -> None:
     assert load_object(OUR_CORE, with_details=True) == loaded(OUR_CORE)
 
 
+@settings(deadline=None)  # it writes files
 @given(st.dictionaries(KEYS, JSON, max_size=4), JSON, st.sampled_from([None, 2]))
 def test_any_object_is_read_without_its_details_and_else_unchanged(
     tmp_path_factory: pytest.TempPathFactory,
