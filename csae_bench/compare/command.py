@@ -57,24 +57,19 @@ def run_compare(request: CompareRequest) -> CompareOutcome:
     policy = load_policy(request.policy, request.fail_on, strict=request.strict)
     candidate = read_results(request.folder)
     report = _report(request, policy, candidate, _baseline(request))
+    written = tuple(
+        path for kind, asked in request.outputs.items() for path in _WRITERS[kind](report, asked)
+    )
     changes: tuple[str, ...] = ()
     code = report.exit_code
+    # last: what cannot be written above leaves the baseline as it was
     if request.update_baseline and request.baseline is not None:
         from csae_bench.compare.renewal import renew_baseline
 
         changes = renew_baseline(candidate, request.baseline)
         renewed = read_results(request.baseline)
         code = _report(request, policy, candidate, renewed).exit_code
-    return CompareOutcome(
-        report=report,
-        written=tuple(
-            written
-            for kind, path in request.outputs.items()
-            for written in _WRITERS[kind](report, path)
-        ),
-        changes=changes,
-        exit_code=code,
-    )
+    return CompareOutcome(report=report, written=written, changes=changes, exit_code=code)
 
 
 def _report(

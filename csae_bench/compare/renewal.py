@@ -35,8 +35,8 @@ _MAX_VALUES = 5
 def renew_baseline(candidate: ResultSet, folder: Path) -> tuple[str, ...]:
     """Writes the results into `folder` and says what changed, one line a file.
 
-    Files of the baseline that the results have no counterpart of are kept, and named. Either all
-    files are written or none is.
+    Files of the baseline that the results have no counterpart of are kept, and named. No file is
+    replaced before all that are new have been written beside them.
 
     Raises:
         ResultError: a run failed, an SAE is invalid or a file is broken; nothing is written.
@@ -96,11 +96,11 @@ def _change(path: Path, text: str, folder: Path) -> str | None:
     if not path.exists():
         return f"new: {name}"
     try:
+        if path.read_bytes() == text.encode():
+            return None
         old = load_object(path)
-    except ResultError:
+    except (OSError, ResultError):
         return f"replaced, could not be read: {name}"
-    if reviewable(old) == text and path.read_text(encoding="utf-8") == text:
-        return None
     values = list(_changed_values(old, json.loads(text)))
     more = f", and {len(values) - _MAX_VALUES} more" if len(values) > _MAX_VALUES else ""
     what = f": {', '.join(values[:_MAX_VALUES])}{more}" if values else ""

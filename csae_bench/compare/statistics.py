@@ -54,6 +54,8 @@ class PairedTest:
     """Two-sided, of `interval`'s test; None where that is None."""
     sd: float | None
     """Of one difference: measured, or sqrt(2) times the known sd between seeds."""
+    is_constant: bool
+    """Whether all differences are the same, but for rounding."""
     permutation_p: float | None
     """Two-sided sign-flip test of the mean: exact up to 12 pairs, else from 2000 random flips;
     None for a single pair."""
@@ -117,6 +119,7 @@ def paired_test(
         interval=interval,
         p=p,
         sd=sd,
+        is_constant=measured == 0,
         permutation_p=sign_flip_p(d) if n > 1 else None,
         bootstrap=bootstrap_interval(d, alpha=alpha) if n > 1 else None,
     )

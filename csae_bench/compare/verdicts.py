@@ -139,6 +139,8 @@ def _verdict(
 ) -> tuple[Verdict, tuple[str, ...]]:
     floor = spec.noise_floor
     exceeds = floor is None or abs(test.mean) > floor
+    if test.n_pairs > 1 and test.mean == 0 and test.is_constant:
+        return Verdict.EQUIVALENT, ("The same in every pair.",)
     if spec.direction is Direction.NONE:
         return Verdict.INCONCLUSIVE, ("It describes an SAE: neither way is better.",)
     if test.interval is None or p_holm is None:

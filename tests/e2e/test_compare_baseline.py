@@ -1,0 +1,152 @@
+"""`csae-bench compare --update-baseline`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import compare_folders as folders
+from tests.e2e.conftest import CsaeBench
+
+RULE = ("--fail-on", "core.ce_loss_score:-0.01")
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*.json")}
+
+
+@pytest.fixture
+def renewed(tmp_path: Path, csae_bench: CsaeBench) -> tuple[Path, Path]:
+    """Results, and a baseline that was made of them."""
+    new, base = folders.family(tmp_path / "new"), tmp_path / "baseline"
+    outcome = csae_bench("compare", new, "--baseline", base, "--update-baseline")
+    assert outcome.exit_code == 0, outcome.output
+    return new, base
+
+
+def test_a_new_baseline_has_every_result_and_record(renewed: tuple[Path, Path]) -> None:
+    new, base = renewed
+    assert _contents(base).keys() == _contents(new).keys()
+
+
+def test_results_are_equal_to_the_baseline_that_was_made_of_them(
+    renewed: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    outcome = csae_bench("compare", renewed[0], "--baseline", renewed[1], *RULE, "--json")
+    assert outcome.exit_code == 0, outcome.output
+    rows = json.loads(outcome.stdout)["comparisons"]
+    assert len(rows) > 10
+    assert {row["difference"] for row in rows if row["verdict"] == "equivalent"} == {0.0}
+    assert not {row["verdict"] for row in rows} & {"missing", "incomparable", "invalid"}
+
+
+def test_a_baseline_holds_nothing_that_differs_from_run_to_run(
+    renewed: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for text in _contents(renewed[1]).values():
+        assert str(tmp_path) not in text
+        for key in ("eval_id", "datetime_epoch_millis", "wall_seconds", "started", "peak_memory"):
+            assert key not in text
+        assert json.loads(text).get("eval_result_details", []) == []
+        assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
+
+
+def test_renewing_with_the_same_results_changes_nothing(
+    renewed: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    new, base = renewed
+    before = {path: path.stat().st_mtime_ns for path in base.rglob("*.json")}
+    outcome = csae_bench("compare", new, "--baseline", base, "--update-baseline")
+    assert "changed:" not in outcome.stderr
+    assert "new:" not in outcome.stderr
+    assert {path: path.stat().st_mtime_ns for path in base.rglob("*.json")} == before
+
+
+def test_what_changed_is_printed_and_a_regression_is_accepted(
+    renewed: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    new, base = renewed
+    folders.family(new, ce_loss_score=0.7)
+    flags = ("--baseline", base, *RULE)
+    assert csae_bench("compare", new, *flags).exit_code == 1
+    outcome = csae_bench("compare", new, *flags, "--update-baseline")
+    assert outcome.exit_code == 0, outcome.output
+    assert "core.ce_loss_score 0.8 -> 0.7" in outcome.stderr
+    assert csae_bench("compare", new, *flags).exit_code == 0
+
+
+def test_what_the_results_lack_is_kept_and_still_missing(
+    renewed: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    new, base = renewed
+    folders.family(base, "other")
+    outcome = csae_bench("compare", new, "--baseline", base, "--update-baseline")
+    assert outcome.exit_code == 5
+    assert "kept, not among the results: core/" in outcome.stderr
+    assert (base / "core" / f"{folders.RELEASE}_other_eval_results.json").exists()
+
+
+def test_a_failed_run_is_refused_and_the_baseline_is_as_it_was(
+    renewed: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    new, base = renewed
+    folders.family(new, ce_loss_score=0.7)
+    folders.record(new, "topk", "failed", seed=3)
+    before = _contents(base)
+    outcome = csae_bench("compare", new, "--baseline", base, "--update-baseline")
+    assert outcome.exit_code == 4
+    assert "the baseline is as it was" in outcome.stderr
+    assert _contents(base) == before
+
+
+def test_an_invalid_sae_is_refused(renewed: tuple[Path, Path], csae_bench: CsaeBench) -> None:
+    new, base = renewed
+    folders.core(new, "topk", 0.8, ce_loss_with_sae=9.0)
+    before = _contents(base)
+    outcome = csae_bench("compare", new, "--baseline", base, "--update-baseline")
+    assert outcome.exit_code == 4
+    assert "worse than with the activation ablated" in outcome.stderr
+    assert _contents(base) == before
+
+
+def test_a_write_that_fails_leaves_every_file_as_it_was(
+    renewed: tuple[Path, Path], csae_bench: CsaeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, base = renewed
+    folders.family(new, ce_loss_score=0.7)
+    before, written = _contents(base), 0
+    write_text = Path.write_text
+
+    def full_disk(self: Path, *args: str, **kwargs: str) -> int:
+        nonlocal written
+        written += 1
+        if written > 3:
+            raise OSError(28, "No space left on device")
+        return write_text(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "write_text", full_disk)
+    outcome = csae_bench("compare", new, "--baseline", base, "--update-baseline")
+    monkeypatch.undo()
+    assert outcome.exit_code == 2
+    assert "No space left on device" in outcome.stderr
+    assert _contents(base) == before
+    assert not [path for path in base.rglob("*") if path.name.startswith(".")]
+
+
+def test_an_absolute_path_is_left_out_but_where_it_is_a_condition(
+    tmp_path: Path, csae_bench: CsaeBench
+) -> None:
+    new, base = folders.family(tmp_path / "new", seeds=[0]), tmp_path / "baseline"
+    path = new / "core" / f"{folders.RELEASE}_topk_eval_results.json"
+    result = json.loads(path.read_text())
+    place = os.fspath(tmp_path / "data" / "texts.jsonl")
+    result["eval_config"]["dataset"] = place
+    result["sae_cfg_dict"]["metadata"]["dataset_path"] = place
+    path.write_text(json.dumps(result))
+    assert csae_bench("compare", new, "--baseline", base, "--update-baseline").exit_code == 0
+    kept = json.loads((base / "core" / path.name).read_text())
+    assert kept["eval_config"]["dataset"] == place
+    assert kept["sae_cfg_dict"]["metadata"]["dataset_path"] == "texts.jsonl"
