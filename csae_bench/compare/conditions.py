@@ -23,8 +23,8 @@ DEFINITION = "metric_definition."
 """Followed by the metric: the settings that its score is stored with, as JSON."""
 CONFIG = "eval_config."
 DATA = "data."
-"""Followed by a count of the data; older and published results lack these, and that is no
-mismatch, since the dataset's name is compared anyway."""
+"""Followed by a count of the data, or `fingerprint`; older and published results lack these, and
+that is no mismatch, since the dataset's name is compared anyway."""
 
 NO_EFFECT = frozenset(
     {
@@ -68,7 +68,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 """Condition -> what SAE-Bench's evals call it in their eval_config."""
 
 _HOOK = re.compile(r"blocks\.\d+\.(?:[a-z]+\.)?hook(?:_[a-z]+)+")
-_COUNTS_OF_DATA = ("n", "n_factors", "n_frames", "n_truncated", "n_distinct_sequences")
+_OF_DATA = ("fingerprint", "n", "n_factors", "n_frames", "n_truncated", "n_distinct_sequences")
 _LEGACY = "a mean of ratios, one for each token"
 _POOLED = "one ratio of means"
 
@@ -94,7 +94,7 @@ def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
         found |= _settings(eval_config)
     if result.get("eval_type_id") == "core":
         found |= _of_core(result, eval_config)
-    found |= {f"{DATA}{name}": data.get(name) for name in _COUNTS_OF_DATA}
+    found |= {f"{DATA}{name}": data.get(name) for name in _OF_DATA}
     if found.get("dtype") is not None:
         found["dtype"] = str(found["dtype"]).removeprefix("torch.")
     return {name: _scalar(value) for name, value in found.items() if value is not None}
@@ -106,7 +106,10 @@ def mismatches(a: Reading, b: Reading, metric: str) -> dict[str, tuple[Condition
     None stands for one that a result does not tell.
     """
     found: dict[str, tuple[Condition, Condition]] = {}
-    for name in relevant({*a.conditions, *b.conditions}, metric):
+    names = {*a.conditions, *b.conditions}
+    if _same_samples(a, b):
+        names -= {"dataset"}  # a file may lie elsewhere
+    for name in relevant(names, metric):
         pair = a.conditions.get(name), b.conditions.get(name)
         if not _EQUALITY.get(name, _equal)(*pair) and not _is_excused(name, pair, metric):
             found[name] = pair
@@ -164,6 +167,11 @@ def _is_excused(name: str, pair: tuple[Condition, Condition], metric: str) -> bo
     if name.startswith(DATA):
         return None in pair
     return name == VERSION and are_comparable(*pair, lookup(metric).comparable_from)
+
+
+def _same_samples(a: Reading, b: Reading) -> bool:
+    prints = {reading.conditions.get(f"{DATA}fingerprint") for reading in (a, b)}
+    return len(prints) == 1 and None not in prints
 
 
 def _equal(a: Condition, b: Condition) -> bool:

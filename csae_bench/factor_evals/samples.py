@@ -86,6 +86,7 @@ class Samples:
         dataset = self.found.dataset
         return {
             "factors": dataset.name,
+            "fingerprint": dataset.fingerprint,
             "split": dataset.split,
             "pooling": self.found.pooling,
             "n": self.codes.n,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -112,6 +114,17 @@ class FactorDataset:
         from csae_bench.metrics.data import Factors
 
         return Factors(self.factors, self.names, self.value_names)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the samples and their factors, 16 hex digits; equal ones give comparable scores.
+
+        Activations are left out: their last bits differ between machines.
+        """
+        texts = (self.names, self.value_names, self.frames, self.prompts, self.marks)
+        digest = hashlib.sha256(json.dumps(texts).encode())
+        digest.update(np.ascontiguousarray(self.factors, dtype="<i8").tobytes())
+        return digest.hexdigest()[:16]
 
     def column(self, factor: str) -> Int64[NDArray[Any], " n"]:
         """The values of one factor.

@@ -241,7 +241,10 @@ def test_fields_of_eval_config_that_are_lists_are_compared() -> None:
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("dataset", lambda r: r["eval_result_unstructured"]["data"].update(factors="english")),
+        (
+            "data.fingerprint",
+            lambda r: r["eval_result_unstructured"]["data"].update(fingerprint="another"),
+        ),
         ("split", lambda r: r["eval_result_unstructured"]["data"].update(split="all")),
         ("pooling", lambda r: r["eval_result_unstructured"]["data"].update(pooling="max")),
         ("data.n", lambda r: r["eval_result_unstructured"]["data"].update(n=100)),
@@ -256,6 +259,18 @@ def test_what_a_factor_score_depends_on_is_a_mismatch(
     name: str, change: Callable[[Json], Any]
 ) -> None:
     assert of_mig(change) == {name}
+
+
+def test_a_dataset_is_the_same_under_another_name_where_its_samples_are() -> None:
+    def rename(result: Json) -> None:
+        result["eval_result_unstructured"]["data"]["factors"] = "elsewhere/factors.csv"
+
+    def rename_unknown(result: Json) -> None:
+        rename(result)
+        del result["eval_result_unstructured"]["data"]["fingerprint"]
+
+    assert of_mig(rename) == set()
+    assert of_mig(rename_unknown) == {"dataset"}
 
 
 def test_the_definition_of_another_metric_and_of_an_interval_is_none() -> None:

@@ -51,6 +51,26 @@ def test_shuffling_gives_samples_the_rows_of_others() -> None:
     assert np.array_equal(found.factors, many.shuffled(seed=3).factors)
 
 
+def test_a_fingerprint_is_of_the_samples_and_not_of_their_name() -> None:
+    assert _dataset().fingerprint == _dataset(name="animals").fingerprint
+    assert len(_dataset().fingerprint) == 16
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prompts": ("a cat", "a dog", "two cats", "three dogs")},
+        {"factors": np.array([[0, 0], [1, 0], [0, 1], [1, 0]])},
+        {"names": ("kind", "number")},
+        {"value_names": (("cat", "cow"), ("singular", "plural"))},
+        {"frames": ("a", "a", "a", "b")},
+        {"marks": (0, 0, 0, 1)},
+    ],
+)
+def test_other_samples_have_another_fingerprint(changes: dict[str, Any]) -> None:
+    assert _dataset(**changes).fingerprint != _dataset().fingerprint
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
