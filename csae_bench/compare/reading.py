@@ -122,12 +122,20 @@ def _judged(readings: list[Reading], runs: list[RunReading]) -> tuple[Reading, .
     for reading in readings:
         reasons[reading.family.release, reading.sae_id] += reading.invalid
     for run in runs:
-        if run.status == "invalid":
-            reasons[run.family.release, run.sae_id] += run.problems
+        reasons[run.family.release, run.sae_id] += _why_dead(run)
     return tuple(
         propagated(reading, tuple(reasons[reading.family.release, reading.sae_id]))
         for reading in readings
     )
+
+
+def _why_dead(run: RunReading) -> list[str]:
+    """Why a run found its SAE invalid, whatever else went wrong in it; empty where it did not."""
+    if "invalid" not in (run.status, run.cells.get("validity")):
+        return []
+    cell = "validity: "
+    own = [problem.removeprefix(cell) for problem in run.problems if problem.startswith(cell)]
+    return own or list(run.problems)
 
 
 def _nothing(root: Path) -> str:

@@ -190,15 +190,20 @@ def test_an_sae_that_core_finds_dead_is_invalid_in_every_eval(tmp_path: Path) ->
     assert found["live", "absorption_first_letter"] == found["live", "core"] == ()
 
 
-def test_an_sae_that_its_run_found_invalid_is_invalid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", ["invalid", "failed"])
+def test_an_sae_that_its_run_found_invalid_is_invalid(tmp_path: Path, status: str) -> None:
     shutil.copytree(OURS, tmp_path / "results")
     path = tmp_path / "results" / "runs" / "tiny-gemma2-it_layer_2_sae_random.json"
     record = loaded(path)
-    record["status"] = record["cells"]["validity"]["status"] = "invalid"
-    record["cells"]["validity"]["reasons"] = [{"kind": "invalid", "message": "L0 is 0"}]
+    record["status"] = status
+    record["cells"]["validity"] |= {
+        "status": "invalid",
+        "reasons": [{"kind": "invalid", "message": "L0 is 0"}],
+    }
+    record["cells"]["core"] = {"status": "failed", "reasons": []}
     write(path, record)
     invalid = {r.sae_id: r.invalid for r in read_results(tmp_path / "results").readings}
-    assert invalid == {"pca": (), "random": ("validity: L0 is 0",)}
+    assert invalid == {"pca": (), "random": ("L0 is 0",)}
 
 
 @pytest.mark.parametrize("mark", [-1.0, float("nan"), None])
