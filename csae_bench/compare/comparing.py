@@ -7,6 +7,12 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from csae_bench.compare.conditions import mismatch_sentence, mismatches
+from csae_bench.compare.l0_matched import (
+    curves,
+    curves_among_themselves,
+    drafts_at_l0,
+    matched_curves,
+)
 from csae_bench.compare.matching import (
     Match,
     Matched,
@@ -62,7 +68,7 @@ def compare(candidate: ResultSet, baseline: ResultSet | None, options: CompareOp
 
     With a baseline, families of the same release and name do, or the only one of a release on
     each side; without one, all of a release, up to 6, or all against `options.against`. Pairs are
-    results of the same seed.
+    results of the same seed. Where there are sparsity curves, their metrics at equal L0 follow.
 
     Raises:
         UsageError: `against` beside a baseline.
@@ -77,12 +83,22 @@ def compare(candidate: ResultSet, baseline: ResultSet | None, options: CompareOp
     if baseline is not None:
         theirs, more_notes = members(baseline)
         matched, notes = with_baseline(found, theirs), (*notes, *more_notes)
-    elif options.against is not None:
-        matched = against(found, options.against)
+        pairs_of_curves = matched_curves(curves(found), curves(theirs), matched.matches)
     else:
-        matched = among_themselves(found)
-    drafts = list(_drafts(matched, options))
-    comparisons = conclude(drafts, options.alpha)
+        named = options.against
+        matched = among_themselves(found) if named is None else against(found, named)
+        pairs_of_curves = curves_among_themselves(curves(found), named)
+    at_l0 = drafts_at_l0(
+        pairs_of_curves,
+        lambda metric: _spec(metric, options),
+        options.gates,
+        allow_mismatch=options.allow_mismatch,
+    )
+    # apart, so that reading curves costs the numbers that were measured no certainty
+    comparisons = (
+        *conclude(list(_drafts(matched, options)), options.alpha),
+        *conclude(list(at_l0), options.alpha),
+    )
     return Compared(
         comparisons=comparisons,
         warnings=(*notes, *matched.notes),

@@ -68,11 +68,15 @@ _BATCHED = "SAE-Bench's value depends on the batch size; core.corrected has the 
 def lookup(metric: str) -> MetricSpec:
     """The row of a metric, named for it: the first of the table whose name or glob fits.
 
-    A metric that no row fits has no direction, no margin, and may not gate.
+    A metric that no row fits has no direction, no margin, and may not gate. What stands behind an
+    `@` says where a metric was read, `core.ce_loss_score@l0=18`: it has the metric's row, and may
+    not gate.
     """
+    measured, at, place = metric.partition("@")
     for pattern, spec in _patterns():
-        if pattern.fullmatch(metric):
-            return replace(spec, name=metric, title=_title(spec, metric))
+        if pattern.fullmatch(measured):
+            title = _title(spec, measured) + (f" at {place}" if at else "")
+            return replace(spec, name=metric, title=title, may_gate=spec.may_gate and not at)
     return MetricSpec(name=metric, title=metric, note="Not in the registry: shown, never judged.")
 
 
