@@ -278,7 +278,8 @@ def compare(
 
     outputs = {"md": md, "junit": junit, "html": html, "plots": plots}
     asked = {kind: path for kind, path in outputs.items() if path is not None}
-    outcome = run_compare(CompareRequest(outputs=asked, **flags))
+    wants_all = as_json or html is not None
+    outcome = run_compare(CompareRequest(outputs=asked, details=wants_all, **flags))
     if as_json:
         from csae_bench.compare.outputs.as_json import to_json
 

@@ -11,7 +11,7 @@ from csae_bench.compare.comparing import CompareOptions, compare
 from csae_bench.compare.gate import exit_code, judge
 from csae_bench.compare.model import Report, ResultSet
 from csae_bench.compare.policy import Policy, load_policy
-from csae_bench.compare.reading import read_results
+from csae_bench.compare.reading import read_details, read_results
 from csae_bench.errors import UsageError
 
 
@@ -27,6 +27,8 @@ class CompareRequest:
     strict: bool = False
     allow_mismatch: bool = False
     update_baseline: bool = False
+    details: bool = False
+    """Whether to read the details of results, for intervals over factors and questions."""
     outputs: Mapping[str, Path] = field(default_factory=dict)
     """md, junit, html or plots -> where to write it."""
 
@@ -85,6 +87,7 @@ def _report(
             against=request.against,
             margins=policy.margins,
             gates=policy.gates,
+            details=read_details if request.details else None,
         ),
     )
     findings = judge(compared.comparisons, policy, candidate, baseline)

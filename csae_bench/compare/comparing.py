@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from csae_bench.compare.caveats import caveats
 from csae_bench.compare.conditions import mismatch_sentence, mismatches
+from csae_bench.compare.items import Details, with_items
 from csae_bench.compare.l0_matched import (
     curves,
     curves_among_themselves,
@@ -51,6 +53,8 @@ class CompareOptions:
     """Metric or glob -> half width of what counts as equivalent, instead of the registry's."""
     gates: Callable[[MetricSpec], bool] = may_gate
     """Which metrics gate, and so share one Holm correction."""
+    details: Callable[[Reading], Details] | None = None
+    """Reads a result's details, for intervals over factors and questions; None: there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +98,14 @@ def compare(candidate: ResultSet, baseline: ResultSet | None, options: CompareOp
         options.gates,
         allow_mismatch=options.allow_mismatch,
     )
-    # apart, so that reading curves costs the numbers that were measured no certainty
-    comparisons = (
-        *conclude(list(_drafts(matched, options)), options.alpha),
-        *conclude(list(at_l0), options.alpha),
-    )
+    # tested apart, so that reading curves costs the numbers that were measured no certainty
+    measured = conclude(list(_drafts(matched, options)), options.alpha)
+    if options.details is not None:
+        measured = with_items(measured, matched.matches, options.details, options.alpha)
+    comparisons = (*measured, *conclude(list(at_l0), options.alpha))
     return Compared(
         comparisons=comparisons,
-        warnings=(*notes, *matched.notes),
+        warnings=(*notes, *matched.notes, *caveats(measured)),
         allowed_mismatches=_allowed(comparisons) if options.allow_mismatch else (),
     )
 

@@ -135,13 +135,16 @@ class Comparison:
     candidate_mean: float | None = None
     baseline_mean: float | None = None
     difference: float | None = None
-    """Candidate minus baseline, mean over pairs."""
+    """Candidate minus baseline, mean over pairs; of the distances to it where there is a target."""
     interval: Interval | None = None
+    """Of the difference, and not corrected for the number of metrics."""
     p: float | None = None
     p_holm: float | None = None
-    """p after Holm's correction over the gated metrics."""
+    """p after Holm's correction over the metrics that gate; or else over those that do not."""
     permutation_p: float | None = None
     bootstrap: Interval | None = None
+    by_item: Interval | None = None
+    """From resampling the eval's factors or questions, not seeds; where details were read."""
     smallest_detectable: float | None = None
     """Difference that this comparison would find with 80% power."""
     margin: float | None = None

@@ -9,7 +9,8 @@
     findings            [{rule, metric, candidate, judgement, message}], the gate's
     comparisons         [{metric, title, direction, unit, candidate, baseline, verdict, reasons,
                         n_pairs, candidate_mean, baseline_mean, difference, interval, p, p_holm,
-                        permutation_p, bootstrap, smallest_detectable, margin, gates, mismatches}]
+                        permutation_p, bootstrap, by_item, smallest_detectable, margin, gates,
+                        mismatches}]
     families            [{side, family, metrics: {metric: {mean, n, interval}}}], valid SAEs alone
     candidate           {root, results, runs, broken}
     baseline            the same, or null
@@ -158,6 +159,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "p_holm": comparison.p_holm,
         "permutation_p": comparison.permutation_p,
         "bootstrap": _interval(comparison.bootstrap),
+        "by_item": _interval(comparison.by_item),
         "smallest_detectable": comparison.smallest_detectable,
         "margin": comparison.margin,
         "gates": comparison.gates,
