@@ -11,6 +11,7 @@ Its traps each stand behind one fence here, with a test that fails when upstream
     sae_probes.py  sae-probes on objects, on datasets of any folder
     sae_probes_data.py, sae_probes_results.py  those datasets; its scores by SAE-Bench's names
     fences.py      gradient mode, printing, warnings, running out of memory
+    plotting.py    marks and colours for SAE-Bench's own plots
     validation.py  SAE-Bench's own opinion of a result
     provenance.py  versions, and an SAE's config as JSON
 

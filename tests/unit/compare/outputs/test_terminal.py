@@ -1,0 +1,115 @@
+"""A report on the terminal."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from csae_bench.compare.model import Broken, Family, Report, Verdict
+from csae_bench.compare.outputs.terminal import MAX_LISTED, WIDE, print_report
+from tests.unit.compare.outputs import reports
+
+
+def _printed(report: Report, width: int = 120) -> str:
+    out = io.StringIO()
+    print_report(report, Console(file=out, width=width))
+    return out.getvalue()
+
+
+def _line(text: str, start: str) -> str:
+    (found,) = [line for line in text.splitlines() if line.startswith(start)]
+    return " ".join(found.split())
+
+
+def test_failed_and_invalid_runs_stand_first_with_their_errors() -> None:
+    lines = _printed(replace(reports.every_verdict(), allowed_mismatches=())).splitlines()
+    assert lines[:4] == [
+        "failed tiny-gemma2-it_layer_2_sae seed_run_1",
+        "  1000 tokens / batch 2048 = 0 steps.",
+        "invalid tiny-gemma2-it_layer_2_sae jumprelu",
+        "  L0 is 0: no latent is active",
+    ]
+
+
+def test_a_row_has_means_difference_interval_verdict_seeds_and_p() -> None:
+    printed = _printed(reports.every_verdict())
+    assert _line(printed, "Value MIG ") == (
+        "Value MIG 0.9700 0.9100 +0.060 [+0.050, +0.070] better 5 0.040 0.012"
+    )
+
+
+def test_a_verdict_without_a_difference_says_why() -> None:
+    printed = _printed(reports.every_verdict())
+    assert "dataset differs: embedded here, other there." in printed
+    assert "jumprelu has no result of mig." in printed
+
+
+def test_a_pair_that_cannot_be_compared_has_a_line_instead_of_a_table() -> None:
+    dead = Family(reports.RELEASE, "dead")
+    rows = [
+        reports.comparison(metric, Verdict.INVALID, 0, candidate=dead, difference=None)
+        for metric in ("core.l0", "mig.mig")
+    ]
+    results = reports.results(reports.readings(reports.CUSTOM))
+    printed = _printed(reports.report(results, comparisons=rows))
+    assert "dead against topk: invalid on every metric" in printed
+    assert "verdict " not in printed
+
+
+def test_the_outcome_is_the_last_line() -> None:
+    assert _printed(reports.every_verdict()).splitlines()[-1].startswith("Failed: 1 failed run;")
+
+
+def test_allowed_mismatches_are_stamped_at_both_ends() -> None:
+    printed = _printed(reports.every_verdict())
+    assert printed.count("Mismatches were allowed in dtype") == 2
+
+
+def test_broken_files_and_warnings_are_printed() -> None:
+    printed = _printed(reports.every_verdict())
+    assert "not read: core/broken.json: is no JSON: line 3, column 1." in printed
+    assert "warning: Seed 7 of topk has no partner." in printed
+
+
+def test_without_comparisons_there_are_means_with_their_intervals() -> None:
+    printed = _printed(reports.five_good_runs())
+    row = _line(printed, "custom_sae  CE loss score")
+    assert row.startswith("custom_sae CE loss score 0.91")
+    assert row.endswith("] 5")
+
+
+def test_metrics_that_are_not_shown_are_counted() -> None:
+    assert "4 more metrics; --json and --html have all." in _printed(reports.five_good_runs())
+
+
+def test_many_pairs_are_counted_after_the_first() -> None:
+    rows = [
+        reports.comparison("core.l0", Verdict.WORSE, 0.1, candidate=Family("r", f"sae{i:03}"))
+        for i in range(MAX_LISTED + 7)
+    ]
+    results = reports.results(reports.readings(reports.CUSTOM))
+    printed = _printed(reports.report(results, comparisons=rows))
+    assert "7 more pairs of SAEs" in printed
+    assert printed.count(" against ") == MAX_LISTED
+
+
+@pytest.mark.parametrize("width", [80, WIDE, 120])
+def test_no_number_or_verdict_is_cut_at_any_usual_width(width: int) -> None:
+    printed = _printed(reports.every_verdict(), width)
+    assert all(len(line) <= width for line in printed.splitlines())
+    for text in ("+0.0010 [-0.0030, +0.0050]", "incomparable", "inconclusive", "equivalent"):
+        assert text in printed
+
+
+def test_what_looks_like_markup_is_printed_as_it_is() -> None:
+    name = Family("[bold]r[/]", "[red]x[/red]")
+    broken = [Broken(Path("[dim]a.json"), "[blink] is no JSON")]
+    failed = reports.run(name, status="failed", problems=("[i]why[/i]",))
+    results = reports.results(reports.readings(name), broken=broken, runs=[failed])
+    printed = _printed(reports.report(results, warnings=["[u]w"]))
+    for text in ("[bold]r[/] [red]x[/red]", "[i]why[/i]", "[dim]a.json: [blink]", "[u]w"):
+        assert text in printed
