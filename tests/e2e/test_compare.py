@@ -274,6 +274,32 @@ def test_more_saes_than_six_have_values_and_a_note(tmp_path: Path, csae_bench: C
     assert any("--against" in warning for warning in json.loads(outcome.stdout)["warnings"])
 
 
+def test_every_output_is_written_where_it_was_asked_for(
+    pair: tuple[Path, Path], tmp_path: Path, csae_bench: CsaeBench
+) -> None:
+    _regressed(*pair)
+    out = tmp_path / "out"
+    places = {"--md": out / "r.md", "--junit": out / "r.xml", "--html": out / "r.html",
+              "--plots": out / "plots"}  # fmt: skip
+    flags = [part for item in places.items() for part in item]
+    outcome = csae_bench("compare", pair[0], "--baseline", pair[1], *RULE, *flags)
+    assert outcome.exit_code == 1, outcome.output
+    for path in places.values():
+        assert str(path) in outcome.stderr
+    assert "core.ce_loss_score:-0.01" in (out / "r.md").read_text()
+    assert 'type="regressed"' in (out / "r.xml").read_text()
+    assert "worse" in (out / "r.html").read_text()
+    assert list((out / "plots").glob("*.png"))
+
+
+def test_json_has_intervals_over_factors(tmp_path: Path, csae_bench: CsaeBench) -> None:
+    new, old = folders.family(tmp_path / "new"), folders.family(tmp_path / "old")
+    rows = json.loads(csae_bench("compare", new, "--baseline", old, "--json").stdout)["comparisons"]
+    by_item = {row["metric"]: row["by_item"] for row in rows}
+    assert by_item["mig.value_mig"]["method"].endswith("factors")
+    assert by_item["core.ce_loss_score"] is None
+
+
 def test_compare_imports_no_torch(pair: tuple[Path, Path]) -> None:
     code = (
         "import sys\nfrom csae_bench.cli import main\n"

@@ -34,7 +34,13 @@ def shown(report: Report) -> list[str]:
     """Metrics to show where not all can be: those that a rule looks at, then the headlines."""
     there = {comparison.metric for comparison in report.comparisons}
     ruled = {finding.metric for finding in report.findings} & there
-    return in_order([*ruled, *headlines(there)])
+    named = headlines(measured(metric) for metric in there)
+    return in_order([*ruled, *(metric for metric in there if measured(metric) in named)])
+
+
+def measured(metric: str) -> str:
+    """The metric without where on a sparsity curve it was read: `@l0=18`."""
+    return metric.partition("@")[0]
 
 
 def pairs(
@@ -54,7 +60,8 @@ def rank(metric: str) -> tuple[int, str, int, str]:
     """Key that sorts metrics: core, then the other evals, in each those that say most first."""
     order = _order()
     of_eval = _eval(metric)
-    return (of_eval != "core", of_eval, order.get(metric, len(order)), metric)
+    place = order.get(measured(metric), len(order))
+    return (of_eval != "core", of_eval, place, metric)
 
 
 def _eval(metric: str) -> str:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from csae_bench.compare.comparing import CompareOptions, compare
 from csae_bench.compare.l0_matched import AT_L0, at_l0, overlap
 from csae_bench.compare.metrics import lookup
-from csae_bench.compare.model import Comparison, Reading, ResultSet, Verdict
+from csae_bench.compare.model import Comparison, Reading, Report, ResultSet, Verdict
+from csae_bench.compare.outputs.selection import shown
 from tests.unit.compare.planted import readings, results
 
 METRIC = "core.ce_loss_score"
@@ -143,3 +144,19 @@ def test_a_metric_at_an_l0_has_the_row_of_the_metric_and_does_not_gate() -> None
     assert at.title == f"{plain.title} at l0=16"
     assert plain.may_gate
     assert not at.may_gate
+
+
+def test_a_metric_at_an_l0_is_shown_where_the_metric_is() -> None:
+    candidate = results(*_curve("ours", (10, 40)))
+    rows = _at_l0(candidate, results(*_curve("theirs", (8, 16, 32))))
+    report = Report(
+        candidate=candidate,
+        baseline=None,
+        comparisons=tuple(rows),
+        findings=(),
+        warnings=(),
+        allowed_mismatches=(),
+        exit_code=0,
+        alpha=0.05,
+    )
+    assert shown(report) == [f"{METRIC}@l0=16", f"{METRIC}@l0=32"]
