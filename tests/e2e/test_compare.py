@@ -286,7 +286,7 @@ def test_every_output_is_written_where_it_was_asked_for(
     assert outcome.exit_code == 1, outcome.output
     for path in places.values():
         assert str(path) in outcome.stderr
-    assert "core.ce_loss_score:-0.01" in (out / "r.md").read_text()
+    assert "1 rule finds a regression" in (out / "r.md").read_text()
     assert 'type="regressed"' in (out / "r.xml").read_text()
     assert "worse" in (out / "r.html").read_text()
     assert list((out / "plots").glob("*.png"))
