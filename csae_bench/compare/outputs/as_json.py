@@ -12,7 +12,7 @@
                         permutation_p, bootstrap, by_item, smallest_detectable, margin, gates,
                         mismatches}]
     families            [{side, family, metrics: {metric: {mean, n, interval}}}], valid SAEs alone
-    candidate           {root, results, runs, broken}
+    candidate           {root, results, runs, broken, ignored}; broken, ignored: [{path, message}]
     baseline            the same, or null
     conditions          {id: {name: value}}; a result's `conditions` is an id
 
@@ -30,6 +30,7 @@ from typing import Any
 
 from csae_bench.compare.metrics import lookup
 from csae_bench.compare.model import (
+    Broken,
     Comparison,
     Condition,
     Family,
@@ -105,11 +106,13 @@ def _results(results: ResultSet | None, conditions: _Conditions) -> dict[str, An
         "root": str(results.root),
         "results": [_reading(reading, results, conditions) for reading in results.readings],
         "runs": [_run(run, results) for run in results.runs],
-        "broken": [
-            {"path": _path(broken.path, results), "message": broken.message}
-            for broken in results.broken
-        ],
+        "broken": [_file(broken, results) for broken in results.broken],
+        "ignored": [_file(ignored, results) for ignored in results.ignored],
     }
+
+
+def _file(file: Broken, results: ResultSet) -> dict[str, str]:
+    return {"path": _path(file.path, results), "message": file.message}
 
 
 def _reading(reading: Reading, results: ResultSet, conditions: _Conditions) -> dict[str, Any]:

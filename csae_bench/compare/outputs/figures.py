@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from csae_bench.compare.metrics import lookup
 from csae_bench.compare.model import Comparison, Family, Reading, Report, ResultSet, Verdict
+from csae_bench.compare.outputs import selection
 from csae_bench.compare.outputs.values import valid
 from csae_bench.compare.outputs.wording import family_text
 
@@ -108,15 +109,25 @@ def paretos(report: Report) -> tuple[Pareto, ...]:
 
 
 def forests(comparisons: Iterable[Comparison]) -> tuple[Forest, ...]:
-    """A figure for each metric of which any comparison has a difference, in the order given."""
+    """A figure for each metric of which any comparison has a difference, in the order given.
+
+    A metric at several places of a sparsity curve has one figure.
+    """
     by_metric: dict[str, list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
-        by_metric[comparison.metric].append(comparison)
+        by_metric[selection.measured(comparison.metric)].append(comparison)
     return tuple(
         _forest(metric, of_metric)
         for metric, of_metric in by_metric.items()
         if any(comparison.difference is not None for comparison in of_metric)
     )
+
+
+def row_name(row: Comparison, releases: set[str]) -> str:
+    """Whose row of a forest plot it is, and where on a sparsity curve."""
+    name = family_text(row.candidate, releases)
+    place = row.metric.removeprefix(selection.measured(row.metric))
+    return f"{name} at L0 {place.rpartition('=')[2]}" if place else name
 
 
 def axis(values: Sequence[float], *, is_log: bool = False, n_ticks: int = 6) -> Axis:
@@ -206,6 +217,7 @@ def _forest(metric: str, comparisons: list[Comparison]) -> Forest:
             _GRAVITY.index(row.verdict) if row.verdict in _GRAVITY else len(_GRAVITY),
             row.candidate,
             row.baseline,
+            row.metric,
         ),
     )
     ends = [0.0]

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 from csae_bench.compare.model import Report, Verdict
 from csae_bench.compare.outputs import selection, wording
 from csae_bench.compare.outputs.experiment import draw_experiment
-from csae_bench.compare.outputs.figures import Axis, Forest, Pareto, forests, paretos
+from csae_bench.compare.outputs.figures import (
+    Axis,
+    Forest,
+    Pareto,
+    forests,
+    paretos,
+    row_name,
+)
 from csae_bench.compare.outputs.overview import stamp
 from csae_bench.compare.outputs.saving import written
 
@@ -152,8 +159,7 @@ def _forest(figure: Forest, releases: set[str]) -> Figure:
             color=colour,
         )
     names = [
-        f"{wording.family_text(row.candidate, releases)}\nagainst "
-        f"{wording.family_text(row.baseline, releases)}"
+        f"{row_name(row, releases)}\nagainst {wording.family_text(row.baseline, releases)}"
         for row in rows
     ]
     axes.set_yticks(range(len(rows)), names, fontsize=6.5)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from csae_bench.compare.model import Comparison
 from csae_bench.compare.outputs import wording
-from csae_bench.compare.outputs.figures import Axis, Curve, Forest, Pareto
+from csae_bench.compare.outputs.figures import Axis, Curve, Forest, Pareto, row_name
 
 WIDTH, HEIGHT = 420, 300
 LEFT, RIGHT, TOP, BOTTOM = 54, 12, 10, 40
@@ -165,7 +165,7 @@ def _strip(row: Comparison, x: Axis, releases: set[str]) -> Strip:
     if margin is not None:
         edges = [min(max(_percent(x, edge), 0.0), 100.0) for edge in (-margin, margin)]
     return Strip(
-        candidate=wording.family_text(row.candidate, releases),
+        candidate=row_name(row, releases),
         baseline=wording.family_text(row.baseline, releases),
         verdict=row.verdict.value,
         symbol=wording.SYMBOLS[row.verdict],

@@ -14,6 +14,8 @@ from csae_bench.compare.outputs import selection, wording
 MAX_COMPARISONS = 3000
 """Rows of comparisons in a page, the gravest first: --json has all."""
 
+ITEMS = "from resampling the eval's factors or questions, not seeds"
+
 Cell = str | float | list[Any] | None
 """Text, a number, or [what to sort by, text]."""
 
@@ -40,6 +42,7 @@ class Column(NamedTuple):
 def comparison_table(report: Report, releases: set[str]) -> dict[str, Any]:
     """Every comparison, those of metrics that are shown first, as many as a page bears."""
     level = f"{1 - report.alpha:.0%}"
+    has_items = any(row.by_item is not None for row in report.comparisons)
     shown = set(selection.shown(report))
     ordered = sorted(report.comparisons, key=lambda row: (row.metric not in shown, _gravity(row)))
     columns = [
@@ -53,11 +56,14 @@ def comparison_table(report: Report, releases: set[str]) -> dict[str, Any]:
         Column("n", "number", "seeds that both have"),
         Column("p (Holm)", "number", "corrected over the gated metrics"),
         Column("detectable", "number", "found with 80% power"),
+        *([Column(f"over items [{level}]", "number", ITEMS)] if has_items else []),
         Column("why", "prose"),
     ]
     return {
         "columns": [column._asdict() for column in columns],
-        "rows": [_comparison_row(row, releases) for row in ordered[:MAX_COMPARISONS]],
+        "rows": [
+            _comparison_row(row, releases, has_items=has_items) for row in ordered[:MAX_COMPARISONS]
+        ],
         "n_left_out": max(0, len(ordered) - MAX_COMPARISONS),
     }
 
@@ -128,8 +134,10 @@ def _gravity(row: Comparison) -> int:
     return _GRAVITY.index(row.verdict) if row.verdict in _GRAVITY else len(_GRAVITY)
 
 
-def _comparison_row(row: Comparison, releases: set[str]) -> list[Cell]:
+def _comparison_row(row: Comparison, releases: set[str], *, has_items: bool) -> list[Cell]:
     difference = wording.difference(row)
+    items = row.by_item
+    by_item = None if items is None else [_short(items.low), wording.interval_text(items)]
     return [
         wording.family_text(row.candidate, releases),
         wording.family_text(row.baseline, releases),
@@ -141,6 +149,7 @@ def _comparison_row(row: Comparison, releases: set[str]) -> list[Cell]:
         row.n_pairs,
         None if row.p_holm is None else [_short(row.p_holm), wording.p_text(row.p_holm)],
         None if row.smallest_detectable is None else float(f"{row.smallest_detectable:.2g}"),
+        *([by_item] if has_items else []),
         " ".join(row.reasons),
     ]
 

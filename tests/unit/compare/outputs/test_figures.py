@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csae_bench.compare.model import Family, Verdict
-from csae_bench.compare.outputs.figures import axis, forests, paretos
+from csae_bench.compare.outputs.figures import axis, forests, paretos, row_name
 from tests.unit.compare.outputs import reports
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e9, max_value=1e9)
@@ -88,6 +88,18 @@ def test_a_forest_counts_what_has_no_difference() -> None:
     }
     assert found["core.ce_loss_score"] == (1, 1)
     assert "mig.mig" not in found
+
+
+def test_a_metric_at_several_l0_has_one_forest() -> None:
+    rows = [
+        reports.comparison(f"core.ce_loss_score@l0={l0}", Verdict.BETTER, 0.1) for l0 in (16, 32)
+    ]
+    (figure,) = forests(rows)
+    assert figure.title == "CE loss score"
+    assert [row_name(row, {reports.RELEASE}) for row in figure.rows] == [
+        "custom_sae at L0 16",
+        "custom_sae at L0 32",
+    ]
 
 
 def test_regressions_stand_first_in_a_forest() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.compare.model import Broken, Family, Report, Verdict
+from csae_bench.compare.model import Broken, Family, Interval, Report, Verdict
 from csae_bench.compare.outputs.html import html_page, write_html
 from csae_bench.compare.outputs.html.drawing import MAX_ROWS
 from csae_bench.compare.outputs.html.tables import MAX_COMPARISONS
@@ -141,6 +141,17 @@ def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None
 
 def test_equal_reports_give_equal_pages() -> None:
     assert html_page(reports.every_verdict()) == html_page(reports.every_verdict())
+
+
+def test_intervals_over_items_have_a_column_where_there_are_any() -> None:
+    interval = Interval(low=-0.01, high=0.03, level=0.95, method="bootstrap over factors")
+    plain = reports.comparison("mig.mig", Verdict.BETTER, 0.02)
+    with_items = replace(plain, by_item=interval)
+    report = reports.five_good_runs()
+    assert "over items" not in html_page(replace(report, comparisons=(plain,)))
+    page = html_page(replace(report, comparisons=(plain, with_items)))
+    assert "over items [95%]" in page
+    assert "[-0.010, +0.030]" in page
 
 
 def test_conditions_that_differ_are_told_from_those_that_do_not() -> None:
