@@ -77,7 +77,7 @@ def _bars(
         if is_bad:
             _write_status(axes, place, run.status, known, is_crowded=len(runs) > _CROWDED)
         elif known is None:
-            _write_absence(axes, place, run)
+            _write_absence(axes, place, _absence(run) if of_training else "not known")
     _name_runs(axes, runs)
 
 
@@ -137,7 +137,7 @@ def _lines(axes: Axes, runs: Sequence[RunReading]) -> None:
     _set_scale(axes, there)
     for place, run in enumerate(runs):
         if run.learning_rate is None and run.sparsity is None:
-            _write_absence(axes, place, run)
+            _write_absence(axes, place, _absence(run))
     axes.grid(axis="y", color="#dddddd", linewidth=0.5)
     axes.legend(loc="upper left", ncols=2, fontsize=8)
     _name_runs(axes, runs)
@@ -160,15 +160,15 @@ def _set_scale(axes: Axes, values: list[float]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _write_absence(axes: Axes, place: int, run: RunReading) -> None:
+def _write_absence(axes: Axes, place: int, text: str) -> None:
     axes.annotate(
-        _absence(run), (place, 0.03), xycoords=("data", "axes fraction"), rotation=90,
+        text, (place, 0.03), xycoords=("data", "axes fraction"), rotation=90,
         ha="center", va="bottom", fontsize=8, color=_MUTED, style="italic",
     )  # fmt: skip
 
 
 def _absence(run: RunReading) -> str:
-    return "skipped" if run.cells.get("training") == "skipped" else "not known"
+    return "not trained" if run.cells.get("training") == "skipped" else "not known"
 
 
 def _name_runs(axes: Axes, runs: Sequence[RunReading]) -> None:

@@ -114,10 +114,10 @@ def test_what_is_not_known_says_so() -> None:
     assert np.isnan(settings.lines[0].get_ydata()[1])
 
 
-def test_a_run_that_trains_nothing_is_skipped_and_not_failed() -> None:
+def test_a_run_that_trains_nothing_says_so() -> None:
     pca = reports.run(Family("r", "pca"), cells={"training": "skipped"}, planned_steps=None,
                       executed_steps=None, final_loss=None, learning_rate=None)  # fmt: skip
-    assert _texts(_axes(pca)[0]) == ["skipped"]
+    assert _texts(_axes(pca)[0]) == ["not trained"]
 
 
 def test_a_penalty_of_zero_can_be_drawn() -> None:
