@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-import traceback
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from csae_bench import __version__
-from csae_bench.errors import EXIT_FAILED, EXIT_USAGE, CsaeBenchError
+from csae_bench.errors import EXIT_USAGE
+from csae_bench.terminal import Group, prepare_process, print_json
 
 if TYPE_CHECKING:
     from csae_bench.subjects import RunRequest
@@ -22,37 +19,11 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Group(click.Group):
-    """Ends every error of ours in its sentence and exit code, and never in a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CsaeBenchError as error:
-            for sentence in str(error).splitlines():
-                click.echo(f"error: {sentence}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            # not click's exit code 1, which means a regression here
-            click.echo("error: interrupted; run it again to go on from the last state.", err=True)
-            ctx.exit(EXIT_FAILED)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
-            raise
-        except Exception:
-            # a bug of ours: it must be seen, and must not end in Python's 1, a regression here
-            click.echo(traceback.format_exc(), err=True)
-            click.echo("error: this is a bug in csae-bench; please report it.", err=True)
-            ctx.exit(EXIT_FAILED)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="csae-bench", help="Show the version and exit.")
 def main() -> None:
     """Train contrastive sparse autoencoders and evaluate any SAE with SAE-Bench."""
-    # Threads that wait by spinning make a busy machine several times slower; torch must not have
-    # been imported yet.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    _quiet_libraries()
+    prepare_process()
 
 
 def _run_options(function: F) -> F:
@@ -101,6 +72,58 @@ def _run_options(function: F) -> F:
     return function
 
 
+def _compare_options(function: F) -> F:
+    """The flags of compare."""
+    path = click.Path(path_type=Path)
+    options = [
+        click.option(
+            "--baseline", type=path, metavar="DIR",
+            help="Results to compare with, SAEs of the same name with each other.",
+        ),
+        click.option(
+            "--against", metavar="NAME",
+            help="Compare all SAEs of DIR with this one of them, instead of each with each.",
+        ),
+        click.option(
+            "--fail-on", multiple=True, metavar="METRIC:RULE",
+            help="Exit 1 where METRIC, a name or a glob, breaks the rule: -0.01, it may drop by "
+            "at most 0.01 (0.01 for one that is better when lower: it may rise); ci, it must not "
+            "be worse by a paired test. Repeatable.",
+        ),
+        click.option(
+            "--policy", type=path, metavar="FILE",
+            help="YAML with alpha, seeds, evals, strict, rules and margins.",
+        ),
+        click.option(
+            "--strict", is_flag=True, help="An inconclusive verdict does not pass ci: exit 3."
+        ),
+        click.option(
+            "--allow-mismatch", is_flag=True,
+            help="Compare what was measured under different conditions; every output says so.",
+        ),
+        click.option(
+            "--update-baseline", is_flag=True,
+            help="Write DIR's results into the baseline, and print what changed.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
+        click.option(
+            "--md", type=path, metavar="FILE",
+            help="Write Markdown, for a pull request or a job's summary.",
+        ),
+        click.option("--junit", type=path, metavar="FILE", help="Write JUnit XML, for CI."),
+        click.option(
+            "--html", type=path, metavar="FILE", help="Write one self-contained page with figures."
+        ),
+        click.option(
+            "--plots", type=path, metavar="DIR",
+            help="Write figures as PNG and SVG into this folder.",
+        ),
+    ]  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @main.command()
 @_run_options
 def run(as_json: bool, **flags: Any) -> None:
@@ -109,7 +132,7 @@ def run(as_json: bool, **flags: Any) -> None:
 
     outcome = run_flow(_request(**flags))
     if as_json:
-        _print_json(outcome.record.model_dump(mode="json"))
+        print_json(outcome.record.model_dump(mode="json"))
     else:
         from rich.console import Console
 
@@ -128,7 +151,7 @@ def train(as_json: bool, **flags: Any) -> None:
 
     outcome = run_flow(_request(**flags), train_only=True)
     if as_json:
-        _print_json(outcome.record.model_dump(mode="json"))
+        print_json(outcome.record.model_dump(mode="json"))
     click.echo(outcome.checkpoint)
     sys.exit(outcome.exit_code)
 
@@ -141,7 +164,7 @@ def doctor(as_json: bool, **flags: Any) -> None:
 
     found = examine(_request(**flags))
     if as_json:
-        _print_json(
+        print_json(
             {
                 "ok": not found.has_problems,
                 "checks": [vars(check) for check in found.checks],
@@ -167,7 +190,7 @@ def list_names(kind: str | None, as_json: bool) -> None:
 
     found = listing(kind)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for section, entries in found.items():
         click.echo(f"{section}:")
@@ -193,7 +216,7 @@ def metrics(codes: Path, factors: Path, as_json: bool) -> None:
 
     summary = all_metrics(*read_samples(codes, factors))
     if as_json:
-        _print_json(summary.to_json())
+        print_json(summary.to_json())
         return
     from rich.console import Console
 
@@ -204,62 +227,7 @@ def metrics(codes: Path, factors: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--baseline",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Results to compare with, SAEs of the same name with each other.",
-)
-@click.option(
-    "--against",
-    metavar="NAME",
-    help="Compare all SAEs of DIR with this one of them, instead of each with each.",
-)
-@click.option(
-    "--fail-on",
-    multiple=True,
-    metavar="METRIC:RULE",
-    help="Exit 1 where METRIC, a name or a glob, breaks the rule: -0.01, it may drop by at most "
-    "0.01 (0.01 for one that is better when lower: it may rise); ci, it must not be worse by a "
-    "paired test. Repeatable.",
-)
-@click.option(
-    "--policy",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="YAML with alpha, seeds, evals, strict, rules and margins.",
-)
-@click.option("--strict", is_flag=True, help="An inconclusive verdict does not pass ci: exit 3.")
-@click.option(
-    "--allow-mismatch",
-    is_flag=True,
-    help="Compare what was measured under different conditions; every output says so.",
-)
-@click.option(
-    "--update-baseline",
-    is_flag=True,
-    help="Write DIR's results into the baseline, and print what changed.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-@click.option(
-    "--md",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write Markdown, for a pull request or a job's summary.",
-)
-@click.option(
-    "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML, for CI."
-)
-@click.option(
-    "--html",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write one self-contained page with figures.",
-)
-@click.option(
-    "--plots", type=click.Path(path_type=Path), metavar="DIR",
-    help="Write figures as PNG and SVG into this folder.",
-)  # fmt: skip
+@_compare_options
 def compare(
     as_json: bool,
     md: Path | None,
@@ -273,7 +241,7 @@ def compare(
     DIR is any folder of SAE-Bench results. Exit codes: 0 fine, 1 a regression, 2 a mistake in the
     call, 3 not comparable, 4 a failed or invalid run, 5 a result is missing; of several the first
     of 2, 4, 5, 3, 1.
-    """  # fmt: skip
+    """
     from csae_bench.compare.command import CompareRequest, run_compare
 
     outputs = {"md": md, "junit": junit, "html": html, "plots": plots}
@@ -283,7 +251,7 @@ def compare(
     if as_json:
         from csae_bench.compare.outputs.as_json import to_json
 
-        _print_json(to_json(outcome.report))
+        print_json(to_json(outcome.report))
     else:
         from rich.console import Console
 
@@ -326,21 +294,6 @@ def _eval_names(evals: str | None) -> tuple[str, ...] | None:
 
         return tuple(discover())
     return tuple(dict.fromkeys(name.strip() for name in evals.split(",") if name.strip()))
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
-
-
-def _quiet_libraries() -> None:
-    """Keeps the libraries' own chatter off the terminal; CSAE_BENCH_DEBUG=1 lets it through."""
-    if os.environ.get("CSAE_BENCH_DEBUG"):
-        return
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
-    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from csae_bench.compare.matching import (
     paired_seeds,
     with_baseline,
 )
-from csae_bench.compare.metrics import MetricSpec, lookup
+from csae_bench.compare.metrics import SD_MODEL, MetricSpec, lookup
 from csae_bench.compare.model import Comparison, Condition, Reading, ResultSet, Verdict
 from csae_bench.compare.verdicts import Draft, conclude
 from csae_bench.errors import UsageError
@@ -118,7 +118,8 @@ def _drafts(matched: Matched, options: CompareOptions) -> Iterator[Draft]:
             # a family that is gone is said once for each metric that counts
             specs = [spec for spec in specs if options.gates(spec)] or specs
         for spec in specs:
-            yield _draft(match, spec, options)
+            if options.gates(spec) or not spec.is_supporting:
+                yield _draft(match, spec, options)
 
 
 def _spec(metric: str, options: CompareOptions) -> MetricSpec:
@@ -149,7 +150,9 @@ def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
     if not missing and not pairs:
         missing = ("No seed is in both.",)
     if missing:
-        return replace(draft, refused=Verdict.MISSING, notes=(*missing, *notes))
+        # which seeds a side has that has nothing is no news
+        which = notes if mine and theirs else ()
+        return replace(draft, refused=Verdict.MISSING, notes=(*missing, *which))
     differing = _mismatches(mine, theirs, pairs, spec.name)
     if differing and not options.allow_mismatch:
         return replace(
@@ -160,6 +163,8 @@ def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
             candidate_values=_values(mine, spec.name, [a for a, _ in pairs]),
             baseline_values=_values(theirs, spec.name, [b for _, b in pairs]),
         )
+    if any(reading.conditions.get("model") != SD_MODEL for reading in mine.values()):
+        draft = replace(draft, spec=replace(spec, sd_between_seeds=None))
     allowed = tuple(f"Allowed by --allow-mismatch: {s}" for s in _sentences(differing))
     return replace(
         draft,

@@ -84,6 +84,21 @@ def test_an_eval_that_the_candidate_lacks_is_missing() -> None:
     }
 
 
+def test_what_only_stands_beside_a_score_is_compared_where_a_rule_names_it() -> None:
+    values = {**OLD, "core.total_tokens_eval_reconstruction": [1.0] * 5}
+    (row,) = compare(_of(values), _of(values), CompareOptions()).comparisons
+    assert row.metric == METRIC
+    rows = compare(_of(values), _of(values), CompareOptions(gates=lambda _: True)).comparisons
+    assert len(rows) == 2
+
+
+def test_seeds_are_no_news_where_a_side_has_nothing() -> None:
+    both = _of({**OLD, "mig.value_mig": [0.4] * 5})
+    rows = compare(_of(NEW), both, CompareOptions()).comparisons
+    (missing,) = (row for row in rows if row.verdict is Verdict.MISSING)
+    assert missing.reasons == ("The candidate has no result of the eval mig.",)
+
+
 def test_a_margin_of_the_policy_replaces_the_registrys() -> None:
     found = _only(_of(NEW), _of(OLD), margins={"core.*": 0.2})
     assert (found.margin, found.verdict) == (0.2, Verdict.EQUIVALENT)
