@@ -199,7 +199,15 @@ _SAE_BENCH = (
             note=_UNRELIABLE),
     _higher("unlearning.unlearning_score", "Unlearning", comparable_from=None, gates=False,
             note="Informs and does not gate: the best of 16 settings, so it flatters."),
+    _higher("unlearning.held_out.unlearning_score_held_out", "Unlearning, held out", gates=False),
+    _higher("unlearning.chance.unlearning_score_adjusted", "Unlearning less chance", gates=False),
 )  # fmt: skip
+
+_PROBE_SCORES = {
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "auroc": "AUROC",
+}
 
 _OURS = (
     _higher("mig.value_mig", "Value MIG", note="1: a latent of its own for each value."),
@@ -221,13 +229,45 @@ _OURS = (
     _higher("feature_correlation.mean_correlation_coefficient", "Mean correlation coefficient"),
 )  # fmt: skip
 
+_DENSE = "Describes the language model: what a probe on its activations reaches."
+_PROBING = (
+    *(
+        _higher(f"factor_probing.top_{k}_{score}", f"Probe on {k} latent{'s' * (k > 1)}, {title}",
+                gates=(k, score) == (1, "balanced_accuracy"))
+        for score, title in _PROBE_SCORES.items()
+        for k in (1, 2, 5, 20)
+    ),
+    *(
+        _plain(f"factor_probing.dense_{score}", f"Dense probe, {title}", note=_DENSE)
+        for score, title in _PROBE_SCORES.items()
+    ),
+    _higher("factor_probing.tied_latents", "Tied latents"),
+    _higher("factor_probing.covered_values", "Covered values", gates=False),
+    _higher("factor_probing.selectivity", "Selectivity", gates=False),
+    _lower("factor_probing.factor_entropy", "Entropy over factors", gates=False),
+    _lower("factor_probing.absorption", "Absorption on the known hierarchy"),
+    _lower("factor_probing.absorption_excess", "Absorption beyond recall", gates=False),
+    _higher("factor_probing.clamp_effect", "Clamping, effect", gates=False, margin=None,
+            unit="nats", note="Read it beside that of random latents."),
+    _higher("factor_probing.clamp_specificity", "Clamping, specificity", gates=False),
+    _higher("factor_probing.ablation_effect", "Ablation, effect", gates=False, margin=None,
+            unit="nats"),
+    _higher("factor_probing.ablation_specificity", "Ablation, specificity", gates=False),
+    *(
+        _plain(f"factor_probing.random_{way}_{what}", f"{title} of random latents, {what}")
+        for way, title in (("clamp", "Clamping"), ("ablation", "Ablation"))
+        for what in ("effect", "specificity")
+    ),
+)  # fmt: skip
+
 _OTHERS = tuple(
     replace(_plain(f"{name}.*", ""), is_supporting=True)
-    for name in ("core", "mig", "factor_vae", "feature_correlation", "factor_probing")
-)
+    for name in ("core", "mig", "factor_vae", "feature_correlation", "factor_probing",
+                 "unlearning", "sparse_probing_sae_probes")
+)  # fmt: skip
 """What else these evals report: counts, parts of scores, nulls, ends of intervals."""
 
-METRICS: tuple[MetricSpec, ...] = (*_CORE, *_SAE_BENCH, *_OURS, *_OTHERS)
+METRICS: tuple[MetricSpec, ...] = (*_CORE, *_SAE_BENCH, *_OURS, *_PROBING, *_OTHERS)
 """Every metric that is known, of each eval the ones that say most first."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
+from csae_bench.compare import questions
 from csae_bench.compare.index import Cache, Entry, index_for
 from csae_bench.compare.model import Broken, Reading, ResultSet, RunReading
 from csae_bench.compare.reading_json import DETAILS, load_object
@@ -94,6 +95,17 @@ def read_details(reading: Reading) -> list[dict[str, Any]]:
     if not isinstance(details, list) or not all(isinstance(detail, dict) for detail in details):
         raise ResultError(f"{reading.path}: {DETAILS} is no list of objects.")
     return cast(list[dict[str, Any]], details)
+
+
+def read_items(reading: Reading) -> list[dict[str, Any]]:
+    """What intervals over factors, questions or datasets are taken of: mostly the details.
+
+    Raises:
+        ResultError: as `read_details`.
+    """
+    if reading.eval_name == questions.EVAL:
+        return questions.forget_questions(load_object(reading.path, with_details=True))
+    return read_details(reading)
 
 
 def _newest(readings: Iterable[Reading]) -> tuple[list[Reading], list[Broken]]:

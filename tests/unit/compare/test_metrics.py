@@ -14,7 +14,7 @@ from csae_bench.compare.metrics import METRICS, Direction, lookup
 from csae_bench.evals import discover, get_eval
 from tests.unit.compare.result_files import OUR_CORE, loaded, reading
 
-FACTOR_EVALS = ("mig", "factor_vae", "feature_correlation")
+FACTOR_EVALS = ("mig", "factor_vae", "feature_correlation", "factor_probing")
 
 
 @pytest.mark.parametrize(
