@@ -116,8 +116,7 @@ def _comparisons(report: Report, n_rows: int) -> list[str]:
         row
         for pair in by_pair.values()
         if not _is_undecided(pair)
-        for row in pair
-        if row.metric in set(shown)
+        for row in selection.telling(pair, set(shown))
     ]
     level = f"{1 - report.alpha:.0%}"
     header = ("", "SAE", "against", "metric", f"difference [{level}]")
@@ -138,6 +137,12 @@ def _comparisons(report: Report, n_rows: int) -> list[str]:
         ),
     )  # fmt: skip
     parts = [f"#### Verdicts: {counts}", _table(header, brief, n_rows, "llllr")]
+    lacking = [
+        f"- {text(candidate.name)} against {text(baseline.name)}: {text(' '.join(reasons))}"
+        for (candidate, baseline), pair in by_pair.items()
+        if not _is_undecided(pair) and (reasons := selection.undecided_reasons(pair, set(shown)))
+    ]
+    parts += ["\n".join(lacking[:n_rows])] if lacking else []
     parts += [details] if rows else []
     hidden = len({row.metric for row in report.comparisons}) - len(shown)
     if hidden:

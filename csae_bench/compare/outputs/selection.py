@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 
 from csae_bench.compare.metrics import METRICS
@@ -54,6 +54,19 @@ def pairs(
         pair: sorted(by_pair[pair], key=lambda comparison: rank(comparison.metric))
         for pair in sorted(by_pair)
     }
+
+
+def telling(pair: Iterable[Comparison], shown: Collection[str]) -> list[Comparison]:
+    """The rows of a pair to show: of an eval without a difference none, its reason says it all."""
+    rows = list(pair)
+    evals = {_eval(row.metric) for row in rows if row.difference is not None}
+    return [row for row in rows if row.metric in shown and _eval(row.metric) in evals]
+
+
+def undecided_reasons(pair: Iterable[Comparison], shown: Collection[str]) -> list[str]:
+    """Why metrics of a pair that are to be shown have no difference; each reason once."""
+    rows = (row for row in pair if row.metric in shown and row.difference is None)
+    return list(dict.fromkeys(reason for row in rows for reason in row.reasons))
 
 
 def rank(metric: str) -> tuple[int, str, int, str]:

@@ -107,7 +107,7 @@ def _print_comparisons(report: Report, console: Console) -> None:
             _print_undecided(comparisons, console)
         else:
             console.print()
-            _print_pair([c for c in comparisons if c.metric in shown], report, console)
+            _print_pair(comparisons, shown, report, console)
     if len(by_pair) > MAX_LISTED:
         rest = wording.counted(len(by_pair) - MAX_LISTED, "more pair of SAEs", "more pairs of SAEs")
         console.print(f"[dim]{rest}; {MORE}[/]")
@@ -123,7 +123,9 @@ def _print_comparisons(report: Report, console: Console) -> None:
     )
 
 
-def _print_pair(comparisons: Sequence[Comparison], report: Report, console: Console) -> None:
+def _print_pair(
+    comparisons: Sequence[Comparison], shown: set[str], report: Report, console: Console
+) -> None:
     is_wide = console.width >= WIDE
     table = _table("metric")
     table.add_column("candidate", justify="right", no_wrap=True)
@@ -135,8 +137,7 @@ def _print_pair(comparisons: Sequence[Comparison], report: Report, console: Cons
     table.add_column("Holm p", justify="right", no_wrap=True)
     if is_wide:
         table.add_column("detectable", justify="right", no_wrap=True)
-    notes: dict[str, None] = {}
-    for row in comparisons:
+    for row in selection.telling(comparisons, shown):
         cells = [
             escape(lookup(row.metric).title),
             wording.number(row.candidate_mean),
@@ -148,10 +149,8 @@ def _print_pair(comparisons: Sequence[Comparison], report: Report, console: Cons
             wording.detectable(row),
         ]
         table.add_row(*(cells if is_wide else [*cells[:2], *cells[3:-1]]))
-        if row.difference is None:
-            notes.update(dict.fromkeys(row.reasons))
     console.print(table)
-    for note in notes:
+    for note in selection.undecided_reasons(comparisons, shown):
         console.print(f"  [dim]{escape(note)}[/]")
 
 
