@@ -23,7 +23,7 @@ def render(template: str, **context: Any) -> str:
     """The page of a template, all text in it escaped.
 
     In a template, `source(path)` puts a file of the package in as it is, `embedded(value)` a value
-    as JSON for its scripts; `heat` is the filter for cells of a heat map.
+    as JSON for its scripts; filters are `heat` for cells of a heat map, `number` and `minus`.
 
     Args:
         template: path below csae_bench, such as `factor_evals/heat_map.html`.
@@ -58,6 +58,11 @@ def number(value: float, digits: int = 2) -> str:
     return f"\N{MINUS SIGN}{text}" if rounded < 0 else text
 
 
+def minus(text: str) -> str:
+    """Text of numbers with true minus signs."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def embedded(value: Any) -> Markup:
     """A value as JSON that is safe within a script element.
 
@@ -86,10 +91,11 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     names: Any = environment.globals  # typed as if only jinja2's own could be in it
     names.update(source=_source, embedded=embedded)
-    environment.filters.update(heat=heat, number=number)
+    environment.filters.update(heat=heat, minus=minus, number=number)
     return environment
 
 

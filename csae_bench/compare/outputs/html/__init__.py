@@ -1,6 +1,6 @@
 """A report as one HTML page that asks nothing of a network.
 
-    page.py       fills the template; write_html
+    page.py       fills the template, which extends pages/frame.html; write_html
     drawing.py    where the points, lines and ticks of a figure lie
     tables.py     the rows that report.js sorts and filters
     measured.py   under which conditions results were measured, and which differ

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
+from csae_bench import pages
 from csae_bench.compare.model import Report
 from csae_bench.compare.outputs import selection, wording
 from csae_bench.compare.outputs.figures import forests, paretos
@@ -34,7 +32,8 @@ def write_html(report: Report, path: Path) -> None:
         UsageError: it cannot be written there.
     """
     with written(path) as temporary:
-        temporary.write_text(html_page(report), encoding="utf-8")
+        # a name may hold half a surrogate pair: as \udc80 it reads back in the data's JSON
+        temporary.write_text(html_page(report), encoding="utf-8", errors="backslashreplace")
 
 
 def html_page(report: Report) -> str:
@@ -45,11 +44,15 @@ def html_page(report: Report) -> str:
     figures = paretos(report)
     entries = legend(figures)
     sides = [side for side in (report.candidate, report.baseline) if side is not None]
-    return _template().render(
+    found = outcome(report)
+    return pages.render(
+        "compare/outputs/html/report.html",
+        title=f"csae-bench compare: {found.word}",
+        counted=wording.counted,
         report=report,
         roots=[os.fspath(side.root) for side in sides],
         releases=sorted(releases),
-        outcome=outcome(report),
+        outcome=found,
         stamp=stamp(report),
         level=f"{1 - report.alpha:.0%}",
         troubles=troubles(report),
@@ -73,38 +76,9 @@ def html_page(report: Report) -> str:
             "values": tables.value_table(report, releases),
             "runs": tables.run_table(report, releases),
         },
-        css=_resource("report.css"),
-        js=_resource("report.js"),
     )
 
 
 def _releases(report: Report) -> set[str]:
     sides = [side for side in (report.candidate, report.baseline) if side is not None]
     return {item.family.release for side in sides for item in (*side.readings, *side.runs)}
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    filters: dict[str, Any] = environment.filters
-    filters.update(minus=_minus, counted=wording.counted)
-    return environment.from_string(_resource("report.html"))
-
-
-@cache
-def _resource(name: str) -> str:
-    place = files("csae_bench.compare.outputs.html").joinpath(name)
-    return place.read_text(encoding="utf-8")
-
-
-def _minus(text: str) -> str:
-    """Numbers with a real minus."""
-    return text.replace("-", "\N{MINUS SIGN}")

@@ -38,7 +38,7 @@ function buildTable(place) {
   const state = { text: "", verdict: "", group: "", sort: null, descending: false, n: STEP };
   const verdictColumn = columns.findIndex(column => column.kind === "verdict");
   const controls = make("div", { class: "controls" });
-  const count = make("span", { class: "muted", role: "status" });
+  const count = make("span", { class: "quiet", role: "status" });
   const head = make("tr");
   const body = make("tbody");
   const more = make("button", { type: "button" });
@@ -119,7 +119,7 @@ function drawCell(cell, column) {
   }
   // [title, name] of a metric: the name stands in a hint
   if (column.kind === "text" && Array.isArray(cell)) return make("td", { class: "text", title: cell[1] }, cell[0]);
-  if (column.kind === "number" && cell === null) return make("td", { class: "number undefined" }, "–");
+  if (column.kind === "number" && cell === null) return make("td", { class: "number absent" }, "–");
   return make("td", { class: column.kind }, column.kind === "number" ? numberText(cell, column) : cell ?? "");
 }
 

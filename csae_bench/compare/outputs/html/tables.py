@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from csae_bench.compare.metrics import lookup
 from csae_bench.compare.model import Comparison, Reading, Report, ResultSet, Verdict
 from csae_bench.compare.outputs import selection, wording
+from csae_bench.pages import rounded
 
 MAX_COMPARISONS = 3000
 """Rows of comparisons in a page, the gravest first: --json has all."""
@@ -148,7 +149,7 @@ def _comparison_row(row: Comparison, releases: set[str], *, has_items: bool) -> 
         None if row.difference is None else [_short(row.difference), difference],
         row.n_pairs,
         None if row.p_holm is None else [_short(row.p_holm), wording.p_text(row.p_holm)],
-        None if row.smallest_detectable is None else float(f"{row.smallest_detectable:.2g}"),
+        _short(row.smallest_detectable, 2),
         *([by_item] if has_items else []),
         " ".join(row.reasons),
     ]
@@ -183,8 +184,6 @@ def _values(metrics: list[str], readings: list[Reading]) -> list[Cell]:
     return [_short(values.get(metric)) for metric in metrics]
 
 
-def _short(value: float | None) -> float | None:
-    """Four significant digits: what the page shows, and sorts by."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{value:.4g}")
+def _short(value: float | None, digits: int = 4) -> float | None:
+    """Significant digits that the page shows, and sorts by; None for what JSON has no word for."""
+    return None if value is None or not math.isfinite(value) else rounded(value, digits)

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from csae_bench.compare.outputs.html import html_page, write_html
 from csae_bench.compare.outputs.html.drawing import MAX_ROWS
 from csae_bench.compare.outputs.html.tables import MAX_COMPARISONS
 from csae_bench.errors import UsageError
+from csae_bench.pages import render
 from tests.unit.compare.outputs import reports
 
 EVIL = reports.EVIL
@@ -54,6 +56,11 @@ def _evil() -> Report:
     return reports.report(results, comparisons=[row], warnings=[EVIL], allowed=[EVIL])
 
 
+def _data(page: str) -> dict[str, Any]:
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
+    return json.loads(text)
+
+
 def test_whatever_text_comes_in_is_escaped() -> None:
     structure = _Structure()
     page = html_page(_evil())
@@ -88,12 +95,34 @@ def test_sections_without_content_are_left_out() -> None:
 
 
 def test_the_data_of_the_tables_is_json() -> None:
-    (text,) = re.findall(
-        r'<script type="application/json" id="data">(.*?)</script>', html_page(_evil())
-    )
-    data = json.loads(text)
+    data = _data(html_page(_evil()))
     assert data["comparisons"]["rows"][0][0] == EVIL
     assert len(data["values"]["rows"][0]) == len(data["values"]["columns"])
+
+
+def test_the_page_stands_in_the_frame_of_all_pages() -> None:
+    page = html_page(reports.five_good_runs())
+    head, _, _ = render("pages/frame.html", title="").partition("<title>")
+    assert page.startswith(head)
+    assert "--paper: #fff" in page
+    assert "<title>csae-bench compare: " in page
+
+
+def test_a_name_that_is_no_unicode_reads_back_from_the_data(tmp_path: Path) -> None:
+    family = Family("r", "caf\udce9")
+    row = reports.comparison("core.l0", Verdict.WORSE, 0.1, candidate=family)
+    write_html(reports.report(reports.results(), comparisons=[row]), tmp_path / "report.html")
+    data = _data((tmp_path / "report.html").read_text())
+    assert "caf\udce9" in data["comparisons"]["rows"][0][0]
+
+
+def test_what_json_has_no_word_for_is_left_blank() -> None:
+    row = replace(
+        reports.comparison("core.l0", Verdict.WORSE, 0.1), smallest_detectable=float("inf")
+    )
+    data = _data(html_page(reports.report(reports.results(), comparisons=[row])))
+    titles = [column["title"] for column in data["comparisons"]["columns"]]
+    assert data["comparisons"]["rows"][0][titles.index("detectable")] is None
 
 
 def test_a_forest_plot_shows_its_first_rows_and_counts_the_rest() -> None:
