@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, takewhile
@@ -92,10 +92,17 @@ def curves(found: Mapping[Family, Member]) -> tuple[Curve, ...]:
         readings = member.of_metric(L0).values()
         if readings and not member.troubles("core"):
             by_curve[family.release, next(iter(readings)).curve].append(member)
+    of_several = {key: tuple(of) for key, of in sorted(by_curve.items()) if len(of) > 1}
+    names = {(release, curve): _name(of) for (release, curve), of in of_several.items()}
+    counts = Counter((release, name) for (release, _), name in names.items())
     return tuple(
-        Curve(family=Family(release, _name(members)), members=tuple(members))
-        for (release, _), members in sorted(by_curve.items())
-        if len(members) > 1
+        Curve(
+            family=Family(
+                key[0], names[key] if counts[key[0], names[key]] == 1 else _long_name(members)
+            ),
+            members=members,
+        )
+        for key, members in of_several.items()
     )
 
 
@@ -208,6 +215,12 @@ def _metrics(mine: Curve, theirs: Curve) -> list[str]:
     theirs_have = {metric for member in theirs.members for metric in member.metrics}
     ours = dict.fromkeys(metric for member in mine.members for metric in member.metrics)
     return [metric for metric in ours if metric in theirs_have and metric != L0]
+
+
+def _long_name(members: Sequence[Member]) -> str:
+    """Where the names of two curves have the same in common."""
+    first = min(member.family.name for member in members)
+    return f"{first} and {len(members) - 1} more"
 
 
 def _name(members: Sequence[Member]) -> str:

@@ -85,6 +85,8 @@ class RunReading:
     sparsity: float | None = None
     """The penalty's coefficient, or k."""
     wall_seconds: float | None = None
+    changes: tuple[str, ...] = ()
+    """What flags changed in its configuration: `sae.k=9`."""
 
 
 @dataclass(frozen=True)

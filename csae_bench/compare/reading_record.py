@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench.compare.model import RunReading
-from csae_bench.compare.reading_names import SPARSITY_KEYS, names_of_record
+from csae_bench.compare.reading_names import SPARSITY_KEYS, WITHOUT_EFFECT, names_of_record
 from csae_bench.compare.reading_values import mapping, number
 from csae_bench.errors import ResultError
 
@@ -46,6 +46,7 @@ def run_of(record: Mapping[str, Any], path: Path) -> RunReading:
         learning_rate=_learning_rate(config, cells),
         sparsity=_sparsity(config),
         wall_seconds=number(record.get("wall_seconds")),
+        changes=_changes(mapping(record.get("origins")), config),
     )
 
 
@@ -72,6 +73,24 @@ def _messages(cell: Mapping[str, Any]) -> list[str]:
     return [message for message in found if isinstance(message, str) and message]
 
 
+def _changes(origins: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What flags changed, but for what does not decide the weights."""
+    keys = [tuple(key.split(".")) for key, origin in sorted(origins.items()) if origin == "flag"]
+    ignored = [key for key in keys if any(key[: len(of)] == of for of in WITHOUT_EFFECT)]
+    values = ((".".join(key), _value_at(config, key)) for key in keys if key not in ignored)
+    return tuple(
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in values
+    )
+
+
+def _value_at(config: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    value: Any = config
+    for key in keys:
+        value = mapping(value).get(key)
+    return value
+
+
 def _learning_rate(
     config: Mapping[str, Any], cells: Mapping[str, Mapping[str, Any]]
 ) -> float | None:
@@ -82,13 +101,8 @@ def _learning_rate(
 
 def _sparsity(config: Mapping[str, Any]) -> float | None:
     """The penalty's coefficient, k, or the L0 that is held: what the SAE has of these."""
-    for keys in SPARSITY_KEYS:
-        value: Any = config
-        for key in keys:
-            value = mapping(value).get(key)
-        if number(value) is not None:
-            return number(value)
-    return None
+    values = (number(_value_at(config, keys)) for keys in SPARSITY_KEYS)
+    return next((value for value in values if value is not None), None)
 
 
 def _count(value: Any) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ _GRAVITY = (
     Verdict.EQUIVALENT,
     Verdict.INCONCLUSIVE,
 )
+
+
+_OURS = re.compile(r" [0-9a-f]{8}$")
+"""A curve whose SAEs have a configuration of ours."""
 
 
 class Point(NamedTuple):
@@ -199,9 +204,15 @@ def _curves(metric: str, readings: list[Reading], is_baseline: bool) -> list[Cur
 
 
 def _curve_name(curve: str, families: list[Family], releases: set[str]) -> str:
-    """The SAE's name where there is one alone; else the curve's, without the release of all."""
+    """The SAE's name where there is one alone; else the curve's, without the release of all.
+
+    A curve of ours ends in a hash, which says nothing to a person: it is named for its first SAE.
+    """
+    first = family_text(min(families), releases)
     if len(families) == 1:
-        return family_text(families[0], releases)
+        return first
+    if _OURS.search(curve):
+        return f"{first} and {len(families) - 1} more"
     return curve.removeprefix(f"{next(iter(releases))} ") if len(releases) == 1 else curve
 
 

@@ -15,6 +15,7 @@ from csae_bench.compare.outputs import selection, wording
 from csae_bench.compare.outputs.overview import (
     Level,
     broken_files,
+    changed_configurations,
     gate_findings,
     outcome,
     stamp,
@@ -137,6 +138,11 @@ def _comparisons(report: Report, n_rows: int) -> list[str]:
         ),
     )  # fmt: skip
     parts = [f"#### Verdicts: {counts}", _table(header, brief, n_rows, "llllr")]
+    changed = [
+        f"- {text(family.name)}: {text(', '.join(changes))}"
+        for family, changes in sorted(changed_configurations(report).items())
+    ]
+    parts += ["\n".join(changed[:n_rows])] if changed else []
     lacking = [
         f"- {text(candidate.name)} against {text(baseline.name)}: {text(' '.join(reasons))}"
         for (candidate, baseline), pair in by_pair.items()

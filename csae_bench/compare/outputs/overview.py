@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from csae_bench.compare.gate import RUNS_ARE_OK
-from csae_bench.compare.model import Broken, Comparison, Finding, Judgement, Report, Verdict
+from csae_bench.compare.model import Broken, Comparison, Family, Finding, Judgement, Report, Verdict
 from csae_bench.compare.outputs.troubles import troubles
 from csae_bench.compare.outputs.wording import counted
 from csae_bench.errors import (
@@ -45,6 +45,12 @@ class Outcome(NamedTuple):
     """`Passed`, `Regression`, `Failed`, ...; `Compared` or `Read` where nothing was gated."""
     sentence: str
     level: Level
+
+
+def changed_configurations(report: Report) -> dict[Family, tuple[str, ...]]:
+    """SAEs whose configuration flags changed, and how: their names have only a hash of it."""
+    sides = [side for side in (report.baseline, report.candidate) if side is not None]
+    return {run.family: run.changes for side in sides for run in side.runs if run.changes}
 
 
 def outcome(report: Report) -> Outcome:

@@ -14,6 +14,7 @@ from csae_bench.compare.model import Comparison, Family, Judgement, Report, Resu
 from csae_bench.compare.outputs import selection, wording
 from csae_bench.compare.outputs.overview import (
     broken_files,
+    changed_configurations,
     gate_findings,
     outcome,
     stamp,
@@ -101,6 +102,7 @@ def _print_comparisons(report: Report, console: Console) -> None:
         if candidate.release != release:
             release = candidate.release
             console.print(f"\n[bold]{escape(release)}[/]")
+            _print_changes(release, report, console)
         against = wording.family_text(baseline, {candidate.release})
         console.print(f"{escape(candidate.name)} [dim]against[/] {escape(against)}", end="")
         if all(comparison.difference is None for comparison in comparisons):
@@ -121,6 +123,12 @@ def _print_comparisons(report: Report, console: Console) -> None:
             f"[{_VERDICT_STYLES[verdict]}]{n} {verdict}[/]" for verdict, n in counts.items()
         )
     )
+
+
+def _print_changes(release: str, report: Report, console: Console) -> None:
+    changed = changed_configurations(report)
+    for family in sorted(family for family in changed if family.release == release):
+        console.print(f"[dim]{escape(family.name)}: {escape(', '.join(changed[family]))}[/]")
 
 
 def _print_pair(

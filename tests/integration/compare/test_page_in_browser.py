@@ -62,7 +62,7 @@ def test_text_can_be_read_on_its_background(page: Page, scheme: Literal["light",
     page.evaluate(
         "document.querySelectorAll('th button, button').forEach(e => e.style.opacity = 1)"
     )
-    assert page.contrast("main p, main td, main .verdict, .muted, header p, h1, .judgement") >= 4.5
+    assert page.contrast("main p, main td, main .verdict, .quiet, header p, h1, .judgement") >= 4.5
 
 
 def test_dark_and_light_are_not_the_same(page: Page) -> None:

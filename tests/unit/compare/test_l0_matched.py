@@ -160,3 +160,14 @@ def test_a_metric_at_an_l0_is_shown_where_the_metric_is() -> None:
         alpha=0.05,
     )
     assert shown(report) == [f"{METRIC}@l0=16", f"{METRIC}@l0=32"]
+
+
+def test_curves_whose_names_have_the_same_in_common_are_told_apart() -> None:
+    plain, changed = ("a", "a-x", "a-y"), ("a-z", "a-w")
+    sets = [
+        readings(name, {"core.l0": [l0], METRIC: [0.1]}, curve=curve)
+        for curve, names in (("plain", plain), ("changed", changed))
+        for name, l0 in zip(names, (8.0, 16.0, 32.0), strict=False)
+    ]
+    (row,) = {(r.candidate.name, r.baseline.name) for r in _at_l0(results(*sets))}
+    assert set(row) == {"a and 2 more", "a-w and 1 more"}

@@ -103,3 +103,14 @@ def test_a_record_that_does_not_say_the_least_is_an_error(
 def test_parts_in_another_form_are_unknown(value: object) -> None:
     run = run_of(record(cells=value, config=value, training=value, problems=value), PATH)
     assert (run.cells, run.problems, run.executed_steps, run.sparsity) == ({}, (), None, None)
+
+
+def test_what_flags_changed_is_told_but_for_what_does_not_decide_the_weights() -> None:
+    run = run_of(
+        record(
+            origins={"sae.k": "flag", "seed": "flag", "evals.mig.seed": "flag", "model": "file"},
+            config={"sae": {"k": 9.0}, "seed": 2, "model": "tiny"},
+        ),
+        PATH,
+    )
+    assert run.changes == ("sae.k=9",)

@@ -13,6 +13,7 @@ from csae_bench.compare.outputs.html import measured, tables
 from csae_bench.compare.outputs.html.drawing import draw_forest, draw_pareto, legend
 from csae_bench.compare.outputs.overview import (
     broken_files,
+    changed_configurations,
     gate_findings,
     outcome,
     stamp,
@@ -64,6 +65,7 @@ def html_page(report: Report) -> str:
         ],
         paretos=[draw_pareto(figure, entries) for figure in figures],
         legend=entries,
+        changed=sorted(changed_configurations(report).items()),
         conditions=measured.conditions(report),
         mismatches=measured.mismatches(report),
         findings=gate_findings(report),
