@@ -95,6 +95,12 @@ class Broken:
 
     path: Path
     message: str
+    """A sentence that names the file."""
+
+    @property
+    def why(self) -> str:
+        """The message for a place where the path stands already."""
+        return self.message.removeprefix(f"{self.path}: ")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,7 +104,8 @@ def _matches_nothing(rule: Rule, specs: Sequence[MetricSpec]) -> str:
             f"{', '.join(fitting)}. Name the one that is meant."
         )
     names = [spec.name for spec in specs]
-    have = f"They have: {', '.join(names)}." if names else "They have no metric at all."
+    scores = [spec.name for spec in specs if not spec.is_supporting]
+    have = f"They have: {', '.join(scores)}." if names else "They have no metric at all."
     return f"{where}: matches no metric of these results.{did_you_mean(rule.pattern, names)} {have}"
 
 

@@ -250,7 +250,7 @@ def _broken(report: Report, n_rows: int) -> list[str]:
     broken = broken_files(report)
     if not broken:
         return []
-    items = [f"- {text(str(file.path))}: {text(file.message)}" for file in broken[:n_rows]]
+    items = [f"- {text(str(file.path))}: {text(file.why)}" for file in broken[:n_rows]]
     listed = "\n".join([*items, *_rest(len(broken) - n_rows, "file")])
     return [_folded(f"{wording.counted(len(broken), 'file')} could not be read", listed)]
 

@@ -226,7 +226,7 @@ def _add_values(
 def _print_broken(report: Report, console: Console) -> None:
     broken = broken_files(report)
     for file in broken[:MAX_LISTED]:
-        console.print(f"[yellow]not read:[/] {escape(str(file.path))}: {escape(file.message)}")
+        console.print(f"[yellow]not read:[/] {escape(str(file.path))}: {escape(file.why)}")
     if len(broken) > MAX_LISTED:
         rest = wording.counted(len(broken) - MAX_LISTED, "more file", "more files")
         console.print(f"[yellow]not read:[/] {rest}; {MORE}")
