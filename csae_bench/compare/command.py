@@ -11,7 +11,7 @@ from csae_bench.compare.comparing import CompareOptions, compare
 from csae_bench.compare.gate import exit_code, judge
 from csae_bench.compare.model import Report, ResultSet
 from csae_bench.compare.policy import Policy, load_policy
-from csae_bench.compare.reading import read_items, read_results
+from csae_bench.compare.reading.folder import read_items, read_results
 from csae_bench.errors import UsageError
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from csae_bench.compare.caveats import caveats
-from csae_bench.compare.conditions import mismatch_sentence, mismatches
+from csae_bench.compare.comparability import mismatch_sentence, mismatches
 from csae_bench.compare.items import Details, with_items
 from csae_bench.compare.l0_matched import (
     curves,

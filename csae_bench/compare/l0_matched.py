@@ -16,7 +16,7 @@ from itertools import combinations, takewhile
 
 import numpy as np
 
-from csae_bench.compare.conditions import mismatch_sentence, mismatches
+from csae_bench.compare.comparability import mismatch_sentence, mismatches
 from csae_bench.compare.matching import MAX_FAMILIES, Match, Member, Seed, paired_seeds
 from csae_bench.compare.metrics import Direction, MetricSpec
 from csae_bench.compare.model import Family, Reading, Verdict

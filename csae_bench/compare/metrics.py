@@ -1,7 +1,7 @@
 """What a metric means: which way is better, in what unit, what counts as equal, may it gate.
 
 One table, `METRICS`; `lookup` finds a metric's row. A metric that no row names has no direction and
-never gates. Values are named `<eval>.<metric>`, see `reading`.
+never gates. Values are named `<eval>.<metric>`, see `reading.values`.
 """
 
 from __future__ import annotations

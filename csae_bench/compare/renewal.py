@@ -16,8 +16,8 @@ from typing import Any, cast
 
 from csae_bench.compare.model import ResultSet
 from csae_bench.compare.outputs.saving import written
-from csae_bench.compare.reading_json import load_object
-from csae_bench.compare.reading_values import values_of
+from csae_bench.compare.reading.json_files import load_object
+from csae_bench.compare.reading.values import values_of
 from csae_bench.errors import ResultError
 from csae_bench.results.store import Store
 

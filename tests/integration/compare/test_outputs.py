@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.compare.reading import read_results
+from csae_bench.compare.reading.folder import read_results
 from csae_bench.errors import EXIT_FAILED, EXIT_OK
 from tests.e2e import compare_folders as folders
 from tests.e2e.conftest import CsaeBench, csae_bench  # noqa: F401 - a fixture

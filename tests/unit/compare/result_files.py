@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench.compare.model import Reading
-from csae_bench.compare.reading_result import reading_of
+from csae_bench.compare.reading.result import reading_of
 
 DATA = Path(__file__).parents[2] / "data"
 SEED_RUN_0 = DATA / "seed_run_0_core_eval_results.json"

@@ -1,4 +1,4 @@
-"""csae_bench/compare/reading_layout.py."""
+"""csae_bench/compare/reading/layout.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.compare.reading_layout import Found, Unreadable, result_files
+from csae_bench.compare.reading.layout import Found, Unreadable, result_files
 from csae_bench.errors import UsageError
 
 

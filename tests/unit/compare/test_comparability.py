@@ -1,4 +1,4 @@
-"""csae_bench/compare/conditions.py."""
+"""csae_bench/compare/comparability.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from csae_bench.compare.conditions import are_comparable, mismatch_sentence, mismatches
+from csae_bench.compare.comparability import are_comparable, mismatch_sentence, mismatches
 from csae_bench.compare.model import Reading
 from tests.unit.compare.result_files import (
     OUR_CORE,

@@ -1,4 +1,4 @@
-"""csae_bench/compare/reading_names.py."""
+"""csae_bench/compare/reading/names.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from csae_bench.compare.model import Family
-from csae_bench.compare.reading_names import Names, names_of_record, names_of_result
+from csae_bench.compare.reading.names import Names, names_of_record, names_of_result
 from csae_bench.config import RunConfig
 from tests.unit.compare.result_files import (
     OUR_CORE,

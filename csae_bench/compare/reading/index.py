@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from csae_bench.compare.model import Family, Reading, RunReading
-from csae_bench.compare.reading_layout import Found
+from csae_bench.compare.reading.layout import Found
 from csae_bench.results import validity
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def index_for(root: Path, where: Cache, files: Iterable[Found]) -> Index:
 
 def reader_files() -> tuple[Path, ...]:
     """The code that reads results: another version may read the same file otherwise."""
-    return (*sorted(Path(__file__).parent.glob("*.py")), Path(validity.__file__))
+    here = Path(__file__).parent
+    return (*sorted(here.glob("*.py")), here.parent / "model.py", Path(validity.__file__))
 
 
 def _users_caches() -> Path:

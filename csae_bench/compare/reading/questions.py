@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from csae_bench.compare.reading_values import mapping
+from csae_bench.compare.reading.values import mapping
 
 EVAL = "unlearning"
 FORGET = "wmdp-bio"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from csae_bench.compare.model import Family
-from csae_bench.compare.reading_values import mapping
+from csae_bench.compare.reading.values import mapping
 
 SPARSITY_KEYS = (
     ("sae", "k"),

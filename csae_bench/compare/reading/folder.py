@@ -1,6 +1,6 @@
 """Reads a folder of results, ours or published: what they say, which mean nothing or are broken.
 
-A value is named `<eval>.<metric>`, see `reading_values`. Details are read only when asked for.
+A value is named `<eval>.<metric>`, see `values`. Details are read only when asked for.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-from csae_bench.compare import questions
-from csae_bench.compare.index import Cache, Entry, index_for
 from csae_bench.compare.model import Broken, Reading, ResultSet, RunReading
-from csae_bench.compare.reading_json import DETAILS, load_object
-from csae_bench.compare.reading_layout import SUFFIX, Found, Unreadable, result_files
-from csae_bench.compare.reading_record import run_of
-from csae_bench.compare.reading_result import propagated, reading_of
+from csae_bench.compare.reading import questions
+from csae_bench.compare.reading.index import Cache, Entry, index_for
+from csae_bench.compare.reading.json_files import DETAILS, load_object
+from csae_bench.compare.reading.layout import SUFFIX, Found, Unreadable, result_files
+from csae_bench.compare.reading.record import run_of
+from csae_bench.compare.reading.result import propagated, reading_of
 from csae_bench.errors import ResultError, UsageError
 
 

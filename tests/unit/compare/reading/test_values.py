@@ -1,4 +1,4 @@
-"""csae_bench/compare/reading_values.py."""
+"""csae_bench/compare/reading/values.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from csae_bench.compare.reading_values import NEVER_MINUS_ONE, WITNESSES, values_of
+from csae_bench.compare.reading.values import NEVER_MINUS_ONE, WITNESSES, values_of
 from tests.unit.compare.result_files import (
     OUR_CORE,
     OUR_MIG,

@@ -1,4 +1,4 @@
-"""csae_bench/compare/reading.py and reading_result.py."""
+"""csae_bench/compare/reading/folder.py and result.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from csae_bench.compare.model import Broken, Reading
-from csae_bench.compare.reading import read_details, read_results
+from csae_bench.compare.reading.folder import read_details, read_results
 from csae_bench.errors import ResultError, UsageError
 from tests.unit.compare.result_files import (
     OUR_CORE,
@@ -298,7 +298,7 @@ def test_deep_nesting_is_read_or_broken(tmp_path: Path, depth: int) -> None:
 def test_reading_imports_neither_torch_nor_pandas_nor_an_sae_library() -> None:
     code = (
         "import sys; from pathlib import Path; "
-        "from csae_bench.compare.reading import read_results; "
+        "from csae_bench.compare.reading.folder import read_results; "
         f"assert read_results(Path({str(OURS)!r})).readings; "
         "print(sorted({'torch', 'sae_lens', 'sae_bench', 'transformers', 'pandas', 'numpy'} "
         "& set(sys.modules)))"

@@ -1,10 +1,10 @@
-"""csae_bench/compare/questions.py."""
+"""csae_bench/compare/reading/questions.py."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from csae_bench.compare.questions import forget_questions
+from csae_bench.compare.reading.questions import forget_questions
 
 
 def _result(*settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""csae_bench/compare/reading_record.py."""
+"""csae_bench/compare/reading/record.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from csae_bench.compare.model import Family
-from csae_bench.compare.reading_record import run_of
+from csae_bench.compare.reading.record import run_of
 from csae_bench.errors import ResultError
 from tests.unit.compare.result_files import OUR_RECORD, loaded
 

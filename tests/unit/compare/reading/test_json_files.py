@@ -1,4 +1,4 @@
-"""csae_bench/compare/reading_json.py."""
+"""csae_bench/compare/reading/json_files.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csae_bench.compare.reading_json import DETAILS, load_object
+from csae_bench.compare.reading.json_files import DETAILS, load_object
 from csae_bench.errors import ResultError
 from tests.unit.compare.result_files import OUR_CORE, OUR_MIG, loaded, write
 

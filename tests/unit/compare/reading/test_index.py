@@ -1,4 +1,4 @@
-"""csae_bench/compare/index.py."""
+"""csae_bench/compare/reading/index.py."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from csae_bench.compare import index
-from csae_bench.compare.index import FOLDER, MIN_FILES, index_for
 from csae_bench.compare.model import ResultSet
-from csae_bench.compare.reading import read_results
-from csae_bench.compare.reading_layout import Found, result_files
+from csae_bench.compare.reading import index
+from csae_bench.compare.reading.folder import read_results
+from csae_bench.compare.reading.index import FOLDER, MIN_FILES, index_for
+from csae_bench.compare.reading.layout import Found, result_files
 from tests.unit.compare.result_files import OURS, live_core, published, write
 
 
@@ -145,7 +145,7 @@ def test_an_index_of_another_version_is_made_anew(root: Path, cache: Path, colum
 
 def test_the_version_of_an_index_is_that_of_all_code_that_decides_what_is_read() -> None:
     hashed = {file.name for file in index.reader_files()}
-    assert {"reading_values.py", "reading_names.py", "conditions.py", "validity.py"} <= hashed
+    assert {"values.py", "names.py", "conditions.py", "model.py", "validity.py"} <= hashed
 
 
 def test_an_index_that_cannot_be_written_is_no_error(root: Path, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_name_that_is_no_text_is_read_each_time(root: Path, cache: Path) -> No
 def test_processes_that_write_at_once_leave_a_whole_index(root: Path, cache: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "
-        "from csae_bench.compare.reading import read_results; "
+        "from csae_bench.compare.reading.folder import read_results; "
         "print(len(read_results(Path(sys.argv[1]), cache=Path(sys.argv[2])).readings))"
     )
     command = [sys.executable, "-c", code, str(root), str(cache)]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench.compare.model import RunReading
-from csae_bench.compare.reading_names import SPARSITY_KEYS, WITHOUT_EFFECT, names_of_record
-from csae_bench.compare.reading_values import mapping, number
+from csae_bench.compare.reading.names import SPARSITY_KEYS, WITHOUT_EFFECT, names_of_record
+from csae_bench.compare.reading.values import mapping, number
 from csae_bench.errors import ResultError
 
 STATUSES = ("ok", "failed", "skipped", "invalid")

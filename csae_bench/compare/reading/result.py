@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from csae_bench.compare.conditions import conditions_of
 from csae_bench.compare.model import Reading
-from csae_bench.compare.reading_names import names_of_result
-from csae_bench.compare.reading_values import (
+from csae_bench.compare.reading.conditions import conditions_of
+from csae_bench.compare.reading.names import names_of_result
+from csae_bench.compare.reading.values import (
     categories_of,
     mapping,
     number,

@@ -1,0 +1,1 @@
+"""A folder of results, ours or published, as readings: `folder` begins, the rest are its parts."""
