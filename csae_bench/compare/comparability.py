@@ -7,11 +7,12 @@ the metric depends on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from packaging.version import InvalidVersion, Version
 
-from csae_bench.compare.metrics import lookup
+from csae_bench.compare.metrics import SD_MODEL, MetricSpec, lookup
 from csae_bench.compare.model import Condition, Reading
 from csae_bench.compare.reading.conditions import DATA, DEFINITION, VERSION
 
@@ -49,6 +50,13 @@ def mismatch_sentence(name: str, candidate: Condition, baseline: Condition) -> s
         return "not known" if value is None else repr(value)
 
     return f"{name} is {shown(candidate)} in the candidate and {shown(baseline)} in the baseline"
+
+
+def with_known_sd(spec: MetricSpec, readings: Iterable[Reading]) -> MetricSpec:
+    """The row, without its sd between seeds where a result is not of the model that has it."""
+    if all(reading.conditions.get("model") == SD_MODEL for reading in readings):
+        return spec
+    return replace(spec, sd_between_seeds=None)
 
 
 def relevant(names: Iterable[str], metric: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from csae_bench.compare.caveats import caveats
-from csae_bench.compare.comparability import mismatch_sentence, mismatches
+from csae_bench.compare.comparability import mismatch_sentence, mismatches, with_known_sd
 from csae_bench.compare.items import Details, with_items
 from csae_bench.compare.l0_matched import (
     curves,
@@ -26,7 +26,7 @@ from csae_bench.compare.matching import (
     paired_seeds,
     with_baseline,
 )
-from csae_bench.compare.metrics import SD_MODEL, MetricSpec, lookup
+from csae_bench.compare.metrics import MetricSpec, lookup
 from csae_bench.compare.model import Comparison, Condition, Reading, ResultSet, Verdict
 from csae_bench.compare.verdicts import Draft, conclude
 from csae_bench.errors import UsageError
@@ -163,11 +163,10 @@ def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
             candidate_values=_values(mine, spec.name, [a for a, _ in pairs]),
             baseline_values=_values(theirs, spec.name, [b for _, b in pairs]),
         )
-    if any(reading.conditions.get("model") != SD_MODEL for reading in mine.values()):
-        draft = replace(draft, spec=replace(spec, sd_between_seeds=None))
     allowed = tuple(f"Allowed by --allow-mismatch: {s}" for s in _sentences(differing))
     return replace(
         draft,
+        spec=with_known_sd(spec, (*mine.values(), *theirs.values())),
         candidate_values=_values(mine, spec.name, [a for a, _ in pairs]),
         baseline_values=_values(theirs, spec.name, [b for _, b in pairs]),
         mismatches=differing,

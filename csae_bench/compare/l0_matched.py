@@ -16,10 +16,10 @@ from itertools import combinations, takewhile
 
 import numpy as np
 
-from csae_bench.compare.comparability import mismatch_sentence, mismatches
+from csae_bench.compare.comparability import mismatch_sentence, mismatches, with_known_sd
 from csae_bench.compare.matching import MAX_FAMILIES, Match, Member, Seed, paired_seeds
 from csae_bench.compare.metrics import Direction, MetricSpec
-from csae_bench.compare.model import Family, Reading, Verdict
+from csae_bench.compare.model import Condition, Family, Reading, Verdict
 from csae_bench.compare.verdicts import Draft
 
 L0 = "core.l0"
@@ -54,10 +54,9 @@ class Curve:
                 values[l0].append(value)
         return [(l0, math.fsum(of_l0) / len(of_l0)) for l0, of_l0 in sorted(values.items())]
 
-    def reading(self, metric: str) -> Reading | None:
-        """Any result of it that has this metric."""
-        found = (r for member in self.members for r in member.of_metric(metric).values())
-        return next(found, None)
+    def readings(self, metric: str) -> list[Reading]:
+        """All of its results that have this metric."""
+        return [r for member in self.members for r in member.of_metric(metric).values()]
 
 
 def at_l0(points: Sequence[Point], l0: float) -> float:
@@ -179,10 +178,10 @@ def _of_metric(
     both = [(mine.points(spec.name, a), theirs.points(spec.name, b)) for a, b in seeds]
     both = [pair for pair in both if min(map(len, pair)) > 1]
     within = overlap([points for pair in both for points in pair]) if both else None
-    a, b = mine.reading(spec.name), theirs.reading(spec.name)
-    if within is None or a is None or b is None:
+    if within is None:
         return
-    differing = mismatches(a, b, spec.name)
+    spec = with_known_sd(spec, (*mine.readings(spec.name), *theirs.readings(spec.name)))
+    differing = _mismatches(mine, theirs, spec.name)
     refused = Verdict.INCOMPARABLE if differing and not allow_mismatch else None
     for l0 in _places([points for _, points in both], within):
         values = [(at_l0(ours, l0), at_l0(base, l0)) for ours, base in both]
@@ -201,6 +200,18 @@ def _of_metric(
             ),
             refused=refused,
         )
+
+
+def _mismatches(mine: Curve, theirs: Curve, metric: str) -> dict[str, tuple[Condition, Condition]]:
+    """Conditions of the metric, or of the L0 where it is read, that differ anywhere."""
+    found: dict[str, tuple[Condition, Condition]] = {}
+    for read in dict.fromkeys((metric, L0)):
+        ours, base = mine.readings(read), theirs.readings(read)
+        # a curve may differ within itself; each with each would take n^2
+        for a, b in (*((a, base[0]) for a in ours), *((ours[0], b) for b in base)):
+            for name, pair in mismatches(a, b, read).items():
+                found.setdefault(name, pair)
+    return found
 
 
 def _places(baselines: Sequence[Sequence[Point]], within: tuple[float, float]) -> list[float]:

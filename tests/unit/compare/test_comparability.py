@@ -9,8 +9,15 @@ from typing import Any
 
 import pytest
 
-from csae_bench.compare.comparability import are_comparable, mismatch_sentence, mismatches
+from csae_bench.compare.comparability import (
+    are_comparable,
+    mismatch_sentence,
+    mismatches,
+    with_known_sd,
+)
+from csae_bench.compare.metrics import SD_MODEL, lookup
 from csae_bench.compare.model import Reading
+from tests.unit.compare.planted import readings
 from tests.unit.compare.result_files import (
     OUR_CORE,
     OUR_MIG,
@@ -306,3 +313,14 @@ def test_a_mismatch_is_told_in_a_sentence() -> None:
     assert mismatch_sentence("context_size", 128, None) == (
         "context_size is 128 in the candidate and not known in the baseline"
     )
+
+
+def test_the_sd_between_seeds_is_known_only_where_both_are_of_its_model() -> None:
+    spec = lookup("mig.value_mig")
+    known, other = (
+        readings("topk", {"mig.value_mig": [0.5]}, conditions={"model": model})[0]
+        for model in (SD_MODEL, "google/gemma-2-2b")
+    )
+    assert with_known_sd(spec, [known, known]).sd_between_seeds == spec.sd_between_seeds
+    assert with_known_sd(spec, [known, other]).sd_between_seeds is None
+    assert with_known_sd(spec, [other, known]).sd_between_seeds is None

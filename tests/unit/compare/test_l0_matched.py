@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from csae_bench.compare.comparing import CompareOptions, compare
 from csae_bench.compare.l0_matched import AT_L0, at_l0, overlap
-from csae_bench.compare.metrics import lookup
+from csae_bench.compare.metrics import SD_MODEL, lookup
 from csae_bench.compare.model import Comparison, Reading, Report, ResultSet, Verdict
 from csae_bench.compare.outputs.selection import shown
 from tests.unit.compare.planted import readings, results
@@ -171,3 +172,43 @@ def test_curves_whose_names_have_the_same_in_common_are_told_apart() -> None:
     ]
     (row,) = {(r.candidate.name, r.baseline.name) for r in _at_l0(results(*sets))}
     assert set(row) == {"a and 2 more", "a-w and 1 more"}
+
+
+def _one_seed(model: str) -> list[list[Reading]]:
+    return [[of[0]] for of in (*_curve("ours", (10, 20), 0.05, model=model),
+                               *_curve("theirs", (10, 20), model=model))]  # fmt: skip
+
+
+def test_one_seed_of_another_model_has_no_verdict_at_equal_l0_either() -> None:
+    (*_, row) = _at_l0(results(*_one_seed("google/gemma-2-2b")))
+    assert row.verdict is Verdict.INCONCLUSIVE
+    (*_, row) = _at_l0(results(*_one_seed(SD_MODEL)))
+    assert row.verdict in (Verdict.BETTER, Verdict.WORSE)
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_a_single_sae_measured_otherwise_makes_its_curve_incomparable(side: str) -> None:
+    curves = {name: _curve(name, (10, 20, 40)) for name in ("ours", "theirs")}
+    curves[side][2] = _curve(side, (40,), model="another")[0]
+    rows = _at_l0(results(*curves["ours"], *curves["theirs"]))
+    assert rows
+    assert {row.verdict for row in rows} == {Verdict.INCOMPARABLE}
+    assert all("model" in row.mismatches for row in rows)
+
+
+def test_results_at_l0s_that_were_measured_otherwise_are_incomparable() -> None:
+    def curve(name: str, context_size: int) -> list[list[Reading]]:
+        return [
+            [replace(r, conditions={**r.conditions, "context_size": context_size})
+             if r.eval_name == "core" else r for r in of]
+            for of in (
+                readings(f"{name}-k{k}", {"core.l0": [k] * 3, "mig.value_mig": [0.1, 0.2, 0.3]},
+                         curve=name)
+                for k in (10, 20)
+            )
+        ]  # fmt: skip
+
+    rows = _at_l0(results(*curve("ours", 128), *curve("theirs", 64)))
+    assert {(row.verdict, *row.mismatches) for row in rows} == {
+        (Verdict.INCOMPARABLE, "context_size")
+    }
