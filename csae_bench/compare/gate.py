@@ -7,6 +7,7 @@ and the candidate lacks, and results that cannot be compared with it, on the met
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from csae_bench.compare.matching import Member, members
@@ -42,6 +43,9 @@ EXIT_CODES = {
     Judgement.FAILED: EXIT_FAILED,
     Judgement.MISSING: EXIT_MISSING,
 }
+
+_ROUNDING = 1e-9
+"""Of a limit: what the difference of two floats may be off by."""
 
 _NEVER_PASS = {
     Verdict.INVALID: Judgement.FAILED,
@@ -113,8 +117,9 @@ def _by_point(comparison: Comparison, limit: float) -> tuple[Judgement, str]:
         return Judgement.MISSING, "There is no difference to judge."
     direction = lookup(comparison.metric).direction
     change = abs(difference) if direction is Direction.NONE else difference
-    # negated, so that whatever is not a number does not pass
-    passes = change >= limit if direction is Direction.HIGHER else change <= limit
+    is_within = change >= limit if direction is Direction.HIGHER else change <= limit
+    # .98 - .99 is a little more than -.01: a drop of just the limit is allowed
+    passes = is_within or math.isclose(change, limit, rel_tol=_ROUNDING)
     means = f"{_shown(comparison.baseline_mean)} -> {_shown(comparison.candidate_mean)}"
     what = {
         Direction.HIGHER: f"it may drop by {abs(limit):g}",

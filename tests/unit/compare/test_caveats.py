@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from csae_bench.compare.caveats import caveats
@@ -49,3 +51,26 @@ def test_a_gain_that_costs_explained_variance_is_said() -> None:
 
 def test_without_a_gain_nothing_is_said() -> None:
     assert _said(30.0, 0.1, gain=Verdict.INCONCLUSIVE) == []
+
+
+@pytest.mark.parametrize(("l0", "said"), [(9.0, True), (18.3, False)])
+def test_a_loss_is_the_others_gain_and_has_the_same_caveats(l0: float, said: bool) -> None:
+    found = _said(l0, 0.6, gain=Verdict.WORSE)
+    expected = (
+        "old is better than new in some respects, but its L0 is 18 against 9 (+100%); "
+        "compare at equal L0."
+    )
+    assert found == ([expected] if said else [])
+
+
+def test_a_loss_of_an_sae_that_explains_more_says_so() -> None:
+    (sentence,) = _said(18.0, 0.63, gain=Verdict.WORSE)
+    assert sentence.startswith("old is better than new")
+    assert "explains 0.03 less of the variance" in sentence
+
+
+def test_of_two_with_one_name_it_is_said_which_is_meant() -> None:
+    row = replace(_row("mig.value_mig", 0.6, 0.5, Verdict.BETTER, gates=True), baseline=NEW)
+    l0 = replace(_row("core.l0", 36.0, 18.0, Verdict.INCONCLUSIVE, gates=False), baseline=NEW)
+    (sentence,) = caveats([row, l0])
+    assert sentence.startswith("new of the candidate is better than new of the baseline")
