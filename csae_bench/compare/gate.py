@@ -1,16 +1,17 @@
 """From comparisons to findings, and from findings to an exit code.
 
-Missing, invalid and incomparable never pass. A run that failed and an SAE that is invalid are
-findings whatever the rules say; where there is no rule at all, so are results that the baseline has
-and the candidate lacks, and results that cannot be compared with it, on the metrics that gate.
+Missing, invalid and incomparable never pass, and a rule that judged nothing has not passed. A run
+that failed and an SAE that is invalid are findings whatever the rules say; where there is no rule at
+all, so are results that the baseline has and the candidate lacks, and results that cannot be compared
+with it, on the metrics that gate. What passes without a seed that the baseline has is a warning.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
-from csae_bench.compare.matching import Member, members
+from csae_bench.compare.matching import Member, Seed, listed, members, paired_seeds
 from csae_bench.compare.metrics import Direction, lookup
 from csae_bench.compare.model import (
     Comparison,
@@ -63,17 +64,13 @@ def judge(
     baseline: ResultSet | None,
 ) -> tuple[Finding, ...]:
     """Every rule on every comparison that it is about, and what no rule needs to ask for."""
+    lost = _LostSeeds(candidate, baseline)
     return (
         *_troubles("candidate", candidate, None),
         *(_troubles("baseline", baseline, {c.baseline for c in comparisons}) if baseline else ()),
         *_expected(candidate, policy),
-        *(
-            _of_rule(rule, comparison, policy)
-            for rule in policy.rules
-            for comparison in comparisons
-            if rule.covers(lookup(comparison.metric))
-        ),
-        *(_unasked(comparisons, baseline) if baseline and not policy.rules else ()),
+        *_of_rules(comparisons, policy, lost),
+        *(_unasked(comparisons, baseline, policy, lost) if baseline and not policy.rules else ()),
     )
 
 
@@ -83,9 +80,39 @@ def exit_code(findings: Iterable[Finding]) -> int:
     return next((code for code in EXIT_PRECEDENCE if code in codes), EXIT_OK)
 
 
-def _of_rule(rule: Rule, comparison: Comparison, policy: Policy) -> Finding:
-    judgement, message = _judged(rule, comparison, policy)
-    return _finding(str(rule), comparison.metric, comparison.candidate, judgement, message)
+class _LostSeeds:
+    """Which seeds of a comparison's baseline the candidate lacks."""
+
+    def __init__(self, candidate: ResultSet, baseline: ResultSet | None) -> None:
+        self._mine, _ = members(candidate)
+        self._theirs = self._mine if baseline is None else members(baseline)[0]
+
+    def of(self, comparison: Comparison) -> str | None:
+        """A sentence; None where no seed is lost."""
+        mine = self._mine.get(comparison.candidate)
+        theirs = self._theirs.get(comparison.baseline)
+        if mine is None or theirs is None:
+            return None
+        base = theirs.of_metric(comparison.metric)
+        pairs, _ = paired_seeds(mine.of_metric(comparison.metric), base)
+        seeds = base.keys() - {seed for _, seed in pairs}
+        return f"Only the baseline has {listed(seeds)}." if seeds else None
+
+
+def _of_rules(
+    comparisons: Sequence[Comparison], policy: Policy, lost: _LostSeeds
+) -> Iterator[Finding]:
+    for rule in policy.rules:
+        judged = [c for c in comparisons if rule.covers(lookup(c.metric))]
+        for comparison in judged:
+            judgement, message = _judged(rule, comparison, policy)
+            without = lost.of(comparison) if judgement is Judgement.PASSED else None
+            if without is not None:
+                judgement, message = Judgement.WARNED, f"{message} {without}"
+            yield _finding(str(rule), comparison.metric, comparison.candidate, judgement, message)
+        if not judged:
+            why = "No two SAEs stand against each other on what it is about, so it judged nothing."
+            yield _finding(str(rule), "", None, Judgement.MISSING, why)
 
 
 def _judged(rule: Rule, comparison: Comparison, policy: Policy) -> tuple[Judgement, str]:
@@ -93,13 +120,17 @@ def _judged(rule: Rule, comparison: Comparison, policy: Policy) -> tuple[Judgeme
     if comparison.verdict in _NEVER_PASS:
         return _NEVER_PASS[comparison.verdict], f"{comparison.verdict}: {reasons}"
     if comparison.n_pairs < policy.seeds:
-        return Judgement.MISSING, (
-            f"{policy.source} asks for {policy.seeds} pairs of seeds; there "
-            f"{'is' if comparison.n_pairs == 1 else 'are'} {comparison.n_pairs}. {reasons}"
-        )
+        return Judgement.MISSING, f"{_too_few_pairs(comparison, policy)} {reasons}"
     if isinstance(rule.limit, str):
         return _by_verdict(comparison, reasons, strict=policy.strict)
     return _by_point(comparison, rule.limit)
+
+
+def _too_few_pairs(comparison: Comparison, policy: Policy) -> str:
+    return (
+        f"{policy.source} asks for {policy.seeds} pairs of seeds; there "
+        f"{'is' if comparison.n_pairs == 1 else 'are'} {comparison.n_pairs}."
+    )
 
 
 def _by_verdict(comparison: Comparison, reasons: str, *, strict: bool) -> tuple[Judgement, str]:
@@ -161,19 +192,24 @@ def _expected(candidate: ResultSet, policy: Policy) -> Iterator[Finding]:
     found, _ = members(candidate)
     for eval_name in policy.evals:
         for member in found.values():
-            if eval_name not in member.readings:
-                why = _why_missing(member, eval_name, policy)
+            seeds = member.seeds - member.readings.get(eval_name, {}).keys()
+            if seeds or eval_name not in member.readings:
+                why = _why_missing(member, eval_name, seeds, policy)
                 rule = f"evals: {eval_name}"
                 yield _finding(rule, eval_name, member.family, Judgement.MISSING, why)
 
 
-def _why_missing(member: Member, eval_name: str, policy: Policy) -> str:
-    statuses = {run.cells[eval_name] for run in member.runs if eval_name in run.cells}
+def _why_missing(member: Member, eval_name: str, seeds: Set[Seed], policy: Policy) -> str:
+    runs = [run for run in member.runs if run.seed in seeds and eval_name in run.cells]
+    statuses = {run.cells[eval_name] for run in runs}
     why = f": {', '.join(sorted(statuses))}" if statuses else ""
-    return f"{policy.source} asks for results of {eval_name}; there are none{why}."
+    which = f" of {listed(seeds)}" if eval_name in member.readings else ""
+    return f"{policy.source} asks for results of {eval_name}; there are none{which}{why}."
 
 
-def _unasked(comparisons: Sequence[Comparison], baseline: ResultSet) -> Iterator[Finding]:
+def _unasked(
+    comparisons: Sequence[Comparison], baseline: ResultSet, policy: Policy, lost: _LostSeeds
+) -> Iterator[Finding]:
     """Without a rule: what the baseline has must be there and comparable, said once."""
     defined = {
         (reading.family, metric)
@@ -181,20 +217,28 @@ def _unasked(comparisons: Sequence[Comparison], baseline: ResultSet) -> Iterator
         for metric, value in reading.values.items()
         if value is not None
     }
-    said: set[tuple[Family, tuple[str, ...]]] = set()
+    said: set[tuple[Family, str]] = set()
     for comparison in comparisons:
-        verdict, key = comparison.verdict, (comparison.candidate, comparison.reasons)
-        if not comparison.gates or verdict not in _UNASKED or key in said:
+        if not comparison.gates or (comparison.baseline, comparison.metric) not in defined:
             continue
-        if (comparison.baseline, comparison.metric) in defined:
-            said.add(key)
-            yield _finding(
-                _UNASKED[verdict],
-                comparison.metric,
-                comparison.candidate,
-                _NEVER_PASS[verdict],
-                " ".join(comparison.reasons),
-            )
+        for rule, judgement, message in _of_unasked(comparison, policy, lost):
+            if (comparison.candidate, message) not in said:
+                said.add((comparison.candidate, message))
+                yield _finding(rule, comparison.metric, comparison.candidate, judgement, message)
+
+
+def _of_unasked(
+    comparison: Comparison, policy: Policy, lost: _LostSeeds
+) -> Iterator[tuple[str, Judgement, str]]:
+    if comparison.verdict in _UNASKED:
+        judgement = _NEVER_PASS[comparison.verdict]
+        yield _UNASKED[comparison.verdict], judgement, " ".join(comparison.reasons)
+    elif comparison.verdict is not Verdict.INVALID:
+        if comparison.n_pairs < policy.seeds:
+            too_few = _too_few_pairs(comparison, policy)
+            yield RESULTS_ARE_THERE, Judgement.MISSING, too_few
+        elif without := lost.of(comparison):
+            yield RESULTS_ARE_THERE, Judgement.WARNED, without
 
 
 def _finding(

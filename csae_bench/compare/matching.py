@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import NamedTuple
@@ -31,6 +31,11 @@ class Member:
     runs: tuple[RunReading, ...]
     metrics: Mapping[str, str] = field(default_factory=dict)
     """Metric -> its eval."""
+
+    @property
+    def seeds(self) -> frozenset[Seed]:
+        """Seeds that it has any result of."""
+        return frozenset(seed for by_seed in self.readings.values() for seed in by_seed)
 
     def of_metric(self, metric: str) -> Mapping[Seed, Reading]:
         """Seed -> the result that has this metric."""
@@ -182,11 +187,18 @@ def paired_seeds(
         return [pair], ["The seeds are not known to be the same."]
     both = sorted(mine & theirs, key=lambda seed: (seed is None, seed or 0))
     left_over = [
-        f"Only the {side} has {_listed(seeds)}."
+        f"Only the {side} has {listed(seeds)}."
         for side, seeds in (("candidate", mine - theirs), ("baseline", theirs - mine))
         if seeds
     ]
     return [(seed, seed) for seed in both], left_over
+
+
+def listed(seeds: Set[Seed]) -> str:
+    """Seeds in words: `seeds 1, 2`."""
+    known = sorted(seed for seed in seeds if seed is not None)
+    parts = [f"seed{'s' * (len(known) > 1)} {', '.join(map(str, known))}"] if known else []
+    return " and ".join(parts + ["a result without a seed"] * (None in seeds))
 
 
 def _status(run: RunReading, eval_name: str) -> str | None:
@@ -204,12 +216,6 @@ def _by_release(found: Mapping[Family, Member]) -> dict[str, list[Member]]:
     for family in sorted(found):
         by_release[family.release].append(found[family])
     return by_release
-
-
-def _listed(seeds: set[Seed]) -> str:
-    known = sorted(seed for seed in seeds if seed is not None)
-    parts = [f"seed{'s' * (len(known) > 1)} {', '.join(map(str, known))}"] if known else []
-    return " and ".join(parts + ["a result without a seed"] * (None in seeds))
 
 
 def _named(seed: Seed) -> str:

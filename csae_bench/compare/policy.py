@@ -2,7 +2,7 @@
 
 alpha: 0.05
 seeds: 3                       # pairs that every judged comparison needs
-evals: [core, mig]             # results that every SAE must have
+evals: [core, mig]             # results that every SAE must have, of every seed
 strict: true                   # inconclusive does not pass
 rules:
   core.ce_loss_score: -0.01    # may drop by at most 0.01
@@ -45,9 +45,10 @@ class PolicyFile(BaseModel):
     alpha: Annotated[float, Field(gt=0, lt=0.5, strict=True)] = 0.05
     """Level of the tests, over all metrics that gate."""
     seeds: Annotated[int, Field(ge=1, strict=True)] = 1
-    """Pairs of seeds that every comparison needs that a rule judges."""
+    """Pairs of seeds that every comparison needs that a rule judges; without rules, every one that
+    gates."""
     evals: tuple[str, ...] = ()
-    """Evals whose results every SAE must have."""
+    """Evals whose results every SAE must have, of every seed that it has any result of."""
     strict: Annotated[bool, Field(strict=True)] = False
     """Whether an inconclusive verdict is not enough for `ci`."""
     rules: dict[str, Limit] = {}

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.compare.gate import RUNS_ARE_OK, exit_code, judge
-from csae_bench.compare.model import Broken, Comparison, Family, Finding, Judgement, Verdict
+from csae_bench.compare.gate import RESULTS_ARE_THERE, RUNS_ARE_OK, exit_code, judge
+from csae_bench.compare.model import (
+    Broken,
+    Comparison,
+    Family,
+    Finding,
+    Judgement,
+    ResultSet,
+    Verdict,
+)
 from csae_bench.compare.policy import Policy, load_policy
 from tests.unit.compare.planted import RELEASE, readings, results, run
 
@@ -96,9 +104,61 @@ def test_fewer_pairs_than_the_policy_asks_for_is_missing(tmp_path: Path) -> None
     assert "asks for 6 pairs of seeds; there are 5" in finding.message
 
 
-def test_a_rule_on_another_metric_says_nothing() -> None:
+def test_a_rule_says_nothing_of_another_metric() -> None:
     policy = load_policy(None, ["mig.value_mig:ci"])
-    assert judge([_row("core.ce_loss_score", Verdict.WORSE)], policy, EMPTY, EMPTY) == ()
+    rows = [_row("core.ce_loss_score", Verdict.WORSE), _row("mig.value_mig", Verdict.BETTER)]
+    (finding,) = judge(rows, policy, EMPTY, EMPTY)
+    assert finding.metric == "mig.value_mig"
+
+
+def test_a_rule_that_judged_nothing_has_not_passed() -> None:
+    policy = load_policy(None, ["mig.value_mig:ci"])
+    (finding,) = judge([_row("core.ce_loss_score", Verdict.BETTER)], policy, EMPTY, EMPTY)
+    assert finding.judgement is Judgement.MISSING
+    assert "it judged nothing" in finding.message
+
+
+def _lacking_seeds() -> tuple[ResultSet, ResultSet]:
+    return (
+        results(readings("topk", {"mig.value_mig": [0.5]})),
+        results(readings("topk", {"mig.value_mig": [0.5, 0.5, 0.5]})),
+    )
+
+
+@pytest.mark.parametrize("rule", ["mig.value_mig:ci", "mig.value_mig:-0.1"])
+def test_what_passes_without_a_seed_of_the_baseline_is_a_warning(rule: str) -> None:
+    candidate, baseline = _lacking_seeds()
+    row = _row("mig.value_mig", Verdict.EQUIVALENT, difference=0.0, n_pairs=1)
+    (finding,) = judge([row], load_policy(None, [rule]), candidate, baseline)
+    assert finding.judgement is Judgement.WARNED
+    assert finding.message.endswith("Only the baseline has seeds 1, 2.")
+    (finding,) = judge([row], load_policy(None, [rule]), baseline, baseline)
+    assert finding.judgement is Judgement.PASSED
+
+
+def test_without_a_rule_a_lost_seed_is_said_once() -> None:
+    candidate, baseline = _lacking_seeds()
+    row = _row("mig.value_mig", Verdict.EQUIVALENT, n_pairs=1)
+    (finding,) = judge([row, row], Policy(), candidate, baseline)
+    assert (finding.rule, finding.judgement) == (RESULTS_ARE_THERE, Judgement.WARNED)
+
+
+def test_without_a_rule_the_seeds_of_a_policy_count_all_the_same() -> None:
+    candidate, baseline = _lacking_seeds()
+    row = _row("mig.value_mig", Verdict.EQUIVALENT, n_pairs=1)
+    (finding,) = judge([row], Policy(seeds=2, source="policy.yaml"), candidate, baseline)
+    assert finding.judgement is Judgement.MISSING
+    assert finding.message == "policy.yaml asks for 2 pairs of seeds; there is 1."
+
+
+def test_an_eval_that_one_seed_lacks_is_missing() -> None:
+    found = results(
+        readings("topk", {"core.l0": [18.0, 18.0]}), readings("topk", {"mig.value_mig": [0.5]})
+    )
+    policy = Policy(evals=("core", "mig"), source="policy.yaml")
+    (finding,) = judge([], policy, found, None)
+    assert finding.judgement is Judgement.MISSING
+    assert finding.message == "policy.yaml asks for results of mig; there are none of seed 1."
 
 
 def test_failed_runs_invalid_saes_and_broken_files_are_findings_without_a_rule() -> None:
