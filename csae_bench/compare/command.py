@@ -10,6 +10,7 @@ from pathlib import Path
 from csae_bench.compare.comparing import CompareOptions, compare
 from csae_bench.compare.gate import exit_code, judge
 from csae_bench.compare.model import Report, ResultSet
+from csae_bench.compare.outputs.saving import is_stream, written
 from csae_bench.compare.policy import Policy, load_policy
 from csae_bench.compare.reading.folder import read_items, read_results
 from csae_bench.errors import UsageError
@@ -56,6 +57,7 @@ def run_compare(request: CompareRequest) -> CompareOutcome:
     _check_flags(request)
     for kind, path in request.outputs.items():
         _check_writable(path, is_folder=kind == "plots")
+    _check_distinct(request.outputs)
     policy = load_policy(request.policy, request.fail_on, strict=request.strict)
     candidate = read_results(request.folder)
     report = _report(request, policy, candidate, _baseline(request))
@@ -134,11 +136,24 @@ def _metrics(results: ResultSet) -> set[str]:
     return {metric for reading in results.readings for metric in reading.values}
 
 
+def _check_distinct(outputs: Mapping[str, Path]) -> None:
+    """Refuses to write one output over another."""
+    taken: dict[Path, str] = {}
+    for kind, path in outputs.items():
+        other = taken.setdefault(path.resolve(), kind)
+        if other != kind and not is_stream(path):
+            raise UsageError(
+                f"--{kind} {path}: is where --{other} is written to; name another place."
+            )
+
+
 def _check_writable(path: Path, *, is_folder: bool) -> None:
     """Refuses, before anything is compared, what could not be written after."""
     if path.exists() and path.is_dir() != is_folder:
         kind, other = ("file", "folder") if is_folder else ("folder", "file")
         raise UsageError(f"{path}: is a {kind}; name a {other} to write to.")
+    if is_stream(path):
+        return  # what it takes is seen when it is written
     place = path if is_folder else path.parent
     while not place.exists():
         place = place.parent
@@ -174,8 +189,6 @@ def _write_plots(report: Report, path: Path) -> list[Path]:
 
 
 def _write_text(path: Path, text: str) -> list[Path]:
-    from csae_bench.compare.outputs.saving import written
-
     with written(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return [path]

@@ -1,9 +1,10 @@
 """From comparisons to findings, and from findings to an exit code.
 
 Missing, invalid and incomparable never pass, and a rule that judged nothing has not passed. A run
-that failed and an SAE that is invalid are findings whatever the rules say; where there is no rule at
-all, so are results that the baseline has and the candidate lacks, and results that cannot be compared
-with it, on the metrics that gate. What passes without a seed that the baseline has is a warning.
+that failed and an SAE that is invalid are findings whatever the rules say; where there is no rule
+at all, so are results that the baseline has and the candidate lacks, and results that cannot be
+compared with it, on the metrics that gate. What passes without a seed that the baseline has is a
+warning.
 """
 
 from __future__ import annotations

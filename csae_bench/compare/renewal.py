@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -17,6 +18,7 @@ from typing import Any, cast
 from csae_bench.compare.model import ResultSet
 from csae_bench.compare.outputs.saving import written
 from csae_bench.compare.reading.json_files import load_object
+from csae_bench.compare.reading.layout import NOT_RESULTS
 from csae_bench.compare.reading.values import values_of
 from csae_bench.errors import ResultError
 from csae_bench.results.store import Store
@@ -28,6 +30,7 @@ VOLATILE = frozenset(
 
 _WITH_ITS_PATHS = "eval_config"
 """Here a path is a condition of the numbers, and stays as it is."""
+_IS_FOLDER = re.compile(r"[^/\\\0]+")
 _MAX_VALUES = 5
 """Values of one file that are named as changed."""
 
@@ -39,7 +42,8 @@ def renew_baseline(candidate: ResultSet, folder: Path) -> tuple[str, ...]:
     replaced before all that are new have been written beside them.
 
     Raises:
-        ResultError: a run failed, an SAE is invalid or a file is broken; nothing is written.
+        ResultError: a run failed, an SAE is invalid, a file is broken or has no place of its own in
+            a baseline; nothing is written.
         UsageError: the folder cannot be written.
     """
     problems = list(_problems(candidate))
@@ -79,6 +83,27 @@ def _problems(candidate: ResultSet) -> Iterator[str]:
             yield f"{reading.path}: {reading.sae_id} is invalid: {'; '.join(reading.invalid)}."
     for broken in candidate.broken:
         yield broken.message
+    yield from _misplaced(candidate)
+
+
+def _misplaced(candidate: ResultSet) -> Iterator[str]:
+    """Results that have no place of their own in a baseline, where they would be found again."""
+    taken: dict[Path, Path] = {}
+    for reading in candidate.readings:
+        name = reading.eval_name
+        if name in NOT_RESULTS or name.startswith(".") or not _IS_FOLDER.fullmatch(name):
+            yield (
+                f"{reading.path}: eval_type_id is {name!r}; it must be the name of an eval, such "
+                "as 'core', for its folder in a baseline is called so. Correct or delete the file."
+            )
+            continue
+        place = Store(Path()).eval_result(name, reading.family.release, reading.sae_id)
+        other = taken.setdefault(place, reading.path)
+        if other != reading.path:
+            yield (
+                f"{reading.path}: would be {place} in a baseline, as {other} would; rename one of "
+                "the two SAEs."
+            )
 
 
 def _files(candidate: ResultSet, store: Store) -> Iterator[tuple[Path, str]]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -290,6 +291,53 @@ def test_every_output_is_written_where_it_was_asked_for(
     assert 'type="regressed"' in (out / "r.xml").read_text()
     assert "worse" in (out / "r.html").read_text()
     assert list((out / "plots").glob("*.png"))
+
+
+@pytest.mark.parametrize("kinds", [("md", "junit"), ("html", "md"), ("junit", "html")])
+def test_two_outputs_in_one_place_are_a_mistake(
+    kinds: tuple[str, str], pair: tuple[Path, Path], csae_bench: CsaeBench, tmp_path: Path
+) -> None:
+    one, again = tmp_path / "out", tmp_path / "x" / ".." / "out"
+    outcome = csae_bench("compare", pair[0], f"--{kinds[0]}", one, f"--{kinds[1]}", again)
+    assert outcome.exit_code == 2
+    assert "is where --" in outcome.stderr
+    assert not one.exists()
+
+
+@pytest.mark.parametrize("kind", ["md", "html"])
+def test_an_output_goes_into_a_pipe_which_stays_one(
+    kind: str, pair: tuple[Path, Path], csae_bench: CsaeBench, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        text = reader.submit(pipe.read_text, encoding="utf-8")
+        outcome = csae_bench("compare", pair[0], f"--{kind}", pipe)
+    assert outcome.exit_code == 0, outcome.output
+    assert len(text.result()) > 100
+    assert pipe.is_fifo()
+
+
+def test_an_output_replaces_what_a_link_leads_to(
+    pair: tuple[Path, Path], csae_bench: CsaeBench, tmp_path: Path
+) -> None:
+    link, target = tmp_path / "link.md", tmp_path / "target.md"
+    link.symlink_to(target)
+    csae_bench("compare", pair[0], "--md", link)
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8")
+
+
+def test_a_report_on_stdout_is_there_where_stdout_is_a_file(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.txt"
+    command = [sys.executable, "-m", "csae_bench.cli", "compare", pair[0], "--md", "/dev/stdout"]
+    with out.open("a") as stdout:  # as >> does; with > two writers overwrite each other
+        subprocess.run(command, stdout=stdout, stderr=subprocess.DEVNULL, check=True)
+    text = out.read_text(encoding="utf-8")
+    assert "## " in text
+    assert "Compared:" in text
 
 
 def test_json_has_intervals_over_factors(tmp_path: Path, csae_bench: CsaeBench) -> None:

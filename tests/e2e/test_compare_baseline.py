@@ -136,6 +136,39 @@ def test_a_write_that_fails_leaves_every_file_as_it_was(
     assert not [path for path in base.rglob("*") if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("name", ["../../escaped", "runs", ".hidden", "a\\b", "baseline"])
+def test_an_eval_that_is_no_folders_name_is_refused(
+    name: str, renewed: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    new, base = renewed
+    before = _contents(base.parent)
+    odd = folders.core(new, "odd", 0.5)
+    odd.write_text(json.dumps({**json.loads(odd.read_text()), "eval_type_id": name}))
+    outcome = csae_bench("compare", new, "--baseline", base, "--update-baseline")
+    assert outcome.exit_code == 4
+    assert f"{odd}: eval_type_id is {name!r}" in outcome.stderr
+    assert _contents(base) == {
+        path.removeprefix("baseline/"): text
+        for path, text in before.items()
+        if path.startswith("baseline/")
+    }
+    assert not list(base.parent.parent.glob("escaped"))
+
+
+def test_two_results_with_one_place_in_a_baseline_are_refused(
+    renewed: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    new, base = renewed
+    first = folders.core(new, "a_b", 0.5)
+    second = first.with_name("other_eval_results.json")
+    value = json.loads(first.read_text())
+    second.write_text(json.dumps({**value, "sae_lens_id": "a/b"}))
+    outcome = csae_bench("compare", new, "--baseline", base, "--update-baseline")
+    assert outcome.exit_code == 4
+    assert str(first) in outcome.stderr
+    assert str(second) in outcome.stderr
+
+
 def test_an_absolute_path_is_left_out_but_where_it_is_a_condition(
     tmp_path: Path, csae_bench: CsaeBench
 ) -> None:
