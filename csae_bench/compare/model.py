@@ -60,6 +60,8 @@ class Reading:
     """SAEs that differ in their sparsity (and seed) alone share this: one sparsity curve."""
     architecture: str | None = None
     d_sae: int | None = None
+    weights_hash: str | None = None
+    """Of the SAE that was measured; None where the file does not say."""
     epoch_millis: int | None = None
 
 
@@ -87,6 +89,8 @@ class RunReading:
     wall_seconds: float | None = None
     changes: tuple[str, ...] = ()
     """What flags changed in its configuration: `sae.k=9`."""
+    weights_hash: str | None = None
+    """Of the SAE that it left; None where it left none, or does not say."""
 
 
 @dataclass(frozen=True)

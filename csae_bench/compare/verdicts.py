@@ -153,7 +153,7 @@ def _verdict(
             f"The interval {interval.low:.4g} to {interval.high:.4g} lies within "
             f"{spec.margin:g} around 0.",
         )
-    after = f"p = {_p(test.p)}, {_p(p_holm)} after Holm over {n_tests}"
+    after = f"{_p(test.p)}, and {_p(p_holm)} after Holm over {n_tests}"
     if p_holm > alpha:
         return Verdict.INCONCLUSIVE, (f"{after}.",)
     if test.n_pairs <= 2 and not exceeds:
@@ -189,4 +189,4 @@ def _pairs(n: int) -> str:
 
 
 def _p(p: float | None) -> str:
-    return "unknown" if p is None else "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+    return "p unknown" if p is None else "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"

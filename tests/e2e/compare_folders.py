@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,7 @@ def record(
     value = copy.deepcopy(_RECORD)
     value |= {"status": status, "sae_id": _sae_id(name, seed), "release": RELEASE}
     value["config"]["seed"] = seed
+    value["weights_hash"] = _weights_hash(name, seed)
     if status != "ok":
         value["cells"] = {"training": {"status": status, "reasons": [
             {"kind": "TrainingError", "message": message or "the loss is not finite at step 7"}
@@ -78,6 +80,7 @@ def _named(template: dict[str, Any], name: str, seed: int) -> dict[str, Any]:
     result["sae_lens_release_id"] = RELEASE
     result["eval_result_unstructured"]["provenance"]["config"]["seed"] = seed
     result["eval_result_unstructured"]["provenance"]["seed"] = seed
+    result["eval_result_unstructured"]["provenance"]["weights_hash"] = _weights_hash(name, seed)
     return result
 
 
@@ -90,6 +93,10 @@ def _write(folder: Path, name: str, seed: int, result: dict[str, Any]) -> Path:
 def _dump(path: Path, value: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=2))
+
+
+def _weights_hash(name: str, seed: int) -> str:
+    return hashlib.sha256(_sae_id(name, seed).encode()).hexdigest()
 
 
 def _sae_id(name: str, seed: int) -> str:

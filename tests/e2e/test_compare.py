@@ -160,6 +160,18 @@ def test_an_invalid_sae_fails_with_its_reason(tmp_path: Path, csae_bench: CsaeBe
     assert "worse than with the activation ablated" in " ".join(outcome.stdout.split())
 
 
+def test_a_result_of_other_weights_than_the_record_fails_and_is_named(
+    pair: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    candidate, baseline = pair
+    (record,) = (candidate / "runs").glob("*_good.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "weights_hash": "new"}))
+    outcome = csae_bench("compare", candidate, "--baseline", baseline, *RULE, "--json")
+    assert outcome.exit_code == 4
+    (finding,) = (f for f in json.loads(outcome.stdout)["findings"] if f["rule"] == "runs are ok")
+    assert "trained again since" in finding["message"]
+
+
 def test_an_undefined_value_never_passes(tmp_path: Path, csae_bench: CsaeBench) -> None:
     new = folders.family(tmp_path / "new", value_mig=None)
     old = folders.family(tmp_path / "old")

@@ -16,7 +16,7 @@ from csae_bench.compare.reading.index import Cache, Entry, index_for
 from csae_bench.compare.reading.json_files import DETAILS, load_object
 from csae_bench.compare.reading.layout import SUFFIX, Found, Unreadable, result_files
 from csae_bench.compare.reading.record import run_of
-from csae_bench.compare.reading.result import propagated, reading_of
+from csae_bench.compare.reading.result import of_other_weights, propagated, reading_of
 from csae_bench.errors import ResultError, UsageError
 
 
@@ -29,7 +29,8 @@ def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
 
     Of two results of one SAE and eval the newer one counts, by `datetime_epoch_millis`. An SAE that
     its core result or its run found invalid is invalid in every other eval, too: a dead SAE has a
-    perfect absorption score.
+    perfect absorption score. A result of other weights than the record of its run names is invalid:
+    the SAE was trained again since.
 
     Args:
         cache: where what was read is kept for the next time, see `index.index_for`.
@@ -135,10 +136,15 @@ def _judged(readings: list[Reading], runs: list[RunReading]) -> tuple[Reading, .
         reasons[reading.family.release, reading.sae_id] += reading.invalid
     for run in runs:
         reasons[run.family.release, run.sae_id] += _why_dead(run)
-    return tuple(
-        propagated(reading, tuple(reasons[reading.family.release, reading.sae_id]))
-        for reading in readings
-    )
+    records = {(run.family.release, run.sae_id): run for run in runs}
+    found: list[Reading] = []
+    for reading in readings:
+        sae = reading.family.release, reading.sae_id
+        read, record = propagated(reading, tuple(reasons[sae])), records.get(sae)
+        if record is not None and len({reading.weights_hash, record.weights_hash} - {None}) > 1:
+            read = of_other_weights(read, record.path)
+        found.append(read)
+    return tuple(found)
 
 
 def _why_dead(run: RunReading) -> list[str]:

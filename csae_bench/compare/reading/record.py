@@ -28,7 +28,7 @@ def run_of(record: Mapping[str, Any], path: Path) -> RunReading:
     names = names_of_record(record)
     config, training = mapping(record.get("config")), mapping(record.get("training"))
     cells = {name: mapping(cell) for name, cell in mapping(record.get("cells")).items()}
-    status = str(record["status"])
+    status, weights_hash = str(record["status"]), record.get("weights_hash")
     return RunReading(
         path=path,
         family=names.family,
@@ -47,6 +47,7 @@ def run_of(record: Mapping[str, Any], path: Path) -> RunReading:
         sparsity=_sparsity(config),
         wall_seconds=number(record.get("wall_seconds")),
         changes=_changes(mapping(record.get("origins")), config),
+        weights_hash=weights_hash if isinstance(weights_hash, str) and weights_hash else None,
     )
 
 

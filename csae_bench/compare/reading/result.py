@@ -51,8 +51,18 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
         reasons=values.reasons,
         conditions=conditions_of(result),
         invalid=_why_invalid(result, names.architecture) if eval_name == "core" else (),
+        weights_hash=_weights_hash(result),
         epoch_millis=_epoch(result.get("datetime_epoch_millis")),
     )
+
+
+def of_other_weights(reading: Reading, record: Path) -> Reading:
+    """The reading of a result from before its SAE was trained again: invalid, and no other."""
+    why = (
+        f"{reading.path} is of other weights than its run left, which {record} records: the SAE "
+        "was trained again since. Run the eval again."
+    )
+    return replace(reading, invalid=(*reading.invalid, why))
 
 
 def propagated(reading: Reading, reasons: tuple[str, ...]) -> Reading:
@@ -78,6 +88,12 @@ def _vital_signs(result: Mapping[str, Any]) -> VitalSigns:
         for category, of_category in categories.items()
     }
     return vital_signs_of_core({"eval_result_metrics": metrics})
+
+
+def _weights_hash(result: Mapping[str, Any]) -> str | None:
+    provenance = mapping(mapping(result.get("eval_result_unstructured")).get("provenance"))
+    found = provenance.get("weights_hash")
+    return found if isinstance(found, str) and found else None
 
 
 def _epoch(value: Any) -> int | None:

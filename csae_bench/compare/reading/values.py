@@ -1,5 +1,7 @@
 """The values of a result, flat and by name, and which of them mean nothing.
 
+A value beyond `MAX` is None as well: its square, or a difference of two, would be no number.
+
 SAE-Bench's core writes -1 for NaN. Where a value cannot be -1 otherwise, or where another value
 shows that it was NaN, it is None here, with the reason.
 """
@@ -14,6 +16,9 @@ from typing import Any, NamedTuple, cast
 SCORES = "scores"
 """Category of our evals whose metrics go by their own name; what stands beside them, by its
 category's too."""
+
+MAX = 1e100
+"""No measurement is larger in size; means and spreads of smaller ones are finite."""
 
 NEVER_MINUS_ONE = frozenset(
     {
@@ -137,6 +142,8 @@ def _add(found: Values, name: str, value: Any, reason: Any) -> None:
         return
     marked = isinstance(reason, str) and _is_mark(value)
     defined = None if marked else number(value)
+    if defined is not None and abs(defined) > MAX:
+        defined, reason = None, f"the file has {defined:g}, which is too large to be measured"
     found.values[name] = defined
     if defined is None:
         found.reasons[name] = reason if isinstance(reason, str) else _why(value)

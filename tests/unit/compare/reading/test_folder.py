@@ -206,6 +206,26 @@ def test_an_sae_that_its_run_found_invalid_is_invalid(tmp_path: Path, status: st
     assert invalid == {"pca": (), "random": ("L0 is 0",)}
 
 
+@pytest.mark.parametrize("of_record", ["another", None, 7])
+def test_a_result_from_before_its_sae_was_trained_again_is_invalid(
+    tmp_path: Path, of_record: object
+) -> None:
+    shutil.copytree(OURS, tmp_path / "results")
+    path = tmp_path / "results" / "runs" / "tiny-gemma2-it_layer_2_sae_random.json"
+    write(path, loaded(path) | {"weights_hash": of_record})
+    core = published("core", live_core(), sae_id="random")
+    core["sae_lens_release_id"] = "tiny-gemma2-it_layer_2_sae"
+    write(tmp_path / "results" / "core" / "random_eval_results.json", core)
+    invalid = {(r.sae_id, r.eval_name): r.invalid for r in read_results(path.parents[1]).readings}
+    assert invalid["pca", "core"] == invalid["random", "core"] == ()
+    if of_record == "another":
+        (why,) = invalid["random", "mig"]
+        assert "trained again since" in why
+        assert str(path) in why
+    else:
+        assert invalid["random", "mig"] == ()
+
+
 @pytest.mark.parametrize("mark", [-1.0, float("nan"), None])
 def test_a_loss_that_is_no_number_makes_an_sae_invalid_unless_it_is_missing(mark: object) -> None:
     invalid = reading(published("core", live_core(ce_loss_with_sae=mark))).invalid

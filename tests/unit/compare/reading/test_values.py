@@ -131,3 +131,14 @@ def test_what_is_no_number_at_all_is_no_value(value: object) -> None:
 @pytest.mark.parametrize("metrics", [None, [], "text", {"category": [1]}, {"category": None}])
 def test_metrics_in_another_form_hold_no_value(metrics: object) -> None:
     assert values_of({"eval_result_metrics": metrics}, "core").values == {}
+
+
+@pytest.mark.parametrize("value", [1e308, -1e300, 1.1e100])
+def test_a_value_whose_square_is_no_number_is_undefined(value: float) -> None:
+    values, reasons = core_values(mse=value)
+    assert values["core.mse"] is None
+    assert "too large to be measured" in reasons["core.mse"]
+
+
+def test_a_large_value_is_a_value() -> None:
+    assert core_values(mse=1e99)[0]["core.mse"] == 1e99
