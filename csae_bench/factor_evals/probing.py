@@ -72,8 +72,10 @@ class Probing:
     def _of_latents(self) -> dict[str, Measured]:
         return {
             "tied_latents": Measured(score=self.latents.tied, null=self.latents.tied_null),
-            "covered_values": Measured(score=self.latents.covered),
-            "selectivity": Measured(score=self.latents.mean_selectivity),
+            "covered_values": Measured(score=self.latents.covered, null=self.latents.covered_null),
+            "selectivity": Measured(
+                score=self.latents.mean_selectivity, null=self.latents.selectivity_null
+            ),
             "factor_entropy": Measured(score=self.latents.mean_entropy),
             "absorption": Measured(score=self.absorption.rate),
             "absorption_excess": Measured(score=self.absorption.excess),

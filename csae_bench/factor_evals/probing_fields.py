@@ -47,21 +47,22 @@ _OF_LATENTS = {
     ),
     "covered_values": Metric(
         title="Covered values",
-        description="Share of a factor's values that a latent is tied to.",
-        has_null=False,
+        description="Share of a factor's values that a latent is tied to; of many latents some are "
+        "tied by chance.",
         has_interval=False,
     ),
     "selectivity": Metric(
         title="Selectivity",
         description="Of what a latent knows of all factors, the share of the one that it knows "
-        "most of; a parent and its children count as one. Mean over latents that know anything.",
-        has_null=False,
+        "most of; a parent and its children count as one. Mean over latents that know anything. "
+        "High by chance too: a latent that seems to know of one factor seldom does of two.",
         has_interval=False,
     ),
     "factor_entropy": Metric(
         title="Entropy over factors",
         description="Entropy of what a latent knows over factors: 0 for one factor, 1 for all "
-        "alike. Mean over latents that know anything.",
+        "alike. Mean over latents that know anything. Low by chance too: see "
+        "selectivity's.",
         has_null=False,
         has_interval=False,
     ),

@@ -7,8 +7,8 @@ knows a topic knows something of its domain, and is not to blame for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,17 +24,12 @@ from csae_bench.metrics.contingency import (
 from csae_bench.metrics.data import Codes, Factors, check_same_samples
 from csae_bench.metrics.discretise import sparse_bins
 from csae_bench.metrics.families import Families
-from csae_bench.metrics.gaps import means_from_sums, normalised
-from csae_bench.metrics.nulls import (
-    N_PERMUTATIONS,
-    ScoreNull,
-    null_of,
-    permutations,
-)
+from csae_bench.metrics.gaps import normalised
+from csae_bench.metrics.latent_nulls import QUANTILE, Permuted, permuted
+from csae_bench.metrics.nulls import N_PERMUTATIONS, ScoreNull, null_of, permutations
 from csae_bench.metrics.score import Score, score_fields, why_no_latent_varies
+from csae_bench.metrics.tying import LEAD, leads, rises
 
-LEAD = 2.0
-"""A latent stands for a value that it knows this many times as much of as of any other."""
 NONE_KNOWS = "no latent knows more of any value than permuted factors give"
 ONE_FAMILY = "there is one family of factors, and no other to know something of"
 
@@ -62,8 +57,12 @@ class Monosemanticity:
     tied_null: ScoreNull
     covered: Score
     """Share of a factor's values that a latent is tied to, 0 to 1."""
+    covered_null: ScoreNull
     mean_selectivity: Score
     """Over the latents that know something; by the factor that they know most of."""
+    selectivity_null: ScoreNull
+    """Over those that seem to know something of permuted factors: far above its minimum, since a
+    latent that knows of one by chance seldom knows of two. 0 where none does."""
     mean_entropy: Score
 
 
@@ -81,11 +80,14 @@ def monosemanticity(
     A latent is tied to a value if (1) its information on it exceeds the 95% quantile of the
     largest of its informations on all values with the samples' factors permuted, (2) it is larger
     with the value than without, and (3) its information on it is at least twice that on any value
-    of another family, and on any other value of the same factor that it is larger with. Up to 5%
-    of unrelated latents pass all three: `tied_null` has their share. Selectivity and
-    entropy are over families, each by the value that is known best, less its mean where the
-    factors are permuted; the entropy is that of Eastwood & Williams 2018 (DCI's disentanglement)
-    for families in place of factors.
+    of another family, and on any other value of the same factor that it is larger with, and more
+    than half of that on any that it is smaller with. Up to 5% of unrelated latents pass all three:
+    `tied_null` has their share, and `covered_null` the share of values that they cover, which is
+    large where latents are many.
+
+    Selectivity and entropy are over families, each by the value that is known best, less its mean
+    where the factors are permuted; the entropy is that of Eastwood & Williams 2018 (DCI's
+    disentanglement) for families in place of factors.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
@@ -103,124 +105,77 @@ def monosemanticity(
     families = Families.of(factors, parents or {})
     shares = normalised(value_information(table), value_entropies(table))
     filled = np.nan_to_num(shares)
-    rises = _rises(codes, factors.one_hot())
-    orders = permutations(factors.n, n_permutations, seed)
-    drawn = _permuted(codes, factors, counter, families, orders)
-    quantile = np.quantile(drawn.best, 0.95, axis=0)
-    best = filled.max(1)
-    knows = codes.varies & (best > quantile)
-    tied_to = np.where(knows, _candidates(filled, rises, families), -1)
-    by_chance = np.where((drawn.best > quantile) & codes.varies, drawn.led_by, -1)
-    selectivity, entropy = _over_families(filled, drawn.family_means, families, knows)
+    rising = rises(codes, factors.one_hot())
+    drawn = permuted(
+        codes, factors, counter, families, permutations(factors.n, n_permutations, seed)
+    )
+    led = leads(filled, rising, families)
+    knows = codes.varies & (filled.max(1) > drawn.threshold)
+    tied_to = np.where(codes.varies & (led.share > drawn.threshold), led.value, -1)
+    selectivity, entropy = _over_families(families.largest(filled) - drawn.family_means, knows)
     settings = {
         "n_quantiles": n_quantiles,
         "n_permutations": n_permutations,
         "seed": seed,
-        "quantile": 0.95,
+        "quantile": QUANTILE,
         "lead": LEAD,
     }
     why = why_no_latent_varies(codes)
     n_alive = max(int(codes.varies.sum()), 1)
-    tied = _tied_shares(tied_to, families, n_alive)
-    tied_by_chance = np.stack([_tied_shares(each, families, n_alive) for each in by_chance])
-    alone = None if families.n_families > 1 else ONE_FAMILY
+    alone = why or (None if families.n_families > 1 else ONE_FAMILY)
     best_factor = families.factor_of_value[filled.argmax(1)]
+    tied = _tied_shares(tied_to, families, n_alive)
+    covered = _covered_shares(tied_to, factors, families)
+    mean_selectivity = _means(selectivity, best_factor, factors.n_factors)
+    tied_by_chance = np.stack([_tied_shares(each, families, n_alive) for each in drawn.tied_to])
+    covered_by_chance = np.stack(
+        [_covered_shares(each, factors, families) for each in drawn.tied_to]
+    )
+    selectivity_by_chance = _selectivity_by_chance(drawn, codes, factors.n_factors)
     return Monosemanticity(
         shares=shares,
         knows=knows,
         tied_to=tied_to,
         selectivity=selectivity,
         entropy=entropy,
-        value_latents=_value_latents(filled, rises, drawn.largest),
-        tied=_score(factors, tied[:-1], settings, why, total=float(tied[-1])),
-        tied_null=_tied_null(factors, tied, tied_by_chance, is_defined=why is None),
-        covered=_covered(factors, tied_to, families, settings, why),
-        mean_selectivity=_mean(factors, selectivity, best_factor, settings, why or alone),
-        mean_entropy=_mean(factors, entropy, best_factor, settings, why or alone),
+        value_latents=_value_latents(filled, rising, drawn.value_threshold),
+        tied=_score(factors, tied, settings, why),
+        tied_null=_null(factors, tied, tied_by_chance, why),
+        covered=_score(factors, covered, settings, why),
+        covered_null=_null(factors, covered, covered_by_chance, why),
+        mean_selectivity=_score(factors, mean_selectivity, settings, alone),
+        selectivity_null=_null(factors, mean_selectivity, selectivity_by_chance, alone),
+        mean_entropy=_score(
+            factors, _means(entropy, best_factor, factors.n_factors), settings, alone
+        ),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """What permuted factors give."""
-
-    best: Float[NDArray[Any], "n_permutations d_sae"]
-    """A latent's largest share of all values."""
-    led_by: Int[NDArray[Any], "n_permutations d_sae"]
-    """The value that it would be tied to by rules (2) and (3); -1 for none."""
-    largest: Float[NDArray[Any], "n_permutations n_values_total"]
-    """A value's largest share of all latents."""
-    family_means: Float[NDArray[Any], "d_sae n_families"]
-
-
-def _permuted(
-    codes: Codes,
-    factors: Factors,
-    counter: Counter,
-    families: Families,
-    orders: Iterator[NDArray[np.int64]],
-) -> _Drawn:
-    plain = count_with(counter, factors)
-    entropies = value_entropies(plain)
-    best, led_by, largest = [], [], []
-    family_means = np.zeros((codes.d_sae, families.n_families))
-    for order in orders:
-        one_hot = factors.one_hot()[order]
-        table = replace(plain, counts=counter.count(one_hot))
-        shares = np.nan_to_num(normalised(value_information(table), entropies))
-        best.append(shares.max(1))
-        led_by.append(_candidates(shares, _rises(codes, one_hot), families))
-        largest.append(shares.max(0))
-        family_means += families.largest(shares)
-    return _Drawn(np.stack(best), np.stack(led_by), np.stack(largest), family_means / len(best))
-
-
-def _rises(codes: Codes, one_hot: NDArray[np.int32]) -> Bool[NDArray[Any], "d_sae n_values_total"]:
-    """Whether a latent's mean is larger with a value than over all samples."""
-    sums = codes.scaled.T @ one_hot.astype(np.float64)
-    means = means_from_sums(sums, one_hot.sum(0, dtype=np.int64))
-    return means > (np.asarray(codes.scaled.sum(0)).ravel() / codes.n)[:, None]
-
-
-def _candidates(
-    shares: NDArray[np.float64], rises: NDArray[np.bool_], families: Families
-) -> Int[NDArray[Any], " d_sae"]:
-    """The value that each latent would be tied to by rules (2) and (3); -1 for none."""
-    rows = np.arange(len(shares))
-    rising = np.where(rises, shares, 0.0)
-    best = rising.argmax(1)
-    highest = rising[rows, best]
-    is_kin = families.factor_of_value == families.factor_of_value[best][:, None]
-    is_other = families.of_value != families.of_value[best][:, None]
-    rivals = np.where(is_other, shares, np.where(is_kin, rising, 0.0))
-    rivals[rows, best] = 0
-    return np.where((highest > 0) & (highest >= LEAD * rivals.max(1)), best, -1)
-
-
 def _value_latents(
-    shares: NDArray[np.float64], rises: NDArray[np.bool_], largest: NDArray[np.float64]
+    shares: NDArray[np.float64], rising: NDArray[np.bool_], threshold: NDArray[np.float64]
 ) -> tuple[int | None, ...]:
-    rising = np.where(rises, shares, 0.0)
-    best = rising.argmax(0)
-    stands = rising.max(0) > np.quantile(largest, 0.95, axis=0)
+    with_value = np.where(rising, shares, 0.0)
+    best = with_value.argmax(0)
+    stands = with_value.max(0) > threshold
     return tuple(int(latent) if above else None for latent, above in zip(best, stands, strict=True))
 
 
 def _over_families(
-    shares: NDArray[np.float64],
-    by_chance: NDArray[np.float64],
-    families: Families,
-    knows: NDArray[np.bool_],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Selectivity and entropy [d_sae], NaN where `knows` is not."""
-    known = np.maximum(families.largest(shares) - by_chance, 0)
-    total = known.sum(1, keepdims=True)
-    is_defined = knows & (total[:, 0] > 0) & (families.n_families > 1)
+    beyond_chance: Float[NDArray[Any], "*n n_families"], knows: Bool[NDArray[Any], "*n"]
+) -> tuple[Float[NDArray[Any], "*n"], Float[NDArray[Any], "*n"]]:
+    """Selectivity and entropy, NaN where `knows` is not.
+
+    Args:
+        beyond_chance: what is known of each family less what chance gives.
+    """
+    known = np.maximum(beyond_chance, 0)
+    total = known.sum(-1, keepdims=True)
+    is_defined = knows & (total[..., 0] > 0)
     parts = known / np.where(total > 0, total, 1)
     logs = np.log(np.where(parts > 0, parts, 1))
-    entropy = -(parts * logs).sum(1) / np.log(max(families.n_families, 2))
+    entropy = -(parts * logs).sum(-1) / np.log(max(known.shape[-1], 2))
     return (
-        np.where(is_defined, parts.max(1), np.nan),
+        np.where(is_defined, parts.max(-1), np.nan),
         np.where(is_defined, np.maximum(entropy, 0), np.nan),
     )
 
@@ -234,67 +189,69 @@ def _tied_shares(
     return np.append(counts, len(of_factors)) / n_alive
 
 
-def _tied_null(
+def _covered_shares(
+    tied_to: NDArray[np.int64], factors: Factors, families: Families
+) -> Float[NDArray[Any], " n_factors_plus_1"]:
+    """Share of each factor's values that a latent is tied to, and their mean over factors."""
+    has_latent = np.isin(np.arange(len(families.factor_of_value)), tied_to)
+    occurs = factors.value_counts > 0
+    sums = np.bincount(families.factor_of_value, has_latent & occurs, factors.n_factors)
+    n_values = np.bincount(families.factor_of_value, occurs, factors.n_factors)
+    shares = sums / np.maximum(n_values, 1)
+    several = n_values > 1
+    return np.append(shares, shares[several].mean() if several.any() else np.nan)
+
+
+def _means(
+    of_latents: NDArray[np.float64], best_factor: NDArray[np.int64], n_factors: int
+) -> Float[NDArray[Any], " n_factors_plus_1"]:
+    """Over latents where they are defined; a factor's are those that know most of it."""
+    is_defined = ~np.isnan(of_latents)
+    values, of_factor = of_latents[is_defined], best_factor[is_defined]
+    counts = np.append(np.bincount(of_factor, minlength=n_factors), len(values))
+    sums = np.append(np.bincount(of_factor, values, n_factors), values.sum())
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _selectivity_by_chance(
+    drawn: Permuted, codes: Codes, n_factors: int
+) -> Float[NDArray[Any], "n_permutations n_factors_plus_1"]:
+    kept = drawn.largest
+    knows = codes.varies & (kept.share > drawn.threshold)
+    selectivity, _ = _over_families(kept.families - drawn.family_means, knows)
+    chosen = [kept.permutation == number for number in range(len(drawn.tied_to))]
+    means = [_means(selectivity[mask], kept.factor[mask], n_factors) for mask in chosen]
+    return np.nan_to_num(np.stack(means))
+
+
+def _null(
     factors: Factors,
     observed: NDArray[np.float64],
     by_chance: NDArray[np.float64],
-    *,
-    is_defined: bool,
+    why: str | None,
 ) -> ScoreNull:
     each = [
-        null_of(float(value), draws) if is_defined and one else None
+        null_of(float(value), draws) if why is None and one else None
         for value, draws, one in zip(observed, by_chance.T, [*_varying(factors), True], strict=True)
     ]
     return ScoreNull(score=each[-1], by_factor=dict(zip(factors.names, each[:-1], strict=True)))
 
 
-def _covered(
-    factors: Factors,
-    tied_to: NDArray[np.int64],
-    families: Families,
-    settings: dict[str, Any],
-    why: str | None,
-) -> Score:
-    has_latent = np.isin(np.arange(len(families.factor_of_value)), tied_to)
-    occurs = factors.value_counts > 0
-    sums = np.bincount(families.factor_of_value, has_latent & occurs, factors.n_factors)
-    n_values = np.bincount(families.factor_of_value, occurs, factors.n_factors)
-    return _score(factors, sums / np.maximum(n_values, 1), settings, why)
-
-
-def _mean(
-    factors: Factors,
-    of_latents: NDArray[np.float64],
-    best_factor: NDArray[np.int64],
-    settings: dict[str, Any],
-    why: str | None,
-) -> Score:
-    """Over latents where they are defined; a factor's are those that know most of it."""
-    is_defined = ~np.isnan(of_latents)
-    counts = np.bincount(best_factor[is_defined], minlength=factors.n_factors)
-    sums = np.bincount(best_factor[is_defined], of_latents[is_defined], factors.n_factors)
-    by_factor = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    total = float(of_latents[is_defined].mean()) if is_defined.any() else None
-    return _score(factors, by_factor, settings, why, total=total, otherwise=NONE_KNOWS)
-
-
 def _score(
     factors: Factors,
-    by_factor: NDArray[np.float64],
+    found: Float[NDArray[Any], " n_factors_plus_1"],
     settings: dict[str, Any],
     why: str | None,
-    *,
-    total: float | None = None,
-    otherwise: str = "",
 ) -> Score:
+    """The last is that of all factors."""
     several = _varying(factors)
-    reason = why or otherwise
-    reasons = {name: reason for name, one in zip(factors.names, several, strict=True) if one}
+    reasons = {
+        name: why or NONE_KNOWS for name, one in zip(factors.names, several, strict=True) if one
+    }
     if why is not None:
-        return Score(
-            **score_fields(factors, np.full(len(several), np.nan), reasons), settings=settings
-        )
-    by_factor = np.where(several, by_factor, np.nan)
+        found = np.full(len(found), np.nan)
+    total = None if np.isnan(found[-1]) else float(found[-1])
+    by_factor = np.where(several, found[:-1], np.nan)
     return Score(**score_fields(factors, by_factor, reasons, value=total), settings=settings)
 
 

@@ -66,6 +66,44 @@ def test_random_codes_are_tied_no_more_often_than_their_null() -> None:
         assert found.tied.value < 0.1
 
 
+def test_what_random_codes_cover_and_how_selective_they_seem_is_their_null() -> None:
+    p: dict[str, list[float]] = {"covered": [], "selectivity": []}
+    for seed in range(3):
+        found = monosemanticity(*random(seed, n_latents=400), n_permutations=100, seed=seed)
+        for name, score, of_chance in (
+            ("covered", found.covered, found.covered_null.score),
+            ("selectivity", found.mean_selectivity, found.selectivity_null.score),
+        ):
+            assert score.value is not None
+            assert of_chance is not None
+            # neither is near its minimum by chance, which is why it is no floor to read it by
+            assert of_chance.mean > 0.3
+            assert score.value == pytest.approx(of_chance.mean, abs=0.2)
+            p[name].append(of_chance.p)
+    assert min(map(max, p.values())) > 0.05
+
+
+def test_an_ideal_code_covers_and_selects_more_than_its_null() -> None:
+    found = _found(*one_hot(0))
+    assert found.covered_null.score is not None
+    assert found.covered_null.score.p == pytest.approx(1 / 41)
+    assert found.covered_null.score.adjusted > 0.8
+    # no p: of 12 latents often a single one seems to know something, and of one family alone
+    assert found.selectivity_null.score is not None
+    assert found.selectivity_null.score.adjusted > 0.05
+
+
+def test_a_latent_that_is_silent_with_a_value_is_tied_to_no_other() -> None:
+    labels = np.repeat(np.arange(4), 200)
+    tied = 0
+    for seed in range(40):
+        fires = np.random.default_rng(seed).random(800) < np.where(labels == 0, 0.2, 0.5)
+        found = monosemanticity(fires[:, None] * 1.0, {"label": labels}, n_permutations=100)
+        tied += found.tied.value == 1
+    # one of the others stands out in few; it did in a third where the silent one was no rival
+    assert tied <= 2
+
+
 def _hierarchy() -> tuple[Factors, np.ndarray[Any, Any]]:
     """Three parents with three children each, and a factor beside; ideal codes of all values."""
     table = grid(9, 2, 20)

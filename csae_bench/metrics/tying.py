@@ -1,0 +1,60 @@
+"""Which factor value a latent stands for, told from what it knows of all values."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+
+from csae_bench.metrics.data import Codes
+from csae_bench.metrics.families import Families
+from csae_bench.metrics.gaps import means_from_sums
+
+LEAD = 2.0
+"""A latent stands for a value that it knows this many times as much of as of any other."""
+
+
+class Leads(NamedTuple):
+    """The value that each latent would be tied to, if it knows enough of it."""
+
+    value: Int[NDArray[Any], " d_sae"]
+    """Among all values; -1 for none."""
+    share: Float[NDArray[Any], " d_sae"]
+    """What the latent knows of it, 0 to 1; 0 for none."""
+
+
+def rises(codes: Codes, one_hot: NDArray[np.int32]) -> Bool[NDArray[Any], "d_sae n_values_total"]:
+    """Whether a latent's mean is larger with a value than over all samples."""
+    sums = codes.scaled.T @ one_hot.astype(np.float64)
+    means = means_from_sums(sums, one_hot.sum(0, dtype=np.int64))
+    return means > (np.asarray(codes.scaled.sum(0)).ravel() / codes.n)[:, None]
+
+
+def leads(
+    shares: Float[NDArray[Any], "d_sae n_values_total"],
+    rising: Bool[NDArray[Any], "d_sae n_values_total"],
+    families: Families,
+) -> Leads:
+    """The value that a latent rises with and knows most of, if it knows `LEAD` times as much of it
+    as of any value of another family, and of any other of the same factor that it rises with.
+
+    Of one that it falls with it may know something, as who knows one of two values knows both, but
+    not `LEAD` times as much: a latent that is silent with a value stands for none of the others.
+
+    Args:
+        shares: information on each value, 0 to 1.
+        rising: see `rises`.
+    """
+    rows = np.arange(len(shares))
+    with_value = np.where(rising, shares, 0.0)
+    best = with_value.argmax(1)
+    highest = with_value[rows, best]
+    is_kin = families.factor_of_value == families.factor_of_value[best][:, None]
+    is_other = families.of_value != families.of_value[best][:, None]
+    rivals = np.where(is_other, shares, np.where(is_kin, with_value, 0.0))
+    rivals[rows, best] = 0
+    falling = np.where(is_kin & ~rising, shares, 0.0)
+    is_ahead = (highest > 0) & (highest >= LEAD * rivals.max(1)) & (LEAD * highest > falling.max(1))
+    return Leads(np.where(is_ahead, best, -1), np.where(is_ahead, highest, 0.0))
