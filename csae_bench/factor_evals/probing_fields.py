@@ -76,8 +76,8 @@ _OF_LATENTS = {
     "absorption_excess": Metric(
         title="Absorption, beyond recall",
         description="That share minus what it were if the parent's latent were silent as often "
-        "whatever the child's does; above 0 where its silence picks out the child.",
-        low=-1.0,
+        "whatever the child's does, for the children for which its silence is more than that, and "
+        "0 for the others; mean over children.",
         has_null=False,
         has_interval=False,
     ),

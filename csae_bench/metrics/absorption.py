@@ -52,7 +52,12 @@ class Absorption:
     rate: Score
     """0 to 1: mean over a child factor's values, then over factors."""
     excess: Score
-    """`rate` minus `expected`, -1 to 1; above 0 where silence picks out the child."""
+    """`rate` minus `expected` where that is above 0, else 0; the same means, 0 to 1.
+
+    Signed, the children of a value would cancel: where one is absorbed, the parent's latent is
+    silent there more often than over all its samples, and with the others less. Noise alone gives
+    half the mean magnitude of a child's error.
+    """
     children: tuple[ChildAbsorption, ...]
 
 
@@ -94,7 +99,7 @@ def absorption(
             factors,
             found,
             parents,
-            lambda one: None if one.rate is None else one.rate - (one.expected or 0.0),
+            lambda one: None if one.rate is None else max(one.rate - (one.expected or 0.0), 0.0),
         ),
         children=found,
     )

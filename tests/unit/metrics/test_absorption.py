@@ -60,6 +60,16 @@ def test_a_parent_that_is_silent_by_chance_has_a_rate_and_no_excess() -> None:
     assert found.excess.value == pytest.approx(0, abs=0.02)
 
 
+def test_the_excess_of_absorbed_children_does_not_cancel_with_that_of_their_siblings() -> None:
+    factors, codes = _world()
+    for topic in (0, 3, 6):  # one of each domain's three
+        codes[factors.values[:, 1] == topic, topic // 3] = 0
+    found = absorption(codes, factors, PARENTS, IDEAL)
+    assert found.rate.value == pytest.approx(1 / 3)
+    # 1 less the third of which the parent is silent; its siblings have -1/3 each
+    assert found.excess.value == pytest.approx((1 - 1 / 3) / 3)
+
+
 def test_pooled_codes_are_silent_below_the_cut_that_tells_the_value() -> None:
     factors, codes = _world()
     rows = np.flatnonzero(factors.values[:, 1] == 4)
