@@ -63,7 +63,7 @@ def _jsonl_rows(
     path: Path, columns: Sequence[str], remedy: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:  # a byte order mark is passed over
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     place = f"{path}, line {number}"

@@ -43,7 +43,7 @@ class Cache:
             known = None
         if known is None:
             known = make()
-            write_json(path, known)
+            self._keep(path, known)
         return known
 
     def part(self, what: str, key: Mapping[str, Any]) -> Cache:
@@ -56,3 +56,11 @@ class Cache:
         """Removes the folder with all that is in it."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _keep(self, path: Path, value: dict[str, Any]) -> None:
+        try:
+            write_json(path, value)
+        except ResultError as error:
+            # a second run of the same may end, and remove the folder, while this one writes
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from csae_bench.errors import DataError
 from csae_bench.unlearning.data import N_CHOICES, Question
@@ -23,7 +23,7 @@ def question(place: str, row: Mapping[str, Any]) -> Question:
             their indices.
     """
     asked, choices, answer = (row[name] for name in QUESTION_COLUMNS)
-    if not isinstance(asked, str) or not asked.strip():
+    if not _is_text(asked) or not asked.strip():
         raise DataError(f"{place}: question is {_shown(asked)}; it must be a text.")
     if not isinstance(choices, list | tuple):
         raise DataError(f"{place}: choices is {_shown(choices)}; it must be a list of texts.")
@@ -34,7 +34,7 @@ def question(place: str, row: Mapping[str, Any]) -> Question:
             "Leave the question out or give it as many."
         )
     for choice in listed:
-        if not isinstance(choice, str):
+        if not _is_text(choice):
             raise DataError(f"{place}: a choice is {_shown(choice)}; it must be a text.")
     if not isinstance(answer, int) or isinstance(answer, bool) or answer not in range(N_CHOICES):
         raise DataError(
@@ -51,9 +51,21 @@ def text(place: str, row: Mapping[str, Any]) -> str:
         DataError: it is none.
     """
     found = row["text"]
-    if not isinstance(found, str):
+    if not _is_text(found):
         raise DataError(f"{place}: text is {_shown(found)}; it must be a string.")
     return found
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether it is a string that a tokenizer takes: JSON can hold half of a character, which
+    UTF-8 cannot."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shown(value: object) -> str:

@@ -17,7 +17,7 @@ class Setting(NamedTuple):
     """One setting of the intervention."""
 
     retain_threshold: float
-    """Latents that fire on a larger share of the retain text's tokens are not clamped."""
+    """Latents that fire on this share of the retain text's tokens or more are not clamped."""
     n_features: int
     """Latents that are clamped: as many as asked for, or all there are."""
     multiplier: int

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from csae_bench.errors import ResultError
 from csae_bench.unlearning.cache import Cache
 
 
@@ -63,6 +64,25 @@ def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     assert cache.get_or_make("part", {}, make) == {"whole": True}
     assert cache.get_or_make("part", {}, make) == {"whole": True}
     assert make.n_made == 2
+
+
+def test_a_folder_that_a_second_run_removes_meanwhile_costs_no_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path / "sae")
+
+    def removed_before_it_is_there(source: Any, target: Any) -> None:
+        cache.remove()
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("os.replace", removed_before_it_is_there)
+    assert cache.get_or_make("setting", {}, lambda: {"n": 1}) == {"n": 1}
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "sae").write_text("a file where a folder should be")
+    with pytest.raises(ResultError, match="cannot be written"):
+        Cache(tmp_path / "sae").part("model", {}).get_or_make("setting", {}, dict)
 
 
 def test_removing_a_part_leaves_the_others(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ def test_a_sound_row_is_a_question() -> None:
         ({"answer": None}, "answer is None"),
         ({"question": None}, "question is None"),
         ({"question": " "}, "question is ' '"),
+        ({"question": "\ud83d"}, "question is '\\ud83d'"),
+        ({"choices": ["a", "b", "c", "\udc00"]}, "a choice is '\\udc00'"),
     ],
 )
 def test_a_malformed_question_is_an_error_with_its_place(
@@ -44,7 +46,7 @@ def test_a_malformed_question_is_an_error_with_its_place(
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [3, None, ["a"]])
+@pytest.mark.parametrize("value", [3, None, ["a"], "half a character: \ud83d"])
 def test_a_text_that_is_none_is_an_error_with_its_place(value: Any) -> None:
     with pytest.raises(DataError, match="line 3: text is"):
         text(PLACE, {"text": value})

@@ -56,6 +56,15 @@ def write_folder(tmp_path: Path) -> WriteFolder:
     return make
 
 
+def test_files_as_windows_writes_them_are_read(write_folder: WriteFolder) -> None:
+    folder = write_folder()
+    for path in folder.iterdir():
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    data = open_data(str(folder))
+    assert data.questions[FORGET][0].question == "What?"
+    assert data.forget_texts == (LONG,) * 3
+
+
 def problem(folder: Path, **options: Any) -> str:
     """The one problem that is found before a run."""
     ((outcome, message),) = data_status(str(folder), **options)
