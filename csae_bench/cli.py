@@ -11,6 +11,7 @@ import click
 
 from csae_bench import __version__
 from csae_bench.errors import EXIT_USAGE
+from csae_bench.printable import printable
 from csae_bench.terminal import Group, prepare_process, print_json
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def compare(
 
         print_report(outcome.report, Console())
     for line in outcome.changes:
-        click.echo(f"baseline: {line}", err=True)
+        click.echo(f"baseline: {printable(line)}", err=True)
     for path in outcome.written:
         click.echo(f"wrote {path}", err=True)
     sys.exit(outcome.exit_code)

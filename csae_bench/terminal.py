@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from csae_bench.errors import EXIT_FAILED, CsaeBenchError
+from csae_bench.printable import printable
 
 
 class Group(click.Group):
@@ -23,7 +24,7 @@ class Group(click.Group):
             return super().invoke(ctx)
         except CsaeBenchError as error:
             for sentence in str(error).splitlines():
-                click.echo(f"error: {sentence}", err=True)
+                click.echo(f"error: {printable(sentence)}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             # not click's exit code 1, which means a regression here

@@ -100,7 +100,7 @@ def _findings(report: Report, n_rows: int) -> list[str]:
     rows = [
         (
             f"{_JUDGEMENT_MARKS.get(finding.judgement, _MARKS['bad'])} {finding.judgement}",
-            text(finding.rule),
+            text(wording.rule_text(finding)),
             "" if finding.candidate is None else text(finding.candidate.name),
             text(finding.message),
         )

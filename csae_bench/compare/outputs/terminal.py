@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from csae_bench.compare.metrics import lookup
@@ -22,6 +22,7 @@ from csae_bench.compare.outputs.overview import (
 )
 from csae_bench.compare.outputs.troubles import troubles
 from csae_bench.compare.outputs.values import FamilyValue, family_values
+from csae_bench.printable import printable
 
 _VERDICT_STYLES = {
     Verdict.BETTER: "blue",
@@ -45,6 +46,8 @@ MAX_LISTED = 20
 """Pairs, families and files that are listed before the rest is counted."""
 WIDE = 100
 """Columns from which the baseline's mean and the smallest detectable difference are shown."""
+NARROW = 76
+"""Columns below which only the difference and the verdict stand beside a metric's name."""
 MORE = "--json and --html have all."
 
 
@@ -59,39 +62,50 @@ def print_report(report: Report, console: Console) -> None:
         _print_values(report, console)
     _print_broken(report, console)
     for warning in report.warnings:
-        console.print(f"[yellow]warning:[/] {escape(warning)}")
+        console.print(f"[yellow]warning:[/] {_escaped(warning)}")
     _print_stamp(report, console)
     verdict = outcome(report)
-    console.print(f"[{_LEVEL_STYLES[verdict.level]}]{verdict.word}:[/] {escape(verdict.sentence)}")
+    console.print(
+        f"[{_LEVEL_STYLES[verdict.level]}]{verdict.word}:[/] {_escaped(verdict.sentence)}"
+    )
 
 
 def _print_stamp(report: Report, console: Console) -> None:
     text = stamp(report)
     if text is not None:
-        console.print(f"[reverse] {escape(text)} [/]")
+        console.print(f"[reverse] {_escaped(text)} [/]")
 
 
 def _print_troubles(report: Report, console: Console) -> None:
     for trouble in troubles(report):
         where = "" if trouble.side == "candidate" else "baseline: "
-        name = escape(f"{where}{trouble.release} {trouble.sae_id}")
+        name = _escaped(f"{where}{trouble.release} {trouble.sae_id}")
         console.print(f"[bold red]{trouble.status}[/] [bold]{name}[/]")
         for problem in trouble.problems:
-            console.print(f"  {escape(problem)}")
+            console.print(f"  {_escaped(problem)}")
 
 
 def _print_findings(report: Report, console: Console) -> None:
     findings = gate_findings(report)
     if not findings:
         return
-    table = _table("rule", "gate", "")
-    for finding in findings:
+    releases = {finding.candidate.release for finding in findings if finding.candidate}
+    table = _table("rule", "gate", "SAE", "")
+    # sorted: in a hundred rules the one that fails would be overlooked
+    in_order = sorted(findings, key=lambda finding: finding.judgement is Judgement.PASSED)
+    n_listed = max(MAX_LISTED, sum(f.judgement is not Judgement.PASSED for f in findings))
+    for finding in in_order[:n_listed]:
+        sae = finding.candidate
         table.add_row(
-            escape(finding.rule),
+            _escaped(wording.rule_text(finding)),
             f"[{_JUDGEMENT_STYLES[finding.judgement]}]{finding.judgement}[/]",
-            escape(finding.message),
+            "" if sae is None else _escaped(wording.family_text(sae, releases)),
+            _escaped(finding.message),
         )
     console.print(table)
+    if len(in_order) > n_listed:
+        rest = wording.counted(len(in_order) - n_listed, "more rule", "more rules")
+        console.print(f"[dim]{rest} passed; {MORE}[/]")
 
 
 def _print_comparisons(report: Report, console: Console) -> None:
@@ -101,10 +115,10 @@ def _print_comparisons(report: Report, console: Console) -> None:
     for (candidate, baseline), comparisons in list(by_pair.items())[:MAX_LISTED]:
         if candidate.release != release:
             release = candidate.release
-            console.print(f"\n[bold]{escape(release)}[/]")
+            console.print(f"\n[bold]{_escaped(release)}[/]")
             _print_changes(release, report, console)
         against = wording.family_text(baseline, {candidate.release})
-        console.print(f"{escape(candidate.name)} [dim]against[/] {escape(against)}", end="")
+        console.print(f"{_escaped(candidate.name)} [dim]against[/] {_escaped(against)}", end="")
         if all(comparison.difference is None for comparison in comparisons):
             _print_undecided(comparisons, console)
         else:
@@ -128,38 +142,40 @@ def _print_comparisons(report: Report, console: Console) -> None:
 def _print_changes(release: str, report: Report, console: Console) -> None:
     changed = changed_configurations(report)
     for family in sorted(family for family in changed if family.release == release):
-        console.print(f"[dim]{escape(family.name)}: {escape(', '.join(changed[family]))}[/]")
+        console.print(f"[dim]{_escaped(family.name)}: {_escaped(', '.join(changed[family]))}[/]")
 
 
 def _print_pair(
     comparisons: Sequence[Comparison], shown: set[str], report: Report, console: Console
 ) -> None:
-    is_wide = console.width >= WIDE
+    is_wide, is_narrow = console.width >= WIDE, console.width < NARROW
     table = _table("metric")
-    table.add_column("candidate", justify="right", no_wrap=True)
+    if not is_narrow:
+        table.add_column("candidate", justify="right", no_wrap=True)
     if is_wide:
         table.add_column("baseline", justify="right", no_wrap=True)
     table.add_column(f"difference [{1 - report.alpha:.0%}]", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("Holm p", justify="right", no_wrap=True)
+    if not is_narrow:
+        table.add_column("Holm p", justify="right", no_wrap=True)
     if is_wide:
         table.add_column("detectable", justify="right", no_wrap=True)
     for row in selection.telling(comparisons, shown):
         cells = [
-            escape(lookup(row.metric).title),
-            wording.number(row.candidate_mean),
-            wording.number(row.baseline_mean),
+            _escaped(lookup(row.metric).title),
+            *([] if is_narrow else [wording.number(row.candidate_mean)]),
+            *([wording.number(row.baseline_mean)] if is_wide else []),
             wording.difference(row),
             f"[{_VERDICT_STYLES[row.verdict]}]{row.verdict}[/]",
             str(row.n_pairs),
-            wording.p_text(row.p_holm),
-            wording.detectable(row),
+            *([] if is_narrow else [wording.p_text(row.p_holm)]),
+            *([wording.detectable(row)] if is_wide else []),
         ]
-        table.add_row(*(cells if is_wide else [*cells[:2], *cells[3:-1]]))
+        table.add_row(*cells)
     console.print(table)
     for note in selection.undecided_reasons(comparisons, shown):
-        console.print(f"  [dim]{escape(note)}[/]")
+        console.print(f"  [dim]{_escaped(note)}[/]")
 
 
 def _print_undecided(comparisons: Sequence[Comparison], console: Console) -> None:
@@ -170,7 +186,7 @@ def _print_undecided(comparisons: Sequence[Comparison], console: Console) -> Non
     # why an SAE is invalid stands above
     reasons = (c.reasons for c in comparisons if c.verdict is not Verdict.INVALID)
     for note in list(dict.fromkeys(chain.from_iterable(reasons)))[:MAX_LISTED]:
-        console.print(f"  [dim]{escape(note)}[/]")
+        console.print(f"  [dim]{_escaped(note)}[/]")
 
 
 def _print_values(report: Report, console: Console) -> None:
@@ -187,9 +203,9 @@ def _print_values_of(results: ResultSet, alpha: float, console: Console) -> None
     for family in values:
         by_release.setdefault(family.release, []).append(family)
     for release, families in by_release.items():
-        console.print(f"\n[bold]{escape(release)}[/]  [dim]means [{1 - alpha:.0%} t interval][/]")
+        console.print(f"\n[bold]{_escaped(release)}[/]  [dim]means [{1 - alpha:.0%} t interval][/]")
         if len(families) == 1:
-            console.print(escape(families[0].name))
+            console.print(_escaped(families[0].name))
         table = _table(*([] if len(families) == 1 else ["SAE"]), "metric", "value", "n")
         for column in table.columns[-2:]:
             column.justify = "right"
@@ -212,13 +228,13 @@ def _add_values(
     *,
     is_alone: bool,
 ) -> None:
-    name = escape(family.name)
+    name = _escaped(family.name)
     for metric in shown:
         value = values.get(metric)
         if value is None:
             continue
         text = wording.mean_text(value.mean, value.interval)
-        cells = [escape(lookup(metric).title), escape(text), str(value.n)]
+        cells = [_escaped(lookup(metric).title), _escaped(text), str(value.n)]
         table.add_row(*([] if is_alone else [name]), *cells)
         name = ""
 
@@ -226,14 +242,19 @@ def _add_values(
 def _print_broken(report: Report, console: Console) -> None:
     broken = broken_files(report)
     for file in broken[:MAX_LISTED]:
-        console.print(f"[yellow]not read:[/] {escape(str(file.path))}: {escape(file.why)}")
+        console.print(f"[yellow]not read:[/] {_escaped(str(file.path))}: {_escaped(file.why)}")
     if len(broken) > MAX_LISTED:
         rest = wording.counted(len(broken) - MAX_LISTED, "more file", "more files")
         console.print(f"[yellow]not read:[/] {rest}; {MORE}")
 
 
+def _escaped(text: str) -> str:
+    """Text of others, with neither rich's markup nor what steers a terminal."""
+    return markup.escape(printable(text))
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")  # a name that is cut is another name
     return table

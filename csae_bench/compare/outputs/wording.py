@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from csae_bench.compare.model import Comparison, Family, Interval, Verdict
+from csae_bench.compare.model import Comparison, Family, Finding, Interval, Verdict
 
 SYMBOLS: dict[Verdict, str] = {
     Verdict.BETTER: "+",
@@ -19,6 +19,7 @@ SYMBOLS: dict[Verdict, str] = {
 
 UNDEFINED = "undefined"
 
+_GLOB = frozenset("*?[")
 _SIGNIFICANT = 4
 _LARGE, _SMALL = 1e6, 1e-4
 """Beyond these a number is written with an exponent."""
@@ -93,6 +94,13 @@ def places_of(interval: Interval) -> int:
 def family_text(family: Family, releases: set[str]) -> str:
     """`name`, after its release unless all are of one; `releases` holds those there are."""
     return family.name if releases == {family.release} else f"{family.release} {family.name}"
+
+
+def rule_text(finding: Finding) -> str:
+    """`mig.*:ci (mig.value_mig)`: a rule, and where it has several metrics the one it judged."""
+    pattern, colon, _ = finding.rule.rpartition(":")
+    is_glob = bool(colon) and not _GLOB.isdisjoint(pattern)
+    return f"{finding.rule} ({finding.metric})" if is_glob and finding.metric else finding.rule
 
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:

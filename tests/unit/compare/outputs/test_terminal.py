@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from csae_bench.compare.model import Broken, Family, Report, Verdict
-from csae_bench.compare.outputs.terminal import MAX_LISTED, WIDE, print_report
+from csae_bench.compare.model import Broken, Family, Finding, Judgement, Report, Verdict
+from csae_bench.compare.outputs.terminal import MAX_LISTED, NARROW, WIDE, print_report
 from tests.unit.compare.outputs import reports
 
 
@@ -97,12 +97,59 @@ def test_many_pairs_are_counted_after_the_first() -> None:
     assert printed.count(" against ") == MAX_LISTED
 
 
-@pytest.mark.parametrize("width", [80, WIDE, 120])
+@pytest.mark.parametrize("width", [60, NARROW, 80, WIDE, 120])
 def test_no_number_or_verdict_is_cut_at_any_usual_width(width: int) -> None:
     printed = _printed(reports.every_verdict(), width)
     assert all(len(line) <= width for line in printed.splitlines())
     for text in ("+0.0010 [-0.0030, +0.0050]", "incomparable", "inconclusive", "equivalent"):
         assert text in printed
+    # the name may be folded, and is there
+    assert all(word in printed for word in ("CE", "loss", "score"))
+
+
+def _finding(rule: str, sae: str, judgement: Judgement) -> Finding:
+    return Finding(
+        rule=rule,
+        metric="mig.value_mig",
+        candidate=Family("release", sae),
+        judgement=judgement,
+        message="why",
+    )
+
+
+def test_the_gate_names_the_sae_and_of_a_glob_the_metric() -> None:
+    findings = [
+        _finding("mig.*:ci", "fine", Judgement.PASSED),
+        _finding("mig.value_mig:-0.1", "bad", Judgement.REGRESSED),
+    ]
+    lines = _printed(reports.report(reports.results([]), findings=findings)).splitlines()
+    (bad,) = (i for i, line in enumerate(lines) if line.split()[:3] == [
+        "mig.value_mig:-0.1", "regressed", "bad"])  # fmt: skip
+    (fine,) = (i for i, line in enumerate(lines) if line.split()[:4] == [
+        "mig.*:ci", "(mig.value_mig)", "passed", "fine"])  # fmt: skip
+    assert bad < fine
+
+
+def test_many_rules_that_passed_are_counted_and_none_that_failed() -> None:
+    findings = [_finding("a:ci", f"x{i}", Judgement.PASSED) for i in range(MAX_LISTED + 5)]
+    failed = [_finding("a:ci", f"y{i}", Judgement.MISSING) for i in range(MAX_LISTED + 5)]
+    printed = _printed(reports.report(reports.results([]), findings=[*findings, *failed]))
+    assert printed.count(" missing ") == MAX_LISTED + 5
+    assert f"{MAX_LISTED + 5} more rules passed" in printed
+
+
+def test_no_rule_and_no_name_is_cut_where_there_is_little_room() -> None:
+    findings = [_finding("core.ce_loss_score:-0.01", "y" * 90, Judgement.REGRESSED)]
+    printed = _printed(reports.report(reports.results([]), findings=findings), 60)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in printed
+    assert printed.count("y") >= 90
+
+
+def test_no_name_steers_the_terminal() -> None:
+    name = Family("release", "a\x1b[31mred\r\u202eback\x00")
+    printed = _printed(reports.report(reports.results(reports.readings(name))))
+    assert "a\\x1b[31mred\\r\\u202eback\\x00" in printed
+    assert not {"\x1b", "\r", "\u202e", "\x00"} & set(printed)
 
 
 def test_what_looks_like_markup_is_printed_as_it_is() -> None:
