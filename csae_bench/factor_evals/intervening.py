@@ -26,6 +26,10 @@ at hand, some have a value and some lack it."""
 NO_MODEL = "the dataset has activations and no prompts: there is no model to intervene on"
 NO_READOUTS = "the dataset names no later words that a model would say a factor's value with"
 NO_LATENT = "no latent knows more of this value than permuted factors give"
+NO_CONTROL = (
+    "there is no latent left to be the control: every other is the best of a value, or knows most "
+    "of the same factor"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,10 @@ def intervene(
     controls, reasons = _controls(samples, known, rng)
     rows = spread_over_frames(dataset.frames, PROMPTS_PER_CHOSEN * n_prompts, rng)
     asked = None
-    if dataset.readouts and dataset.prompts:
+    if not dataset.readouts or not dataset.prompts:
+        why = NO_READOUTS if dataset.prompts else NO_MODEL
+        controls, reasons = {}, dict.fromkeys(range(len(latents)), why)
+    elif controls:
         from csae_bench.interventions import Interventions
 
         wanted = {latents[value] for value in controls} | set(controls.values())
@@ -83,9 +90,6 @@ def intervene(
             rows,
             sorted(latent for latent in wanted if latent is not None),
         )
-    else:
-        why = NO_READOUTS if dataset.prompts else NO_MODEL
-        controls, reasons = {}, dict.fromkeys(range(len(latents)), why)
     table = _Table.of(samples, rows)
     best: dict[str, dict[int, Changes]] = {name: {} for name in OPERATIONS}
     matched: dict[str, dict[int, Changes]] = {name: {} for name in OPERATIONS}
@@ -161,7 +165,7 @@ def _controls(
         elif name not in samples.found.dataset.readouts:
             reasons[value] = f"the dataset names no later words for '{name}'"
         elif (control := matched_latent(samples.codes, latent, best + kin, rng)) is None:
-            reasons[value] = f"there is no other latent to be the control of latent {latent}"
+            reasons[value] = NO_CONTROL
         else:
             controls[value] = control
     return controls, reasons

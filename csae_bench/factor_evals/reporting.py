@@ -108,7 +108,8 @@ class Report:
                 fields[f"{name}_{suffix}"] = ("chance", of_null, reason)
         if metric.has_interval:
             interval = _interval(measured.interval, factor)
-            why = (interval.reason if interval else None) or reason
+            # what has no value has no interval, and for the same reason
+            why = reason if value is None or interval is None else interval.reason or ""
             for suffix in ("low", "high"):
                 end = getattr(interval, suffix) if interval and value is not None else None
                 fields[f"{name}_{suffix}"] = ("intervals", end, why)

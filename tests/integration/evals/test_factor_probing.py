@@ -13,6 +13,7 @@ from sae_lens import SAE, TopKSAE, TopKSAEConfig
 
 from csae_bench.evals import EvalResult, get_eval
 from csae_bench.factor_evals.intervening import (
+    NO_CONTROL,
     NO_LATENT,
     NO_MODEL,
     NO_READOUTS,
@@ -293,6 +294,22 @@ def test_one_frame_has_no_held_out_probes(
     for name in ("top_1_auroc", "dense_accuracy"):
         assert _scores(result)[name] is None
         assert result.unstructured["reasons"][name] == ONE_FRAME
+
+
+def test_where_no_latent_is_left_as_control_it_is_said_once_and_nothing_is_read(
+    run_evals: RunEvals, model: HookedTransformer, part: FactorDataset, folder: Path
+) -> None:
+    torch.manual_seed(0)
+    sae = TopKSAE(TopKSAEConfig(d_in=128, d_sae=4, k=2))
+    result = _on_part(run_evals, sae, model, part, folder / "tiny")
+    _check_form(result)
+    reasons = result.unstructured["reasons"]
+    assert NO_CONTROL in reasons["clamp_effect"]
+    assert set(reasons["clamp_effect"].split("; ")) <= {NO_CONTROL, NO_LATENT}
+    # an interval is null for the reason that its score is
+    for name in ("clamp_effect", "clamp_specificity", "random_ablation_effect"):
+        assert reasons[f"{name}_low"] == reasons[f"{name}_high"] == reasons[name]
+    assert result.unstructured["forward_passes"]["interventions"] == 0
 
 
 def test_values_that_no_latent_knows_are_not_intervened_on(
