@@ -4,13 +4,13 @@ Missing, invalid and incomparable never pass, and a rule that judged nothing has
 that failed and an SAE that is invalid are findings whatever the rules say; where there is no rule
 at all, so are results that the baseline has and the candidate lacks, and results that cannot be
 compared with it, on the metrics that gate. What passes without a seed that the baseline has is a
-warning.
+warning, and so is, of a glob's metrics, what is undefined in every result of both sides.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from csae_bench.compare.matching import Member, Seed, listed, members, paired_seeds
 from csae_bench.compare.metrics import Direction, lookup
@@ -19,6 +19,7 @@ from csae_bench.compare.model import (
     Family,
     Finding,
     Judgement,
+    Reading,
     ResultSet,
     Verdict,
 )
@@ -65,13 +66,13 @@ def judge(
     baseline: ResultSet | None,
 ) -> tuple[Finding, ...]:
     """Every rule on every comparison that it is about, and what no rule needs to ask for."""
-    lost = _LostSeeds(candidate, baseline)
+    sides = _Sides(candidate, baseline)
     return (
         *_troubles("candidate", candidate, None),
         *(_troubles("baseline", baseline, {c.baseline for c in comparisons}) if baseline else ()),
         *_expected(candidate, policy),
-        *_of_rules(comparisons, policy, lost),
-        *(_unasked(comparisons, baseline, policy, lost) if baseline and not policy.rules else ()),
+        *_of_rules(comparisons, policy, sides),
+        *(_unasked(comparisons, baseline, policy, sides) if baseline and not policy.rules else ()),
     )
 
 
@@ -81,33 +82,50 @@ def exit_code(findings: Iterable[Finding]) -> int:
     return next((code for code in EXIT_PRECEDENCE if code in codes), EXIT_OK)
 
 
-class _LostSeeds:
-    """Which seeds of a comparison's baseline the candidate lacks."""
+class _Sides:
+    """What the results of both sides say beyond their comparisons."""
 
     def __init__(self, candidate: ResultSet, baseline: ResultSet | None) -> None:
         self._mine, _ = members(candidate)
         self._theirs = self._mine if baseline is None else members(baseline)[0]
 
-    def of(self, comparison: Comparison) -> str | None:
-        """A sentence; None where no seed is lost."""
+    def lost_seeds(self, comparison: Comparison) -> str | None:
+        """Which seeds of the baseline the candidate lacks, a sentence; None where none."""
+        mine, base = self._of(comparison)
+        pairs, _ = paired_seeds(mine, base)
+        seeds = base.keys() - {seed for _, seed in pairs} if mine else None
+        return f"Only the baseline has {listed(seeds)}." if seeds else None
+
+    def is_undefined(self, comparison: Comparison) -> bool:
+        """Whether both sides have the metric and it is undefined in all results of both."""
+        of_both = self._of(comparison)
+        return all(of_both) and all(
+            reading.values[comparison.metric] is None
+            for readings in of_both
+            for reading in readings.values()
+        )
+
+    def _of(self, comparison: Comparison) -> tuple[Mapping[Seed, Reading], Mapping[Seed, Reading]]:
         mine = self._mine.get(comparison.candidate)
         theirs = self._theirs.get(comparison.baseline)
-        if mine is None or theirs is None:
-            return None
-        base = theirs.of_metric(comparison.metric)
-        pairs, _ = paired_seeds(mine.of_metric(comparison.metric), base)
-        seeds = base.keys() - {seed for _, seed in pairs}
-        return f"Only the baseline has {listed(seeds)}." if seeds else None
+        metric = comparison.metric
+        return (
+            {} if mine is None else mine.of_metric(metric),
+            {} if theirs is None else theirs.of_metric(metric),
+        )
 
 
 def _of_rules(
-    comparisons: Sequence[Comparison], policy: Policy, lost: _LostSeeds
+    comparisons: Sequence[Comparison], policy: Policy, sides: _Sides
 ) -> Iterator[Finding]:
     for rule in policy.rules:
         judged = [c for c in comparisons if rule.covers(lookup(c.metric))]
         for comparison in judged:
             judgement, message = _judged(rule, comparison, policy)
-            without = lost.of(comparison) if judgement is Judgement.PASSED else None
+            if judgement is Judgement.MISSING and rule.is_glob and sides.is_undefined(comparison):
+                # on data without ground truth, say, no SAE has a mean correlation coefficient
+                judgement = Judgement.WARNED
+            without = sides.lost_seeds(comparison) if judgement is Judgement.PASSED else None
             if without is not None:
                 judgement, message = Judgement.WARNED, f"{message} {without}"
             yield _finding(str(rule), comparison.metric, comparison.candidate, judgement, message)
@@ -209,7 +227,7 @@ def _why_missing(member: Member, eval_name: str, seeds: Set[Seed], policy: Polic
 
 
 def _unasked(
-    comparisons: Sequence[Comparison], baseline: ResultSet, policy: Policy, lost: _LostSeeds
+    comparisons: Sequence[Comparison], baseline: ResultSet, policy: Policy, sides: _Sides
 ) -> Iterator[Finding]:
     """Without a rule: what the baseline has must be there and comparable, said once."""
     defined = {
@@ -222,14 +240,14 @@ def _unasked(
     for comparison in comparisons:
         if not comparison.gates or (comparison.baseline, comparison.metric) not in defined:
             continue
-        for rule, judgement, message in _of_unasked(comparison, policy, lost):
+        for rule, judgement, message in _of_unasked(comparison, policy, sides):
             if (comparison.candidate, message) not in said:
                 said.add((comparison.candidate, message))
                 yield _finding(rule, comparison.metric, comparison.candidate, judgement, message)
 
 
 def _of_unasked(
-    comparison: Comparison, policy: Policy, lost: _LostSeeds
+    comparison: Comparison, policy: Policy, sides: _Sides
 ) -> Iterator[tuple[str, Judgement, str]]:
     if comparison.verdict in _UNASKED:
         judgement = _NEVER_PASS[comparison.verdict]
@@ -238,7 +256,7 @@ def _of_unasked(
         if comparison.n_pairs < policy.seeds:
             too_few = _too_few_pairs(comparison, policy)
             yield RESULTS_ARE_THERE, Judgement.MISSING, too_few
-        elif without := lost.of(comparison):
+        elif without := sides.lost_seeds(comparison):
             yield RESULTS_ARE_THERE, Judgement.WARNED, without
 
 

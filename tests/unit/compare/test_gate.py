@@ -118,6 +118,24 @@ def test_a_rule_that_judged_nothing_has_not_passed() -> None:
     assert "it judged nothing" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("rule", "of_baseline", "judgement"),
+    [
+        ("mig.*:ci", None, Judgement.WARNED),
+        ("mig.*:ci", 0.5, Judgement.MISSING),
+        ("mig.value_mig:ci", None, Judgement.MISSING),
+    ],
+)
+def test_what_is_undefined_on_both_sides_is_missing_where_a_rule_names_it(
+    rule: str, of_baseline: float | None, judgement: Judgement
+) -> None:
+    row = _row("mig.value_mig", Verdict.MISSING, difference=None)
+    candidate = results(readings("topk", {"mig.value_mig": [None]}))
+    baseline = results(readings("topk", {"mig.value_mig": [of_baseline]}))
+    (finding,) = judge([row], load_policy(None, [rule]), candidate, baseline)
+    assert finding.judgement is judgement
+
+
 def _lacking_seeds() -> tuple[ResultSet, ResultSet]:
     return (
         results(readings("topk", {"mig.value_mig": [0.5]})),
