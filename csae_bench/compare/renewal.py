@@ -20,7 +20,7 @@ from csae_bench.compare.outputs.saving import written
 from csae_bench.compare.reading.json_files import load_object
 from csae_bench.compare.reading.layout import NOT_RESULTS
 from csae_bench.compare.reading.values import values_of
-from csae_bench.errors import ResultError
+from csae_bench.errors import ResultError, UsageError
 from csae_bench.results.store import Store
 
 VOLATILE = frozenset(
@@ -44,8 +44,9 @@ def renew_baseline(candidate: ResultSet, folder: Path) -> tuple[str, ...]:
     Raises:
         ResultError: a run failed, an SAE is invalid, a file is broken or has no place of its own in
             a baseline; nothing is written.
-        UsageError: the folder cannot be written.
+        UsageError: the folder cannot be written, or is one in which results of `candidate` lie.
     """
+    _check_place(candidate, folder)
     problems = list(_problems(candidate))
     if problems:
         raise ResultError(
@@ -72,6 +73,17 @@ def reviewable(value: Mapping[str, Any]) -> str:
         if key not in VOLATILE
     }
     return json.dumps(_without_nan(kept), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _check_place(candidate: ResultSet, folder: Path) -> None:
+    """A baseline may lie within the results, but in a folder that has none of them."""
+    root, place = candidate.root.resolve(), folder.resolve()
+    inside = [r.path for r in candidate.readings if r.path.resolve().is_relative_to(place)]
+    if inside and place.is_relative_to(root):
+        raise UsageError(
+            f"--baseline {folder}: {inside[0]}, which is compared, lies in it; name a folder of "
+            f"its own, such as {candidate.root / 'baseline'}."
+        )
 
 
 def _problems(candidate: ResultSet) -> Iterator[str]:

@@ -155,6 +155,19 @@ def test_an_eval_that_is_no_folders_name_is_refused(
     assert not list(base.parent.parent.glob("escaped"))
 
 
+def test_a_folder_of_the_results_is_no_place_for_a_baseline(
+    renewed: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    new, _ = renewed
+    before = _contents(new)
+    outcome = csae_bench("compare", new, "--baseline", new / "core", "--update-baseline")
+    assert outcome.exit_code == 2
+    assert f"name a folder of its own, such as {new / 'baseline'}" in outcome.stderr
+    assert _contents(new) == before
+    within = csae_bench("compare", new, "--baseline", new / "baseline", "--update-baseline")
+    assert within.exit_code == 0, within.output
+
+
 def test_two_results_with_one_place_in_a_baseline_are_refused(
     renewed: tuple[Path, Path], csae_bench: CsaeBench
 ) -> None:
