@@ -11,17 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from csae_bench.errors import DataError
 from csae_bench.unlearning.chat import ANSWERS, N_SPELLINGS
+from csae_bench.unlearning.prompts import ActiveLatents, Batch, in_batches
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -39,29 +39,6 @@ class Clamp:
     multiplier: int
 
 
-class ActiveLatents(NamedTuple):
-    """A batch's codes above 0, one entry each, without `<bos>` and what follows the answer."""
-
-    token: Int[Tensor, " n_entries"]
-    """Row times length plus position."""
-    latent: Int[Tensor, " n_entries"]
-    value: Float[Tensor, " n_entries"]
-
-
-@dataclass
-class _Batch:
-    rows: Int[Tensor, " n"]
-    """Places of its prompts among those asked."""
-    tokens: Int[Tensor, "n length"]
-    answer_at: Int[Tensor, " n"]
-    """Position whose prediction is the answer."""
-    resid: Float[Tensor, "n length d_model"] | None = None
-    """What enters the first layer that runs again."""
-    active: ActiveLatents | None = None
-    clean: Float[Tensor, "n n_choices"] | None = None
-    """Probabilities without intervention."""
-
-
 @dataclass
 class AnswerEngine:
     """Asks one model with one SAE, and remembers what it has asked."""
@@ -73,7 +50,7 @@ class AnswerEngine:
     batch_size: int
     """Prompts in a forward pass; answers do not depend on it."""
     memory_gib: float = MEMORY_GIB
-    _kept: dict[str, list[_Batch]] = field(default_factory=dict[str, list[_Batch]])
+    _kept: dict[str, list[Batch]] = field(default_factory=dict[str, list[Batch]])
     _kept_bytes: int = 0
     _is_linear: bool | None = None
 
@@ -92,7 +69,11 @@ class AnswerEngine:
         Raises:
             DataError: a prompt is longer than the context, or holds a `<bos>` of its own.
         """
-        batches = self._batches(prompts) if keep else list(self._batched(prompts))
+        batches = (
+            self._batches(prompts)
+            if keep
+            else list(in_batches(self.model, prompts, self.batch_size))
+        )
         found = torch.empty(len(prompts), len(ANSWERS) // N_SPELLINGS, device=self._device)
         for batch in batches:
             answers = self._answers(batch, clamp, keep=keep)
@@ -127,54 +108,14 @@ class AnswerEngine:
         points = [f"blocks.{n_layers - 1}.hook_resid_{part}" for part in ("mid", "post")]
         return next(point for point in points if point in self.model.hook_dict)
 
-    def _batches(self, prompts: Sequence[str]) -> list[_Batch]:
+    def _batches(self, prompts: Sequence[str]) -> list[Batch]:
         key = hashlib.sha256(json.dumps(list(prompts)).encode()).hexdigest()
         if key not in self._kept:
-            self._kept[key] = list(self._batched(prompts))
+            self._kept[key] = list(in_batches(self.model, prompts, self.batch_size))
         return self._kept[key]
 
-    def _batched(self, prompts: Sequence[str]) -> Iterator[_Batch]:
-        """Prompts of like length together: padding on the right changes nothing before it."""
-        tokens, lengths = self._tokenised(prompts)
-        for rows in torch.argsort(lengths, stable=True).split(self.batch_size):
-            longest = int(lengths[rows].max())
-            yield _Batch(
-                rows.to(self._device),
-                tokens[rows, :longest].to(self._device),
-                (lengths[rows] - 1).to(self._device),
-            )
-
-    def _tokenised(
-        self, prompts: Sequence[str]
-    ) -> tuple[Int[Tensor, "n longest"], Int[Tensor, " n"]]:
-        model: Any = self.model
-        tokens = model.to_tokens(
-            list(prompts),
-            prepend_bos=False,  # the prompt begins with one
-            padding_side="right",
-            move_to_device=False,
-            truncate=False,
-        )
-        is_text = tokens != model.tokenizer.pad_token_id
-        # the last that is no padding: a pad token within a prompt is text
-        lengths = tokens.shape[1] - is_text.flip(1).int().argmax(1)
-        if int(lengths.max()) > model.cfg.n_ctx:
-            prompt = prompts[int(lengths.argmax())]
-            raise DataError(
-                f"A question is {int(lengths.max())} tokens long; {model.cfg.model_name} takes at "
-                f"most {model.cfg.n_ctx}. Leave it out: {prompt[:200]!r}"
-            )
-        has_one_bos = (tokens == model.tokenizer.bos_token_id).sum(1) == 1
-        if not bool(has_one_bos.all()):
-            prompt = prompts[int(has_one_bos.int().argmin())]
-            raise DataError(
-                "A question's prompt must hold the beginning-of-sequence token once, at its "
-                f"start; this one does not, so leave it out: {prompt[:200]!r}"
-            )
-        return tokens, lengths
-
     def _answers(
-        self, batch: _Batch, clamp: Clamp | None, *, keep: bool
+        self, batch: Batch, clamp: Clamp | None, *, keep: bool
     ) -> Float[Tensor, "n n_choices"]:
         if clamp is None or not clamp.latents:
             if batch.clean is None:
@@ -191,7 +132,7 @@ class AnswerEngine:
             answers[is_changed] = self._ask(batch, clamped[is_changed], is_changed)
         return answers
 
-    def _resid(self, batch: _Batch, *, keep: bool) -> Float[Tensor, "n length d_model"]:
+    def _resid(self, batch: Batch, *, keep: bool) -> Float[Tensor, "n length d_model"]:
         if batch.resid is not None:
             return batch.resid
         resid = self.model(
@@ -202,7 +143,7 @@ class AnswerEngine:
         return resid
 
     def _active(
-        self, batch: _Batch, resid: Float[Tensor, "n length d_model"], *, keep: bool
+        self, batch: Batch, resid: Float[Tensor, "n length d_model"], *, keep: bool
     ) -> ActiveLatents:
         if batch.active is not None:
             return batch.active
@@ -225,7 +166,7 @@ class AnswerEngine:
         return True
 
     def _has_linear_decoder(
-        self, batch: _Batch, resid: Float[Tensor, "n length d_model"], clamp: Clamp, *, keep: bool
+        self, batch: Batch, resid: Float[Tensor, "n length d_model"], clamp: Clamp, *, keep: bool
     ) -> bool:
         """Whether decoding a change of codes is adding its share of the decoder, tried once.
 
@@ -246,7 +187,7 @@ class AnswerEngine:
         return self._is_linear
 
     def _clamped_linearly(
-        self, batch: _Batch, resid: Float[Tensor, "n length d_model"], clamp: Clamp, *, keep: bool
+        self, batch: Batch, resid: Float[Tensor, "n length d_model"], clamp: Clamp, *, keep: bool
     ) -> tuple[Float[Tensor, "n length d_model"], Bool[Tensor, " n"]]:
         """The activation under the clamp, and which rows of the batch it changes."""
         active = self._active(batch, resid, keep=keep)
@@ -272,7 +213,7 @@ class AnswerEngine:
         codes[:, :, clamp.latents] = torch.where(chosen > 0, -clamp.multiplier, chosen)
         return error + self.sae.decode(codes)
 
-    def _ask_hooked(self, batch: _Batch, clamp: Clamp) -> Float[Tensor, "n n_choices"]:
+    def _ask_hooked(self, batch: Batch, clamp: Clamp) -> Float[Tensor, "n n_choices"]:
         """At a hook within a layer, which cannot be entered midway."""
         resid = self._resid(batch, keep=True)
         hook = (self.hook_name, lambda acts, hook: self._clamped(acts, clamp))
@@ -281,7 +222,7 @@ class AnswerEngine:
 
     def _ask(
         self,
-        batch: _Batch,
+        batch: Batch,
         resid: Float[Tensor, "k length d_model"],
         among: Bool[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "k n_choices"]:
