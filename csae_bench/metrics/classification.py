@@ -30,7 +30,7 @@ from csae_bench.metrics.score import Score, score_fields
 from csae_bench.metrics.sparse_probes import HeldOutDecisions
 
 MEASURES = ("accuracy", "balanced_accuracy", "auroc")
-NO_PROBE = "no value of this factor is both had and lacked in either half of the frames"
+NO_PROBE = "no value of this factor is both had and lacked in each half of the frames"
 
 
 @dataclass(frozen=True, kw_only=True)

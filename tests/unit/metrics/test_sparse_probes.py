@@ -173,7 +173,7 @@ def test_what_cannot_be_probed_has_a_reason() -> None:
     found = _scored(codes, {"plain": factors[:, 0], "alone": alone, "same": 0 * alone}, 1)
     for name in MEASURES:
         assert found.scores[name].value is not None
-        assert "either half" in found.scores[name].reason_by_factor["alone"]
+        assert "in each half" in found.scores[name].reason_by_factor["alone"]
         assert "one value" in found.scores[name].reason_by_factor["same"]
         assert found.nulls[name].by_factor["alone"] is None
         assert found.intervals[name].by_factor["alone"].reason
