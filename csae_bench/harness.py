@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csae_bench import identity, models
-from csae_bench.corpora import corpus_fingerprint
 from csae_bench.errors import EvalError, ResultError
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, EvalSpec, get_eval
 from csae_bench.factors import factor_fingerprint
@@ -75,11 +74,7 @@ class Harness:
     def key(self, name: str, settings: EvalConfig) -> str:
         """Hash of weights, settings, model, data and versions."""
         model = settings.model or self._model_name
-        dataset = getattr(settings, "dataset", None)
         factors = settings.factor_dataset(self._model_name)
-        data = settings.data_fingerprint(self._model_name)
-        if dataset:
-            data = corpus_fingerprint(dataset, split="core")
         return identity.digest(
             {
                 "eval": name,
@@ -88,7 +83,7 @@ class Harness:
                 "model": models.weights_fingerprint(model) if model else None,
                 "model_dtype": self.subject.config.model_dtype,
                 "hook_name": self.subject.hook_name,
-                "data": data,
+                "data": settings.data_fingerprint(self._model_name),
                 "factors": factor_fingerprint(factors) if factors else None,
                 "seed": self.subject.config.seed,
                 "versions": versions(),

@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from csae_bench.activations import special_token_ids
 from csae_bench.errors import DataError
 from csae_bench.factors.dataset import FactorDataset
+from csae_bench.models.continuing import final_logits, layer_after
 from csae_bench.pairs import activations_at
 
 if TYPE_CHECKING:
@@ -199,14 +200,13 @@ def continuation(
     From the residual stream between two layers the model runs the layers after it; at any other
     hook it runs as a whole, the activations put in place of its own.
     """
-    start = {f"blocks.{i}.hook_resid_post": i + 1 for i in range(model.cfg.n_layers)}
-    start |= {f"blocks.{i}.hook_resid_pre": i for i in range(model.cfg.n_layers)}
+    start = layer_after(hook_name)
     n_layers, device, dtype = model.cfg.n_layers, model.cfg.device, model.cfg.dtype
 
     def run(tokens: Tensor, acts: Tensor, positions: Tensor) -> Tensor:
         acts = acts.to(device=device, dtype=dtype)
-        if hook_name in start:
-            residual = model(acts, start_at_layer=start[hook_name], stop_at_layer=n_layers)
+        if start is not None:
+            residual = model(acts, start_at_layer=start, stop_at_layer=n_layers)
         else:
             residual = model.run_with_hooks(
                 tokens.to(device),
@@ -216,9 +216,7 @@ def continuation(
             )
         each = torch.arange(len(residual), device=residual.device)
         last = residual[each, positions.to(residual.device)]
-        logits = model.unembed(model.ln_final(last[:, None]))[:, 0].float()
-        cap = model.cfg.output_logits_soft_cap
-        return cap * torch.tanh(logits / cap) if cap > 0 else logits
+        return final_logits(model, last[:, None], torch.float32)[:, 0]
 
     return run
 

@@ -33,6 +33,12 @@ class CoreConfig(EvalConfig):
     exclude_special_tokens_from_reconstruction: bool = True
     """Leave the activations of pad, eos and bos as they are when the SAE is put in place."""
 
+    def data_fingerprint(self, model: str | None) -> str | None:
+        """Of the documents."""
+        from csae_bench.corpora import corpus_fingerprint
+
+        return corpus_fingerprint(self.dataset, split="core")
+
 
 _CORRECTED = "eval_result_unstructured.corrected"
 

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from csae_bench.models.continuing import final_logits, layer_after
 from csae_bench.unlearning.chat import ANSWERS, N_SPELLINGS
 from csae_bench.unlearning.prompts import ActiveLatents, Batch, in_batches
 
@@ -87,12 +88,12 @@ class AnswerEngine:
     @cached_property
     def _place(self) -> tuple[int, bool]:
         """First layer that runs again, and whether what enters it is the hook's activation."""
-        match = re.fullmatch(r"blocks\.(\d+)\.(.+)", self.hook_name)
+        layer = layer_after(self.hook_name)
+        if layer is not None:
+            return layer, True
+        match = re.match(r"blocks\.(\d+)\.", self.hook_name)
         assert match is not None, "the hook's name was checked"
-        layer, point = int(match[1]), match[2]
-        if point == "hook_resid_post":
-            return layer + 1, True
-        return layer, point == "hook_resid_pre"
+        return int(match[1]), False
 
     @cached_property
     def _answer_ids(self) -> Int[Tensor, " n_answers"]:
@@ -239,11 +240,5 @@ class AnswerEngine:
         with model.hooks(fwd_hooks=narrow):
             last = model(resid, start_at_layer=start, stop_at_layer=model.cfg.n_layers)
         at_answer = last if narrow else answers_only(last)
-        if model.cfg.normalization_type is not None:
-            at_answer = model.ln_final(at_answer)
-        logits = model.unembed(at_answer)[:, 0]
-        cap = model.cfg.output_logits_soft_cap
-        if cap > 0:
-            logits = cap * torch.tanh(logits / cap)
-        answers = logits.softmax(-1)[:, self._answer_ids]
+        answers = final_logits(model, at_answer)[:, 0].softmax(-1)[:, self._answer_ids]
         return answers.reshape(len(answers), N_SPELLINGS, -1).amax(1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from csae_bench.metrics.bootstrap import Interval
 from csae_bench.unlearning.data import UnlearningData
 from csae_bench.unlearning.statistics import (
     RETAIN_ACCURACY,
     Chance,
     HeldOut,
-    ScoreInterval,
     unlearning_score,
 )
 from csae_bench.unlearning.sweep import Sweep
@@ -22,7 +22,7 @@ FEW_QUESTIONS = 20
 
 
 def metrics(
-    score: float, held_out: HeldOut, interval: ScoreInterval, chance: Chance
+    score: float, held_out: HeldOut, interval: Interval, chance: Chance
 ) -> tuple[Metrics, dict[str, str]]:
     """The metrics by category, and the reason of each that is null."""
     found: Metrics = {

@@ -16,6 +16,8 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from scipy import stats
 
+from csae_bench.metrics.bootstrap import Interval
+
 RETAIN_ACCURACY = 0.99
 """Accuracy on the retain questions below which a setting does not count; SAE-Bench's."""
 
@@ -36,15 +38,6 @@ class HeldOut:
     """0 to 1: SAE-Bench's rule on the other half, for the one setting chosen; mean over halves."""
     retain_accuracy: float | None
     """0 to 1: what of the other half's retain questions that setting keeps right; the same mean."""
-    reason: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreInterval:
-    """A 95% percentile interval of the score; None with a reason."""
-
-    low: float | None
-    high: float | None
     reason: str | None = None
 
 
@@ -112,7 +105,7 @@ def held_out_score(
 
 def score_interval(
     forget: Rights, retain: Rights, *, n_resamples: int, rng: np.random.Generator
-) -> ScoreInterval:
+) -> Interval:
     """Interval of the score from drawing questions anew, the setting chosen anew each time.
 
     Forget and retain questions are drawn apart from each other. Percentiles of scipy's bootstrap:
@@ -120,7 +113,7 @@ def score_interval(
     and a score that hangs on such a setting has an interval down to 0.
     """
     if min(forget.shape[1], retain.shape[1]) < 2:
-        return ScoreInterval(low=None, high=None, reason=_TOO_FEW)
+        return Interval(low=None, high=None, reason=_TOO_FEW)
 
     def score(
         forget_drawn: Int[NDArray[np.int64], "*draws n"],
@@ -139,7 +132,7 @@ def score_interval(
         method="percentile",
         rng=rng,
     ).confidence_interval
-    return ScoreInterval(low=float(found.low), high=float(found.high))
+    return Interval(low=float(found.low), high=float(found.high))
 
 
 def against_chance(

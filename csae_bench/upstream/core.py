@@ -234,7 +234,7 @@ def _open_store(
                 sae,
                 context_size=settings.context_size,
                 dataset=dataset,
-                dataset_trust_remote_code=True,
+                dataset_trust_remote_code=True,  # as SAE-Bench's multiple_evals asks for it
             ),
         )
     except StopIteration:

@@ -124,6 +124,7 @@ class Bench:
         score = unlearning_main.get_unlearning_scores(unlearning_main.get_metrics_df(results))
         found: list[tuple[Setting, dict[str, Any]]] = []
         for path in results.glob("*.pkl"):
+            # SAE-Bench's format; it wrote them a moment ago, into a folder that was empty
             with path.open("rb") as file:
                 answers = pickle.load(file)
             parts = unlearning_main.get_params(path.name)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from csae_bench.metrics.bootstrap import Interval
 from csae_bench.unlearning.data import FORGET, SUBJECTS
 from csae_bench.unlearning.fields import UnlearningDetail, UnlearningMetrics
 from csae_bench.unlearning.reporting import details, metrics, notes, warnings
-from csae_bench.unlearning.statistics import Chance, HeldOut, ScoreInterval
+from csae_bench.unlearning.statistics import Chance, HeldOut
 from csae_bench.unlearning.sweep import Setting, Sweep
 
 IDS = np.array([3, 7, 11])
@@ -43,7 +44,7 @@ def test_each_undefined_metric_has_its_reason_and_no_other_has_one() -> None:
     found, reasons = metrics(
         0.5,
         HeldOut(score=None, retain_accuracy=None, reason="one question"),
-        ScoreInterval(low=0.1, high=0.9),
+        Interval(low=0.1, high=0.9),
         Chance(mean=None, highest=None, adjusted=None, p=None, reason="no draws"),
     )
     UnlearningMetrics.model_validate(found)
