@@ -1,0 +1,61 @@
+"""Read files that somebody names: regular ones only, and none larger than it may be.
+
+A FIFO would block for ever and `/dev/zero` would fill memory, so both are refused before a byte is
+read. Every refusal is an OSError with a `strerror` for a sentence, as the system's own errors are.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+MIB = 2**20
+
+
+def read_regular(path: Path, *, at_most: int) -> bytes:
+    """Return the bytes of a regular file; links are followed.
+
+    Args:
+        at_most: the largest size that is read, in bytes.
+
+    Raises:
+        OSError: there is no such file, it cannot be read, it is a folder, a FIFO or a device, or
+            it has more than `at_most` bytes.
+    """
+    try:
+        # a FIFO without a writer would block in open
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, f"Is no regular file but {_kind(status)}", str(path))
+        content = file.read(at_most + 1)  # not st_size, which is 0 for files of /proc
+    if len(content) > at_most:
+        raise OSError(
+            errno.EFBIG, f"Is larger than the {at_most / MIB:g} MiB that are read", str(path)
+        )
+    return content
+
+
+def read_regular_text(path: Path, *, at_most: int) -> str:
+    """Return the same as text in UTF-8, without a byte order mark.
+
+    Raises:
+        OSError: as `read_regular`.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return read_regular(path, at_most=at_most).decode("utf-8-sig")
+
+
+def _kind(status: os.stat_result) -> str:
+    if stat.S_ISFIFO(status.st_mode):
+        return "a FIFO"
+    if stat.S_ISSOCK(status.st_mode):
+        return "a socket"
+    return "a device"

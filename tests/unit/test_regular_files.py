@@ -1,0 +1,60 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from csae_bench.regular_files import read_regular, read_regular_text
+
+
+def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"{}")
+    assert read_regular(path, at_most=2) == b"{}"
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "b").symlink_to("a")
+    assert read_regular(tmp_path / "b", at_most=10) == b"x"
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes("\ufeffä".encode())
+    assert read_regular_text(path, at_most=10) == "ä"
+
+
+def test_a_larger_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"xxx")
+    with pytest.raises(OSError, match="larger than"):
+        read_regular(path, at_most=2)
+
+
+def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="a FIFO"):
+        read_regular(tmp_path / "pipe", at_most=10)
+
+
+def test_a_device_is_refused_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="a device"):
+        read_regular(tmp_path / "zero", at_most=10)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        read_regular(tmp_path, at_most=10)
+
+
+def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="symbolic links"):
+        read_regular(tmp_path / "loop", at_most=10)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_a_name_that_no_file_can_have_is_an_oserror(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OSError):
+        read_regular(tmp_path / name, at_most=10)
