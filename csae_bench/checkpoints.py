@@ -22,6 +22,8 @@ from csae_bench.config import (
     TrainedSae,
 )
 from csae_bench.errors import UsageError
+from csae_bench.made_from import why_made_again, write_made_from
+from csae_bench.printable import printable
 from csae_bench.results.schema import Training
 from csae_bench.results.store import Store
 from csae_bench.subjects import RunRequest, Subject
@@ -62,6 +64,9 @@ def ensure_checkpoint(
             return
         if request.force:
             _empty(folder)
+        elif (why := why_made_again(subject, request.store)) is not None:
+            click.echo(printable(why), err=True)
+        write_made_from(subject)
         if isinstance(subject.config.sae, TrainedSae):
             _train(subject, request, device=device, load_model=load_model)
         else:
@@ -164,7 +169,8 @@ def _baseline(subject: Subject, *, device: str, load_model: LoadModel) -> SAE[An
             from csae_bench.saes.loading import load_sae
 
             assert subject.of is not None
-            return baselines.permuted(load_sae(subject.of.checkpoint, device=device), config.seed)
+            permuted = load_sae(subject.of.checkpoint, device=device)
+            return baselines.permuted(permuted, config.seed, metadata=options["metadata"])
         case _:
             raise AssertionError(f"{sae.architecture} is trained, not built")
 

@@ -6,22 +6,23 @@ import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from csae_bench import identity, models
-from csae_bench.errors import EvalError, ResultError
+from csae_bench.errors import EvalError
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, EvalSpec, get_eval
 from csae_bench.factors import factor_fingerprint
 from csae_bench.failures import failure_of
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.results.envelope import Provenance, eval_result, not_finite, value_at
 from csae_bench.results.schema import Cell, Failure
-from csae_bench.results.store import Store, read_json, write_json
+from csae_bench.results.slots import Slot, find_slot, provenance_of
+from csae_bench.results.store import Store, write_json
 from csae_bench.subjects import Subject
 from csae_bench.upstream import sae_cfg_dict, versions
 
@@ -30,6 +31,23 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
     from csae_bench.factors.encoding import FactorCodes
+
+
+class NamedCell(NamedTuple):
+    """A cell of the run record under its name."""
+
+    name: str
+    cell: Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """One eval with what its result is keyed on."""
+
+    spec: EvalSpec
+    settings: EvalConfig
+    conditions: Mapping[str, Any]
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,65 +67,86 @@ class Harness:
     encoded: dict[tuple[Any, ...], FactorCodes] = field(default_factory=dict)
     """Codes of factor datasets, which the evals share."""
 
-    def run(self, name: str, settings: EvalConfig) -> Cell:
-        """One eval, unless its result is there already; its failure is a cell, not an exception."""
+    def run(self, name: str, settings: EvalConfig) -> NamedCell:
+        """Run one eval, unless its result is there already.
+
+        Its failure is a cell, not an exception. The cell goes by the eval's name, or by that of
+        its variant where a result under other conditions is there already.
+        """
         spec = get_eval(name)
         if self.subject.model is None and settings.needs_model(None):
-            return skipped("the SAE was trained on generated activations: there is no model")
+            reason = "the SAE was trained on generated activations: there is no model"
+            return NamedCell(name, skipped(reason))
         reason = settings.skip_reason(self._model_name)
         if reason is not None:
-            return skipped(reason)
-        key = self.key(name, settings)
-        path = self.store.eval_result(name, self.subject.release, self.subject.sae_id)
-        if not self.force:
-            done = self._finished(spec, path, key)
-            if done is not None:
-                return done
+            return NamedCell(name, skipped(reason))
+        job = self._job(spec, settings)
+        slot = self._slot(job)
+        if slot.key == job.key and not self.force:
+            return self._cell(job, slot, slot.present or {})
         started = time.perf_counter()
         try:
-            result = self._evaluate(spec, settings, key, started)
-            write_json(path, result)
+            return self._filed(job, started)
         except Exception as error:
-            return self._failed(name, error, time.perf_counter() - started)
-        return self._cell(spec, path, key, result)
+            return self._failed(slot, error, time.perf_counter() - started)
 
-    def key(self, name: str, settings: EvalConfig) -> str:
-        """Hash of weights, settings, model, data and versions."""
+    def _job(self, spec: EvalSpec, settings: EvalConfig) -> _Job:
+        conditions = self._conditions(settings)
         model = settings.model or self._model_name
-        factors = settings.factor_dataset(self._model_name)
-        return identity.digest(
+        key = identity.digest(
             {
-                "eval": name,
-                "settings": settings.model_dump(mode="json"),
+                "eval": spec.name,
                 "weights": self.weights_hash,
                 "model": models.weights_fingerprint(model) if model else None,
-                "model_dtype": self.subject.config.model_dtype,
-                "hook_name": self.subject.hook_name,
-                "data": settings.data_fingerprint(self._model_name),
-                "factors": factor_fingerprint(factors) if factors else None,
-                "seed": self.subject.config.seed,
                 "versions": versions(),
+                **conditions,
             }
         )
+        return _Job(spec=spec, settings=settings, conditions=conditions, key=key)
+
+    def _conditions(self, settings: EvalConfig) -> dict[str, Any]:
+        """Return what an eval's numbers depend on, weights and versions aside."""
+        factors = settings.factor_dataset(self._model_name)
+        return {
+            "settings": settings.model_dump(mode="json"),
+            "model_dtype": self.subject.config.model_dtype,
+            "hook_name": self.subject.hook_name,
+            "data": settings.data_fingerprint(self._model_name),
+            "factors": factor_fingerprint(factors) if factors else None,
+            "seed": self.subject.config.seed,
+        }
+
+    def _slot(self, job: _Job) -> Slot:
+        subject = self.subject
+        return find_slot(self.store, job.spec.name, subject.release, subject.sae_id, job.conditions)
 
     @property
     def _model_name(self) -> str | None:
         """The run's language model; None for an SAE on generated activations."""
         return self.subject.config.model if self.subject.model is not None else None
 
-    def _evaluate(
-        self, spec: EvalSpec, settings: EvalConfig, key: str, started: float
-    ) -> dict[str, Any]:
+    def _filed(self, job: _Job, started: float) -> NamedCell:
+        """Run the eval in a folder of its own, then file all that it left."""
+        store, subject = self.store, self.subject
+        with store.unfinished(job.spec.name, subject.release, subject.sae_id) as artifacts:
+            measured = self._measured(job, artifacts)
+            with store.lock(job.spec.name):
+                # anew: another run may have filed a result meanwhile
+                slot = self._slot(job)
+                result = self._result(job, slot, measured, started)
+                self._check(job.spec, measured, result)
+                write_json(slot.path, result)
+                shutil.rmtree(slot.artifacts, ignore_errors=True)
+                if artifacts.is_dir():
+                    artifacts.rename(slot.artifacts)
+        return self._cell(job, slot, result)
+
+    def _measured(self, job: _Job, artifacts: Path) -> EvalResult:
         import torch
 
-        from csae_bench.saes.loading import training_architecture
-
-        subject, config = self.subject, self.subject.config
-        artifacts = self.store.artifacts(spec.name, subject.release, subject.sae_id)
-        shutil.rmtree(artifacts, ignore_errors=True)
+        subject = self.subject
         sae = self.sae()
-        model_name = settings.model or self._model_name
-        seed = int(identity.digest({"seed": config.seed, "eval": spec.name})[:8], 16)
+        seed = int(identity.digest({"seed": subject.config.seed, "eval": job.spec.name})[:8], 16)
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - SAE-Bench draws from the global generator
         context = EvalContext(
@@ -115,11 +154,11 @@ class Harness:
             resolved=subject.resolved,
             release=subject.release,
             sae_id=subject.sae_id,
-            model_name=model_name or "",
+            model_name=job.settings.model or self._model_name or "",
             hook_name=subject.hook_name or "",
             device=self.device,
             artifacts=artifacts,
-            cache=self.store.cache(spec.name),
+            cache=self.store.cache(job.spec.name),
             rng=np.random.default_rng(seed),
             load_model=self.load_model,
             progress=self.progress,
@@ -127,25 +166,36 @@ class Harness:
         )
         # SAE-Bench prints; stdout is for results.
         with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
-            measured = spec.run(context, settings)
+            return job.spec.run(context, job.settings)
+
+    def _result(
+        self, job: _Job, slot: Slot, measured: EvalResult, started: float
+    ) -> dict[str, Any]:
+        from csae_bench.saes.loading import training_architecture
+
+        subject, sae = self.subject, self.sae()
+        model_name = job.settings.model or self._model_name
         provenance = Provenance(
-            key=key,
+            key=job.key,
             weights_hash=self.weights_hash,
             training_hash=subject.training_hash,
             model=models.describe(model_name).name if model_name else None,
             hook_name=subject.hook_name,
             training_architecture=training_architecture(sae),
-            seed=config.seed,
+            seed=subject.config.seed,
             device=self.device,
-            config=config.model_dump(mode="json"),
-            eval_settings=settings.model_dump(mode="json"),
+            config=subject.config.model_dump(mode="json"),
+            eval_settings=job.settings.model_dump(mode="json"),
+            conditions=dict(job.conditions),
+            variant=slot.variant,
+            differs=dict(slot.differs),
             versions=versions(),
             wall_seconds=round(time.perf_counter() - started, 3),
             peak_memory_gib=peak_memory_gib(self.device),
         )
-        result = eval_result(
-            eval_name=spec.name,
-            eval_config=measured.eval_config or settings.model_dump(mode="json"),
+        return eval_result(
+            eval_name=job.spec.name,
+            eval_config=measured.eval_config or provenance.eval_settings,
             metrics=measured.metrics,
             details=list(measured.details),
             unstructured=measured.unstructured,
@@ -154,8 +204,6 @@ class Harness:
             sae_cfg=sae_cfg_dict(sae),
             provenance=provenance,
         )
-        self._check(spec, measured, result)
-        return result
 
     def _check(self, spec: EvalSpec, measured: EvalResult, result: dict[str, Any]) -> None:
         places = not_finite(result)
@@ -172,43 +220,31 @@ class Harness:
         if spec.validate is not None:
             spec.validate(result)
 
-    def _finished(self, spec: EvalSpec, path: Path, key: str) -> Cell | None:
-        try:
-            result = read_json(path)
-        except ResultError:
-            return None
-        if result is None or _provenance(result).get("key") != key:
-            return None
-        return self._cell(spec, path, key, result)
-
-    def _cell(self, spec: EvalSpec, path: Path, key: str, result: dict[str, Any]) -> Cell:
-        provenance = _provenance(result)
-        return Cell(
+    def _cell(self, job: _Job, slot: Slot, result: Mapping[str, Any]) -> NamedCell:
+        provenance = provenance_of(result)
+        cell = Cell(
             status="ok",
             warnings=tuple(result["eval_result_unstructured"].get("warnings", ())),
-            result=self.store.relative(path),
-            key=key,
+            result=self.store.relative(slot.path),
+            key=job.key,
             wall_seconds=provenance.get("wall_seconds"),
             peak_memory_gib=provenance.get("peak_memory_gib"),
-            summary={title: value_at(result, place) for title, place in spec.headline.items()},
+            summary={title: value_at(result, place) for title, place in job.spec.headline.items()},
+            differs=dict(slot.differs),
         )
+        return NamedCell(slot.cell, cell)
 
-    def _failed(self, name: str, error: Exception, seconds: float) -> Cell:
-        artifacts = self.store.artifacts(name, self.subject.release, self.subject.sae_id)
-        return Cell(
+    def _failed(self, slot: Slot, error: Exception, seconds: float) -> NamedCell:
+        cell = Cell(
             status="failed",
-            reasons=(failure_of(error, artifacts),),
+            reasons=(failure_of(error, slot.artifacts),),
             wall_seconds=round(seconds, 3),
             peak_memory_gib=peak_memory_gib(self.device),
+            differs=dict(slot.differs),
         )
+        return NamedCell(slot.cell, cell)
 
 
 def skipped(reason: str) -> Cell:
     """A cell for an eval that no suitable model or data exists for."""
     return Cell(status="skipped", reasons=(Failure(kind="skipped", message=reason),))
-
-
-def _provenance(result: dict[str, Any]) -> dict[str, Any]:
-    unstructured = result.get("eval_result_unstructured")
-    found = unstructured.get("provenance") if isinstance(unstructured, dict) else None
-    return found if isinstance(found, dict) else {}

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from csae_bench.config import GeneratorActivations, ResolvedConfig
 from csae_bench.errors import UsageError
+from csae_bench.results.keys import digest
+
+__all__ = [
+    "SAE_ID_KEY",
+    "TRAINING_VERSION",
+    "config_sae_id",
+    "decides_weights",
+    "digest",
+    "generated_release",
+    "hook_layer",
+    "release",
+    "training_hash",
+    "training_identity",
+]
 
 TRAINING_VERSION = 1
 """Raised by a change of the code after which the same configuration trains to other weights."""
+
+SAE_ID_KEY = "csae_bench_sae_id"
+"""Where the metadata of a checkpoint's cfg.json has the name that its SAE was made under."""
 
 _NO_EFFECT_ON_WEIGHTS = {
     "threads": None,
@@ -46,19 +61,35 @@ def generated_release(activations: GeneratorActivations) -> str:
     return f"generated-d{activations.d_in}_layer_0_sae"
 
 
+def decides_weights(key: str) -> bool:
+    """Whether the value under a dotted key of a configuration decides the trained weights."""
+    section, _, rest = key.partition(".")
+    if section not in _NO_EFFECT_ON_WEIGHTS:
+        return True
+    keys = _NO_EFFECT_ON_WEIGHTS[section]
+    return keys is not None and rest.partition(".")[0] not in keys
+
+
 def config_sae_id(resolved: ResolvedConfig) -> str:
-    """The configuration's name, 8 hex digits of what --set changed, and a seed other than 0."""
+    """Return the configuration's name, 8 hex digits of the change, and a seed other than 0.
+
+    The change is what --set changed, as far as it decides the weights.
+    """
+    changed = {
+        change.key: change.value for change in resolved.changes if decides_weights(change.key)
+    }
     parts = [resolved.name]
-    if resolved.changes:
-        changed = {change.key: change.value for change in resolved.changes}
+    if changed:
         parts.append(f"-{digest(changed)[:8]}")
     if resolved.config.seed:
         parts.append(f"_seed{resolved.config.seed}")
     return "".join(parts)
 
 
-def training_hash(resolved: ResolvedConfig, *, model: str, corpus: str, of: str = "") -> str:
-    """Hash of everything that decides the trained weights, 16 hex digits.
+def training_identity(
+    resolved: ResolvedConfig, *, model: str, corpus: str, of: str = ""
+) -> dict[str, Any]:
+    """Return everything that decides the trained weights.
 
     Args:
         model: fingerprint of the language model's weights.
@@ -71,18 +102,15 @@ def training_hash(resolved: ResolvedConfig, *, model: str, corpus: str, of: str 
             config.pop(section)
         else:
             config[section] = {k: v for k, v in config[section].items() if k not in keys}
-    return digest(
-        {
-            "config": config,
-            "model": model,
-            "corpus": corpus,
-            "of": of,
-            "version": TRAINING_VERSION,
-        }
-    )[:16]
+    return {
+        "config": config,
+        "model": model,
+        "corpus": corpus,
+        "of": of,
+        "version": TRAINING_VERSION,
+    }
 
 
-def digest(value: Mapping[str, Any]) -> str:
-    """sha256 of a JSON-able mapping, independent of the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def training_hash(identity: Mapping[str, Any]) -> str:
+    """Return the hash of a `training_identity`, 16 hex digits."""
+    return digest(identity)[:16]

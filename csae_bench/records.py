@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from csae_bench.checkpoints import training_of
 from csae_bench.errors import CsaeBenchError, ResultError, RunError
 from csae_bench.failures import failure_of
 from csae_bench.harness import skipped
-from csae_bench.results.schema import Cell, RunRecord, Status
-from csae_bench.results.store import write_json
+from csae_bench.results.merging import merged, overall
+from csae_bench.results.schema import Cell, RunRecord
+from csae_bench.results.store import read_record, write_json
 from csae_bench.saes.folder import find_folder, read_cfg
 from csae_bench.subjects import RunRequest, Subject
 from csae_bench.upstream import versions
@@ -35,14 +39,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Files the record of one run."""
+    """Files the record of one run; what other runs of the same SAE filed in it stays."""
 
     request: RunRequest
     subject: Subject
     clock: Clock
 
-    def finished(self, cells: dict[str, Cell], weights_hash: str) -> tuple[RunRecord, Path]:
-        """Of a run that came to its end; the record and where it lies.
+    def file(self, cells: Mapping[str, Cell], weights_hash: str) -> tuple[RunRecord, Path]:
+        """File the cells that the run has so far; return what this run says, and the path.
 
         Raises:
             ResultError: it cannot be written.
@@ -51,32 +55,44 @@ class Recorder:
         metadata: dict[str, Any] = cfg.get("metadata") or {}
         record = self._known().model_copy(
             update={
-                "status": _overall(cells),
+                "status": overall(cells),
                 "training_architecture": metadata.get("training_architecture")
                 or cfg["architecture"],
                 "d_in": cfg["d_in"],
                 "d_sae": cfg["d_sae"],
                 "weights_hash": weights_hash,
-                "cells": cells,
+                "cells": dict(cells),
             }
         )
-        return record, self._write(record)
+        return record, self._merge(record)
 
     def refused(self, problems: list[str]) -> None:
-        """Of a run that preflight refused."""
-        self._write_if_possible(self._known().model_copy(update={"problems": tuple(problems)}))
+        """File that preflight refused the SAE, unless there is a record of it already."""
+        record = self._known().model_copy(update={"problems": tuple(problems)})
+        with contextlib.suppress(ResultError), self._lock():
+            if not self._path.exists():
+                write_json(self._path, record)
 
-    def failed(self, error: BaseException) -> BaseException:
-        """Of a run that stopped; gives the error to raise, one of ours or KeyboardInterrupt."""
+    def failed(
+        self, error: BaseException, cells: Mapping[str, Cell], weights_hash: str | None
+    ) -> BaseException:
+        """File why a run stopped; return the error to raise, one of ours or KeyboardInterrupt.
+
+        Args:
+            cells: those that it had finished.
+            weights_hash: None where it stopped before the weights were there.
+        """
         folder = self.request.store.artifacts("run", self.subject.release, self.subject.sae_id)
         failure = failure_of(error, folder)
-        failed = Cell(status="failed", reasons=(failure,))
-        cells = (
-            {"training": training_cell(self.subject), "validity": failed}
-            if self.subject.is_ready
-            else {"training": failed}
+        stopped_at = "training" if weights_hash is None else "run"
+        record = self._known().model_copy(
+            update={
+                "weights_hash": weights_hash,
+                "cells": {**cells, stopped_at: Cell(status="failed", reasons=(failure,))},
+            }
         )
-        self._write_if_possible(self._known().model_copy(update={"cells": cells}))
+        with contextlib.suppress(ResultError):  # what went wrong first is the news
+            self._merge(record)
         if isinstance(error, CsaeBenchError | KeyboardInterrupt):
             return error
         return RunError(f"{failure.kind}: {failure.message}")
@@ -100,15 +116,21 @@ class Recorder:
             wall_seconds=self.clock.seconds(),
         )
 
-    def _write(self, record: RunRecord) -> Path:
-        path = self.request.store.run_record(record.release, record.sae_id)
-        write_json(path, record)
-        return path
+    @property
+    def _path(self) -> Path:
+        return self.request.store.run_record(self.subject.release, self.subject.sae_id)
 
-    def _write_if_possible(self, record: RunRecord) -> None:
-        """Files what went wrong; where it cannot be filed, that is not the news."""
-        with contextlib.suppress(ResultError):
-            self._write(record)
+    def _lock(self) -> FileLock:
+        return self.request.store.lock(self._path.stem)
+
+    def _merge(self, record: RunRecord) -> Path:
+        with self._lock():
+            try:
+                earlier = read_record(self._path)
+            except ResultError:  # damaged
+                earlier = None
+            write_json(self._path, merged(earlier, record))
+        return self._path
 
 
 def training_cell(subject: Subject) -> Cell:
@@ -116,11 +138,3 @@ def training_cell(subject: Subject) -> Cell:
     if not subject.config.is_trained or subject.training_hash is None:
         return skipped("there is nothing to train")
     return Cell(status="ok", key=subject.training_hash)
-
-
-def _overall(cells: dict[str, Cell]) -> Status:
-    found = {cell.status for cell in cells.values()}
-    for status in ("failed", "invalid"):
-        if status in found:
-            return status
-    return "ok"

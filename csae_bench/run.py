@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,10 @@ from csae_bench.upstream import versions
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a run came to."""
+    """Result of a run: its record, where that is filed, and the checkpoint."""
 
     record: RunRecord
+    """What this run did; the file also has the cells of earlier runs of the same SAE."""
     record_path: Path
     checkpoint: Path | None
 
@@ -44,11 +46,11 @@ class Outcome:
 
 
 def run(request: RunRequest, *, train_only: bool = False) -> Outcome:
-    """Trains the SAE unless it is there, judges it, runs its evals and records all of it.
+    """Train the SAE unless it is there, judge it, run its evals and record all of it.
 
     Raises:
-        ConfigError, PreflightError and other UsageErrors: nothing was started; where the SAE's
-            name is known, a failed record says why.
+        ConfigError, PreflightError and other UsageErrors: nothing was started; where the SAE
+            itself is at fault and has no record yet, a failed one says why.
         RunError: training failed; the record says so too.
     """
     clock = Clock()
@@ -56,46 +58,60 @@ def run(request: RunRequest, *, train_only: bool = False) -> Outcome:
     recorder = Recorder(request, subject, clock)
     device = pick_device(subject.config.device)
     loaded = Loaded(subject, device)
+    cells: dict[str, Cell] = {}
+    hashed = None
     try:
         ensure_checkpoint(subject, request, device=device, load_model=loaded.model)
         hashed = weights_hash(subject.checkpoint)
-        cells = {"training": training_cell(subject)}
+        cells["training"] = training_cell(subject)
+        record, path = recorder.file(cells, hashed)
         if not train_only:
-            cells |= _evaluate(request, subject, loaded, hashed)
+            for name, cell in _evaluate(request, subject, loaded, hashed):
+                cells[name] = cell
+                record, path = recorder.file(cells, hashed)
     except (Exception, KeyboardInterrupt) as error:
-        raise recorder.failed(error) from error
-    record, path = recorder.finished(cells, hashed)
+        raise recorder.failed(error, cells, hashed) from error
     return Outcome(record=record, record_path=path, checkpoint=subject.checkpoint.resolve())
 
 
 def _checked_subject(request: RunRequest, clock: Clock, *, train_only: bool) -> Subject:
-    subject: Subject | None = None
     try:
         subject = subject_or_all_problems(request)
-        if train_only and subject.training_hash is None:
-            raise PreflightError(
-                [f"{request.source}: is trained already; there is nothing to train."]
-            )
-        found = problems(preflight(subject, results=request.results, device=request.device))
-        if found:
-            raise PreflightError(found)
-        return subject
-    except (ConfigError, PreflightError) as error:
-        subject = subject or subject_despite_problems(request)
-        if subject is not None:
-            Recorder(request, subject, clock).refused(error.problems)
+    except ConfigError as error:
+        named = _named_despite_problems(request)
+        if named is not None:
+            Recorder(request, named, clock).refused(error.problems)
         raise
+    if train_only and subject.training_hash is None:
+        raise PreflightError([f"{request.source}: is trained already; there is nothing to train."])
+    checks = preflight(subject, results=request.results, device=request.device)
+    if problems(checks):
+        if any(check.is_about_the_sae for check in checks if check.outcome == "problem"):
+            Recorder(request, subject, clock).refused(problems(checks))
+        raise PreflightError(problems(checks))
+    return subject
+
+
+def _named_despite_problems(request: RunRequest) -> Subject | None:
+    """The SAE of a configuration with faults of its own, where it is known what it is called.
+
+    The name holds what --set changed, which is not known where something in all that is wrong.
+    """
+    return None if request.sets else subject_despite_problems(request)
 
 
 def _evaluate(
     request: RunRequest, subject: Subject, loaded: Loaded, hashed: str
-) -> dict[str, Cell]:
+) -> Iterator[tuple[str, Cell]]:
+    """Yield each cell as soon as it is there."""
     settings = eval_settings(subject)
     validity = _validity(request, subject, loaded, hashed)
-    cells = {"validity": validity}
+    yield "validity", validity
     if validity.status != "ok":
         reason = "the SAE is invalid, so it gets no scores"
-        return cells | {name: skipped(reason) for name in settings}
+        for name in settings:
+            yield name, skipped(reason)
+        return
     harness = Harness(
         subject=subject,
         store=request.store,
@@ -107,8 +123,7 @@ def _evaluate(
         progress=request.progress,
     )
     for name, config in settings.items():
-        cells[name] = harness.run(name, config)
-    return cells
+        yield harness.run(name, config)
 
 
 def _validity(request: RunRequest, subject: Subject, loaded: Loaded, hashed: str) -> Cell:

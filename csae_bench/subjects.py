@@ -6,9 +6,10 @@ Everything here is read from small files: no weights are loaded and torch is not
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from csae_bench import identity, models
 from csae_bench.config import (
@@ -21,9 +22,9 @@ from csae_bench.config import (
 )
 from csae_bench.config.loading import Flags, config_names, is_config, load_config
 from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
-from csae_bench.errors import ConfigError, SaeError, UnknownNameError
+from csae_bench.errors import ConfigError, ResultError, SaeError, UnknownNameError
 from csae_bench.factors import factor_fingerprint
-from csae_bench.results.store import Store
+from csae_bench.results.store import Store, read_record
 from csae_bench.saes.folder import find_folder, read_cfg
 from csae_bench.saes.hashing import weights_hash
 
@@ -91,6 +92,8 @@ class Subject:
     """A folder whose `inference/` holds the SAE, or will."""
     training_hash: str | None
     """Hash of what decides the weights; None for an SAE that came as a folder."""
+    made_from: Mapping[str, Any] | None = None
+    """What decides the weights, of which `training_hash` is the hash."""
     of: Subject | None = None
     """The SAE that a `permuted` control permutes."""
     trained_d_in: int | None = None
@@ -104,7 +107,7 @@ class Subject:
     @property
     def is_ready(self) -> bool:
         """Whether the weights are there."""
-        return (self.checkpoint / "inference" / "cfg.json").is_file() or self.training_hash is None
+        return self.training_hash is None or _is_finished(self.checkpoint)
 
 
 def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) -> Subject:
@@ -155,12 +158,13 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
         if isinstance(config.sae, PermutedSae)
         else None
     )
-    training_hash = identity.training_hash(
+    made_from = identity.training_identity(
         resolved,
         model=models.weights_fingerprint(config.model) if model else "",
         corpus=corpus,
         of=_identity_of(of),
     )
+    training_hash = identity.training_hash(made_from)
     return Subject(
         source=request.source,
         resolved=resolved,
@@ -168,10 +172,27 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
         hook_name=hook_name,
         release=release,
         sae_id=sae_id,
-        checkpoint=request.store.checkpoint(release, sae_id, training_hash),
+        checkpoint=_checkpoint(request.store, release, sae_id, training_hash),
         training_hash=training_hash,
+        made_from=made_from,
         of=of,
     )
+
+
+def _checkpoint(store: Store, release: str, sae_id: str, training_hash: str) -> Path:
+    """The SAE's own checkpoint, or one of another name with the same training hash.
+
+    A finished one goes before one that was interrupted, the SAE's own before others.
+    """
+    own = store.checkpoint(release, sae_id, training_hash)
+    found = [own, *(path for path in store.checkpoints(training_hash) if path != own)]
+    finished = [path for path in found if _is_finished(path)]
+    interrupted = [path for path in found if (path / "trainer").exists()]
+    return (finished or interrupted or [own])[0]
+
+
+def _is_finished(checkpoint: Path) -> bool:
+    return (checkpoint / "inference" / "cfg.json").is_file()
 
 
 def _corpora(dataset: str, pairs: PairsSettings) -> str:
@@ -196,18 +217,36 @@ def _of_folder(request: RunRequest, folder: Path) -> Subject:
         flag = "--model" if not name else "--set hook_name=blocks.2.hook_resid_post"
         raise SaeError(f"{inference}/cfg.json: metadata.{missing} is missing; pass it with {flag}.")
     model = models.describe(name)
-    sae_id = f"{folder.resolve().name}-{weights_hash(inference)[:8]}"
+    release = identity.release(model.name, hook_name)
     return Subject(
         source=request.source,
         resolved=resolved,
         model=model,
         hook_name=hook_name,
-        release=identity.release(model.name, hook_name),
-        sae_id=sae_id,
+        release=release,
+        sae_id=_id_of_folder(request.store, release, folder, metadata, weights_hash(inference)),
         checkpoint=folder,
         training_hash=None,
         trained_d_in=cfg.get("d_in"),
     )
+
+
+def _id_of_folder(
+    store: Store, release: str, folder: Path, metadata: Mapping[str, Any], hashed: str
+) -> str:
+    """The name that a checkpoint of ours has in its cfg.json; else the folder's, with its hash.
+
+    Where the results have another SAE of that name, the hash tells the two apart.
+    """
+    named = metadata.get(identity.SAE_ID_KEY)
+    if not isinstance(named, str) or not named:
+        return f"{folder.resolve().name}-{hashed[:8]}"
+    try:
+        record = read_record(store.run_record(release, named))
+    except ResultError:  # a damaged record says nothing
+        record = None
+    is_other = record is not None and record.weights_hash not in (None, hashed)
+    return f"{named}-{hashed[:8]}" if is_other else named
 
 
 def _of_pretrained(request: RunRequest) -> Subject:

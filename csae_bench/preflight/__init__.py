@@ -37,6 +37,7 @@ def preflight(subject: Subject, *, results: Path, device: str | None = None) -> 
         ("data", lambda: data.data(subject)),
         ("pairs", lambda: objective.pairs(subject)),
         ("evals", lambda: evals.evals(subject)),
+        ("weights", lambda: data.weights(subject, results)),
         ("device", lambda: machine.device(subject, asked=device)),
         ("memory", lambda: machine.memory(subject)),
         ("cards", lambda: machine.cards(subject)),

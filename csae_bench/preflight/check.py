@@ -12,6 +12,12 @@ Findings = Iterator[tuple[Outcome, str]]
 """What the function of a check yields: outcome and message, once or more often."""
 
 
+_ABOUT_THE_SAE = frozenset(
+    {"steps", "settings", "objective", "curriculum", "pairs", "model", "data", "sae"}
+)
+"""Checks of what decides the SAE; the others are about evals, the machine and folders."""
+
+
 @dataclass(frozen=True)
 class Check:
     """What one check found."""
@@ -20,6 +26,11 @@ class Check:
     outcome: Outcome
     """`unknown`: it cannot be checked on this machine."""
     message: str
+
+    @property
+    def is_about_the_sae(self) -> bool:
+        """Whether it looks at what decides the SAE, and not only at this call."""
+        return self.name in _ABOUT_THE_SAE
 
 
 def problems(checks: list[Check]) -> list[str]:

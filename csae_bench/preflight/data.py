@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from csae_bench.config import GeneratorActivations, ModelActivations
 from csae_bench.corpora import corpus_status
 from csae_bench.identity import hook_layer
+from csae_bench.made_from import why_made_again
 from csae_bench.preflight.check import Findings
+from csae_bench.results.store import Store
 from csae_bench.subjects import Subject
 
 _HOOKS_OF_WIDTH_D_MODEL = (
@@ -70,3 +74,13 @@ def data(subject: Subject) -> Findings:
         yield "ok", f"generated: {activations.n_features} features in d_in={activations.d_in}"
         return
     yield corpus_status(activations.dataset)
+
+
+def weights(subject: Subject, results: Path) -> Findings:
+    """Whether the SAE is there or has to be made, and if so again, why."""
+    if subject.training_hash is None:
+        yield "ok", f"there: {subject.checkpoint}"
+    elif subject.is_ready:
+        yield "ok", f"there, nothing is trained: {subject.checkpoint}"
+    else:
+        yield "ok", why_made_again(subject, Store(results)) or "to be made, there are none yet"

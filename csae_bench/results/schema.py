@@ -40,6 +40,8 @@ class Cell(Record):
     peak_memory_gib: float | None = None
     summary: dict[str, float | None] = {}
     """The few values that the table on the terminal shows."""
+    differs: dict[str, Any] = {}
+    """Of a result under other conditions than the SAE's first one: what differs, and its value."""
 
 
 class Training(Record):
@@ -88,7 +90,8 @@ class RunRecord(Record):
     """What preflight refused; empty where the run started."""
     training: Training | None = None
     cells: dict[str, Cell] = {}
-    """`training`, `validity` and one per eval."""
+    """`training`, `validity` and one per result: the eval's name, or `<eval>_<8 hex digits>` of one
+    under other conditions than the SAE's first."""
     config: dict[str, Any] | None = None
     """The resolved configuration that ran."""
     origins: dict[str, str] = {}

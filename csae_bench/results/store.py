@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
+import shutil
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 from csae_bench.errors import ResultError
 from csae_bench.results.schema import RunRecord
+
+_ABANDONED_AFTER_SECONDS = 2 * 24 * 3600
+"""Age from which an unfinished folder is one that a killed run left."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +35,16 @@ class Store:
 
     root: Path
 
-    def eval_result(self, eval_name: str, release: str, sae_id: str) -> Path:
-        """Path of an eval's result, in SAE-Bench's layout."""
-        return self.root / eval_name / _name(release, sae_id, "_eval_results.json")
+    def eval_result(
+        self, eval_name: str, release: str, sae_id: str, variant: str | None = None
+    ) -> Path:
+        """Path of an eval's result, in SAE-Bench's layout.
+
+        Args:
+            variant: 8 hex digits of a result under other conditions than the SAE's first.
+        """
+        name = _name(release, sae_id, _suffix(variant) + "_eval_results.json")
+        return self.root / eval_name / name
 
     def run_record(self, release: str, sae_id: str) -> Path:
         """Path of a run's record."""
@@ -39,9 +54,41 @@ class Store:
         """Folder of a checkpoint."""
         return self.root / "checkpoints" / _name(release, sae_id, "") / training_hash
 
-    def artifacts(self, eval_name: str, release: str, sae_id: str) -> Path:
+    def checkpoints(self, training_hash: str) -> list[Path]:
+        """Folders of the checkpoints with this training hash, whatever their SAEs are called."""
+        return sorted((self.root / "checkpoints").glob(f"*/{training_hash}"))
+
+    def artifacts(
+        self, eval_name: str, release: str, sae_id: str, variant: str | None = None
+    ) -> Path:
         """Folder of what an eval leaves besides its JSON: pictures, pages, tables."""
-        return self.root / "artifacts" / eval_name / _name(release, sae_id, "")
+        return self.root / "artifacts" / eval_name / _name(release, sae_id, _suffix(variant))
+
+    @contextmanager
+    def unfinished(self, eval_name: str, release: str, sae_id: str) -> Generator[Path]:
+        """Give the path of a new folder for artifacts that are not all there yet.
+
+        Whoever fills it renames it into its place; what is left of it is removed.
+        """
+        place = self.artifacts(eval_name, release, sae_id)
+        mine = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+        for left in place.parent.glob(f".{glob.escape(place.name)}.*"):
+            with contextlib.suppress(OSError):  # another run may remove it first
+                if time.time() - left.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
+                    shutil.rmtree(left)
+        try:
+            yield mine
+        finally:
+            shutil.rmtree(mine, ignore_errors=True)
+
+    def lock(self, name: str) -> FileLock:
+        """Return the lock that whoever writes the file or folder called `name` holds."""
+        folder = self.root / "cache" / "locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResultError(_cannot_be_written(folder, error)) from error
+        return FileLock(folder / f"{name}.lock")
 
     def cache(self, eval_name: str) -> Path:
         """Folder of what an eval keeps by content between runs, for all SAEs."""
@@ -79,10 +126,7 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise ResultError(
-            f"{path}: cannot be written: {error.strerror}. Free space there, or name another "
-            "folder with --results."
-        ) from error
+        raise ResultError(_cannot_be_written(path, error)) from error
     finally:
         with contextlib.suppress(OSError):  # mostly it is not there any more
             temporary.unlink()
@@ -114,6 +158,17 @@ def read_record(path: Path) -> RunRecord | None:
         return RunRecord.model_validate(value)
     except ValidationError:
         return None
+
+
+def _cannot_be_written(path: Path, error: OSError) -> str:
+    return (
+        f"{path}: cannot be written: {error.strerror}. Free space there, or name another folder "
+        "with --results."
+    )
+
+
+def _suffix(variant: str | None) -> str:
+    return "" if variant is None else f"_{variant}"
 
 
 def _name(release: str, sae_id: str, suffix: str) -> str:

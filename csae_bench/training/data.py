@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from csae_bench import models
+from csae_bench import identity, models
 from csae_bench.activations import ActivationSource, GeneratorSource, model_source
 from csae_bench.config import GeneratorActivations, ResolvedConfig, RunConfig
 from csae_bench.corpora import open_paraphrases
@@ -124,6 +124,7 @@ def sae_metadata(resolved: ResolvedConfig) -> dict[str, Any]:
         "context_size": activations.context_size,
         "prepend_bos": True,
         "exclude_special_tokens": True,
+        identity.SAE_ID_KEY: identity.config_sae_id(resolved),
         "csae_bench_config": resolved.name,
         "csae_bench_seed": config.seed,
     }

@@ -127,7 +127,7 @@ def test_a_checkpoint_folder_is_evaluated_like_any_other_sae(
     ours = _one(finished, "core/*.json")
     theirs = _one(tmp_path, "core/*.json")
     assert theirs["eval_result_metrics"] == ours["eval_result_metrics"]
-    assert theirs["sae_lens_id"].startswith(f"{checkpoint.name}-")
+    assert theirs["sae_lens_id"] == ours["sae_lens_id"]
 
 
 def test_force_evaluates_a_checkpoint_folder_again_and_leaves_it_as_it_is(

@@ -6,12 +6,12 @@ import pytest
 
 from csae_bench.config.loading import load_config
 from csae_bench.errors import UsageError
-from csae_bench.identity import config_sae_id, hook_layer, release, training_hash
+from csae_bench.identity import config_sae_id, hook_layer, release, training_hash, training_identity
 
 
 def _hash(name: str = "topk", model: str = "m", corpus: str = "c", **flags: object) -> str:
     resolved = load_config(name, **flags)  # pyright: ignore[reportArgumentType]
-    return training_hash(resolved, model=model, corpus=corpus)
+    return training_hash(training_identity(resolved, model=model, corpus=corpus))
 
 
 def test_release_names_model_and_layer() -> None:
