@@ -77,7 +77,7 @@ def test_the_order_of_runs_gives_each_condition_one_slot(filed: Path) -> None:
 
 
 def test_no_variant_replaces_one_of_other_conditions(filed: Path) -> None:
-    """The first result was deleted and measured anew, so that one set of digits means two things."""
+    """The first result was deleted and measured anew: one set of digits means two things."""
     left = _slot(filed, seed=3)
     _file(left, {**FIRST, "seed": 3})
     _slot(filed).path.unlink()
