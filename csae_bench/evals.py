@@ -18,13 +18,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from csae_bench.errors import UnknownNameError
-from csae_bench.factors import chosen_factors, needs_model
+from csae_bench.factors import chosen_factors
+from csae_bench.inputs import Needs
 from csae_bench.registry import Registry
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from csae_bench.config import ResolvedConfig
     from csae_bench.factors import Pooling, Split
     from csae_bench.factors.encoding import FactorCodes
-
-Outcome = Literal["ok", "problem", "unknown"]
-"""What a check before a run finds; `unknown`: it cannot be checked on this machine."""
 
 ENTRY_POINT_GROUP = "csae_bench.evals"
 
@@ -54,31 +52,16 @@ class EvalConfig(BaseModel):
     model: str | None = None
     """Language model this eval uses instead of the run's."""
 
-    def factor_dataset(self, model: str | None) -> str | None:
-        """The factor dataset this eval is about, `auto` resolved; None for an eval without one.
+    def needs(self, model: str | None) -> Needs:
+        """Return what this eval needs; small files may be read, weights may not.
 
         Args:
-            model: the run's language model; None where there is none.
+            model: name or path of the run's language model; None for an SAE without one.
+
+        Raises:
+            CsaeBenchError: a name in the settings is not known.
         """
-        named = getattr(self, "factors", None)
-        return None if named is None else chosen_factors(named, self.model or model)
-
-    def skip_reason(self, model: str | None) -> str | None:
-        """Why this eval has nothing to say with the run's model; None where it has."""
-        return None
-
-    def data_status(self, model: str | None) -> list[tuple[Outcome, str]]:
-        """What can be said of data of the eval's own before a run; empty without any."""
-        return []
-
-    def data_fingerprint(self, model: str | None) -> str | None:
-        """Changes when the eval's own data does; None without any."""
-        return None
-
-    def needs_model(self, model: str | None) -> bool:
-        """Whether this eval runs a language model; one on a dataset of activations does not."""
-        dataset = self.factor_dataset(model)
-        return dataset is None or needs_model(dataset)
+        return Needs()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,8 +159,6 @@ class EvalSpec:
     """The same of each of its details."""
     validate: Callable[[dict[str, Any]], None] | None
     """Checks the whole JSON against SAE-Bench's own model; raises EvalError."""
-    preflight: Callable[[ResolvedConfig, Any], list[str]] | None
-    """Problems that can be found without reading weights, one sentence each."""
     reported_config: type[BaseModel]
     """Model of the result's eval_config: the settings, or what SAE-Bench wants in their place."""
     headline: Mapping[str, str]
@@ -194,7 +175,6 @@ def register_eval(
     metrics: type[BaseModel] | None = None,
     detail: type[BaseModel] | None = None,
     validate: Callable[[dict[str, Any]], None] | None = None,
-    preflight: Callable[[ResolvedConfig, Any], list[str]] | None = None,
     reported_config: type[BaseModel] | None = None,
     headline: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[EvalContext, Any], EvalResult]], Callable[[EvalContext, Any], EvalResult]]:
@@ -214,7 +194,6 @@ def register_eval(
                 metrics=metrics,
                 detail=detail,
                 validate=validate,
-                preflight=preflight,
                 reported_config=reported_config or config,
                 headline=headline or {},
             ),

@@ -16,8 +16,8 @@ import numpy as np
 from csae_bench import identity, models
 from csae_bench.errors import EvalError
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, EvalSpec, get_eval
-from csae_bench.factors import factor_fingerprint
 from csae_bench.failures import failure_of
+from csae_bench.inputs import Needs
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.results.envelope import Provenance, eval_result, not_finite, value_at
 from csae_bench.results.schema import Cell, Failure
@@ -74,13 +74,13 @@ class Harness:
         its variant where a result under other conditions is there already.
         """
         spec = get_eval(name)
-        if self.subject.model is None and settings.needs_model(None):
+        needs = settings.needs(self._model_name)
+        if self.subject.model is None and needs.model:
             reason = "the SAE was trained on generated activations: there is no model"
             return NamedCell(name, skipped(reason))
-        reason = settings.skip_reason(self._model_name)
-        if reason is not None:
-            return NamedCell(name, skipped(reason))
-        job = self._job(spec, settings)
+        if needs.skip is not None:
+            return NamedCell(name, skipped(needs.skip))
+        job = self._job(spec, settings, needs)
         slot = self._slot(job)
         if slot.key == job.key and not self.force:
             return self._cell(job, slot, slot.present or {})
@@ -90,8 +90,8 @@ class Harness:
         except Exception as error:
             return self._failed(slot, error, time.perf_counter() - started)
 
-    def _job(self, spec: EvalSpec, settings: EvalConfig) -> _Job:
-        conditions = self._conditions(settings)
+    def _job(self, spec: EvalSpec, settings: EvalConfig, needs: Needs) -> _Job:
+        conditions = self._conditions(settings, needs)
         model = settings.model or self._model_name
         key = identity.digest(
             {
@@ -104,15 +104,13 @@ class Harness:
         )
         return _Job(spec=spec, settings=settings, conditions=conditions, key=key)
 
-    def _conditions(self, settings: EvalConfig) -> dict[str, Any]:
+    def _conditions(self, settings: EvalConfig, needs: Needs) -> dict[str, Any]:
         """Return what an eval's numbers depend on, weights and versions aside."""
-        factors = settings.factor_dataset(self._model_name)
         return {
             "settings": settings.model_dump(mode="json"),
             "model_dtype": self.subject.config.model_dtype,
             "hook_name": self.subject.hook_name,
-            "data": settings.data_fingerprint(self._model_name),
-            "factors": factor_fingerprint(factors) if factors else None,
+            "inputs": {one.kind: one.fingerprint() for one in needs.inputs},
             "seed": self.subject.config.seed,
         }
 

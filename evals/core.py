@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
+from csae_bench.inputs import CorpusInput, Needs
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -33,11 +34,13 @@ class CoreConfig(EvalConfig):
     exclude_special_tokens_from_reconstruction: bool = True
     """Leave the activations of pad, eos and bos as they are when the SAE is put in place."""
 
-    def data_fingerprint(self, model: str | None) -> str | None:
-        """Of the documents."""
-        from csae_bench.corpora import corpus_fingerprint
-
-        return corpus_fingerprint(self.dataset, split="core")
+    def needs(self, model: str | None) -> Needs:
+        """Return the documents, read in batches of full sequences."""
+        return Needs(
+            inputs=(CorpusInput(self.dataset, split="core"),),
+            batch_size=self.batch_size_prompts,
+            context_size=self.context_size,
+        )
 
 
 _CORRECTED = "eval_result_unstructured.corrected"

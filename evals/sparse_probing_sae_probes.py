@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from csae_bench.config import ResolvedConfig
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
+from csae_bench.inputs import Needs, Status
 from csae_bench.upstream.sae_probes_results import K, detail_model, metrics_model
 
 
@@ -49,19 +50,32 @@ class SaeProbesConfig(EvalConfig):
     n_resamples: Annotated[int, Field(ge=1000)] = 1000
     """Of datasets, for the 95% intervals."""
 
-    def data_fingerprint(self, model: str | None) -> str | None:
-        """Of the datasets and of the version of sae-probes."""
+    def needs(self, model: str | None) -> Needs:
+        """Return the datasets; prompts that are too long for the model are cut."""
+        return Needs(inputs=(ProbesInput(self.data, self.datasets),))
+
+
+@dataclass(frozen=True)
+class ProbesInput:
+    """Labelled texts, as sae-probes ships them."""
+
+    name: str
+    datasets: tuple[str, ...] | None
+    key: str = ""
+    kind: str = "probes"
+
+    def status(self) -> list[Status]:
+        """Return what is wrong with the datasets; they are read."""
+        from csae_bench.upstream.sae_probes_data import data_problem
+
+        problem = data_problem(self.name, self.datasets)
+        return [("ok", "")] if problem is None else [("problem", problem)]
+
+    def fingerprint(self) -> str:
+        """Return a hash of the datasets and of the version of sae-probes."""
         from csae_bench.upstream.sae_probes_data import data_fingerprint
 
-        return data_fingerprint(self.data, self.datasets)
-
-
-def preflight(resolved: ResolvedConfig, cfg: SaeProbesConfig) -> list[str]:
-    """What is wrong with the datasets; reads them, and no weights."""
-    from csae_bench.upstream.sae_probes_data import data_problem
-
-    problem = data_problem(cfg.data, cfg.datasets)
-    return [] if problem is None else [problem]
+        return data_fingerprint(self.name, self.datasets)
 
 
 @register_eval(
@@ -69,7 +83,6 @@ def preflight(resolved: ResolvedConfig, cfg: SaeProbesConfig) -> list[str]:
     config=SaeProbesConfig,
     metrics=metrics_model(),
     detail=detail_model(),
-    preflight=preflight,
     headline={
         "AUC, k = 1": "eval_result_metrics.sae.sae_top_1_test_auc",
         "k = 5": "eval_result_metrics.sae.sae_top_5_test_auc",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-Outcome = Literal["ok", "problem", "unknown"]
+from csae_bench.inputs import Outcome
 
 Findings = Iterator[tuple[Outcome, str]]
 """What the function of a check yields: outcome and message, once or more often."""

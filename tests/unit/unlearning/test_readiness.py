@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from csae_bench import tinyworld
-from csae_bench.preflight.unlearning import model_problems, unlearning_status
+from csae_bench.unlearning.readiness import QuestionsInput, model_problems
 
 TINY = tinyworld.MODEL_NAME
 INSTRUCT = "google/gemma-2-2b-it"
@@ -20,11 +20,11 @@ def status(**changes: Any) -> list[tuple[str, str]]:
     usual: dict[str, Any] = {
         "model": TINY,
         "d_in_model": None,
-        "data": "embedded",
+        "name": "embedded",
         "forget_corpus": None,
         "seq_len": 128,
     }
-    return [*unlearning_status(**(usual | changes))]
+    return [*QuestionsInput(**(usual | changes)).status()]
 
 
 @pytest.fixture

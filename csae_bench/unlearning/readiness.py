@@ -1,15 +1,16 @@
-"""Checks of the unlearning eval: a model that can be asked, and data that is there and sound."""
+"""What the unlearning eval needs: a model that can be asked, and data that is there and sound."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from csae_bench import models
 from csae_bench.corpora import EMBEDDED
 from csae_bench.models import ModelInfo
 from csae_bench.unlearning.chat import chat_problems
-from csae_bench.unlearning.sources import Status, data_status
+from csae_bench.unlearning.sources import Status, data_fingerprint, data_status
 
 _INSTRUCT_GEMMA = re.compile(r"(^|/)gemma-.*-it$")
 
@@ -31,14 +32,31 @@ def model_problems(name: str) -> list[str]:
     return _tokenizer_problems(model)
 
 
-def unlearning_status(
-    *, model: str, d_in_model: str | None, data: str, forget_corpus: str | None, seq_len: int
-) -> list[Status]:
-    """What can be said before a run of the model and the data that the eval would use.
+@dataclass(frozen=True, kw_only=True)
+class QuestionsInput:
+    """Questions and texts, and the model that is asked them."""
 
-    Args:
-        d_in_model: the SAE's own model, whose activations must be as wide; none: the same.
-    """
+    name: str
+    """The data, `auto` resolved."""
+    model: str
+    d_in_model: str | None
+    """The SAE's own model, whose activations must be as wide; None: the same."""
+    forget_corpus: str | None
+    seq_len: int
+    key: str = ""
+    kind: str = "questions"
+
+    def status(self) -> list[Status]:
+        """Return what can be said of model and data, as far as small files tell."""
+        return _status(self)
+
+    def fingerprint(self) -> str:
+        """Return a hash of questions and texts, or of their files' stamps."""
+        return data_fingerprint(self.name, self.forget_corpus)
+
+
+def _status(asked: QuestionsInput) -> list[Status]:
+    model, data, d_in_model, seq_len = asked.model, asked.name, asked.d_in_model, asked.seq_len
     found: list[Status] = [("problem", problem) for problem in model_problems(model)]
     info = models.describe(model)
     if d_in_model is not None:
@@ -63,7 +81,7 @@ def unlearning_status(
         found.append(
             ("problem", f"seq_len is {seq_len}; {info.name} takes at most {info.n_ctx} tokens.")
         )
-    return [*found, *data_status(data, forget_corpus)]
+    return [*found, *data_status(data, asked.forget_corpus)]
 
 
 def _tokenizer_problems(model: ModelInfo) -> list[str]:
