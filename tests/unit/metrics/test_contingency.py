@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import mutual_info_score
 
 from csae_bench.metrics.contingency import (
+    Counter,
     contingency,
     factor_entropies,
     information,
@@ -17,7 +18,7 @@ from csae_bench.metrics.contingency import (
     value_entropies,
     value_information,
 )
-from csae_bench.metrics.data import Factors, MetricInputError
+from csae_bench.metrics.data import Codes, Factors, MetricInputError
 from csae_bench.metrics.discretise import equal_width_bins, sparse_bins
 from tests.unit.metrics.codes import dense_bins, firing_at
 
