@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from csae_bench.compare.metrics import SD_MODEL, MetricSpec, lookup
 from csae_bench.compare.model import Condition, Reading
-from csae_bench.compare.reading.conditions import DATA, DEFINITION, VERSION
+from csae_bench.compare.reading.conditions import DATA, DEFINITION, VERSION, same_model
 
 MATTERS_ONLY_TO: Mapping[str, tuple[str, ...]] = {
     "eval_config.batch_size_prompts": (
@@ -112,11 +112,4 @@ def _equal(a: Condition, b: Condition) -> bool:
     return a == b
 
 
-def _same_model(a: Condition, b: Condition) -> bool:
-    """Equal names; `gemma-2-2b` may be anybody's, `google/gemma-2-2b` is Google's."""
-    if a == b or not isinstance(a, str) or not isinstance(b, str):
-        return a == b
-    return ("/" not in a or "/" not in b) and a.rsplit("/", 1)[-1] == b.rsplit("/", 1)[-1]
-
-
-_EQUALITY: Mapping[str, Callable[[Condition, Condition], bool]] = {"model": _same_model}
+_EQUALITY: Mapping[str, Callable[[Condition, Condition], bool]] = {"model": same_model}

@@ -121,6 +121,7 @@ def _reading(reading: Reading, results: ResultSet, conditions: _Conditions) -> d
         "eval": reading.eval_name,
         "family": _family(reading.family),
         "sae_id": reading.sae_id,
+        "variant": reading.family.variant,
         "seed": reading.seed,
         "curve": reading.curve,
         "architecture": reading.architecture,

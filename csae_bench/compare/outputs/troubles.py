@@ -49,6 +49,7 @@ def _of(side: str, results: ResultSet) -> tuple[Trouble, ...]:
     for reading in results.readings:
         if reading.invalid:
             key = (reading.family.release, reading.sae_id)
+            key = key if key in status else (reading.family.release, reading.title)
             note(key, "invalid", reading.invalid, reading.path)
     return tuple(
         Trouble(

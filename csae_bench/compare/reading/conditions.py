@@ -18,6 +18,9 @@ DATA = "data."
 """Followed by a count of the data, or `fingerprint`; older and published results lack these, and
 that is no mismatch, since the dataset's name is compared anyway."""
 
+SHUFFLED = "shuffled"
+"""Whether every sample has the factors of another one, as a control."""
+
 NO_EFFECT = frozenset(
     {
         "artifact_dir",
@@ -72,6 +75,7 @@ def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
         found |= {name: data.get(name) for name in ("split", "pooling")}
         found |= {"dataset": data.get("factors"), f"{CONFIG}seed": eval_config.get("seed")}
         found |= {f"{DEFINITION}{name}": _definition(of) for name, of in settings.items()}
+        found[SHUFFLED] = data.get("is_shuffled") or None
     else:
         found |= _settings(eval_config)
     if result.get("eval_type_id") == "core":
@@ -80,6 +84,35 @@ def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
     if found.get("dtype") is not None:
         found["dtype"] = str(found["dtype"]).removeprefix("torch.")
     return {name: _scalar(value) for name, value in found.items() if value is not None}
+
+
+def same_model(a: Condition, b: Condition) -> bool:
+    """Equal names; `gemma-2-2b` may be anybody's, `google/gemma-2-2b` is Google's."""
+    if a == b or not isinstance(a, str) or not isinstance(b, str):
+        return a == b
+    return ("/" not in a or "/" not in b) and a.rsplit("/", 1)[-1] == b.rsplit("/", 1)[-1]
+
+
+def settings_of(result: Mapping[str, Any]) -> dict[str, Condition]:
+    """All settings that a result of ours says it was made with: `settings.<dotted key>` -> value."""
+    unstructured = mapping(result.get("eval_result_unstructured"))
+    return _flat(mapping(unstructured.get("provenance")).get("eval_settings"), "settings")
+
+
+def differs_of(result: Mapping[str, Any]) -> dict[str, Condition]:
+    """What a further result of ours says that it differs in from the first, and its values."""
+    unstructured = mapping(result.get("eval_result_unstructured"))
+    differs = mapping(mapping(unstructured.get("provenance")).get("differs"))
+    return {name: None if value is None else _scalar(value) for name, value in differs.items()}
+
+
+def _flat(value: Any, name: str) -> dict[str, Condition]:
+    if not isinstance(value, dict):
+        return {} if value is None else {name: _scalar(value)}
+    found: dict[str, Condition] = {}
+    for key, inner in mapping(value).items():
+        found |= _flat(inner, f"{name}.{key}")
+    return found
 
 
 def _named(eval_config: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,7 +188,7 @@ def _version(result: Mapping[str, Any], provenance: Mapping[str, Any]) -> str | 
 
 
 def _scalar(value: Any) -> Condition:
-    """A value as it is; of a list, an object or NaN its JSON: equal ones are equal texts."""
+    """The value as it is; of a list, an object or NaN the JSON: equal ones are equal texts."""
     if isinstance(value, str | int) or number(value) is not None:
         return value
     return json.dumps(value, sort_keys=True)

@@ -37,8 +37,10 @@ EVERY_OBJECT = "custom_sae"
 """The id that SAE-Bench gives to every SAE that it is handed as an object."""
 
 _SEED = re.compile(r"_seed(\d{1,10})$")
-_SPARSITY = re.compile(r"[_-]*(?:trainer|average_l0|l0|k|seed)[_-]?\d+(?:\.\d+)?(?=$|[/_-])", re.I)
+# the lookbehind: a search that starts within a run of separators would make the whole quadratic
+_SPARSITY = re.compile(r"(?<![_-])[_-]*(?:trainer|average_l0|l0|k|seed)[_-]?\d+(?:\.\d+)?(?=$|[/_-])", re.I)
 _HASH = re.compile(r"-[0-9a-f]{8}$")
+_VARIANT = re.compile(r"[0-9a-f]{8}")
 
 
 class Names(NamedTuple):
@@ -66,6 +68,13 @@ def names_of_result(result: Mapping[str, Any], path: Path) -> Names:
         architecture=_text(provenance.get("training_architecture")) or _architecture(cfg),
         d_sae=_count(cfg.get("d_sae")),
     )
+
+
+def variant_of(result: Mapping[str, Any]) -> str:
+    """The 8 hex digits of a further result of its SAE and eval; empty for any other."""
+    provenance = mapping(mapping(result.get("eval_result_unstructured")).get("provenance"))
+    variant = provenance.get("variant")
+    return variant if isinstance(variant, str) and _VARIANT.fullmatch(variant) else ""
 
 
 def names_of_record(record: Mapping[str, Any]) -> Names:
@@ -97,7 +106,7 @@ def _names(
     if is_ours:
         seed = _count(config.get("seed"), least=0)
     return Names(
-        family=Family(release=release, name=_SEED.sub("", sae_id)),
+        family=Family(release, _SEED.sub("", sae_id)),
         sae_id=sae_id,
         seed=seed,
         curve=_curve_of_config(release, config)
@@ -112,6 +121,8 @@ def _sae_id(result: Mapping[str, Any], path: Path, release: str) -> str:
     """The id in the file, or the file's own name where that says more."""
     sae_id = _text(result.get("sae_lens_id"))
     stem = path.stem.removesuffix("_eval_results")
+    if variant := variant_of(result):
+        stem = stem.removesuffix(f"_{variant}")
     if sae_id is not None and sae_id != EVERY_OBJECT:
         return sae_id
     if sae_id is not None and stem == f"{release}_{sae_id}".replace("/", "_"):

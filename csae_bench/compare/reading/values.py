@@ -20,6 +20,9 @@ category's too."""
 MAX = 1e100
 """No measurement is larger in size; means and spreads of smaller ones are finite."""
 
+_MAX_NAME = 120
+"""Characters of a metric's name in an error."""
+
 NEVER_MINUS_ONE = frozenset(
     {
         "kl_div_with_ablation",
@@ -94,6 +97,23 @@ def categories_of(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {category: mapping(of_category) for category, of_category in metrics.items()}
 
 
+def misshapen(metrics: Any) -> str | None:
+    """Why `eval_result_metrics` is not an object of objects of numbers; None where it is.
+
+    A null among the metrics is allowed: that one is undefined.
+    """
+    if not isinstance(metrics, dict):
+        return f"is {_kind(metrics)}"
+    for category, of_category in mapping(metrics).items():
+        if not isinstance(of_category, dict):
+            return f"has {_kind(of_category)} at {_short(category)}"
+        for name, value in mapping(of_category).items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number and value is not None:
+                return f"has {_kind(value)} at {_short(f'{category}.{name}')}"
+    return None
+
+
 def undefined_by_mark(
     categories: Mapping[str, Mapping[str, Any]], unstructured: Mapping[str, Any]
 ) -> dict[str, str]:
@@ -128,6 +148,15 @@ def number(value: Any) -> float | None:
 def mapping(value: Any) -> dict[str, Any]:
     """`value` where it is an object; else an empty one."""
     return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean"}
+    return "null" if value is None else names.get(type(value), "a number")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}..."
 
 
 def _entries(categories: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, Any]]:
