@@ -138,7 +138,9 @@ def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
     )
     if candidate is None:
         what = "result of this SAE" if baseline.family.variant else "SAE"
-        return replace(draft, refused=Verdict.MISSING, notes=(f"The candidate has no such {what}.",))
+        return replace(
+            draft, refused=Verdict.MISSING, notes=(f"The candidate has no such {what}.",)
+        )
     eval_name = candidate.metrics.get(spec.name) or baseline.metrics[spec.name]
     troubles = (*candidate.troubles(eval_name), *baseline.troubles(eval_name))
     if troubles:

@@ -122,8 +122,7 @@ def matched_curves(
         return any(
             (a.family, b.family) in stand for a in mine.members for b in theirs.members
         ) or all(
-            [_group(c) for c in side].count(_group(mine)) == 1
-            for side in (candidates, baselines)
+            [_group(c) for c in side].count(_group(mine)) == 1 for side in (candidates, baselines)
         )
 
     return [

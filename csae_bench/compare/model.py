@@ -182,6 +182,11 @@ class ResultSet:
     other_sets: tuple[OtherSet, ...] = ()
     """Folders whose results are not counted."""
 
+    @property
+    def uncounted(self) -> tuple[Broken, ...]:
+        """Files and folders that were not read and are not broken, each with the reason."""
+        return (*self.ignored, *(Broken(other.path, other.message) for other in self.other_sets))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:

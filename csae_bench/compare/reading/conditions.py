@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -52,6 +53,8 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """Condition -> what SAE-Bench's evals call it in their eval_config."""
 
+_MAX_TEXT = 10_000
+"""Characters of a condition that are kept."""
 _HOOK = re.compile(r"blocks\.\d+\.(?:[a-z]+\.)?hook(?:_[a-z]+)+")
 _OF_DATA = ("fingerprint", "n", "n_factors", "n_frames", "n_truncated", "n_distinct_sequences")
 _LEGACY = "a mean of ratios, one for each token"
@@ -94,7 +97,7 @@ def same_model(a: Condition, b: Condition) -> bool:
 
 
 def settings_of(result: Mapping[str, Any]) -> dict[str, Condition]:
-    """All settings that a result of ours says it was made with: `settings.<dotted key>` -> value."""
+    """All settings that a result of ours was made with: `settings.<dotted key>` -> value."""
     unstructured = mapping(result.get("eval_result_unstructured"))
     return _flat(mapping(unstructured.get("provenance")).get("eval_settings"), "settings")
 
@@ -188,7 +191,14 @@ def _version(result: Mapping[str, Any], provenance: Mapping[str, Any]) -> str | 
 
 
 def _scalar(value: Any) -> Condition:
-    """The value as it is; of a list, an object or NaN the JSON: equal ones are equal texts."""
-    if isinstance(value, str | int) or number(value) is not None:
+    """The value as it is; of a list, an object or NaN the JSON: equal ones are equal texts.
+
+    Of a text that is very long, the beginning and a digest.
+    """
+    if isinstance(value, int) or number(value) is not None:
         return value
-    return json.dumps(value, sort_keys=True)
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    if len(text) <= _MAX_TEXT:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[:_MAX_TEXT]}... {digest[:16]}"

@@ -146,7 +146,9 @@ def _why_dead(run: RunReading) -> list[str]:
 
 
 def _nothing(root: Path, ignored: Sequence[Broken], other_sets: Sequence[OtherSet]) -> str:
-    said = [f"{file.path.relative_to(root)}: {file.why}" for file in ignored[:_MAX_SAID]]
+    said = [
+        f"{file.path.relative_to(root)}: {file.why.rstrip('.')}" for file in ignored[:_MAX_SAID]
+    ]
     said += [f"{found.path.relative_to(root)}: {found.n_results} results" for found in other_sets]
     there = f" Not counted: {'; '.join(said[:_MAX_SAID])}." if said else ""
     return (

@@ -26,8 +26,8 @@ _SPACE = b" \t\r\n"
 def load_object(path: Path, *, with_details: bool = False) -> dict[str, Any]:
     """The JSON object in `path`, NaN and Infinity allowed, its details an empty list.
 
-    An object whose one entry is a result, as SAE-Bench's `run_eval` returns it by the SAE's name, is
-    that result.
+    An object whose one entry is a result, as SAE-Bench's `run_eval` returns it by the SAE's name,
+    is that result.
 
     Raises:
         ResultError: the file cannot be read, is larger than `MAX_BYTES`, or holds no JSON object.

@@ -1,9 +1,9 @@
 """Which files of a folder are results, and which are run records.
 
-Ours lie in `<eval_type_id>/` and `runs/`, and no deeper. In a folder without `runs/` results lie at
-any depth, as published ones do. A folder within that has `runs/` of its own, or that is named as one
-of `NOT_RESULTS`, is another set: its results are counted and not read. What kind of eval a file is
-of decides its eval_type_id, not its place.
+Ours lie in `<eval_type_id>/` and `runs/`, and no deeper. In a folder without `runs/` results lie
+at any depth, as published ones do. A folder within that has `runs/` of its own, or that is named as
+one of `NOT_RESULTS`, is another set: its results are counted and not read. What kind of eval a file
+is of decides its eval_type_id, not its place.
 """
 
 from __future__ import annotations
@@ -71,14 +71,25 @@ def result_files(root: Path) -> Iterator[Place]:
     Raises:
         UsageError: there is no such folder, it cannot be read, or it has too many folders.
     """
-    if not root.is_dir():
-        what = "is no folder" if root.exists() else "does not exist"
-        raise UsageError(f"{root} {what}; name a folder of results, such as results/.")
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise UsageError(f"{root}: cannot be read: permission denied.")
+    _check_root(root)
     places = list(_Walk(root).places())
     yield from sorted((p for p in places if isinstance(p, Found)), key=lambda p: p.path)
     yield from sorted((p for p in places if not isinstance(p, Found)), key=lambda p: p.path)
+
+
+def _check_root(root: Path) -> None:
+    try:
+        is_folder = stat.S_ISDIR(root.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"{root} does not exist; name a folder of results, such as results/."
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{root}: cannot be read: {error.strerror}.") from error
+    if not is_folder:
+        raise UsageError(f"{root} is no folder; name a folder of results, such as results/.")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise UsageError(f"{root}: cannot be read: permission denied.")
 
 
 class _Walk:
@@ -101,7 +112,9 @@ class _Walk:
         while self._links:
             link, depth = self._links.pop(0)
             if _identity(link) in self._seen:
-                yield LeftOut(link, f"{link}: a link to {link.resolve()}, which is counted already.")
+                yield LeftOut(
+                    link, f"{link}: a link to {link.resolve()}, which is counted already."
+                )
             else:
                 yield from self._below(link, depth)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,9 +38,15 @@ EVERY_OBJECT = "custom_sae"
 
 _SEED = re.compile(r"_seed(\d{1,10})$")
 # the lookbehind: a search that starts within a run of separators would make the whole quadratic
-_SPARSITY = re.compile(r"(?<![_-])[_-]*(?:trainer|average_l0|l0|k|seed)[_-]?\d+(?:\.\d+)?(?=$|[/_-])", re.I)
+_SPARSITY = re.compile(
+    r"(?<![_-])[_-]*(?:trainer|average_l0|l0|k|seed)[_-]?\d+(?:\.\d+)?(?=$|[/_-])", re.I
+)
 _HASH = re.compile(r"-[0-9a-f]{8}$")
 _VARIANT = re.compile(r"[0-9a-f]{8}")
+
+
+MAX_NAME = 1000
+"""Characters of a name; results are filed by it, and a file's name has 255 at most."""
 
 
 class Names(NamedTuple):
@@ -68,6 +74,15 @@ def names_of_result(result: Mapping[str, Any], path: Path) -> Names:
         architecture=_text(provenance.get("training_architecture")) or _architecture(cfg),
         d_sae=_count(cfg.get("d_sae")),
     )
+
+
+def overlong(value: Mapping[str, Any], keys: Iterable[str]) -> str | None:
+    """Which of the names is longer than any can be, as the start of a sentence; None where none."""
+    for key in keys:
+        name = value.get(key)
+        if isinstance(name, str) and len(name) > MAX_NAME:
+            return f"{key} has {len(name)} characters; a name has at most {MAX_NAME}"
+    return None
 
 
 def variant_of(result: Mapping[str, Any]) -> str:

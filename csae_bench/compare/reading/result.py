@@ -9,7 +9,7 @@ from typing import Any
 
 from csae_bench.compare.model import Reading
 from csae_bench.compare.reading.conditions import conditions_of, differs_of, settings_of
-from csae_bench.compare.reading.names import names_of_result, variant_of
+from csae_bench.compare.reading.names import names_of_result, overlong, variant_of
 from csae_bench.compare.reading.values import (
     categories_of,
     mapping,
@@ -29,8 +29,8 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
     """What a result says, without its details.
 
     Raises:
-        ResultError: it does not say which eval it is of, or its metrics are not an object of objects
-            of numbers.
+        ResultError: it does not say which eval it is of, a name is overlong, or its metrics are not an
+            object of objects of numbers.
     """
     eval_name = result.get("eval_type_id")
     if not isinstance(eval_name, str) or not eval_name:
@@ -38,6 +38,9 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
             f"{path}: eval_type_id is {eval_name!r}; it must be the name of an eval, such as "
             "'core'. This is no SAE-Bench result, or a damaged one."
         )
+    too_long = overlong(result, ("eval_type_id", "sae_lens_id", "sae_lens_release_id"))
+    if too_long is not None:
+        raise ResultError(f"{path}: {too_long}. Correct or delete the file.")
     values = values_of(result, eval_name)
     _check_metrics(result, has_values=bool(values.values), path=path)
     names = names_of_result(result, path)
@@ -85,9 +88,9 @@ def _check_metrics(result: Mapping[str, Any], *, has_values: bool, path: Path) -
     what = "" if has_values else " holds no number, so there is nothing to compare"
     why = "" if problem is None else f"{what and ':'} {problem}"
     raise ResultError(
-        f"{path}: eval_result_metrics{what}{why}. It must be an object of objects of numbers, where "
-        "null stands for an undefined one. This is no SAE-Bench result, or a damaged one: run the "
-        "eval again."
+        f"{path}: eval_result_metrics{what}{why}. It must be an object of objects of numbers, "
+        "where null stands for an undefined one. This is no SAE-Bench result, or a damaged one: "
+        "run the eval again."
     )
 
 

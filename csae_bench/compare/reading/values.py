@@ -20,6 +20,10 @@ category's too."""
 MAX = 1e100
 """No measurement is larger in size; means and spreads of smaller ones are finite."""
 
+MAX_METRIC = 1000
+"""Characters of a metric's or a category's name."""
+_MAX_REASON = 2000
+"""Characters of a reason that are kept."""
 _MAX_NAME = 120
 """Characters of a metric's name in an error."""
 
@@ -105,10 +109,14 @@ def misshapen(metrics: Any) -> str | None:
     if not isinstance(metrics, dict):
         return f"is {_kind(metrics)}"
     for category, of_category in mapping(metrics).items():
+        if len(category) > MAX_METRIC:
+            return f"has a category whose name has {len(category)} characters"
         if not isinstance(of_category, dict):
             return f"has {_kind(of_category)} at {_short(category)}"
         for name, value in mapping(of_category).items():
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if len(name) > MAX_METRIC:
+                return f"has a metric whose name has {len(name)} characters"
             if not is_number and value is not None:
                 return f"has {_kind(value)} at {_short(f'{category}.{name}')}"
     return None
@@ -175,7 +183,7 @@ def _add(found: Values, name: str, value: Any, reason: Any) -> None:
         defined, reason = None, f"the file has {defined:g}, which is too large to be measured"
     found.values[name] = defined
     if defined is None:
-        found.reasons[name] = reason if isinstance(reason, str) else _why(value)
+        found.reasons[name] = reason[:_MAX_REASON] if isinstance(reason, str) else _why(value)
 
 
 def _why(value: Any) -> str:

@@ -1,9 +1,9 @@
 """Several results of one SAE and eval: which are separate ones, and which a newer one replaces.
 
-Results under other settings, on other data, or with another seed of the eval are separate. The first
-keeps the SAE's name; any other is named for what it differs in, `topk (settings.n_permutations=21)`,
-so that it is paired with results that differ in the same and never with a first one. Ours say what
-they differ in; of others it is found out here.
+Results under other settings, on other data, or with another seed of the eval are separate. The
+first keeps the SAE's name; any other is named for what it differs in, as in `topk (seed=3)`, so that
+it is paired with results that differ in the same and never with a first one. Ours say what they
+differ in; of others it is found out here.
 """
 
 from __future__ import annotations
@@ -122,9 +122,7 @@ def _found_out(readings: Sequence[Reading], rank: Mapping[str, tuple[int, int]])
         data = _data(reading)
         before = first.setdefault((reading.sae_id, _text(differing)), data)
         other = {
-            name: value
-            for name, value in data.items()
-            if name in before and before[name] != value
+            name: value for name, value in data.items() if name in before and before[name] != value
         }
         found.append(_text({**differing, **_fewest(other)}))
     return found
