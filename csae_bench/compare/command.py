@@ -115,10 +115,17 @@ def _check_flags(request: CompareRequest) -> None:
             f"{flag}: its rules judge results beside a baseline; give --baseline DIR, or --against "
             "NAME for an SAE of the same folder."
         )
-    if request.baseline is not None and request.baseline.resolve() == request.folder.resolve():
+    if request.baseline is None:
+        return
+    # not resolve(), which raises at a link to itself
+    if os.path.realpath(request.baseline) == os.path.realpath(request.folder):
         raise UsageError(
             f"--baseline {request.baseline}: is the folder that is compared; name another."
         )
+    if request.update_baseline:
+        from csae_bench.compare.renewal import check_writable
+
+        check_writable(request.baseline)
 
 
 def _baseline(request: CompareRequest) -> ResultSet | None:
@@ -129,7 +136,15 @@ def _baseline(request: CompareRequest) -> ResultSet | None:
 
 
 def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+    try:
+        with os.scandir(folder) as entries:
+            return any(entries)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UsageError(
+            f"--baseline {folder}: cannot be read: {error.strerror}. Name another folder."
+        ) from error
 
 
 def _metrics(results: ResultSet) -> set[str]:

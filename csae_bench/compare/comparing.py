@@ -27,7 +27,7 @@ from csae_bench.compare.matching import (
     with_baseline,
 )
 from csae_bench.compare.metrics import MetricSpec, lookup
-from csae_bench.compare.model import Comparison, Condition, Reading, ResultSet, Verdict
+from csae_bench.compare.model import Comparison, Condition, Reading, ResultSet, RunReading, Verdict
 from csae_bench.compare.verdicts import Draft, conclude
 from csae_bench.errors import UsageError
 
@@ -137,7 +137,10 @@ def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
         gates=options.gates(spec),
     )
     if candidate is None:
-        return replace(draft, refused=Verdict.MISSING, notes=("The candidate has no such SAE.",))
+        what = "result of this SAE" if baseline.family.variant else "SAE"
+        return replace(
+            draft, refused=Verdict.MISSING, notes=(f"The candidate has no such {what}.",)
+        )
     eval_name = candidate.metrics.get(spec.name) or baseline.metrics[spec.name]
     troubles = (*candidate.troubles(eval_name), *baseline.troubles(eval_name))
     if troubles:
@@ -180,10 +183,14 @@ def _missing(candidate: Member, baseline: Member, metric: str, eval_name: str) -
         if member.of_metric(metric):
             continue
         what = metric if eval_name in member.readings else f"result of the eval {eval_name}"
-        skipped = [r for r in member.runs if r.cells.get(eval_name) == "skipped"]
+        skipped = [r for r in member.runs if _is_skipped(member, r, eval_name)]
         why = f" ({skipped[0].sae_id}: skipped)" if skipped else ""
         found.append(f"The {side} has no {what}{why}.")
     return tuple(found)
+
+
+def _is_skipped(member: Member, run: RunReading, eval_name: str) -> bool:
+    return any(run.cells.get(c) == "skipped" for c in member.cells(eval_name, run.sae_id))
 
 
 def _undefined(metric: str, pairs: list[tuple[Reading, Reading]]) -> tuple[str, ...]:

@@ -196,7 +196,7 @@ def _troubles(side: str, results: ResultSet, families: set[Family] | None) -> It
     in_records = set(why)
     for reading in results.readings:
         key = reading.family, reading.sae_id
-        if reading.invalid and key not in in_records:
+        if reading.invalid and (reading.family.first, reading.sae_id) not in in_records:
             why.setdefault(key, {}).update(dict.fromkeys(f"invalid: {r}" for r in reading.invalid))
     for (family, sae_id), reasons in why.items():
         if families is None or family in families:
@@ -211,6 +211,8 @@ def _expected(candidate: ResultSet, policy: Policy) -> Iterator[Finding]:
     found, _ = members(candidate)
     for eval_name in policy.evals:
         for member in found.values():
+            if member.family.variant:
+                continue  # a further result of an eval; the first is what is asked for
             seeds = member.seeds - member.readings.get(eval_name, {}).keys()
             if seeds or eval_name not in member.readings:
                 why = _why_missing(member, eval_name, seeds, policy)

@@ -12,11 +12,13 @@
                         permutation_p, bootstrap, by_item, smallest_detectable, margin, gates,
                         mismatches}]
     families            [{side, family, metrics: {metric: {mean, n, interval}}}], valid SAEs alone
-    candidate           {root, results, runs, broken, ignored}; broken, ignored: [{path, message}]
+    candidate           {root, results, runs, broken, ignored, other_sets}; broken, ignored:
+                        [{path, message}]; other_sets: [{path, message, n_results}]
     baseline            the same, or null
     conditions          {id: {name: value}}; a result's `conditions` is an id
 
-A family is {release, name}, an interval {low, high, level, method}. Paths are relative to `root`
+A family is {release, name}, its name followed by the variant in brackets where it is not the first
+result of its SAE and eval, an interval {low, high, level, method}. Paths are relative to `root`
 where they lie in it. What is undefined is null; `reasons` of a result says why.
 """
 
@@ -108,6 +110,10 @@ def _results(results: ResultSet | None, conditions: _Conditions) -> dict[str, An
         "runs": [_run(run, results) for run in results.runs],
         "broken": [_file(broken, results) for broken in results.broken],
         "ignored": [_file(ignored, results) for ignored in results.ignored],
+        "other_sets": [
+            {**_file(Broken(other.path, other.message), results), "n_results": other.n_results}
+            for other in results.other_sets
+        ],
     }
 
 
@@ -121,6 +127,7 @@ def _reading(reading: Reading, results: ResultSet, conditions: _Conditions) -> d
         "eval": reading.eval_name,
         "family": _family(reading.family),
         "sae_id": reading.sae_id,
+        "variant": reading.family.variant,
         "seed": reading.seed,
         "curve": reading.curve,
         "architecture": reading.architecture,

@@ -162,8 +162,10 @@ def _pareto(metrics: tuple[str, ...], sides: list[tuple[ResultSet, bool]]) -> Pa
         curves: list[Curve] = []
         n_with = 0
         for results, is_baseline in sides:
-            n_with += sum(r.values.get(metric) is not None for r in results.readings)
-            curves += _curves(metric, valid(results.readings), is_baseline)
+            # results under other conditions, such as a control's, have no place among these
+            first = [r for r in results.readings if not r.family.variant]
+            n_with += sum(r.values.get(metric) is not None for r in first)
+            curves += _curves(metric, valid(first), is_baseline)
         points = list(chain.from_iterable(curve.points for curve in curves))
         if points:
             l0 = [point.l0 for point in points]

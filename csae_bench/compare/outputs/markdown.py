@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from csae_bench.compare.metrics import lookup
-from csae_bench.compare.model import Comparison, Family, Judgement, Report, Verdict
+from csae_bench.compare.model import Broken, Comparison, Family, Judgement, Report, Verdict
 from csae_bench.compare.outputs import selection, wording
 from csae_bench.compare.outputs.overview import (
     Level,
@@ -21,7 +21,7 @@ from csae_bench.compare.outputs.overview import (
     stamp,
     verdict_counts,
 )
-from csae_bench.compare.outputs.troubles import troubles
+from csae_bench.compare.outputs.troubles import troubles, uncounted
 from csae_bench.compare.outputs.values import FamilyValue, family_values
 
 MAX_CHARACTERS = 65_536
@@ -76,7 +76,8 @@ def _written(report: Report, n_rows: int) -> str:
     parts += _findings(report, n_rows)
     parts += (_comparisons if report.comparisons else _values)(report, n_rows)
     parts += _warnings(report, n_rows)
-    parts += _broken(report, n_rows)
+    parts += _files(broken_files(report), "could not be read", n_rows)
+    parts += _files(uncounted(report), "not counted", n_rows)
     return "\n\n".join(parts) + "\n"
 
 
@@ -246,13 +247,12 @@ def _warnings(report: Report, n_rows: int) -> list[str]:
     return ["#### Warnings", "\n".join([*items, *_rest(len(report.warnings) - n_rows, "warning")])]
 
 
-def _broken(report: Report, n_rows: int) -> list[str]:
-    broken = broken_files(report)
-    if not broken:
+def _files(files: Sequence[Broken], what: str, n_rows: int) -> list[str]:
+    if not files:
         return []
-    items = [f"- {text(str(file.path))}: {text(file.why)}" for file in broken[:n_rows]]
-    listed = "\n".join([*items, *_rest(len(broken) - n_rows, "file")])
-    return [_folded(f"{wording.counted(len(broken), 'file')} could not be read", listed)]
+    items = [f"- {text(str(file.path))}: {text(file.why)}" for file in files[:n_rows]]
+    listed = "\n".join([*items, *_rest(len(files) - n_rows, "file")])
+    return [_folded(f"{wording.counted(len(files), 'file')} {what}", listed)]
 
 
 def _rest(n: int, noun: str) -> list[str]:

@@ -20,7 +20,7 @@ from csae_bench.compare.outputs.overview import (
     stamp,
     verdict_counts,
 )
-from csae_bench.compare.outputs.troubles import troubles
+from csae_bench.compare.outputs.troubles import troubles, uncounted
 from csae_bench.compare.outputs.values import FamilyValue, family_values
 from csae_bench.printable import printable
 
@@ -61,6 +61,7 @@ def print_report(report: Report, console: Console) -> None:
     else:
         _print_values(report, console)
     _print_broken(report, console)
+    _print_uncounted(report, console)
     for warning in report.warnings:
         console.print(f"[yellow]warning:[/] {_escaped(warning)}")
     _print_stamp(report, console)
@@ -246,6 +247,17 @@ def _print_broken(report: Report, console: Console) -> None:
     if len(broken) > MAX_LISTED:
         rest = wording.counted(len(broken) - MAX_LISTED, "more file", "more files")
         console.print(f"[yellow]not read:[/] {rest}; {MORE}")
+
+
+def _print_uncounted(report: Report, console: Console) -> None:
+    files = uncounted(report)
+    for file in files[:MAX_LISTED]:
+        console.print(f"[yellow]not counted:[/] {_escaped(str(file.path))}: {_escaped(file.why)}")
+    if len(files) > MAX_LISTED:
+        rest = wording.counted(
+            len(files) - MAX_LISTED, "more file or folder", "more files and folders"
+        )
+        console.print(f"[yellow]not counted:[/] {rest}; {MORE}")
 
 
 def _escaped(text: str) -> str:

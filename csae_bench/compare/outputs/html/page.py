@@ -20,7 +20,7 @@ from csae_bench.compare.outputs.overview import (
     verdict_counts,
 )
 from csae_bench.compare.outputs.saving import written
-from csae_bench.compare.outputs.troubles import troubles
+from csae_bench.compare.outputs.troubles import troubles, uncounted
 
 MAX_LISTED = 200
 """Files, warnings and mismatches that are listed before the rest is counted."""
@@ -70,7 +70,7 @@ def html_page(report: Report) -> str:
         mismatches=measured.mismatches(report),
         findings=gate_findings(report),
         broken=broken_files(report),
-        ignored=[ignored for side in sides for ignored in side.ignored],
+        ignored=uncounted(report),
         max_listed=MAX_LISTED,
         data={
             "symbols": {verdict.value: symbol for verdict, symbol in wording.SYMBOLS.items()},

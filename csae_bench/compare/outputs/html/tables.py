@@ -158,14 +158,14 @@ def _comparison_row(row: Comparison, releases: set[str], *, has_items: bool) -> 
 def _by_sae(results: ResultSet) -> Iterable[list[Reading]]:
     found: dict[tuple[str, str], list[Reading]] = {}
     for reading in results.readings:
-        found.setdefault((reading.family.release, reading.sae_id), []).append(reading)
+        found.setdefault((reading.family.release, reading.title), []).append(reading)
     return found.values()
 
 
 def _identity(side: str | None, readings: list[Reading], releases: set[str]) -> list[Cell]:
     first = readings[0]
     is_alone = {first.family.release} == releases
-    name = first.sae_id if is_alone else f"{first.family.release} {first.sae_id}"
+    name = first.title if is_alone else f"{first.family.release} {first.title}"
     why = dict.fromkeys(reason for reading in readings for reason in reading.invalid)
     return [
         name,
