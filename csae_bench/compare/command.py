@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from csae_bench.compare.comparing import CompareOptions, compare
@@ -13,7 +14,7 @@ from csae_bench.compare.model import Report, ResultSet
 from csae_bench.compare.outputs.saving import is_stream, written
 from csae_bench.compare.policy import Policy, load_policy
 from csae_bench.compare.reading.folder import read_items, read_results
-from csae_bench.errors import UsageError
+from csae_bench.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class CompareRequest:
     strict: bool = False
     allow_mismatch: bool = False
     update_baseline: bool = False
+    metrics: Sequence[str] = ()
+    """Names and globs of the metrics to show; empty for those that say most."""
     details: bool = False
     """Whether to read the details of results, for intervals over factors and questions."""
     outputs: Mapping[str, Path] = field(default_factory=dict)
@@ -80,6 +83,7 @@ def _report(
     request: CompareRequest, policy: Policy, candidate: ResultSet, baseline: ResultSet | None
 ) -> Report:
     policy.check(_metrics(candidate) | (_metrics(baseline) if baseline else set()))
+    notes = _check_metrics(request.metrics, candidate, baseline)
     compared = compare(
         candidate,
         baseline,
@@ -89,6 +93,7 @@ def _report(
             against=request.against,
             margins=policy.margins,
             gates=policy.gates,
+            also=request.metrics,
             details=read_items if request.details else None,
         ),
     )
@@ -98,10 +103,45 @@ def _report(
         baseline=baseline,
         comparisons=compared.comparisons,
         findings=findings,
-        warnings=compared.warnings,
+        warnings=(*notes, *compared.warnings),
         allowed_mismatches=compared.allowed_mismatches,
         exit_code=exit_code(findings),
         alpha=policy.alpha,
+        shown_metrics=tuple(request.metrics),
+    )
+
+
+def _check_metrics(
+    globs: Sequence[str], candidate: ResultSet, baseline: ResultSet | None
+) -> list[str]:
+    """Refuse a --metrics that names nothing; a sentence for each that names no value.
+
+    Raises:
+        UsageError: one sentence for each that matches no metric of the results.
+    """
+    sides = [candidate] if baseline is None else [candidate, baseline]
+    is_defined: dict[str, bool] = {}
+    for reading in (reading for side in sides for reading in side.readings):
+        for metric, value in reading.values.items():
+            is_defined[metric] = is_defined.get(metric, False) or value is not None
+    matched = {glob: [m for m in is_defined if fnmatchcase(m, glob)] for glob in globs}
+    problems = [_no_such_metric(glob, is_defined) for glob, found in matched.items() if not found]
+    if problems:
+        raise UsageError("\n".join(problems))
+    return [
+        f"--metrics {glob}: no result has a value: it was not measured, or is undefined."
+        for glob, found in matched.items()
+        if not any(is_defined[metric] for metric in found)
+    ]
+
+
+def _no_such_metric(glob: str, metrics: Iterable[str]) -> str:
+    names = sorted(metrics)
+    evals = sorted({f"{name.partition('.')[0]}.*" for name in names})
+    have = f"They have: {', '.join(evals)}." if names else "They have no metric at all."
+    return (
+        f"--metrics {glob}: matches no metric of these results.{did_you_mean(glob, names)} A name "
+        f"is <eval>.<metric>, and * stands for any text. {have}"
     )
 
 

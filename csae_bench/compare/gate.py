@@ -53,6 +53,7 @@ _ROUNDING = 1e-9
 _NEVER_PASS = {
     Verdict.INVALID: Judgement.FAILED,
     Verdict.MISSING: Judgement.MISSING,
+    Verdict.UNMEASURED: Judgement.MISSING,
     Verdict.INCOMPARABLE: Judgement.INCOMPARABLE,
 }
 

@@ -152,9 +152,8 @@ def _comparisons(report: Report, n_rows: int) -> list[str]:
     parts += [details] if rows else []
     hidden = len({row.metric for row in report.comparisons}) - len(shown)
     if hidden:
-        parts.append(
-            f"{wording.counted(hidden, 'more metric')} compared: see `--html` or `--json`."
-        )
+        where = "left out by `--metrics`" if report.shown_metrics else "see `--html` or `--json`"
+        parts.append(f"{wording.counted(hidden, 'more metric')} compared: {where}.")
     return parts
 
 
@@ -181,9 +180,12 @@ def _undecided(
 
 def _gravest_first(rows: Iterable[Comparison]) -> list[Comparison]:
     order = (Verdict.INVALID, Verdict.MISSING, Verdict.INCOMPARABLE, Verdict.WORSE, Verdict.BETTER)
-    return sorted(
-        rows, key=lambda row: order.index(row.verdict) if row.verdict in order else len(order)
-    )
+
+    def gravity(row: Comparison) -> tuple[bool, int]:
+        place = order.index(row.verdict) if row.verdict in order else len(order)
+        return row.verdict is Verdict.UNMEASURED, place
+
+    return sorted(rows, key=gravity)
 
 
 def _brief(row: Comparison, releases: set[str]) -> tuple[str, ...]:
@@ -218,7 +220,7 @@ def _values(report: Report, n_rows: int) -> list[str]:
         values = family_values(results, report.alpha)
         if not values:
             continue
-        shown = selection.headlines(m for of_family in values.values() for m in of_family)
+        shown = selection.first(report, {m for of_family in values.values() for m in of_family})
         header = ("SAE", "seeds", *(text(lookup(metric).title) for metric in shown))
         releases = {family.release for family in values}
         rows = [

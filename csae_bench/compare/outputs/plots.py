@@ -25,6 +25,7 @@ from csae_bench.compare.outputs.figures import (
 )
 from csae_bench.compare.outputs.overview import stamp
 from csae_bench.compare.outputs.saving import written
+from csae_bench.compare.outputs.standings import Standings, standings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,8 +66,8 @@ _STYLE: Any = {
 def write_plots(report: Report, folder: Path) -> list[Path]:
     """Writes what can be drawn of the report, and gives the paths.
 
-    `pareto_<metric>` and `forest_<metric>`, each as PNG and SVG, and `experiment_results.png`
-    where there are run records.
+    `pareto_<metric>`, `forest_<metric>` and `values_<metric>`, each as PNG and SVG, and
+    `experiment_results.png` where there are run records.
 
     Raises:
         UsageError: the folder cannot be written.
@@ -80,12 +81,18 @@ def write_plots(report: Report, folder: Path) -> list[Path]:
     releases = {reading.family.release for side in sides for reading in side.readings}
     paths: list[Path] = []
     with _style():
-        for figure in paretos(report):
+        curves = paretos(report)
+        for figure in curves:
             drawn = _stamped(_pareto(figure), report)
             paths += _save(drawn, folder, f"pareto_{_file_name(figure.metric)}")
-        for figure in forests(rows):
+        differences = forests(rows)
+        for figure in differences:
             drawn = _stamped(_forest(figure, releases), report)
             paths += _save(drawn, folder, f"forest_{_file_name(figure.metric)}")
+        named = {figure.metric for figure in (*curves, *differences)}
+        for figure in standings(report, named):
+            drawn = _stamped(_standings(figure), report)
+            paths += _save(drawn, folder, f"values_{_file_name(figure.metric)}")
         if report.candidate.runs:
             paths.append(folder / EXPERIMENT)
             _write(draw_experiment(report.candidate.runs), paths[-1])
@@ -171,6 +178,34 @@ def _forest(figure: Forest, releases: set[str]) -> Figure:
     rest = len(figure.rows) - len(rows)
     more = f" ({wording.counted(rest, 'more comparison')} not drawn)" if rest else ""
     axes.set_title(f"{figure.title}: candidate minus baseline{more}")
+    return drawn
+
+
+def _standings(figure: Standings) -> Figure:
+    rows = figure.rows[:MAX_ROWS]
+    drawn, axes = _figure(6.4, 1.1 + 0.22 * len(rows))
+    for place, row in enumerate(rows):
+        interval = row.value.interval
+        if interval is not None:
+            ends = (interval.low, interval.high)
+            axes.plot(ends, (place, place), color=_NEUTRAL, linewidth=1.3, marker="|", markersize=6)
+        axes.plot([row.value.mean], [place], marker="o", markersize=4.5, color=_COLOURS[0],
+                  markerfacecolor="white" if row.is_baseline else _COLOURS[0])  # fmt: skip
+        axes.annotate(
+            wording.mean_text(row.value.mean, interval), (1.02, place),
+            xycoords=("axes fraction", "data"), va="center", fontsize=8,
+        )  # fmt: skip
+    names = [f"{row.name}{' (baseline)' if row.is_baseline else ''}" for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=7)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(axis="y", color="#eeeeee", linewidth=0.5)
+    axes.set_axisbelow(True)
+    _set_axis(axes, "x", figure.x)
+    rest = len(figure.rows) - len(rows)
+    more = f" ({wording.counted(rest, 'more SAE')} not drawn)" if rest else ""
+    axes.set_title(f"{figure.title}{more}")
     return drawn
 
 

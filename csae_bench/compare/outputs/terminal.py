@@ -32,6 +32,7 @@ _VERDICT_STYLES = {
     Verdict.INCOMPARABLE: "magenta",
     Verdict.INVALID: "bold red",
     Verdict.MISSING: "bold red",
+    Verdict.UNMEASURED: "dim",
 }
 _JUDGEMENT_STYLES = {
     Judgement.PASSED: "dim",
@@ -49,6 +50,7 @@ WIDE = 100
 NARROW = 76
 """Columns below which only the difference and the verdict stand beside a metric's name."""
 MORE = "--json and --html have all."
+NOT_ASKED = "--metrics leaves them out."
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -127,9 +129,7 @@ def _print_comparisons(report: Report, console: Console) -> None:
     if len(by_pair) > MAX_LISTED:
         rest = wording.counted(len(by_pair) - MAX_LISTED, "more pair of SAEs", "more pairs of SAEs")
         console.print(f"[dim]{rest}; {MORE}[/]")
-    hidden = len({c.metric for c in report.comparisons}) - len(shown)
-    if hidden:
-        console.print(f"[dim]{wording.counted(hidden, 'more metric')} compared; {MORE}[/]")
+    _print_hidden(len({c.metric for c in report.comparisons}) - len(shown), report, console)
     counts = verdict_counts(c for c in report.comparisons if c.metric in shown)
     console.print(
         "of those shown: "
@@ -193,17 +193,19 @@ def _print_values(report: Report, console: Console) -> None:
     """Where nothing is compared: what each family scored."""
     for results in (report.candidate, report.baseline):
         if results is not None:
-            _print_values_of(results, report.alpha, console)
+            _print_values_of(results, report, console)
 
 
-def _print_values_of(results: ResultSet, alpha: float, console: Console) -> None:
-    values = family_values(results, alpha)
-    shown = selection.headlines(metric for of_family in values.values() for metric in of_family)
+def _print_values_of(results: ResultSet, report: Report, console: Console) -> None:
+    values = family_values(results, report.alpha)
+    metrics = {metric for of_family in values.values() for metric in of_family}
+    shown = selection.first(report, metrics)
     by_release: dict[str, list[Family]] = {}
     for family in values:
         by_release.setdefault(family.release, []).append(family)
     for release, families in by_release.items():
-        console.print(f"\n[bold]{_escaped(release)}[/]  [dim]means [{1 - alpha:.0%} t interval][/]")
+        level = f"{1 - report.alpha:.0%}"
+        console.print(f"\n[bold]{_escaped(release)}[/]  [dim]means [{level} t interval][/]")
         if len(families) == 1:
             console.print(_escaped(families[0].name))
         table = _table(*([] if len(families) == 1 else ["SAE"]), "metric", "value", "n")
@@ -215,9 +217,14 @@ def _print_values_of(results: ResultSet, alpha: float, console: Console) -> None
         if len(families) > MAX_LISTED:
             rest = wording.counted(len(families) - MAX_LISTED, "more SAE")
             console.print(f"[dim]{rest}; {MORE}[/]")
-    hidden = len({metric for of_family in values.values() for metric in of_family}) - len(shown)
-    if hidden > 0:
-        console.print(f"[dim]{wording.counted(hidden, 'more metric')}; {MORE}[/]")
+    _print_hidden(len(metrics) - len(shown), report, console)
+
+
+def _print_hidden(n_hidden: int, report: Report, console: Console) -> None:
+    if n_hidden > 0:
+        metrics = wording.counted(n_hidden, "more metric")
+        what = f"{metrics} compared" if report.comparisons else metrics
+        console.print(f"[dim]{what}; {NOT_ASKED if report.shown_metrics else MORE}[/]")
 
 
 def _add_values(

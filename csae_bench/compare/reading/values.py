@@ -20,6 +20,9 @@ category's too."""
 MAX = 1e100
 """No measurement is larger in size; means and spreads of smaller ones are finite."""
 
+NULL = "the file has null, without a reason"
+"""Why there is no value: SAE-Bench writes so what its settings did not ask for."""
+
 NEVER_MINUS_ONE = frozenset(
     {
         "kl_div_with_ablation",
@@ -151,7 +154,7 @@ def _add(found: Values, name: str, value: Any, reason: Any) -> None:
 
 def _why(value: Any) -> str:
     if value is None:
-        return "the file has null, without a reason"
+        return NULL
     shown = "a number beyond a float's range" if isinstance(value, int) else str(value)
     return f"the file has {shown}"
 
