@@ -89,9 +89,7 @@ def test_a_run_called_script_shows_as_text(open_page: OpenPage, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("width", [400, 1400])
-def test_why_is_in_sight_without_scrolling(
-    open_page: OpenPage, tmp_path: Path, width: int
-) -> None:
+def test_why_is_in_sight_without_scrolling(open_page: OpenPage, tmp_path: Path, width: int) -> None:
     items = Interval(low=-0.0123, high=0.0234, level=0.95, method="bootstrap over 9 factors")
     name = Family(reports.RELEASE, "TopK_gemma-2-2b__0108_resid_post_layer_12_trainer_14")
     row = reports.comparison(
