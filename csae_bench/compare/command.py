@@ -103,7 +103,7 @@ def _report(
         baseline=baseline,
         comparisons=compared.comparisons,
         findings=findings,
-        warnings=(*notes, *compared.warnings),
+        warnings=(*policy.notes, *notes, *compared.warnings),
         allowed_mismatches=compared.allowed_mismatches,
         exit_code=exit_code(findings),
         alpha=policy.alpha,

@@ -1,4 +1,4 @@
-"""Sparse-probing results as SAE-Bench publishes them: nulls for numbers of latents not asked for."""
+"""Published sparse-probing results, with nulls for numbers of latents that were not asked for."""
 
 from __future__ import annotations
 
