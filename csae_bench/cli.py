@@ -263,11 +263,12 @@ def compare(
 
         from csae_bench.compare.outputs.terminal import print_report
 
-        print_report(outcome.report, Console())
+        # emoji=False: an SAE may be called a:warning:b
+        print_report(outcome.report, Console(emoji=False))
     for line in outcome.changes:
         click.echo(f"baseline: {printable(line)}", err=True)
     for path in outcome.written:
-        click.echo(f"wrote {path}", err=True)
+        click.echo(f"wrote {printable(str(path))}", err=True)
     sys.exit(outcome.exit_code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -11,7 +10,7 @@ from pathlib import Path
 from csae_bench.compare.comparing import CompareOptions, compare
 from csae_bench.compare.gate import exit_code, judge
 from csae_bench.compare.model import Report, ResultSet
-from csae_bench.compare.outputs.saving import is_stream, written
+from csae_bench.compare.outputs.saving import check_distinct, check_writable, is_one_place, written
 from csae_bench.compare.policy import Policy, load_policy
 from csae_bench.compare.reading.folder import read_items, read_results
 from csae_bench.errors import UsageError, did_you_mean
@@ -59,8 +58,8 @@ def run_compare(request: CompareRequest) -> CompareOutcome:
     """
     _check_flags(request)
     for kind, path in request.outputs.items():
-        _check_writable(path, is_folder=kind == "plots")
-    _check_distinct(request.outputs)
+        check_writable(path, is_folder=kind == "plots")
+    check_distinct(request.outputs)
     policy = load_policy(request.policy, request.fail_on, strict=request.strict)
     candidate = read_results(request.folder)
     report = _report(request, policy, candidate, _baseline(request))
@@ -155,7 +154,7 @@ def _check_flags(request: CompareRequest) -> None:
             f"{flag}: its rules judge results beside a baseline; give --baseline DIR, or --against "
             "NAME for an SAE of the same folder."
         )
-    if request.baseline is not None and request.baseline.resolve() == request.folder.resolve():
+    if request.baseline is not None and is_one_place(request.baseline, request.folder):
         raise UsageError(
             f"--baseline {request.baseline}: is the folder that is compared; name another."
         )
@@ -174,33 +173,6 @@ def _has_files(folder: Path) -> bool:
 
 def _metrics(results: ResultSet) -> set[str]:
     return {metric for reading in results.readings for metric in reading.values}
-
-
-def _check_distinct(outputs: Mapping[str, Path]) -> None:
-    """Refuses to write one output over another."""
-    taken: dict[Path, str] = {}
-    for kind, path in outputs.items():
-        other = taken.setdefault(path.resolve(), kind)
-        if other != kind and not is_stream(path):
-            raise UsageError(
-                f"--{kind} {path}: is where --{other} is written to; name another place."
-            )
-
-
-def _check_writable(path: Path, *, is_folder: bool) -> None:
-    """Refuses, before anything is compared, what could not be written after."""
-    if path.exists() and path.is_dir() != is_folder:
-        kind, other = ("file", "folder") if is_folder else ("folder", "file")
-        raise UsageError(f"{path}: is a {kind}; name a {other} to write to.")
-    if is_stream(path):
-        return  # what it takes is seen when it is written
-    place = path if is_folder else path.parent
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir():
-        raise UsageError(f"{path}: cannot be written: {place} is no folder.")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UsageError(f"{path}: cannot be written: {place} is not writable.")
 
 
 def _write_markdown(report: Report, path: Path) -> list[Path]:

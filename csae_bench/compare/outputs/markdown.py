@@ -23,6 +23,7 @@ from csae_bench.compare.outputs.overview import (
 )
 from csae_bench.compare.outputs.troubles import troubles
 from csae_bench.compare.outputs.values import FamilyValue, family_values
+from csae_bench.printable import printable
 
 MAX_CHARACTERS = 65_536
 """What a comment on GitHub may have."""
@@ -58,7 +59,7 @@ def to_markdown(report: Report) -> str:
 
 def text(value: str) -> str:
     """Any text as Markdown that shows just that, on one line, cut where it is very long."""
-    line = " ".join(value.split())
+    line = printable(" ".join(value.split()))
     if len(line) > MAX_CELL:
         line = f"{line[: MAX_CELL - 3]}..."
     escaped = _SPECIAL.sub(r"\\\1", line)

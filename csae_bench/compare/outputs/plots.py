@@ -5,6 +5,7 @@ Equal reports give equal bytes: no date is written, and SVG's ids have a fixed s
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from collections.abc import Generator
@@ -23,6 +24,7 @@ from csae_bench.compare.outputs.figures import (
     paretos,
     row_name,
 )
+from csae_bench.compare.outputs.lettering import drawable
 from csae_bench.compare.outputs.overview import stamp
 from csae_bench.compare.outputs.saving import written
 from csae_bench.compare.outputs.standings import Standings, standings
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 EXPERIMENT = "experiment_results.png"
 MAX_ROWS = 40
 """Rows of a forest plot."""
+MAX_FILE_NAME = 150
+"""Characters of a metric in the name of a file."""
+MAX_STAMP = 200
+"""Characters of what stands below a figure of results that were measured differently."""
 MAX_LEGEND = 24
 """Curves that the legend names."""
 
@@ -126,13 +132,13 @@ def _pareto(figure: Pareto) -> Figure:
             s=22,
             facecolors="white" if curve.is_baseline else colour,
             edgecolors=colour,
-            label=f"{curve.name}{' (baseline)' if curve.is_baseline else ''}" if named else None,
+            label=_name(curve.name, curve.is_baseline) if named else None,
             zorder=3,
         )
     _set_axis(axes, "x", figure.x)
     _set_axis(axes, "y", figure.y)
     axes.set_xlabel("L0, log scale" if figure.x.is_log else "L0")
-    axes.set_title(figure.title)
+    axes.set_title(drawable(figure.title))
     axes.grid(axis="y", color="#dddddd", linewidth=0.5)
     axes.set_axisbelow(True)
     notes = []
@@ -167,7 +173,8 @@ def _forest(figure: Forest, releases: set[str]) -> Figure:
             color=colour,
         )
     names = [
-        f"{row_name(row, releases)}\nagainst {wording.family_text(row.baseline, releases)}"
+        f"{drawable(row_name(row, releases))}\n"
+        f"against {drawable(wording.family_text(row.baseline, releases))}"
         for row in rows
     ]
     axes.set_yticks(range(len(rows)), names, fontsize=6.5)
@@ -177,7 +184,7 @@ def _forest(figure: Forest, releases: set[str]) -> Figure:
     _set_axis(axes, "x", figure.x)
     rest = len(figure.rows) - len(rows)
     more = f" ({wording.counted(rest, 'more comparison')} not drawn)" if rest else ""
-    axes.set_title(f"{figure.title}: candidate minus baseline{more}")
+    axes.set_title(f"{drawable(figure.title)}: candidate minus baseline{more}")
     return drawn
 
 
@@ -195,7 +202,7 @@ def _standings(figure: Standings) -> Figure:
             wording.mean_text(row.value.mean, interval), (1.02, place),
             xycoords=("axes fraction", "data"), va="center", fontsize=8,
         )  # fmt: skip
-    names = [f"{row.name}{' (baseline)' if row.is_baseline else ''}" for row in rows]
+    names = [_name(row.name, row.is_baseline) for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=7)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -205,8 +212,12 @@ def _standings(figure: Standings) -> Figure:
     _set_axis(axes, "x", figure.x)
     rest = len(figure.rows) - len(rows)
     more = f" ({wording.counted(rest, 'more SAE')} not drawn)" if rest else ""
-    axes.set_title(f"{figure.title}{more}")
+    axes.set_title(f"{drawable(figure.title)}{more}")
     return drawn
+
+
+def _name(name: str, is_baseline: bool) -> str:
+    return f"{drawable(name)} (baseline)" if is_baseline else drawable(name)
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
@@ -234,7 +245,7 @@ def _set_axis(axes: Axes, which: str, limits: Axis) -> None:
 def _stamped(figure: Figure, report: Report) -> Figure:
     text = stamp(report)
     if text is not None:
-        figure.text(0.0, -0.02, text, fontsize=7, color="#b3001e", va="top")
+        figure.text(0.0, -0.02, drawable(text, MAX_STAMP), fontsize=7, color="#b3001e", va="top")
     return figure
 
 
@@ -248,10 +259,15 @@ def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
 def _write(figure: Figure, path: Path) -> None:
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
     with written(path) as temporary, warnings.catch_warnings():
-        # a name in a script that the font lacks has boxes in the picture; the numbers are all there
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        # such as that labels leave little room: the picture is there, and nobody can act on it
+        warnings.simplefilter("ignore", UserWarning)
         figure.savefig(temporary, bbox_inches="tight", metadata=metadata)
 
 
 def _file_name(metric: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", metric)
+    """The metric's name, with its digest where it is too long, or a file cannot have it."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", metric)
+    if plain == metric and len(plain) <= MAX_FILE_NAME:
+        return plain
+    digest = hashlib.sha256(metric.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain[:MAX_FILE_NAME]}_{digest}"

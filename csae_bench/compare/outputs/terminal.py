@@ -64,18 +64,16 @@ def print_report(report: Report, console: Console) -> None:
         _print_values(report, console)
     _print_broken(report, console)
     for warning in report.warnings:
-        console.print(f"[yellow]warning:[/] {_escaped(warning)}")
+        console.print(f"[yellow]warning:[/] {_prose(warning)}")
     _print_stamp(report, console)
     verdict = outcome(report)
-    console.print(
-        f"[{_LEVEL_STYLES[verdict.level]}]{verdict.word}:[/] {_escaped(verdict.sentence)}"
-    )
+    console.print(f"[{_LEVEL_STYLES[verdict.level]}]{verdict.word}:[/] {_prose(verdict.sentence)}")
 
 
 def _print_stamp(report: Report, console: Console) -> None:
     text = stamp(report)
     if text is not None:
-        console.print(f"[reverse] {_escaped(text)} [/]")
+        console.print(f"[reverse] {_prose(text)} [/]")
 
 
 def _print_troubles(report: Report, console: Console) -> None:
@@ -84,7 +82,7 @@ def _print_troubles(report: Report, console: Console) -> None:
         name = _escaped(f"{where}{trouble.release} {trouble.sae_id}")
         console.print(f"[bold red]{trouble.status}[/] [bold]{name}[/]")
         for problem in trouble.problems:
-            console.print(f"  {_escaped(problem)}")
+            console.print(f"  {_prose(problem)}")
 
 
 def _print_findings(report: Report, console: Console) -> None:
@@ -102,7 +100,7 @@ def _print_findings(report: Report, console: Console) -> None:
             _escaped(wording.rule_text(finding)),
             f"[{_JUDGEMENT_STYLES[finding.judgement]}]{finding.judgement}[/]",
             "" if sae is None else _escaped(wording.family_text(sae, releases)),
-            _escaped(finding.message),
+            _prose(finding.message),
         )
     console.print(table)
     if len(in_order) > n_listed:
@@ -175,7 +173,7 @@ def _print_pair(
         table.add_row(*cells)
     console.print(table)
     for note in selection.undecided_reasons(comparisons, shown):
-        console.print(f"  [dim]{_escaped(note)}[/]")
+        console.print(f"  [dim]{_prose(note)}[/]")
 
 
 def _print_undecided(comparisons: Sequence[Comparison], console: Console) -> None:
@@ -186,7 +184,7 @@ def _print_undecided(comparisons: Sequence[Comparison], console: Console) -> Non
     # why an SAE is invalid stands above
     reasons = (c.reasons for c in comparisons if c.verdict is not Verdict.INVALID)
     for note in list(dict.fromkeys(chain.from_iterable(reasons)))[:MAX_LISTED]:
-        console.print(f"  [dim]{_escaped(note)}[/]")
+        console.print(f"  [dim]{_prose(note)}[/]")
 
 
 def _print_values(report: Report, console: Console) -> None:
@@ -249,15 +247,20 @@ def _add_values(
 def _print_broken(report: Report, console: Console) -> None:
     broken = broken_files(report)
     for file in broken[:MAX_LISTED]:
-        console.print(f"[yellow]not read:[/] {_escaped(str(file.path))}: {_escaped(file.why)}")
+        console.print(f"[yellow]not read:[/] {_escaped(str(file.path))}: {_prose(file.why)}")
     if len(broken) > MAX_LISTED:
         rest = wording.counted(len(broken) - MAX_LISTED, "more file", "more files")
         console.print(f"[yellow]not read:[/] {rest}; {MORE}")
 
 
 def _escaped(text: str) -> str:
-    """Text of others, with neither rich's markup nor what steers a terminal."""
-    return markup.escape(printable(text))
+    """Text of others on one line, with neither rich's markup nor what steers a terminal."""
+    return markup.escape(printable(text).replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def _prose(text: str) -> str:
+    """A message, which may have several lines, on one."""
+    return _escaped(" ".join(text.split()))
 
 
 def _table(*columns: str) -> Table:
