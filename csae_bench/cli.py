@@ -106,6 +106,11 @@ def _compare_options(function: F) -> F:
             "--update-baseline", is_flag=True,
             help="Write DIR's results into the baseline, and print what changed.",
         ),
+        click.option(
+            "--metrics", multiple=True, metavar="GLOB",
+            help="Show these metrics, instead of those that say most: a name or a glob, such as "
+            "'sparse_probing.sae_*'. Rules judge all the same. Repeatable.",
+        ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
         click.option(
             "--md", type=path, metavar="FILE",
@@ -258,11 +263,12 @@ def compare(
 
         from csae_bench.compare.outputs.terminal import print_report
 
-        print_report(outcome.report, Console())
+        # emoji=False: an SAE may be called a:warning:b
+        print_report(outcome.report, Console(emoji=False))
     for line in outcome.changes:
         click.echo(f"baseline: {printable(line)}", err=True)
     for path in outcome.written:
-        click.echo(f"wrote {path}", err=True)
+        click.echo(f"wrote {printable(str(path))}", err=True)
     sys.exit(outcome.exit_code)
 
 

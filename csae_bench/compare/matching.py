@@ -148,6 +148,11 @@ def with_baseline(
         if baseline not in pairs
     ]
     notes += [
+        other_name(candidate, baseline)
+        for baseline, candidate in pairs.items()
+        if candidate.name != baseline.name
+    ]
+    notes += [
         f"{candidate.name} of {candidate.release} has no counterpart in the baseline: "
         "it is new, and compared with nothing."
         for candidate in candidates
@@ -158,6 +163,15 @@ def with_baseline(
         for family, member in baselines.items()
     ]
     return Matched(tuple(matches), tuple(notes))
+
+
+def other_name(candidate: Family, baseline: Family) -> str:
+    """What a reader must know where an SAE is compared with one of another name."""
+    return (
+        f"{candidate.name} is compared with {baseline.name}, an SAE of another name: each is the "
+        f"only one of {baseline.release} on its side. The baseline has no {candidate.name}, and "
+        f"the results have no {baseline.name}."
+    )
 
 
 def among_themselves(found: Mapping[Family, Member]) -> Matched:

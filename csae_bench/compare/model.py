@@ -30,6 +30,9 @@ class Verdict(StrEnum):
     """One of the two is an SAE whose numbers mean nothing, or a run that failed."""
     MISSING = "missing"
     """One of the two has no such result."""
+    UNMEASURED = "not measured"
+    """The baseline has no value because none was asked for, and the candidate has none that is
+    undefined: nothing is lost."""
 
 
 class Family(NamedTuple):
@@ -273,3 +276,6 @@ class Report:
     exit_code: int
     alpha: float
     """Level of the tests; intervals have 1 - alpha."""
+    shown_metrics: tuple[str, ...] = ()
+    """Names and globs of the metrics to show; empty for those that say most. The gate judges all
+    the same."""

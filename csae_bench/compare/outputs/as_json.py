@@ -4,6 +4,8 @@
     exit_code, outcome  outcome: {word, sentence}
     alpha               level of the tests; intervals have 1 - alpha
     allowed_mismatches  conditions that --allow-mismatch let pass
+    shown_metrics       names and globs of --metrics; where there are any, comparisons, families and
+                        results have these metrics alone. Findings are of all
     warnings            sentences
     failed_runs         [{side, release, sae_id, status, problems, path}], failed and invalid ones
     findings            [{rule, metric, candidate, judgement, message}], the gate's
@@ -28,7 +30,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from csae_bench.compare.metrics import lookup
 from csae_bench.compare.model import (
@@ -42,11 +44,14 @@ from csae_bench.compare.model import (
     ResultSet,
     RunReading,
 )
+from csae_bench.compare.outputs import selection
 from csae_bench.compare.outputs.overview import outcome
 from csae_bench.compare.outputs.troubles import troubles
 from csae_bench.compare.outputs.values import family_values
 
 SCHEMA_VERSION = 1
+
+T = TypeVar("T")
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -60,6 +65,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "outcome": {"word": verdict.word, "sentence": verdict.sentence},
         "alpha": report.alpha,
         "allowed_mismatches": list(report.allowed_mismatches),
+        "shown_metrics": list(report.shown_metrics),
         "warnings": list(report.warnings),
         "failed_runs": [
             {**asdict(trouble), "path": _path(trouble.path, sides[trouble.side])}
@@ -75,14 +81,18 @@ def to_json(report: Report) -> dict[str, Any]:
             }
             for finding in report.findings
         ],
-        "comparisons": [_comparison(comparison) for comparison in report.comparisons],
+        "comparisons": [
+            _comparison(comparison)
+            for comparison in report.comparisons
+            if selection.is_shown(comparison.metric, report)
+        ],
         "families": [
-            {"side": side, **_family_values(family, values)}
+            {"side": side, **_family_values(family, _asked(values, report))}
             for side, results in sides.items()
             if results is not None
             for family, values in family_values(results, report.alpha).items()
         ],
-        **{side: _results(results, conditions) for side, results in sides.items()},
+        **{side: _results(results, conditions, report) for side, results in sides.items()},
         "conditions": conditions.as_json(),
     }
 
@@ -101,12 +111,19 @@ class _Conditions:
         return {name: dict(key) for key, name in self._ids.items()}
 
 
-def _results(results: ResultSet | None, conditions: _Conditions) -> dict[str, Any] | None:
+def _asked(values: Mapping[str, T], report: Report) -> dict[str, T]:
+    """Those of values by metric that --metrics asks for."""
+    return {name: value for name, value in values.items() if selection.is_shown(name, report)}
+
+
+def _results(
+    results: ResultSet | None, conditions: _Conditions, report: Report
+) -> dict[str, Any] | None:
     if results is None:
         return None
     return {
         "root": str(results.root),
-        "results": [_reading(reading, results, conditions) for reading in results.readings],
+        "results": [_reading(reading, results, conditions, report) for reading in results.readings],
         "runs": [_run(run, results) for run in results.runs],
         "broken": [_file(broken, results) for broken in results.broken],
         "ignored": [_file(ignored, results) for ignored in results.ignored],
@@ -121,7 +138,9 @@ def _file(file: Broken, results: ResultSet) -> dict[str, str]:
     return {"path": _path(file.path, results), "message": file.message}
 
 
-def _reading(reading: Reading, results: ResultSet, conditions: _Conditions) -> dict[str, Any]:
+def _reading(
+    reading: Reading, results: ResultSet, conditions: _Conditions, report: Report
+) -> dict[str, Any]:
     return {
         "path": _path(reading.path, results),
         "eval": reading.eval_name,
@@ -134,8 +153,8 @@ def _reading(reading: Reading, results: ResultSet, conditions: _Conditions) -> d
         "d_sae": reading.d_sae,
         "epoch_millis": reading.epoch_millis,
         "invalid": list(reading.invalid),
-        "values": dict(reading.values),
-        "reasons": dict(reading.reasons),
+        "values": _asked(reading.values, report),
+        "reasons": _asked(reading.reasons, report),
         "conditions": conditions.id_of(reading.conditions),
     }
 

@@ -23,6 +23,7 @@ from csae_bench.compare.outputs.overview import (
 )
 from csae_bench.compare.outputs.troubles import troubles, uncounted
 from csae_bench.compare.outputs.values import FamilyValue, family_values
+from csae_bench.printable import printable
 
 MAX_CHARACTERS = 65_536
 """What a comment on GitHub may have."""
@@ -58,7 +59,7 @@ def to_markdown(report: Report) -> str:
 
 def text(value: str) -> str:
     """Any text as Markdown that shows just that, on one line, cut where it is very long."""
-    line = " ".join(value.split())
+    line = printable(" ".join(value.split()))
     if len(line) > MAX_CELL:
         line = f"{line[: MAX_CELL - 3]}..."
     escaped = _SPECIAL.sub(r"\\\1", line)
@@ -153,9 +154,8 @@ def _comparisons(report: Report, n_rows: int) -> list[str]:
     parts += [details] if rows else []
     hidden = len({row.metric for row in report.comparisons}) - len(shown)
     if hidden:
-        parts.append(
-            f"{wording.counted(hidden, 'more metric')} compared: see `--html` or `--json`."
-        )
+        where = "left out by `--metrics`" if report.shown_metrics else "see `--html` or `--json`"
+        parts.append(f"{wording.counted(hidden, 'more metric')} compared: {where}.")
     return parts
 
 
@@ -182,9 +182,12 @@ def _undecided(
 
 def _gravest_first(rows: Iterable[Comparison]) -> list[Comparison]:
     order = (Verdict.INVALID, Verdict.MISSING, Verdict.INCOMPARABLE, Verdict.WORSE, Verdict.BETTER)
-    return sorted(
-        rows, key=lambda row: order.index(row.verdict) if row.verdict in order else len(order)
-    )
+
+    def gravity(row: Comparison) -> tuple[bool, int]:
+        place = order.index(row.verdict) if row.verdict in order else len(order)
+        return row.verdict is Verdict.UNMEASURED, place
+
+    return sorted(rows, key=gravity)
 
 
 def _brief(row: Comparison, releases: set[str]) -> tuple[str, ...]:
@@ -219,7 +222,7 @@ def _values(report: Report, n_rows: int) -> list[str]:
         values = family_values(results, report.alpha)
         if not values:
             continue
-        shown = selection.headlines(m for of_family in values.values() for m in of_family)
+        shown = selection.first(report, {m for of_family in values.values() for m in of_family})
         header = ("SAE", "seeds", *(text(lookup(metric).title) for metric in shown))
         releases = {family.release for family in values}
         rows = [

@@ -27,6 +27,10 @@ _MAX_REASON = 2000
 _MAX_NAME = 120
 """Characters of a metric's name in an error."""
 
+
+NULL = "the file has null, without a reason"
+"""Why there is no value: SAE-Bench writes so what its settings did not ask for."""
+
 NEVER_MINUS_ONE = frozenset(
     {
         "kl_div_with_ablation",
@@ -188,7 +192,7 @@ def _add(found: Values, name: str, value: Any, reason: Any) -> None:
 
 def _why(value: Any) -> str:
     if value is None:
-        return "the file has null, without a reason"
+        return NULL
     shown = "a number beyond a float's range" if isinstance(value, int) else str(value)
     return f"the file has {shown}"
 
