@@ -100,7 +100,7 @@ class Harness:
     ) -> dict[str, Any]:
         import torch
 
-        from csae_bench.saes.loading import training_architecture
+        from csae_bench.saes.attributes import training_architecture
 
         subject, config = self.subject, self.subject.config
         artifacts = self.store.artifacts(spec.name, subject.release, subject.sae_id)

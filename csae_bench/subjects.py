@@ -24,7 +24,8 @@ from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
 from csae_bench.errors import ConfigError, SaeError, UnknownNameError
 from csae_bench.factors import factor_fingerprint
 from csae_bench.results.store import Store
-from csae_bench.saes.folder import find_folder, read_cfg
+from csae_bench.saes.checking import check_folder
+from csae_bench.saes.folder import find_folder, local_folder, stated
 from csae_bench.saes.hashing import weights_hash
 
 _SETTABLE_FOR_A_FOLDER = ("evals.", "model_dtype", "threads", "hook_name")
@@ -120,8 +121,9 @@ def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) ->
     """
     if resolved is not None or is_config(request.source):
         return _of_config(request, resolved or load_request_config(request))
-    if Path(request.source).expanduser().is_dir():
-        return _of_folder(request, Path(request.source).expanduser())
+    folder = local_folder(request.source)
+    if folder is not None:
+        return _of_folder(request, folder)
     if is_pretrained(request.source):
         return _of_pretrained(request)
     raise UnknownNameError("SAE configuration or checkpoint folder", request.source, config_names())
@@ -129,7 +131,7 @@ def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) ->
 
 def is_pretrained(source: str) -> bool:
     """Whether `source` is written as RELEASE:SAE_ID of SAELens's directory."""
-    return ":" in source and not is_config(source) and not Path(source).expanduser().exists()
+    return ":" in source and not is_config(source) and local_folder(source) is None
 
 
 def load_request_config(request: RunRequest) -> ResolvedConfig:
@@ -184,9 +186,8 @@ def _corpora(dataset: str, pairs: PairsSettings) -> str:
 
 def _of_folder(request: RunRequest, folder: Path) -> Subject:
     inference = find_folder(folder)
-    cfg = read_cfg(inference)
-    # SAELens before version 6 kept these beside the rest
-    metadata = {**cfg, **(cfg.get("metadata") or {})}
+    cfg = check_folder(inference)
+    metadata = stated(cfg)
     name = request.model or metadata.get("model_name")
     hook_name = metadata.get("hook_name")
     resolved = _config_of_folder(request, folder, name, hook_name)
