@@ -171,7 +171,7 @@ class Harness:
     def _result(
         self, job: _Job, slot: Slot, measured: EvalResult, started: float
     ) -> dict[str, Any]:
-        from csae_bench.saes.loading import training_architecture
+        from csae_bench.saes.attributes import training_architecture
 
         subject, sae = self.subject, self.sae()
         model_name = job.settings.model or self._model_name

@@ -51,9 +51,10 @@ class Loaded:
 
 def _fill_metadata(sae: SAE[Any], subject: Subject) -> None:
     """What --model and --set say of an SAE that came as a folder."""
-    metadata = sae.cfg.metadata
-    if subject.model is not None:
-        metadata.model_name = subject.model.name
-        metadata.hook_name = subject.hook_name
-        if metadata.prepend_bos is None:
-            metadata.prepend_bos = True
+    if subject.model is None:
+        return
+    from csae_bench.saes import attributes
+
+    attributes.fill_metadata(sae, model_name=subject.model.name, hook_name=subject.hook_name)
+    if attributes.metadata(sae, "prepend_bos") is None:
+        attributes.fill_metadata(sae, prepend_bos=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -158,10 +159,10 @@ def _check_flags(request: CompareRequest) -> None:
         raise UsageError(
             f"--baseline {request.baseline}: is the folder that is compared; name another."
         )
-    if request.update_baseline:
-        from csae_bench.compare.renewal import check_writable
+    if request.update_baseline and request.baseline is not None:
+        from csae_bench.compare import renewal
 
-        check_writable(request.baseline)
+        renewal.check_writable(request.baseline)
 
 
 def _baseline(request: CompareRequest) -> ResultSet | None:

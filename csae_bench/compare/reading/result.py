@@ -29,7 +29,7 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
     """What a result says, without its details.
 
     Raises:
-        ResultError: it does not say which eval it is of, a name is overlong, or its metrics are not an
+        ResultError: it does not say which eval it is of, a name is overlong, or its metrics are no
             object of objects of numbers.
     """
     eval_name = result.get("eval_type_id")
