@@ -51,7 +51,7 @@ class Group(click.Group):
             click.echo("error: interrupted; run it again to go on from the last state.", err=True)
             ctx.exit(EXIT_FAILED)
         except click.ClickException as error:
-            error.message = printable(error.message)
+            setattr(error, "message", printable(error.message))  # noqa: B010 (Final in click)
             raise
         except (click.exceptions.Exit, click.Abort):
             raise

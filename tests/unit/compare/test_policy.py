@@ -35,8 +35,9 @@ def test_flags_add_to_a_policy(tmp_path: Path) -> None:
     assert found.strict
 
 
-def test_an_empty_policy_asks_for_nothing(tmp_path: Path) -> None:
-    assert load_policy(_written(tmp_path, ""), []).rules == ()
+def test_an_empty_policy_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is empty; it must be a mapping"):
+        load_policy(_written(tmp_path, ""), [])
 
 
 @pytest.mark.parametrize(
