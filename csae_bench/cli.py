@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from csae_bench import __version__
+from csae_bench.arguments import FilePath, Names, Text
 from csae_bench.errors import EXIT_USAGE
 from csae_bench.printable import printable
 from csae_bench.terminal import Group, prepare_process, print_json
@@ -31,19 +32,19 @@ def _run_options(function: F) -> F:
     """The flags that run, train and doctor share."""
     options = [
         click.option(
-            "--sae", "source", required=True, metavar="NAME|PATH|RELEASE:ID",
+            "--sae", "source", type=Text(), required=True, metavar="NAME|PATH|RELEASE:ID",
             help="A configuration's name or path, a checkpoint folder, or a pretrained SAE's id.",
         ),
         click.option(
-            "--model", metavar="NAME|PATH",
+            "--model", type=Text(), metavar="NAME|PATH",
             help="Language model, instead of the configuration's: a name or a local folder.",
         ),
         click.option(
-            "--evals", metavar="A,B|all",
+            "--evals", type=Names(), metavar="A,B|all",
             help="Evals to run, instead of the configuration's, separated by commas.",
         ),
         click.option(
-            "--results", type=click.Path(path_type=Path, file_okay=False),
+            "--results", type=FilePath(), metavar="DIR",
             default=Path("results"), show_default=True,
             help="Folder for results, records and checkpoints.",
         ),
@@ -52,7 +53,7 @@ def _run_options(function: F) -> F:
             help="Seed, instead of the configuration's.",
         ),
         click.option(
-            "--device", metavar="D",
+            "--device", type=Text(), metavar="D",
             help="Device, instead of the configuration's: auto, cpu, cuda, cuda:1, mps.",
         ),
         click.option(
@@ -75,14 +76,14 @@ def _run_options(function: F) -> F:
 
 def _compare_options(function: F) -> F:
     """The flags of compare."""
-    path = click.Path(path_type=Path)
+    path = FilePath()
     options = [
         click.option(
             "--baseline", type=path, metavar="DIR",
             help="Results to compare with, SAEs of the same name with each other.",
         ),
         click.option(
-            "--against", metavar="NAME",
+            "--against", type=Text(), metavar="NAME",
             help="Compare all SAEs of DIR with this one of them, instead of each with each.",
         ),
         click.option(
@@ -201,8 +202,8 @@ def list_names(kind: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("codes", type=click.Path(path_type=Path))
-@click.argument("factors", type=click.Path(path_type=Path))
+@click.argument("codes", type=FilePath())
+@click.argument("factors", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def metrics(codes: Path, factors: Path, as_json: bool) -> None:
     """Score codes that lie in a file against the factors in another.
@@ -227,7 +228,7 @@ def metrics(codes: Path, factors: Path, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=FilePath())
 @_compare_options
 def compare(
     as_json: bool,
@@ -267,10 +268,8 @@ def compare(
 
 
 @main.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option(
-    "--to", required=True, type=click.Path(path_type=Path), help="Folder to write; new or empty."
-)
+@click.argument("checkpoint", type=FilePath())
+@click.option("--to", required=True, type=FilePath(), help="Folder to write; new or empty.")
 @click.option(
     "--stock", is_flag=True, help="Write it so that sae_lens alone loads it, without csae-bench."
 )
@@ -281,20 +280,14 @@ def export(checkpoint: Path, to: Path, stock: bool) -> None:
     click.echo(export_sae(checkpoint, to, stock=stock))
 
 
-def _request(*, evals: str | None, **flags: Any) -> RunRequest:
+def _request(*, evals: tuple[str, ...] | None, **flags: Any) -> RunRequest:
     from csae_bench.subjects import RunRequest
 
-    return RunRequest(evals=_eval_names(evals), progress=sys.stderr.isatty(), **flags)
-
-
-def _eval_names(evals: str | None) -> tuple[str, ...] | None:
-    if evals is None:
-        return None
-    if evals == "all":
+    if evals == ("all",):
         from csae_bench.evals import discover
 
-        return tuple(discover())
-    return tuple(dict.fromkeys(name.strip() for name in evals.split(",") if name.strip()))
+        evals = tuple(discover())
+    return RunRequest(evals=evals, progress=sys.stderr.isatty(), **flags)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from csae_bench.config import Change, ResolvedConfig, RunConfig
-from csae_bench.config.problems import delete, describe_all
+from csae_bench.config.problems import delete, describe_all, impossible_values, where_set
 from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError, reason_of
 
@@ -136,6 +136,8 @@ def partial_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig | None
     evals = given.get("evals")
     from_file = _only_evals(from_file, evals) if evals is not None else from_file
     raw = merge(from_file, _parsed(given)[0])
+    for location, _ in list(impossible_values(raw)):
+        delete(raw, location)
     for _ in range(5):
         try:
             config = RunConfig.model_validate(raw)
@@ -188,11 +190,8 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
     if base is None:
         return raw
     if not isinstance(base, str) or not base.strip():
-        raise ConfigError(
-            [
-                f"{path}: extends is {_shortened(repr(base))}; it must be the name of a file beside it."
-            ]
-        )
+        shown = _shortened(repr(base))
+        raise ConfigError([f"{path}: extends is {shown}; it must be the name of a file beside it."])
     base_path = path.parent / f"{base}.yaml"
     if (problem := _unreachable(base_path)) is not None:
         problem = problem.replace("no such file", f"no file {_shortened(str(base_path), 200)}")
@@ -276,11 +275,16 @@ def _at(value: Any, key: str) -> Any:
 
 
 def _validate(raw: Raw, path: Path, flags: Raw) -> tuple[RunConfig | None, list[str]]:
+    flagged = {key for key, _ in leaves(flags)}
+    impossible: list[str] = []
+    for location, problem in impossible_values(raw):
+        key = ".".join(map(str, location))
+        impossible.append(f"{where_set(key, path, flagged)}: {key} {problem}.")
     try:
-        return RunConfig.model_validate(raw), []
+        config = RunConfig.model_validate(raw)
     except ValidationError as error:
-        flagged = {key for key, _ in leaves(flags)}
-        return None, describe_all(error, path, flagged)
+        return None, [*impossible, *describe_all(error, path, flagged)]
+    return (None, impossible) if impossible else (config, [])
 
 
 def _origins(config: RunConfig, from_file: Raw, flags: Raw) -> dict[str, str]:
