@@ -13,6 +13,7 @@ from csae_bench import __version__
 from csae_bench.arguments import FilePath, Names, Text
 from csae_bench.errors import EXIT_USAGE
 from csae_bench.printable import printable
+from csae_bench.progress import reported
 from csae_bench.terminal import Group, prepare_process, print_json
 
 if TYPE_CHECKING:
@@ -130,9 +131,12 @@ def _compare_options(function: F) -> F:
 @_run_options
 def run(as_json: bool, **flags: Any) -> None:
     """Train an SAE unless it is there, evaluate it, and file the results."""
+    from csae_bench.results.pages import pages_of
     from csae_bench.run import run as run_flow
 
-    outcome = run_flow(_request(**flags))
+    request = _request(**flags)
+    with reported(repeats=not sys.stderr.isatty()):
+        outcome = run_flow(request)
     if as_json:
         print_json(outcome.record.model_dump(mode="json"))
     else:
@@ -141,7 +145,9 @@ def run(as_json: bool, **flags: Any) -> None:
         from csae_bench.results.table import print_record
 
         print_record(outcome.record, Console())
-        click.echo(f"record: {outcome.record_path}", err=True)
+    for path in pages_of(outcome.record, request.store):
+        click.echo(f"wrote {printable(str(path))}", err=True)
+    click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
     sys.exit(outcome.exit_code)
 
 
@@ -151,7 +157,8 @@ def train(as_json: bool, **flags: Any) -> None:
     """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
     from csae_bench.run import run as run_flow
 
-    outcome = run_flow(_request(**flags), train_only=True)
+    with reported(repeats=not sys.stderr.isatty()):
+        outcome = run_flow(_request(**flags), train_only=True)
     if as_json:
         print_json(outcome.record.model_dump(mode="json"))
     click.echo(outcome.checkpoint)
@@ -263,7 +270,7 @@ def compare(
     for line in outcome.changes:
         click.echo(f"baseline: {printable(line)}", err=True)
     for path in outcome.written:
-        click.echo(f"wrote {path}", err=True)
+        click.echo(f"wrote {printable(str(path))}", err=True)
     sys.exit(outcome.exit_code)
 
 

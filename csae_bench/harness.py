@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csae_bench import identity, models
+from csae_bench import identity, models, progress
 from csae_bench.errors import EvalError, ResultError
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, EvalSpec, get_eval
 from csae_bench.factors import factor_fingerprint
@@ -63,6 +63,7 @@ class Harness:
             done = self._finished(spec, path, key)
             if done is not None:
                 return done
+        progress.begin(f"evaluating {name}")
         started = time.perf_counter()
         try:
             result = self._evaluate(spec, settings, key, started)
