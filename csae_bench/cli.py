@@ -14,7 +14,7 @@ from csae_bench.arguments import FilePath, Names, Text
 from csae_bench.errors import EXIT_USAGE
 from csae_bench.printable import printable
 from csae_bench.progress import reported
-from csae_bench.terminal import Group, prepare_process, print_json
+from csae_bench.terminal import Group, columns, prepare_process, print_json, shown_path
 
 if TYPE_CHECKING:
     from csae_bench.subjects import RunRequest
@@ -146,7 +146,7 @@ def run(as_json: bool, **flags: Any) -> None:
 
         print_record(outcome.record, Console())
     for path in pages_of(outcome.record, request.store):
-        click.echo(f"wrote {printable(str(path))}", err=True)
+        click.echo(f"page: {printable(str(path))}", err=True)
     click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
     sys.exit(outcome.exit_code)
 
@@ -161,7 +161,8 @@ def train(as_json: bool, **flags: Any) -> None:
         outcome = run_flow(_request(**flags), train_only=True)
     if as_json:
         print_json(outcome.record.model_dump(mode="json"))
-    click.echo(outcome.checkpoint)
+    if outcome.checkpoint is not None:
+        click.echo(shown_path(outcome.checkpoint))
     sys.exit(outcome.exit_code)
 
 
@@ -195,17 +196,14 @@ def doctor(as_json: bool, **flags: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_names(kind: str | None, as_json: bool) -> None:
     """List what can be named: evals, SAE configurations, models, factor datasets, metrics."""
-    from csae_bench.listing import listing
+    from csae_bench.listing import listing, listing_lines
 
     found = listing(kind)
     if as_json:
         print_json(found)
         return
-    for section, entries in found.items():
-        click.echo(f"{section}:")
-        width = max((len(name) for name in entries), default=0)
-        for name, summary in entries.items():
-            click.echo(f"  {name:<{width}}  {summary}".rstrip())
+    for line in listing_lines(found, columns()):
+        click.echo(line)
 
 
 @main.command()
@@ -284,7 +282,7 @@ def export(checkpoint: Path, to: Path, stock: bool) -> None:
     """Write a checkpoint's cfg.json and weights for others."""
     from csae_bench.saes.export import export as export_sae
 
-    click.echo(export_sae(checkpoint, to, stock=stock))
+    click.echo(shown_path(export_sae(checkpoint, to, stock=stock)))
 
 
 def _request(*, evals: tuple[str, ...] | None, **flags: Any) -> RunRequest:

@@ -6,9 +6,11 @@ import errno
 import io
 import json
 import os
+import shutil
 import sys
 import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
@@ -73,6 +75,19 @@ def prepare_process() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _quiet_libraries()
     _replace_what_cannot_be_printed()
+
+
+def columns() -> int | None:
+    """Width of the terminal, or what COLUMNS says; None where stdout is a file or a pipe."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and 0 < len(asked) < 6 and int(asked) > 0:
+        return int(asked)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def shown_path(path: Path) -> str:
+    """A path: exact for a script, and on a terminal without what steers it."""
+    return printable(str(path)) if sys.stdout.isatty() else str(path)
 
 
 def print_json(value: Any) -> None:
