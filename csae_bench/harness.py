@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from csae_bench import identity, models
+from csae_bench import identity, models, progress
 from csae_bench.errors import EvalError
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, EvalSpec, get_eval
 from csae_bench.factors import factor_fingerprint
@@ -84,6 +84,7 @@ class Harness:
         slot = self._slot(job)
         if slot.key == job.key and not self.force:
             return self._cell(job, slot, slot.present or {})
+        progress.begin(f"evaluating {name}")
         started = time.perf_counter()
         try:
             return self._filed(job, started)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from csae_bench import models
+from csae_bench import models, progress
 from csae_bench.subjects import Subject
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Loaded:
     def sae(self) -> SAE[Any]:
         """The subject's SAE, in the form of inference."""
         if self._sae is None:
+            progress.begin("loading the SAE")
             self._set_threads()
             from csae_bench.saes.loading import load_sae
 
@@ -36,6 +37,7 @@ class Loaded:
         """A language model by name, in the configuration's type."""
         true_name = models.describe(name).name
         if true_name not in self._models:
+            progress.begin(f"loading {true_name}")
             self._set_threads()
             self._models[true_name] = models.load(
                 name, device=self.device, dtype=self.subject.config.model_dtype

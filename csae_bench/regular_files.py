@@ -14,6 +14,10 @@ from typing import BinaryIO
 
 MIB = 2**20
 
+LONGEST_NAME = 255
+LONGEST_PATH = 4095
+"""Bytes of one name and of a whole path, of the file systems in use."""
+
 
 def read_regular(path: Path, *, at_most: int) -> bytes:
     """Return the bytes of a regular file; links are followed.
@@ -69,6 +73,19 @@ def _opened(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise
     return open(descriptor, "rb")
+
+
+def impossible_path(text: str) -> str | None:
+    """What keeps a text from being a path on any file system; None where nothing does."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    if "\0" in text:
+        return "holds a NUL, which no path does"
+    if len(encoded) > LONGEST_PATH:
+        return f"is {len(encoded)} bytes long; a path has at most {LONGEST_PATH}"
+    longest = max(len(part) for part in encoded.split(b"/"))
+    if longest > LONGEST_NAME:
+        return f"has a part of {longest} bytes; a file's name has at most {LONGEST_NAME}"
+    return None
 
 
 def _kind(status: os.stat_result) -> str:

@@ -80,6 +80,11 @@ def test_strict_asks_for_something_where_there_is_a_rule(tmp_path: Path) -> None
     assert load_policy(_written(tmp_path, "strict: true"), ["mig.mig:ci"]).strict
 
 
+def test_an_empty_policy_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is empty; it must be a mapping"):
+        load_policy(_written(tmp_path, ""), [])
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
