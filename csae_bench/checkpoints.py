@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from filelock import FileLock, Timeout
 
+from csae_bench import progress
 from csae_bench.config import (
     IdealSae,
     IdentitySae,
@@ -70,6 +71,7 @@ def ensure_checkpoint(
         if isinstance(subject.config.sae, TrainedSae):
             _train(subject, request, device=device, load_model=load_model)
         else:
+            progress.begin(f"making {subject.sae_id}")
             _save(_baseline(subject, device=device, load_model=load_model), folder)
 
 

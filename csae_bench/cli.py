@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from csae_bench import __version__
+from csae_bench.arguments import FilePath, Names, Text
 from csae_bench.errors import EXIT_USAGE
 from csae_bench.printable import printable
-from csae_bench.terminal import Group, prepare_process, print_json
+from csae_bench.progress import reported
+from csae_bench.terminal import Group, columns, prepare_process, print_json, shown_path
 
 if TYPE_CHECKING:
     from csae_bench.subjects import RunRequest
@@ -31,19 +33,19 @@ def _run_options(function: F) -> F:
     """The flags that run, train and doctor share."""
     options = [
         click.option(
-            "--sae", "source", required=True, metavar="NAME|PATH|RELEASE:ID",
+            "--sae", "source", type=Text(), required=True, metavar="NAME|PATH|RELEASE:ID",
             help="A configuration's name or path, a checkpoint folder, or a pretrained SAE's id.",
         ),
         click.option(
-            "--model", metavar="NAME|PATH",
+            "--model", type=Text(), metavar="NAME|PATH",
             help="Language model, instead of the configuration's: a name or a local folder.",
         ),
         click.option(
-            "--evals", metavar="A,B|all",
+            "--evals", type=Names(), metavar="A,B|all",
             help="Evals to run, instead of the configuration's, separated by commas.",
         ),
         click.option(
-            "--results", type=click.Path(path_type=Path, file_okay=False),
+            "--results", type=FilePath(), metavar="DIR",
             default=Path("results"), show_default=True,
             help="Folder for results, records and checkpoints.",
         ),
@@ -52,7 +54,7 @@ def _run_options(function: F) -> F:
             help="Seed, instead of the configuration's.",
         ),
         click.option(
-            "--device", metavar="D",
+            "--device", type=Text(), metavar="D",
             help="Device, instead of the configuration's: auto, cpu, cuda, cuda:1, mps.",
         ),
         click.option(
@@ -75,14 +77,14 @@ def _run_options(function: F) -> F:
 
 def _compare_options(function: F) -> F:
     """The flags of compare."""
-    path = click.Path(path_type=Path)
+    path = FilePath()
     options = [
         click.option(
             "--baseline", type=path, metavar="DIR",
             help="Results to compare with, SAEs of the same name with each other.",
         ),
         click.option(
-            "--against", metavar="NAME",
+            "--against", type=Text(), metavar="NAME",
             help="Compare all SAEs of DIR with this one of them, instead of each with each.",
         ),
         click.option(
@@ -105,6 +107,11 @@ def _compare_options(function: F) -> F:
         click.option(
             "--update-baseline", is_flag=True,
             help="Write DIR's results into the baseline, and print what changed.",
+        ),
+        click.option(
+            "--metrics", multiple=True, metavar="GLOB",
+            help="Show these metrics, instead of those that say most: a name or a glob, such as "
+            "'sparse_probing.sae_*'. Rules judge all the same. Repeatable.",
         ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
         click.option(
@@ -129,9 +136,12 @@ def _compare_options(function: F) -> F:
 @_run_options
 def run(as_json: bool, **flags: Any) -> None:
     """Train an SAE unless it is there, evaluate it, and file the results."""
+    from csae_bench.results.pages import pages_of
     from csae_bench.run import run as run_flow
 
-    outcome = run_flow(_request(**flags))
+    request = _request(**flags)
+    with reported(repeats=not sys.stderr.isatty()):
+        outcome = run_flow(request)
     if as_json:
         print_json(outcome.record.model_dump(mode="json"))
     else:
@@ -140,7 +150,9 @@ def run(as_json: bool, **flags: Any) -> None:
         from csae_bench.results.table import print_record
 
         print_record(outcome.record, Console())
-        click.echo(f"record: {outcome.record_path}", err=True)
+    for path in pages_of(outcome.record, request.store):
+        click.echo(f"page: {printable(str(path))}", err=True)
+    click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
     sys.exit(outcome.exit_code)
 
 
@@ -150,10 +162,12 @@ def train(as_json: bool, **flags: Any) -> None:
     """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
     from csae_bench.run import run as run_flow
 
-    outcome = run_flow(_request(**flags), train_only=True)
+    with reported(repeats=not sys.stderr.isatty()):
+        outcome = run_flow(_request(**flags), train_only=True)
     if as_json:
         print_json(outcome.record.model_dump(mode="json"))
-    click.echo(outcome.checkpoint)
+    if outcome.checkpoint is not None:
+        click.echo(shown_path(outcome.checkpoint))
     sys.exit(outcome.exit_code)
 
 
@@ -187,22 +201,19 @@ def doctor(as_json: bool, **flags: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_names(kind: str | None, as_json: bool) -> None:
     """List what can be named: evals, SAE configurations, models, factor datasets, metrics."""
-    from csae_bench.listing import listing
+    from csae_bench.listing import listing, listing_lines
 
     found = listing(kind)
     if as_json:
         print_json(found)
         return
-    for section, entries in found.items():
-        click.echo(f"{section}:")
-        width = max((len(name) for name in entries), default=0)
-        for name, summary in entries.items():
-            click.echo(f"  {name:<{width}}  {summary}".rstrip())
+    for line in listing_lines(found, columns()):
+        click.echo(line)
 
 
 @main.command()
-@click.argument("codes", type=click.Path(path_type=Path))
-@click.argument("factors", type=click.Path(path_type=Path))
+@click.argument("codes", type=FilePath())
+@click.argument("factors", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def metrics(codes: Path, factors: Path, as_json: bool) -> None:
     """Score codes that lie in a file against the factors in another.
@@ -227,7 +238,7 @@ def metrics(codes: Path, factors: Path, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=FilePath())
 @_compare_options
 def compare(
     as_json: bool,
@@ -258,19 +269,18 @@ def compare(
 
         from csae_bench.compare.outputs.terminal import print_report
 
-        print_report(outcome.report, Console())
+        # emoji=False: an SAE may be called a:warning:b
+        print_report(outcome.report, Console(emoji=False))
     for line in outcome.changes:
         click.echo(f"baseline: {printable(line)}", err=True)
     for path in outcome.written:
-        click.echo(f"wrote {path}", err=True)
+        click.echo(f"wrote {printable(str(path))}", err=True)
     sys.exit(outcome.exit_code)
 
 
 @main.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option(
-    "--to", required=True, type=click.Path(path_type=Path), help="Folder to write; new or empty."
-)
+@click.argument("checkpoint", type=FilePath())
+@click.option("--to", required=True, type=FilePath(), help="Folder to write; new or empty.")
 @click.option(
     "--stock", is_flag=True, help="Write it so that sae_lens alone loads it, without csae-bench."
 )
@@ -278,23 +288,17 @@ def export(checkpoint: Path, to: Path, stock: bool) -> None:
     """Write a checkpoint's cfg.json and weights for others."""
     from csae_bench.saes.export import export as export_sae
 
-    click.echo(export_sae(checkpoint, to, stock=stock))
+    click.echo(shown_path(export_sae(checkpoint, to, stock=stock)))
 
 
-def _request(*, evals: str | None, **flags: Any) -> RunRequest:
+def _request(*, evals: tuple[str, ...] | None, **flags: Any) -> RunRequest:
     from csae_bench.subjects import RunRequest
 
-    return RunRequest(evals=_eval_names(evals), progress=sys.stderr.isatty(), **flags)
-
-
-def _eval_names(evals: str | None) -> tuple[str, ...] | None:
-    if evals is None:
-        return None
-    if evals == "all":
+    if evals == ("all",):
         from csae_bench.evals import discover
 
-        return tuple(discover())
-    return tuple(dict.fromkeys(name.strip() for name in evals.split(",") if name.strip()))
+        evals = tuple(discover())
+    return RunRequest(evals=evals, progress=sys.stderr.isatty(), **flags)
 
 
 if __name__ == "__main__":

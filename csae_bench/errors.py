@@ -100,6 +100,20 @@ class ResultError(CsaeBenchError):
     """A result or record that cannot be read or written."""
 
 
+def reason_of(error: BaseException) -> str:
+    """Say why in words, without a number in brackets, a path or a full stop at the end."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"Is not UTF-8 text, from byte {error.start} on"
+    if isinstance(error, RecursionError):
+        return "Is nested too deep"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, ValueError) and text.startswith("Exceeds the limit"):
+        return "Holds a number of too many digits"
+    return text.rstrip(".")
+
+
 def did_you_mean(name: str, available: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the nearest available name, or the empty string."""
     nearest = difflib.get_close_matches(name, list(available), n=1, cutoff=0.6)

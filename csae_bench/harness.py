@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from csae_bench import identity, models
+from csae_bench import identity, models, progress
 from csae_bench.errors import EvalError
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, EvalSpec, get_eval
 from csae_bench.failures import failure_of
@@ -84,6 +84,7 @@ class Harness:
         slot = self._slot(job)
         if slot.key == job.key and not self.force:
             return self._cell(job, slot, slot.present or {})
+        progress.begin(f"evaluating {name}")
         started = time.perf_counter()
         try:
             return self._filed(job, started)
@@ -169,7 +170,7 @@ class Harness:
     def _result(
         self, job: _Job, slot: Slot, measured: EvalResult, started: float
     ) -> dict[str, Any]:
-        from csae_bench.saes.loading import training_architecture
+        from csae_bench.saes.attributes import training_architecture
 
         subject, sae = self.subject, self.sae()
         model_name = job.settings.model or self._model_name

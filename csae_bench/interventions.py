@@ -22,9 +22,10 @@ from csae_bench.errors import DataError
 from csae_bench.factors.dataset import FactorDataset
 from csae_bench.models.continuing import final_logits, layer_after
 from csae_bench.pairs import activations_at
+from csae_bench.saes import attributes
+from csae_bench.saes.attributes import AnySae
 
 if TYPE_CHECKING:
-    from sae_lens import SAE
     from transformer_lens import HookedTransformer
 
 QUANTILE = 0.95
@@ -82,7 +83,7 @@ class Interventions:
 
     def __init__(
         self,
-        sae: SAE[Any],
+        sae: AnySae,
         model: HookedTransformer,
         dataset: FactorDataset,
         hook_name: str,
@@ -95,7 +96,7 @@ class Interventions:
         self._n_values = int(dataset.table.value_ptr[-1])
         self._place = {row: place for place, row in enumerate(rows)}
         self._continue = continuation(model, hook_name)
-        self._d_head = int(model.cfg.d_head) if sae.hook_z_reshaping_mode else None
+        self._d_head = attributes.d_head(sae, model)
         self._sequences: list[_Sequence] = []
         self._active: dict[int, list[Tensor]] = {latent: [] for latent in latents}
         self.clean: LogOdds = np.full((len(rows), self._n_values), np.nan)
@@ -151,15 +152,16 @@ class Interventions:
         self._sequences += batch
 
     def _encoded(self, acts: Float[Tensor, "n n_pos d_in"]) -> Float[Tensor, "n n_pos d_sae"]:
-        rows = acts.to(self._sae.device)
-        rows = rows.unflatten(-1, (-1, self._d_head)) if self._d_head else rows
-        return self._sae.encode(rows)
+        rows = acts.unflatten(-1, (-1, self._d_head)) if self._d_head else acts
+        return attributes.encode(self._sae, rows)
 
     def _answer_with(
         self, batch: list[_Sequence], settings: Sequence[Setting], found: list[LogOdds]
     ) -> None:
         acts = pad_sequence([one.acts for one in batch], batch_first=True)
-        is_set = pad_sequence([one.is_set for one in batch], batch_first=True).to(self._sae.device)
+        is_set = pad_sequence([one.is_set for one in batch], batch_first=True).to(
+            attributes.device(self._sae)
+        )
         codes = self._encoded(acts)
         before = self._sae.decode(codes)
         for (latent, code), into in zip(settings, found, strict=True):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterator
 
 from csae_bench.config.loading import config_folder, config_names
 from csae_bench.errors import UnknownNameError
 from csae_bench.evals import discover, get_eval
 from csae_bench.factors import factor_names, get_factors
 from csae_bench.models import model_names
+
+_NARROWEST = 20
+"""Columns below which a summary is not put beside its name."""
 
 
 def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
@@ -22,6 +26,38 @@ def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
     if kind not in _KINDS:
         raise UnknownNameError("kind", kind, _KINDS)
     return {kind: _KINDS[kind]()}
+
+
+def listing_lines(found: dict[str, dict[str, str]], columns: int | None) -> Iterator[str]:
+    """The listing as a person reads it, wrapped at words below their own column.
+
+    Args:
+        columns: width of the terminal; None leaves every entry on one line.
+    """
+    for section, entries in found.items():
+        yield f"{section}:"
+        width = max((len(name) for name in entries), default=0)
+        for name, summary in entries.items():
+            yield from _entry(f"  {name:<{width}}  ", summary, columns)
+
+
+def _entry(head: str, summary: str, columns: int | None) -> Iterator[str]:
+    room = None if columns is None else columns - len(head)
+    if room is None or not summary:
+        yield f"{head}{summary}".rstrip()
+        return
+    if room < _NARROWEST:  # below the name, where there is no room beside it
+        yield head.rstrip()
+        head = " " * 4
+    assert columns is not None
+    yield from textwrap.wrap(
+        summary,
+        width=max(columns, len(head) + 1),
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _evals() -> dict[str, str]:

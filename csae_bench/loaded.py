@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from csae_bench import models
+from csae_bench import models, progress
 from csae_bench.subjects import Subject
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Loaded:
     def sae(self) -> SAE[Any]:
         """The subject's SAE, in the form of inference."""
         if self._sae is None:
+            progress.begin("loading the SAE")
             self._set_threads()
             from csae_bench.saes.loading import load_sae
 
@@ -36,6 +37,7 @@ class Loaded:
         """A language model by name, in the configuration's type."""
         true_name = models.describe(name).name
         if true_name not in self._models:
+            progress.begin(f"loading {true_name}")
             self._set_threads()
             self._models[true_name] = models.load(
                 name, device=self.device, dtype=self.subject.config.model_dtype
@@ -51,9 +53,10 @@ class Loaded:
 
 def _fill_metadata(sae: SAE[Any], subject: Subject) -> None:
     """What --model and --set say of an SAE that came as a folder."""
-    metadata = sae.cfg.metadata
-    if subject.model is not None:
-        metadata.model_name = subject.model.name
-        metadata.hook_name = subject.hook_name
-        if metadata.prepend_bos is None:
-            metadata.prepend_bos = True
+    if subject.model is None:
+        return
+    from csae_bench.saes import attributes
+
+    attributes.fill_metadata(sae, model_name=subject.model.name, hook_name=subject.hook_name)
+    if attributes.metadata(sae, "prepend_bos") is None:
+        attributes.fill_metadata(sae, prepend_bos=True)

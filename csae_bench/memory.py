@@ -54,8 +54,8 @@ def estimate(
     if model is not None:
         d_in = model.d_model
         weights = float(model.n_parameters * DTYPE_BYTES[config.model_dtype])
-    d_sae = _d_sae(config, d_in)
-    sae_bytes = 4.0 * (2 * d_in * d_sae + d_in + 2 * d_sae)
+    n_latents = d_sae(config, d_in)
+    sae_bytes = 4.0 * (2 * d_in * n_latents + d_in + 2 * n_latents)
     training: dict[str, float] = {"libraries": LIBRARIES_BYTES, "model weights": weights}
     if isinstance(sae, TrainedSae):
         training |= {
@@ -63,7 +63,7 @@ def estimate(
             "gradients": sae_bytes,
             "optimizer": 2 * sae_bytes,
             # pre-activations, codes, their gradients, and what top-k keeps
-            "activations of the SAE": 4.0 * 5 * rows * d_sae + 4.0 * 6 * rows * d_in,
+            "activations of the SAE": 4.0 * 5 * rows * n_latents + 4.0 * 6 * rows * d_in,
             "contrastive terms": _terms_bytes(config, sae, d_in),
             # each kind has a buffer of its own, and shuffling makes a second copy
             "pairs in the buffer": len(config.pairs.shares())
@@ -81,7 +81,7 @@ def estimate(
         tokens = eval_batch * eval_context
         # clean, with the SAE and ablated, each with its softmax
         evaluation["logits"] = 6.0 * tokens * model.d_vocab * DTYPE_BYTES[config.model_dtype]
-        evaluation["codes"] = 3.0 * 4 * tokens * d_sae
+        evaluation["codes"] = 3.0 * 4 * tokens * n_latents
     return Estimate(training, evaluation)
 
 
@@ -138,6 +138,14 @@ def largest_batch(
     return batch
 
 
+def d_sae(config: RunConfig, d_in: int) -> int:
+    """Latents of the SAE that a configuration describes."""
+    sae = config.sae
+    if isinstance(sae, TrainedSae | RandomSae):
+        return sae.d_sae
+    return 2 * (sae.n_components if isinstance(sae, PcaSae) else d_in)
+
+
 def available_bytes(device: str) -> float | None:
     """Free memory of a device: RAM for the CPU, a GPU's own; None where there is no such device."""
     if device == "cpu":
@@ -177,10 +185,3 @@ def _terms_bytes(config: RunConfig, sae: TrainedSae, d_in: int) -> float:
         )
         for stage in stages.stages
     )
-
-
-def _d_sae(config: RunConfig, d_in: int) -> int:
-    sae = config.sae
-    if isinstance(sae, TrainedSae | RandomSae):
-        return sae.d_sae
-    return 2 * (sae.n_components if isinstance(sae, PcaSae) else d_in)

@@ -10,8 +10,13 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 MIB = 2**20
+
+LONGEST_NAME = 255
+LONGEST_PATH = 4095
+"""Bytes of one name and of a whole path, of the file systems in use."""
 
 
 def read_regular(path: Path, *, at_most: int) -> bytes:
@@ -24,17 +29,7 @@ def read_regular(path: Path, *, at_most: int) -> bytes:
         OSError: there is no such file, it cannot be read, it is a folder, a FIFO or a device, or
             it has more than `at_most` bytes.
     """
-    try:
-        # a FIFO without a writer would block in open
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except ValueError as error:  # a NUL in the name
-        raise OSError(errno.EINVAL, str(error), str(path)) from error
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, f"Is no regular file but {_kind(status)}", str(path))
+    with _opened(path) as file:
         content = file.read(at_most + 1)  # not st_size, which is 0 for files of /proc
     if len(content) > at_most:
         raise OSError(
@@ -51,6 +46,46 @@ def read_regular_text(path: Path, *, at_most: int) -> str:
         UnicodeDecodeError: it is not UTF-8.
     """
     return read_regular(path, at_most=at_most).decode("utf-8-sig")
+
+
+def require_regular(path: Path) -> None:
+    """Check a file that a library will open itself: it is a regular one and may be read.
+
+    Raises:
+        OSError: there is no such file, it cannot be read, or it is a folder, a FIFO or a device.
+    """
+    _opened(path).close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        # a FIFO without a writer would block in open
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, f"Is no regular file but {_kind(status)}", str(path))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return open(descriptor, "rb")
+
+
+def impossible_path(text: str) -> str | None:
+    """What keeps a text from being a path on any file system; None where nothing does."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    if "\0" in text:
+        return "holds a NUL, which no path does"
+    if len(encoded) > LONGEST_PATH:
+        return f"is {len(encoded)} bytes long; a path has at most {LONGEST_PATH}"
+    longest = max(len(part) for part in encoded.split(b"/"))
+    if longest > LONGEST_NAME:
+        return f"has a part of {longest} bytes; a file's name has at most {LONGEST_NAME}"
+    return None
 
 
 def _kind(status: os.stat_result) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from csae_bench import identity, models
+from csae_bench import identity, models, progress
 from csae_bench.checkpoints import ensure_checkpoint
 from csae_bench.config import PermutedSae, RandomSae
 from csae_bench.devices import pick_device
@@ -142,6 +142,7 @@ def _validity(request: RunRequest, subject: Subject, loaded: Loaded, hashed: str
     from csae_bench.vital_signs import vital_signs
 
     started = time.perf_counter()
+    progress.begin("checking that the SAE is alive")
     signs = vital_signs(
         loaded.sae(),
         config=subject.config,

@@ -5,6 +5,7 @@ Everything here is read from small files: no weights are loaded and torch is not
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +26,12 @@ from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
 from csae_bench.errors import ConfigError, ResultError, SaeError, UnknownNameError
 from csae_bench.factors import factor_fingerprint
 from csae_bench.results.store import Store, read_record
-from csae_bench.saes.folder import find_folder, read_cfg
+from csae_bench.saes.checking import check_folder
+from csae_bench.saes.folder import find_folder, local_folder, stated
 from csae_bench.saes.hashing import weights_hash
+
+_FILE_NAME = re.compile(r"[\w.+=,@-]{1,120}")
+"""What an id from somebody's cfg.json must look like to become part of a file's name."""
 
 _SETTABLE_FOR_A_FOLDER = ("evals.", "model_dtype", "threads", "hook_name")
 
@@ -123,8 +128,9 @@ def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) ->
     """
     if resolved is not None or is_config(request.source):
         return _of_config(request, resolved or load_request_config(request))
-    if Path(request.source).expanduser().is_dir():
-        return _of_folder(request, Path(request.source).expanduser())
+    folder = local_folder(request.source)
+    if folder is not None:
+        return _of_folder(request, folder)
     if is_pretrained(request.source):
         return _of_pretrained(request)
     raise UnknownNameError("SAE configuration or checkpoint folder", request.source, config_names())
@@ -132,7 +138,7 @@ def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) ->
 
 def is_pretrained(source: str) -> bool:
     """Whether `source` is written as RELEASE:SAE_ID of SAELens's directory."""
-    return ":" in source and not is_config(source) and not Path(source).expanduser().exists()
+    return ":" in source and not is_config(source) and local_folder(source) is None
 
 
 def load_request_config(request: RunRequest) -> ResolvedConfig:
@@ -205,9 +211,8 @@ def _corpora(dataset: str, pairs: PairsSettings) -> str:
 
 def _of_folder(request: RunRequest, folder: Path) -> Subject:
     inference = find_folder(folder)
-    cfg = read_cfg(inference)
-    # SAELens before version 6 kept these beside the rest
-    metadata = {**cfg, **(cfg.get("metadata") or {})}
+    cfg = check_folder(inference)
+    metadata = stated(cfg)
     name = request.model or metadata.get("model_name")
     hook_name = metadata.get("hook_name")
     resolved = _config_of_folder(request, folder, name, hook_name)
@@ -239,7 +244,7 @@ def _id_of_folder(
     Where the results have another SAE of that name, the hash tells the two apart.
     """
     named = metadata.get(identity.SAE_ID_KEY)
-    if not isinstance(named, str) or not named:
+    if not isinstance(named, str) or not _FILE_NAME.fullmatch(named):
         return f"{folder.resolve().name}-{hashed[:8]}"
     try:
         record = read_record(store.run_record(release, named))

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import shutil
 import sys
 import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
+from typing_extensions import override
 
-from csae_bench.errors import EXIT_FAILED, CsaeBenchError
+from csae_bench.errors import EXIT_FAILED, EXIT_USAGE, CsaeBenchError, reason_of
 from csae_bench.printable import printable
+from csae_bench.streams import Streams, outlive_readers
+
+_STATE_OF_THE_MACHINE = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE,
+    errno.ENFILE, errno.ESTALE, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP,
+}  # fmt: skip
+"""Errors of the system that no check of ours rules out: a disk that fills up, say."""
 
 
 class Group(click.Group):
     """Ends every error of ours in its sentence and exit code, and never in a traceback."""
 
+    @override
+    def main(self, *args: Any, **extra: Any) -> Any:
+        streams = outlive_readers()
+        try:
+            return super().main(*args, **extra)
+        except SystemExit as end:
+            raise SystemExit(_exit_code(streams, end.code)) from None
+        finally:
+            streams.restore()
+
+    @override
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -30,9 +52,16 @@ class Group(click.Group):
             # not click's exit code 1, which means a regression here
             click.echo("error: interrupted; run it again to go on from the last state.", err=True)
             ctx.exit(EXIT_FAILED)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except click.ClickException as error:
+            setattr(error, "message", printable(error.message))  # noqa: B010 (Final in click)
             raise
-        except Exception:
+        except (click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            sentence = _not_our_fault(error)
+            if sentence is not None and not os.environ.get("CSAE_BENCH_DEBUG"):
+                click.echo(f"error: {printable(sentence)}", err=True)
+                ctx.exit(EXIT_FAILED)
             # a bug of ours: it must be seen, and must not end in Python's 1, a regression here
             click.echo(traceback.format_exc(), err=True)
             click.echo("error: this is a bug in csae-bench; please report it.", err=True)
@@ -48,9 +77,42 @@ def prepare_process() -> None:
     _replace_what_cannot_be_printed()
 
 
+def columns() -> int | None:
+    """Width of the terminal, or what COLUMNS says; None where stdout is a file or a pipe."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and 0 < len(asked) < 6 and int(asked) > 0:
+        return int(asked)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def shown_path(path: Path) -> str:
+    """A path: exact for a script, and on a terminal without what steers it."""
+    return printable(str(path)) if sys.stdout.isatty() else str(path)
+
+
 def print_json(value: Any) -> None:
     """Strict JSON on stdout: NaN is an error of ours."""
     click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _exit_code(streams: Streams, code: Any) -> Any:
+    """The command's own exit code, or 4 where its output could not be written."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if streams.failure is None:
+        return code
+    click.echo(f"error: stdout cannot be written: {streams.failure}.", err=True)
+    return code if code == EXIT_USAGE else EXIT_FAILED
+
+
+def _not_our_fault(error: Exception) -> str | None:
+    """A sentence on what the machine is to blame for; None for what may be a bug of ours."""
+    if isinstance(error, MemoryError):
+        return "memory ran out. Free some, or ask for less, and run it again."
+    if isinstance(error, OSError) and error.errno in _STATE_OF_THE_MACHINE:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{reason_of(error)}."
+    return None
 
 
 def _replace_what_cannot_be_printed() -> None:

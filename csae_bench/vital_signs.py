@@ -11,9 +11,10 @@ from csae_bench.activations import GeneratorSource
 from csae_bench.config import GeneratorActivations, ModelActivations, RunConfig
 from csae_bench.corpora import open_corpus
 from csae_bench.results.validity import VitalSigns
+from csae_bench.saes import attributes
+from csae_bench.saes.attributes import AnySae
 
 if TYPE_CHECKING:
-    from sae_lens import SAE
     from transformer_lens import HookedTransformer
 
 N_BATCHES = 4
@@ -48,7 +49,7 @@ class _Counts:
 
 
 def vital_signs(
-    sae: SAE[Any], *, config: RunConfig, model: HookedTransformer | None, hook_name: str | None
+    sae: AnySae, *, config: RunConfig, model: HookedTransformer | None, hook_name: str | None
 ) -> VitalSigns:
     """Vital signs on a few batches, of text or, where there is no model, of generated activations.
 
@@ -63,22 +64,22 @@ def vital_signs(
         return _on_text(sae, model, hook_name, config.activations)
 
 
-def _on_generated(sae: SAE[Any], settings: GeneratorActivations, seed: int) -> VitalSigns:
-    source = GeneratorSource(settings, seed + 1, device=sae.device)
-    counts = _Counts(sae.cfg.d_sae)
+def _on_generated(sae: AnySae, settings: GeneratorActivations, seed: int) -> VitalSigns:
+    source = GeneratorSource(settings, seed + 1, device=str(attributes.device(sae)))
+    counts = _Counts(attributes.d_sae(sae))
     for _ in range(N_BATCHES):
         acts = source.next_sequences().acts.flatten(0, 1)
-        codes = sae.encode(acts)
+        codes = attributes.encode(sae, acts)
         counts.add(acts, codes, sae.decode(codes))
     return counts.signs()
 
 
 def _on_text(
-    sae: SAE[Any], model: HookedTransformer, hook_name: str, settings: ModelActivations
+    sae: AnySae, model: HookedTransformer, hook_name: str, settings: ModelActivations
 ) -> VitalSigns:
     from csae_bench.activations import special_token_ids
 
-    counts = _Counts(sae.cfg.d_sae)
+    counts = _Counts(attributes.d_sae(sae))
     tokenizer: Any = model.tokenizer
     special = torch.tensor(special_token_ids(tokenizer))
     losses: dict[str, list[float]] = {"clean": [], "with_sae": [], "ablated": []}
@@ -92,8 +93,8 @@ def _on_text(
         usable = ~torch.isin(tokens.cpu(), special).to(tokens.device)
 
         def with_sae(acts: Tensor, hook: Any, usable: Tensor = usable) -> Tensor:
-            codes = sae.encode(acts.to(sae.dtype))
-            output = sae.decode(codes).to(acts.dtype)
+            codes = attributes.encode(sae, acts)
+            output = sae.decode(codes).to(device=acts.device, dtype=acts.dtype)
             counts.add(acts[usable], codes[usable], output[usable])
             return torch.where(usable[..., None], output, acts)
 

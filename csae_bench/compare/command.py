@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from csae_bench.compare.comparing import CompareOptions, compare
 from csae_bench.compare.gate import exit_code, judge
 from csae_bench.compare.model import Report, ResultSet
-from csae_bench.compare.outputs.saving import is_stream, written
+from csae_bench.compare.outputs.saving import check_distinct, check_writable, is_one_place, written
 from csae_bench.compare.policy import Policy, load_policy
 from csae_bench.compare.reading.folder import read_items, read_results
-from csae_bench.errors import UsageError
+from csae_bench.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class CompareRequest:
     strict: bool = False
     allow_mismatch: bool = False
     update_baseline: bool = False
+    metrics: Sequence[str] = ()
+    """Names and globs of the metrics to show; empty for those that say most."""
     details: bool = False
     """Whether to read the details of results, for intervals over factors and questions."""
     outputs: Mapping[str, Path] = field(default_factory=dict)
@@ -56,8 +59,8 @@ def run_compare(request: CompareRequest) -> CompareOutcome:
     """
     _check_flags(request)
     for kind, path in request.outputs.items():
-        _check_writable(path, is_folder=kind == "plots")
-    _check_distinct(request.outputs)
+        check_writable(path, is_folder=kind == "plots")
+    check_distinct(request.outputs)
     policy = load_policy(request.policy, request.fail_on, strict=request.strict)
     candidate = read_results(request.folder)
     report = _report(request, policy, candidate, _baseline(request))
@@ -80,6 +83,7 @@ def _report(
     request: CompareRequest, policy: Policy, candidate: ResultSet, baseline: ResultSet | None
 ) -> Report:
     policy.check(_metrics(candidate) | (_metrics(baseline) if baseline else set()))
+    notes = _check_metrics(request.metrics, candidate, baseline)
     compared = compare(
         candidate,
         baseline,
@@ -89,6 +93,7 @@ def _report(
             against=request.against,
             margins=policy.margins,
             gates=policy.gates,
+            also=request.metrics,
             details=read_items if request.details else None,
         ),
     )
@@ -98,10 +103,45 @@ def _report(
         baseline=baseline,
         comparisons=compared.comparisons,
         findings=findings,
-        warnings=compared.warnings,
+        warnings=(*policy.notes, *notes, *compared.warnings),
         allowed_mismatches=compared.allowed_mismatches,
         exit_code=exit_code(findings),
         alpha=policy.alpha,
+        shown_metrics=tuple(request.metrics),
+    )
+
+
+def _check_metrics(
+    globs: Sequence[str], candidate: ResultSet, baseline: ResultSet | None
+) -> list[str]:
+    """Refuse a --metrics that names nothing; a sentence for each that names no value.
+
+    Raises:
+        UsageError: one sentence for each that matches no metric of the results.
+    """
+    sides = [candidate] if baseline is None else [candidate, baseline]
+    is_defined: dict[str, bool] = {}
+    for reading in (reading for side in sides for reading in side.readings):
+        for metric, value in reading.values.items():
+            is_defined[metric] = is_defined.get(metric, False) or value is not None
+    matched = {glob: [m for m in is_defined if fnmatchcase(m, glob)] for glob in globs}
+    problems = [_no_such_metric(glob, is_defined) for glob, found in matched.items() if not found]
+    if problems:
+        raise UsageError("\n".join(problems))
+    return [
+        f"--metrics {glob}: no result has a value: it was not measured, or is undefined."
+        for glob, found in matched.items()
+        if not any(is_defined[metric] for metric in found)
+    ]
+
+
+def _no_such_metric(glob: str, metrics: Iterable[str]) -> str:
+    names = sorted(metrics)
+    evals = sorted({f"{name.partition('.')[0]}.*" for name in names})
+    have = f"They have: {', '.join(evals)}." if names else "They have no metric at all."
+    return (
+        f"--metrics {glob}: matches no metric of these results.{did_you_mean(glob, names)} A name "
+        f"is <eval>.<metric>, and * stands for any text. {have}"
     )
 
 
@@ -115,10 +155,14 @@ def _check_flags(request: CompareRequest) -> None:
             f"{flag}: its rules judge results beside a baseline; give --baseline DIR, or --against "
             "NAME for an SAE of the same folder."
         )
-    if request.baseline is not None and request.baseline.resolve() == request.folder.resolve():
+    if request.baseline is not None and is_one_place(request.baseline, request.folder):
         raise UsageError(
             f"--baseline {request.baseline}: is the folder that is compared; name another."
         )
+    if request.update_baseline and request.baseline is not None:
+        from csae_bench.compare import renewal
+
+        renewal.check_writable(request.baseline)
 
 
 def _baseline(request: CompareRequest) -> ResultSet | None:
@@ -129,38 +173,19 @@ def _baseline(request: CompareRequest) -> ResultSet | None:
 
 
 def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+    try:
+        with os.scandir(folder) as entries:
+            return any(entries)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UsageError(
+            f"--baseline {folder}: cannot be read: {error.strerror}. Name another folder."
+        ) from error
 
 
 def _metrics(results: ResultSet) -> set[str]:
     return {metric for reading in results.readings for metric in reading.values}
-
-
-def _check_distinct(outputs: Mapping[str, Path]) -> None:
-    """Refuses to write one output over another."""
-    taken: dict[Path, str] = {}
-    for kind, path in outputs.items():
-        other = taken.setdefault(path.resolve(), kind)
-        if other != kind and not is_stream(path):
-            raise UsageError(
-                f"--{kind} {path}: is where --{other} is written to; name another place."
-            )
-
-
-def _check_writable(path: Path, *, is_folder: bool) -> None:
-    """Refuses, before anything is compared, what could not be written after."""
-    if path.exists() and path.is_dir() != is_folder:
-        kind, other = ("file", "folder") if is_folder else ("folder", "file")
-        raise UsageError(f"{path}: is a {kind}; name a {other} to write to.")
-    if is_stream(path):
-        return  # what it takes is seen when it is written
-    place = path if is_folder else path.parent
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir():
-        raise UsageError(f"{path}: cannot be written: {place} is no folder.")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UsageError(f"{path}: cannot be written: {place} is not writable.")
 
 
 def _write_markdown(report: Report, path: Path) -> list[Path]:

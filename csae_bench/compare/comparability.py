@@ -14,7 +14,10 @@ from packaging.version import InvalidVersion, Version
 
 from csae_bench.compare.metrics import SD_MODEL, MetricSpec, lookup
 from csae_bench.compare.model import Condition, Reading
-from csae_bench.compare.reading.conditions import DATA, DEFINITION, VERSION
+from csae_bench.compare.reading.conditions import DATA, DEFINITION, VERSION, same_model
+
+_MAX_SHOWN = 300
+"""Characters of a condition in a sentence; --json has all."""
 
 MATTERS_ONLY_TO: Mapping[str, tuple[str, ...]] = {
     "eval_config.batch_size_prompts": (
@@ -47,7 +50,8 @@ def mismatch_sentence(name: str, candidate: Condition, baseline: Condition) -> s
     """A mismatch for a person: `context_size is 128 in the candidate and 64 in the baseline`."""
 
     def shown(value: Condition) -> str:
-        return "not known" if value is None else repr(value)
+        text = "not known" if value is None else repr(value)
+        return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
     return f"{name} is {shown(candidate)} in the candidate and {shown(baseline)} in the baseline"
 
@@ -112,11 +116,4 @@ def _equal(a: Condition, b: Condition) -> bool:
     return a == b
 
 
-def _same_model(a: Condition, b: Condition) -> bool:
-    """Equal names; `gemma-2-2b` may be anybody's, `google/gemma-2-2b` is Google's."""
-    if a == b or not isinstance(a, str) or not isinstance(b, str):
-        return a == b
-    return ("/" not in a or "/" not in b) and a.rsplit("/", 1)[-1] == b.rsplit("/", 1)[-1]
-
-
-_EQUALITY: Mapping[str, Callable[[Condition, Condition], bool]] = {"model": _same_model}
+_EQUALITY: Mapping[str, Callable[[Condition, Condition], bool]] = {"model": same_model}

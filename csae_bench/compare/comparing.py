@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
@@ -27,7 +27,8 @@ from csae_bench.compare.matching import (
     with_baseline,
 )
 from csae_bench.compare.metrics import MetricSpec, lookup
-from csae_bench.compare.model import Comparison, Condition, Reading, ResultSet, Verdict
+from csae_bench.compare.model import Comparison, Condition, Reading, ResultSet, RunReading, Verdict
+from csae_bench.compare.reading.values import NULL
 from csae_bench.compare.verdicts import Draft, conclude
 from csae_bench.errors import UsageError
 
@@ -53,6 +54,8 @@ class CompareOptions:
     """Metric or glob -> half width of what counts as equivalent, instead of the registry's."""
     gates: Callable[[MetricSpec], bool] = may_gate
     """Which metrics gate, and so share one Holm correction."""
+    also: Sequence[str] = ()
+    """Names and globs of metrics to compare that otherwise are only where a rule names them."""
     details: Callable[[Reading], Details] | None = None
     """Reads a result's details, for intervals over factors and questions; None: there are none."""
 
@@ -118,7 +121,8 @@ def _drafts(matched: Matched, options: CompareOptions) -> Iterator[Draft]:
             # a family that is gone is said once for each metric that counts
             specs = [spec for spec in specs if options.gates(spec)] or specs
         for spec in specs:
-            if options.gates(spec) or not spec.is_supporting:
+            is_named = any(fnmatchcase(spec.name, glob) for glob in options.also)
+            if is_named or options.gates(spec) or not spec.is_supporting:
                 yield _draft(match, spec, options)
 
 
@@ -137,13 +141,19 @@ def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
         gates=options.gates(spec),
     )
     if candidate is None:
-        return replace(draft, refused=Verdict.MISSING, notes=("The candidate has no such SAE.",))
+        what = "result of this SAE" if baseline.family.variant else "SAE"
+        return replace(
+            draft, refused=Verdict.MISSING, notes=(f"The candidate has no such {what}.",)
+        )
     eval_name = candidate.metrics.get(spec.name) or baseline.metrics[spec.name]
     troubles = (*candidate.troubles(eval_name), *baseline.troubles(eval_name))
     if troubles:
         return replace(draft, refused=Verdict.INVALID, notes=troubles)
     mine, theirs = candidate.of_metric(spec.name), baseline.of_metric(spec.name)
     pairs, notes = paired_seeds(mine, theirs)
+    not_asked = _not_asked(mine, theirs, spec.name)
+    if not_asked:
+        return replace(draft, refused=Verdict.UNMEASURED, notes=(not_asked,))
     missing = _missing(candidate, baseline, spec.name, eval_name) or _undefined(
         spec.name, [(mine[a], theirs[b]) for a, b in pairs]
     )
@@ -180,10 +190,33 @@ def _missing(candidate: Member, baseline: Member, metric: str, eval_name: str) -
         if member.of_metric(metric):
             continue
         what = metric if eval_name in member.readings else f"result of the eval {eval_name}"
-        skipped = [r for r in member.runs if r.cells.get(eval_name) == "skipped"]
+        skipped = [r for r in member.runs if _is_skipped(member, r, eval_name)]
         why = f" ({skipped[0].sae_id}: skipped)" if skipped else ""
         found.append(f"The {side} has no {what}{why}.")
     return tuple(found)
+
+
+def _is_skipped(member: Member, run: RunReading, eval_name: str) -> bool:
+    return any(run.cells.get(c) == "skipped" for c in member.cells(eval_name, run.sae_id))
+
+
+def _not_asked(
+    mine: Mapping[Seed, Reading], theirs: Mapping[Seed, Reading], metric: str
+) -> str | None:
+    """Why there is nothing to compare though nothing is lost, a sentence; None where there is.
+
+    A null without a reason is of a setting that was not asked for, such as a number of latents.
+    """
+    sides = {"candidate": mine.values(), "baseline": theirs.values()}
+    nulls = {
+        side: [r.reasons.get(metric, NULL) for r in readings if r.values[metric] is None]
+        for side, readings in sides.items()
+    }
+    is_explained = any(reason != NULL for reasons in nulls.values() for reason in reasons)
+    if is_explained or not any(nulls.values()) or len(nulls["baseline"]) < len(theirs):
+        return None
+    which = " and of the ".join(side for side, reasons in nulls.items() if reasons)
+    return f"Not measured: the results of the {which} have null, without a reason."
 
 
 def _undefined(metric: str, pairs: list[tuple[Reading, Reading]]) -> tuple[str, ...]:

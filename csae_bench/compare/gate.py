@@ -37,6 +37,7 @@ from csae_bench.errors import (
 RUNS_ARE_OK = "runs are ok"
 RESULTS_ARE_THERE = "results are there"
 RESULTS_COMPARE = "results compare"
+NAMES_ARE_EQUAL = "names are equal"
 
 EXIT_CODES = {
     Judgement.PASSED: EXIT_OK,
@@ -53,6 +54,7 @@ _ROUNDING = 1e-9
 _NEVER_PASS = {
     Verdict.INVALID: Judgement.FAILED,
     Verdict.MISSING: Judgement.MISSING,
+    Verdict.UNMEASURED: Judgement.MISSING,
     Verdict.INCOMPARABLE: Judgement.INCOMPARABLE,
 }
 
@@ -71,6 +73,7 @@ def judge(
         *_troubles("candidate", candidate, None),
         *(_troubles("baseline", baseline, {c.baseline for c in comparisons}) if baseline else ()),
         *_expected(candidate, policy),
+        *(_renamed(comparisons, policy, sides) if baseline else ()),
         *_of_rules(comparisons, policy, sides),
         *(_unasked(comparisons, baseline, policy, sides) if baseline and not policy.rules else ()),
     )
@@ -105,6 +108,10 @@ class _Sides:
             for reading in readings.values()
         )
 
+    def has_both(self, comparison: Comparison) -> bool:
+        """Whether both are SAEs of the results, and not curves that are read between them."""
+        return comparison.candidate in self._mine and comparison.baseline in self._theirs
+
     def _of(self, comparison: Comparison) -> tuple[Mapping[Seed, Reading], Mapping[Seed, Reading]]:
         mine = self._mine.get(comparison.candidate)
         theirs = self._theirs.get(comparison.baseline)
@@ -113,6 +120,19 @@ class _Sides:
             {} if mine is None else mine.of_metric(metric),
             {} if theirs is None else theirs.of_metric(metric),
         )
+
+
+def _renamed(comparisons: Iterable[Comparison], policy: Policy, sides: _Sides) -> Iterator[Finding]:
+    """A finding for each SAE that is compared with a baseline of another name."""
+    pairs = dict.fromkeys(
+        (c.candidate, c.baseline)
+        for c in comparisons
+        if c.candidate.name != c.baseline.name and sides.has_both(c)
+    )
+    judgement = Judgement.INCOMPARABLE if policy.strict else Judgement.WARNED
+    for candidate, baseline in pairs:
+        message = f"Compared with {baseline.name}, an SAE of another name."
+        yield _finding(NAMES_ARE_EQUAL, "", candidate, judgement, message)
 
 
 def _of_rules(
@@ -196,7 +216,7 @@ def _troubles(side: str, results: ResultSet, families: set[Family] | None) -> It
     in_records = set(why)
     for reading in results.readings:
         key = reading.family, reading.sae_id
-        if reading.invalid and key not in in_records:
+        if reading.invalid and (reading.family.first, reading.sae_id) not in in_records:
             why.setdefault(key, {}).update(dict.fromkeys(f"invalid: {r}" for r in reading.invalid))
     for (family, sae_id), reasons in why.items():
         if families is None or family in families:
@@ -211,6 +231,8 @@ def _expected(candidate: ResultSet, policy: Policy) -> Iterator[Finding]:
     found, _ = members(candidate)
     for eval_name in policy.evals:
         for member in found.values():
+            if member.family.variant:
+                continue  # a further result of an eval; the first is what is asked for
             seeds = member.seeds - member.readings.get(eval_name, {}).keys()
             if seeds or eval_name not in member.readings:
                 why = _why_missing(member, eval_name, seeds, policy)

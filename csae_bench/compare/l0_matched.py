@@ -86,18 +86,21 @@ def overlap(curves: Sequence[Sequence[Point]]) -> tuple[float, float] | None:
 
 def curves(found: Mapping[Family, Member]) -> tuple[Curve, ...]:
     """The sparsity curves of a folder: at least two SAEs of different L0; invalid ones left out."""
-    by_curve: dict[tuple[str, str], list[Member]] = defaultdict(list)
+    by_curve: dict[tuple[str, str, str], list[Member]] = defaultdict(list)
     for family, member in found.items():
         readings = member.of_metric(L0).values()
         if readings and not member.troubles("core"):
-            by_curve[family.release, next(iter(readings)).curve].append(member)
+            curve = next(iter(readings)).curve
+            by_curve[family.release, family.variant, curve].append(member)
     of_several = {key: tuple(of) for key, of in sorted(by_curve.items()) if len(of) > 1}
-    names = {(release, curve): _name(of) for (release, curve), of in of_several.items()}
-    counts = Counter((release, name) for (release, _), name in names.items())
+    names = {key: _name(of) for key, of in of_several.items()}
+    counts = Counter((*key[:2], name) for key, name in names.items())
     return tuple(
         Curve(
             family=Family(
-                key[0], names[key] if counts[key[0], names[key]] == 1 else _long_name(members)
+                key[0],
+                names[key] if counts[*key[:2], names[key]] == 1 else _long_name(members),
+                key[1],
             ),
             members=members,
         )
@@ -119,15 +122,14 @@ def matched_curves(
         return any(
             (a.family, b.family) in stand for a in mine.members for b in theirs.members
         ) or all(
-            [c.family.release for c in side].count(mine.family.release) == 1
-            for side in (candidates, baselines)
+            [_group(c) for c in side].count(_group(mine)) == 1 for side in (candidates, baselines)
         )
 
     return [
         (mine, theirs)
         for theirs in baselines
         for mine in candidates
-        if mine.family.release == theirs.family.release and is_pair(mine, theirs)
+        if _group(mine) == _group(theirs) and is_pair(mine, theirs)
     ]
 
 
@@ -136,19 +138,24 @@ def curves_among_themselves(
 ) -> list[tuple[Curve, Curve]]:
     """Every two curves of a release, up to 6 of it; or all against the one that has `against`."""
     pairs: list[tuple[Curve, Curve]] = []
-    for release in dict.fromkeys(curve.family.release for curve in found):
-        of_release = [curve for curve in found if curve.family.release == release]
+    for group in dict.fromkeys(map(_group, found)):
+        of_release = [curve for curve in found if _group(curve) == group]
         if against is not None:
             pairs += [
                 (curve, baseline)
                 for baseline in of_release
-                if any(member.family.name == against for member in baseline.members)
+                if any(against in (m.family.name, m.family.sae) for m in baseline.members)
                 for curve in of_release
                 if curve is not baseline
             ]
         elif len(of_release) <= MAX_FAMILIES:
             pairs += [(later, earlier) for earlier, later in combinations(of_release, 2)]
     return pairs
+
+
+def _group(curve: Curve) -> tuple[str, str]:
+    """Curves of one release and variant stand against each other."""
+    return curve.family.release, curve.family.variant
 
 
 def drafts_at_l0(
@@ -230,13 +237,13 @@ def _metrics(mine: Curve, theirs: Curve) -> list[str]:
 
 def _long_name(members: Sequence[Member]) -> str:
     """Where the names of two curves have the same in common."""
-    first = min(member.family.name for member in members)
+    first = min(member.family.sae for member in members)
     return f"{first} and {len(members) - 1} more"
 
 
 def _name(members: Sequence[Member]) -> str:
     """What the names of a curve's SAEs have in common, or the first and the last."""
-    names = sorted(member.family.name for member in members)
+    names = sorted(member.family.sae for member in members)
     parts = zip(*(re.split(r"([-_./ ]+)", name) for name in names), strict=False)
     common = "".join(part[0] for part in takewhile(lambda part: len(set(part)) == 1, parts))
     return common.rstrip("-_./ ") or f"{names[0]} ... {names[-1]}"

@@ -23,7 +23,7 @@ _BAD = ("failed", "invalid")
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """All that a results folder holds of one family."""
+    """All that a results folder holds of one family; the runs are those of its SAEs."""
 
     family: Family
     readings: Mapping[str, Mapping[Seed, Reading]]
@@ -42,9 +42,22 @@ class Member:
         found = self.readings.get(self.metrics.get(metric, ""), {})
         return {seed: reading for seed, reading in found.items() if metric in reading.values}
 
+    def cells(self, eval_name: str, sae_id: str) -> frozenset[str]:
+        """Names of an eval's cell in the run record of one of the SAEs: a variant's ends in digits.
+
+        Where that SAE has no result, those of the others' cells.
+        """
+        readings = self.readings.get(eval_name, {}).values()
+        own = {reading.cell for reading in readings if reading.sae_id == sae_id}
+        return frozenset(own or {reading.cell for reading in readings} or {eval_name})
+
     def troubles(self, eval_name: str) -> tuple[str, ...]:
         """Why the numbers of an eval mean nothing: runs that failed, SAEs that are invalid."""
-        bad = [(run, status) for run in self.runs if (status := _status(run, eval_name))]
+        bad = [
+            (run, status)
+            for run in self.runs
+            if (status := _status(run, self.cells(eval_name, run.sae_id)))
+        ]
         found = [
             f"{run.sae_id}: {status}: {'; '.join(run.problems) or 'no reason was recorded'}"
             for run, status in bad
@@ -92,11 +105,12 @@ def members(results: ResultSet) -> tuple[dict[Family, Member], tuple[str, ...]]:
         of_eval[reading.seed] = reading
     for run in results.runs:
         runs[run.family].append(run)
+    families = {*readings, *runs}
     found = {
         family: Member(
             family=family,
             readings={name: dict(by_seed) for name, by_seed in readings[family].items()},
-            runs=tuple(runs[family]),
+            runs=tuple(runs.get(family.first, ())),
             metrics={
                 metric: name
                 for name, by_seed in readings[family].items()
@@ -104,7 +118,7 @@ def members(results: ResultSet) -> tuple[dict[Family, Member], tuple[str, ...]]:
                 for metric in reading.values
             },
         )
-        for family in sorted({*readings, *runs})
+        for family in sorted(families)
     }
     return found, tuple(notes)
 
@@ -112,17 +126,31 @@ def members(results: ResultSet) -> tuple[dict[Family, Member], tuple[str, ...]]:
 def with_baseline(
     candidates: Mapping[Family, Member], baselines: Mapping[Family, Member]
 ) -> Matched:
-    """Families of the same release and name; of a release with one on each side, those two."""
+    """Families of the same release and name; of a release with one SAE on each side, those two.
+
+    A variant stands against the same variant alone.
+    """
     pairs = {family: family for family in baselines if family in candidates}
     for release in {family.release for family in baselines}:
-        mine = [family for family in candidates if family.release == release]
-        theirs = [family for family in baselines if family.release == release]
+        mine = {family.first for family in candidates if family.release == release}
+        theirs = {family.first for family in baselines if family.release == release}
         if len(mine) == len(theirs) == 1:
-            pairs[theirs[0]] = mine[0]
+            (only,) = mine
+            twins = {base: only._replace(variant=base.variant) for base in baselines}
+            pairs |= {
+                base: twin
+                for base, twin in twins.items()
+                if base.release == release and twin in candidates
+            }
     notes = [
         f"{baseline.name} of {baseline.release} has no counterpart in the candidate's results."
         for baseline in baselines
         if baseline not in pairs
+    ]
+    notes += [
+        other_name(candidate, baseline)
+        for baseline, candidate in pairs.items()
+        if candidate.name != baseline.name
     ]
     notes += [
         f"{candidate.name} of {candidate.release} has no counterpart in the baseline: "
@@ -137,41 +165,57 @@ def with_baseline(
     return Matched(tuple(matches), tuple(notes))
 
 
+def other_name(candidate: Family, baseline: Family) -> str:
+    """What a reader must know where an SAE is compared with one of another name."""
+    return (
+        f"{candidate.name} is compared with {baseline.name}, an SAE of another name: each is the "
+        f"only one of {baseline.release} on its side. The baseline has no {candidate.name}, and "
+        f"the results have no {baseline.name}."
+    )
+
+
 def among_themselves(found: Mapping[Family, Member]) -> Matched:
-    """Every two families of a release, the earlier name as the baseline; up to 6 of a release."""
+    """Every two SAEs of a release, the earlier name as the baseline; up to 6 of a release."""
     matches: list[Match] = []
     notes: list[str] = []
     for release, of_release in _by_release(found).items():
-        if len(of_release) > MAX_FAMILIES:
+        n_saes = len({member.family.sae for member in of_release})
+        if n_saes > MAX_FAMILIES:
             notes.append(
-                f"{release}: {len(of_release)} SAEs are more than the {MAX_FAMILIES} that are "
+                f"{release}: {n_saes} SAEs are more than the {MAX_FAMILIES} that are "
                 "compared each with each; there are values only. Give --baseline DIR or --against "
                 "NAME."
             )
             continue
-        matches += [Match(later, earlier) for earlier, later in combinations(of_release, 2)]
+        matches += [
+            Match(later, earlier)
+            for earlier, later in combinations(of_release, 2)
+            if earlier.family.variant == later.family.variant
+        ]
+        if n_saes > 1:
+            notes += _alone(of_release, matches)
     return Matched(tuple(matches), tuple(notes))
 
 
 def against(found: Mapping[Family, Member], name: str) -> Matched:
-    """Every family beside the one called `name`, within its release.
+    """Every family beside the one called `name`, or beside its variants, within its release.
 
     Raises:
         UnknownNameError: no family has this name.
     """
-    baselines = [member for family, member in found.items() if family.name == name]
+    baselines = [member for family, member in found.items() if name in (family.name, family.sae)]
     if not baselines:
         raise UnknownNameError("SAE", name, {family.name for family in found})
     by_release = _by_release(found)
-    return Matched(
-        tuple(
-            Match(member, baseline)
-            for baseline in baselines
-            for member in by_release[baseline.family.release]
-            if member is not baseline
-        ),
-        (),
-    )
+    matches = [
+        Match(member, baseline)
+        for baseline in baselines
+        for member in by_release[baseline.family.release]
+        if member is not baseline and member.family.variant == baseline.family.variant
+    ]
+    releases = dict.fromkeys(baseline.family.release for baseline in baselines)
+    notes = [note for release in releases for note in _alone(by_release[release], matches)]
+    return Matched(tuple(matches), tuple(notes))
 
 
 def paired_seeds(
@@ -201,10 +245,21 @@ def listed(seeds: Set[Seed]) -> str:
     return " and ".join(parts + ["a result without a seed"] * (None in seeds))
 
 
-def _status(run: RunReading, eval_name: str) -> str | None:
-    """failed or invalid, where a run's status makes the numbers of an eval meaningless."""
+def _alone(of_release: Iterable[Member], matches: Iterable[Match]) -> list[str]:
+    """A sentence for each variant that no other SAE has."""
+    there = {member.family for match in matches for member in match if member is not None}
+    return [
+        f"{member.family.name} of {member.family.release}: no other SAE has this result, so it is "
+        "compared with nothing; --json and --html have its values."
+        for member in of_release
+        if member.family.variant and member.family not in there
+    ]
+
+
+def _status(run: RunReading, cells: Iterable[str]) -> str | None:
+    """failed or invalid, where a run's status makes the numbers of an eval's cells meaningless."""
     bad = {name: status for name, status in run.cells.items() if status in _BAD}
-    for name in (*_WHOLE_RUN, eval_name):
+    for name in (*_WHOLE_RUN, *sorted(cells)):
         if name in bad:
             return bad[name]
     # a run that was refused before it started has no cell that says so

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +11,9 @@ from typing import NamedTuple
 
 Condition = str | int | float | bool | None
 """A value that must be equal for two numbers to be comparable."""
+
+_MAX_VARIANT = 80
+"""Characters of a variant that are part of a name."""
 
 
 class Verdict(StrEnum):
@@ -26,14 +30,41 @@ class Verdict(StrEnum):
     """One of the two is an SAE whose numbers mean nothing, or a run that failed."""
     MISSING = "missing"
     """One of the two has no such result."""
+    UNMEASURED = "not measured"
+    """The baseline has no value because none was asked for, and the candidate has none that is
+    undefined: nothing is lost."""
 
 
 class Family(NamedTuple):
-    """SAEs that differ in their seed alone: what is compared."""
+    """SAEs that differ in their seed alone, measured under one set of conditions.
+
+    Comparisons are between families.
+    """
 
     release: str
-    name: str
+    sae: str
     """The sae_id without its `_seed<N>`."""
+    variant: str = ""
+    """How a further result of the same SAE and eval differs from the first, in full:
+    `settings.n_permutations=21`. Empty for the first."""
+
+    @property
+    def name(self) -> str:
+        """The SAE's name, followed by the variant where there is one, in brackets."""
+        return with_variant(self.sae, self.variant)
+
+    @property
+    def first(self) -> Family:
+        """The family of the same SAEs' first results."""
+        return self._replace(variant="")
+
+
+def with_variant(name: str, variant: str) -> str:
+    """`topk (seed=3)`; a very long variant is cut, and gets digits that tell it from others."""
+    if len(variant) > _MAX_VARIANT:
+        digest = hashlib.sha256(variant.encode("utf-8", "surrogatepass")).hexdigest()[:4]
+        variant = f"{variant[:_MAX_VARIANT]}... {digest}"
+    return f"{name} ({variant})" if variant else name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +94,23 @@ class Reading:
     weights_hash: str | None = None
     """Of the SAE that was measured; None where the file does not say."""
     epoch_millis: int | None = None
+    settings: Mapping[str, Condition] = field(default_factory=dict)
+    """All settings of the eval by dotted key, of a result of ours: `settings.n_permutations`."""
+    variant: str = ""
+    """8 hex digits that tell a further result of an SAE and eval from the first, whose name ends in
+    them; empty for the first, and in results that are not ours."""
+    differs: Mapping[str, Condition] = field(default_factory=dict)
+    """What a variant says that it differs in, and its values of these."""
+
+    @property
+    def cell(self) -> str:
+        """Name of its cell in the run record of its SAE."""
+        return f"{self.eval_name}_{self.variant}" if self.variant else self.eval_name
+
+    @property
+    def title(self) -> str:
+        """Its sae_id, followed by its variant where it is not the first result of its eval."""
+        return with_variant(self.sae_id, self.family.variant)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +155,22 @@ class Broken:
         return self.message.removeprefix(f"{self.path}: ")
 
 
+@dataclass(frozen=True)
+class OtherSet:
+    """A folder within the one that was read, whose results are not part of it."""
+
+    path: Path
+    n_results: int
+    why: str
+    """What makes it another set; a sentence after `not counted: `."""
+
+    @property
+    def message(self) -> str:
+        """A sentence that names the folder."""
+        counted = "1 result" if self.n_results == 1 else f"{self.n_results} results"
+        return f"{self.path}: {counted}; {self.why}."
+
+
 @dataclass(frozen=True, kw_only=True)
 class ResultSet:
     """All that a folder holds."""
@@ -117,7 +181,14 @@ class ResultSet:
     broken: tuple[Broken, ...] = ()
     ignored: tuple[Broken, ...] = ()
     """Files that were left out with good reason: no result, or older than another one of the same
-    SAE and eval."""
+    SAE and eval under the same conditions; links that lead nowhere new."""
+    other_sets: tuple[OtherSet, ...] = ()
+    """Folders whose results are not counted."""
+
+    @property
+    def uncounted(self) -> tuple[Broken, ...]:
+        """Files and folders that were not read and are not broken, each with the reason."""
+        return (*self.ignored, *(Broken(other.path, other.message) for other in self.other_sets))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,3 +276,6 @@ class Report:
     exit_code: int
     alpha: float
     """Level of the tests; intervals have 1 - alpha."""
+    shown_metrics: tuple[str, ...] = ()
+    """Names and globs of the metrics to show; empty for those that say most. The gate judges all
+    the same."""

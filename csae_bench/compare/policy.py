@@ -29,6 +29,8 @@ from csae_bench.errors import ConfigError, did_you_mean
 Limit = Annotated[float, Field(allow_inf_nan=False, strict=True)] | Literal["ci"]
 Margin = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
+_MAX_SHOWN = 80
+"""Characters of a key or value in a sentence before it is cut."""
 _REQUIREMENTS = {
     "tuple_type": "it must be a list of names",
     "dict_type": "it must be a mapping",
@@ -69,6 +71,17 @@ class Policy:
     margins: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
     """Path of the policy; empty without one."""
+    asks: bool = True
+    """Whether anything can fail by it: False where it only sets alpha or margins."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence where a policy looks like a gate and is none."""
+        if self.asks:
+            return ()
+        return (
+            f"{self.source}: has no rules, evals or seeds: no regression makes this command fail.",
+        )
 
     def gates(self, spec: MetricSpec) -> bool:
         """Whether a metric gates: a rule is about it, or there is no rule and it may."""
@@ -105,6 +118,13 @@ def load_policy(path: Path | None, fail_on: Sequence[str], *, strict: bool = Fal
     if path is None:
         return Policy(rules=flagged, strict=strict)
     written = _validated(read_yaml(path), path)
+    if not _asks(written, flagged):
+        raise ConfigError(
+            [
+                f"{path}: asks for nothing, so that everything would pass. Give it rules, such as "
+                "`rules: {core.ce_loss_score: -0.01}`, or evals or seeds; or leave out --policy."
+            ]
+        )
     rules = tuple(
         Rule(pattern=pattern, limit=limit, source=str(path))
         for pattern, limit in written.rules.items()
@@ -117,7 +137,17 @@ def load_policy(path: Path | None, fail_on: Sequence[str], *, strict: bool = Fal
         strict=strict or written.strict,
         margins=written.margins,
         source=str(path),
+        asks=bool(rules or flagged or written.evals or written.seeds > 1),
     )
+
+
+def _asks(written: PolicyFile, flagged: Sequence[Rule]) -> bool:
+    """Whether a policy changes anything: a key that is empty or false does not.
+
+    What is strict is a rule, so that `strict` alone changes nothing either.
+    """
+    given = {key for key in written.model_fields_set if getattr(written, key)}
+    return bool(given - {"strict"} or (given and flagged))
 
 
 def _validated(raw: dict[str, Any], path: Path) -> PolicyFile:
@@ -133,17 +163,24 @@ def _sentence(finding: Mapping[str, Any], path: Path) -> str:
     if finding["type"] == "extra_forbidden":
         allowed = sorted(PolicyFile.model_fields)
         return (
-            f"{path}: unknown key '{location[0]}'.{did_you_mean(location[0], allowed)} "
+            f"{path}: unknown key '{_shortened(location[0])}'.{did_you_mean(location[0], allowed)} "
             f"Allowed: {', '.join(allowed)}."
         )
+    given = _shortened(repr(finding["input"]))
+    if finding["type"] == "invalid_key":
+        return f"{path}: has the key {_shortened(location[0])}; a key must be a text."
     if location[-1] == "[key]":
-        return f"{path}: {location[0]} has the key {finding['input']!r}; it must be a text."
+        return f"{path}: {location[0]} has the key {given}; it must be a text."
     if location[0] == "rules" and len(location) > 1:
         return (
-            f"{path}: rules.{location[1]} is {finding['input']!r}; it must be a number, how much "
+            f"{path}: rules.{_shortened(location[1])} is {given}; it must be a number, how much "
             "the metric may change, or ci, for a verdict."
         )
     requirement = _REQUIREMENTS.get(finding["type"]) or str(finding["msg"]).replace(
         "Input should be", "it must be", 1
     )
-    return f"{path}: {'.'.join(location)} is {finding['input']!r}; {requirement}."
+    return f"{path}: {_shortened('.'.join(location))} is {given}; {requirement}."
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, cast
 
-from csae_bench.compare.model import ResultSet
+from csae_bench.compare.model import Reading, ResultSet
 from csae_bench.compare.outputs.saving import written
 from csae_bench.compare.reading.json_files import load_object
 from csae_bench.compare.reading.layout import NOT_RESULTS
 from csae_bench.compare.reading.values import values_of
 from csae_bench.errors import ResultError, UsageError
+from csae_bench.identity import digest
 from csae_bench.results.store import Store
 
 VOLATILE = frozenset(
@@ -65,6 +67,24 @@ def renew_baseline(candidate: ResultSet, folder: Path) -> tuple[str, ...]:
     return (*lines, *(f"kept, not among the results: {p.relative_to(folder)}" for p in kept))
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that no baseline can be written into.
+
+    Raises:
+        UsageError: it, or what it would be made in, is no folder or cannot be written.
+    """
+    place = folder
+    while not _is_there(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        why = f"{place} is no folder"
+    elif not os.access(place, os.W_OK | os.X_OK):
+        why = f"{place} is not writable"
+    else:
+        return
+    raise UsageError(f"--baseline {folder}: cannot be written: {why}. Name another folder.")
+
+
 def reviewable(value: Mapping[str, Any]) -> str:
     """A result or a record as text: keys in order, nothing volatile, NaN as null."""
     kept = {
@@ -77,13 +97,37 @@ def reviewable(value: Mapping[str, Any]) -> str:
 
 def _check_place(candidate: ResultSet, folder: Path) -> None:
     """A baseline may lie within the results, but in a folder that has none of them."""
-    root, place = candidate.root.resolve(), folder.resolve()
-    inside = [r.path for r in candidate.readings if r.path.resolve().is_relative_to(place)]
+    root, place = Path(os.path.realpath(candidate.root)), Path(os.path.realpath(folder))
+    inside = [
+        reading.path
+        for reading in candidate.readings
+        if Path(os.path.realpath(reading.path)).is_relative_to(place)
+    ]
     if inside and place.is_relative_to(root):
         raise UsageError(
             f"--baseline {folder}: {inside[0]}, which is compared, lies in it; name a folder of "
             f"its own, such as {candidate.root / 'baseline'}."
         )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something by this name, a link that leads nowhere included.
+
+    Raises:
+        UsageError: that cannot be seen.
+    """
+    try:
+        path.lstat()
+        path.stat()
+    except FileNotFoundError:
+        return path.is_symlink()
+    except NotADirectoryError:
+        return False
+    except OSError as error:
+        raise UsageError(
+            f"--baseline {path}: cannot be written: {error.strerror}. Name another folder."
+        ) from error
+    return True
 
 
 def _problems(candidate: ResultSet) -> Iterator[str]:
@@ -109,7 +153,7 @@ def _misplaced(candidate: ResultSet) -> Iterator[str]:
                 "as 'core', for its folder in a baseline is called so. Correct or delete the file."
             )
             continue
-        place = Store(Path()).eval_result(name, reading.family.release, reading.sae_id)
+        place = _place(reading, Store(Path()))
         other = taken.setdefault(place, reading.path)
         if other != reading.path:
             yield (
@@ -120,11 +164,25 @@ def _misplaced(candidate: ResultSet) -> Iterator[str]:
 
 def _files(candidate: ResultSet, store: Store) -> Iterator[tuple[Path, str]]:
     for reading in candidate.readings:
-        path = store.eval_result(reading.eval_name, reading.family.release, reading.sae_id)
-        yield path, reviewable(load_object(reading.path))
+        yield _place(reading, store), _text_of(reading.path, with_details=False)
     for run in candidate.runs:
         path = store.run_record(run.family.release, run.sae_id)
-        yield path, reviewable(load_object(run.path, with_details=True))
+        yield path, _text_of(run.path, with_details=True)
+
+
+def _place(reading: Reading, store: Store) -> Path:
+    """Where a baseline has the result; a further one of its SAE and eval has 8 hex digits."""
+    variant = reading.family.variant
+    digits = reading.variant or (digest({"variant": variant})[:8] if variant else "")
+    sae_id = f"{reading.sae_id}_{digits}" if digits else reading.sae_id
+    return store.eval_result(reading.eval_name, reading.family.release, sae_id)
+
+
+def _text_of(path: Path, *, with_details: bool) -> str:
+    try:
+        return reviewable(load_object(path, with_details=with_details))
+    except RecursionError:
+        raise ResultError(f"{path}: is nested too deeply for a baseline.") from None
 
 
 def _change(path: Path, text: str, folder: Path) -> str | None:

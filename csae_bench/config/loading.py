@@ -16,9 +16,9 @@ import yaml
 from pydantic import ValidationError
 
 from csae_bench.config import Change, ResolvedConfig, RunConfig
-from csae_bench.config.problems import delete, describe_all
-from csae_bench.config.yaml_files import parse_value, read_yaml
-from csae_bench.errors import ConfigError, UnknownNameError, UsageError
+from csae_bench.config.problems import delete, describe_all, impossible_values, where_set
+from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
+from csae_bench.errors import ConfigError, UnknownNameError, UsageError, reason_of
 
 _PACKAGE = Path(__file__).parents[1]
 _SHIPPED = _PACKAGE / "_sae_configs"
@@ -65,10 +65,25 @@ def find_config(source: str) -> Path:
         return named
     path = Path(source).expanduser()
     if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise UsageError(f"{path}: there is no such file.")
+        if (problem := _unreachable(path)) is not None:
+            raise UsageError(f"{_shortened(str(path))}: {problem}.")
         return path
     raise UnknownNameError("SAE configuration", source, config_names())
+
+
+def _unreachable(path: Path) -> str | None:
+    """Why there is no such file; that it is no regular one is said where it is read."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "there is no such file"
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return f"there is no such file: {reason_of(error)}"
+    return None
+
+
+def _shortened(text: str, length: int = 80) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def load_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig:
@@ -88,13 +103,17 @@ def load_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig:
     evals = given.get("evals")
     if evals is not None:
         from_file = _only_evals(from_file, evals)
+        set_evals = flags.get("evals")
         problems += [
             f"--set evals.{name}: {name} is not among --evals {','.join(evals)}."
-            for name in sorted(set(flags.get("evals") or {}) - set(evals))
+            for name in (cast(Raw, set_evals) if isinstance(set_evals, dict) else {})
+            if name not in evals
         ]
     merged = merge(from_file, flags)
     config, found = _validate(merged, path, flags)
     problems += found
+    if config is not None:
+        problems += _without_effect(flags, config)
     if problems:
         raise ConfigError(problems)
     assert config is not None
@@ -117,6 +136,8 @@ def partial_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig | None
     evals = given.get("evals")
     from_file = _only_evals(from_file, evals) if evals is not None else from_file
     raw = merge(from_file, _parsed(given)[0])
+    for location, _ in list(impossible_values(raw)):
+        delete(raw, location)
     for _ in range(5):
         try:
             config = RunConfig.model_validate(raw)
@@ -168,9 +189,13 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
     base = raw.pop("extends", None)
     if base is None:
         return raw
+    if not isinstance(base, str) or not base.strip():
+        shown = _shortened(repr(base))
+        raise ConfigError([f"{path}: extends is {shown}; it must be the name of a file beside it."])
     base_path = path.parent / f"{base}.yaml"
-    if not base_path.is_file():
-        raise ConfigError([f"{path}: extends is '{base}'; there is no file {base_path}."])
+    if (problem := _unreachable(base_path)) is not None:
+        problem = problem.replace("no such file", f"no file {_shortened(str(base_path), 200)}")
+        raise ConfigError([f"{path}: extends is '{_shortened(base)}'; {problem}."])
     if base_path in (*seen, path):
         raise ConfigError([f"{path}: extends leads back to {base_path}."])
     return merge(_without_other_kinds(_read_with_bases(base_path, (*seen, path)), raw), raw)
@@ -194,7 +219,10 @@ def _without_other_kinds(base: Raw, over: Raw) -> Raw:
 
 def _only_evals(from_file: Raw, evals: Sequence[str]) -> Raw:
     known = from_file.get("evals") or {}
-    return {**from_file, "evals": {name: known.get(name) or {} for name in evals}}
+    if not isinstance(known, dict):
+        return from_file  # what is wrong with it is reported where all of it is checked
+    settings = cast(Raw, known)
+    return {**from_file, "evals": {name: settings.get(name) or {} for name in evals}}
 
 
 def _parsed(given: Flags) -> tuple[Raw, list[str]]:
@@ -203,15 +231,21 @@ def _parsed(given: Flags) -> tuple[Raw, list[str]]:
     problems: list[str] = []
     for text in given.get("sets", ()):
         key, equals, value = text.partition("=")
-        if not equals or not all(key.split(".")):
-            problems.append(f"--set {text}: write it as key=value, such as --set sae.d_sae=2048.")
+        parts = key.split(".")
+        if not equals or not all(part.strip() for part in parts) or len(parts) > MAX_LEVELS:
+            problems.append(
+                f"--set {_shortened(text)}: write it as key=value, such as --set sae.d_sae=2048."
+            )
             continue
         try:
             parsed = parse_value(value)
-        except yaml.YAMLError:
-            problems.append(f"--set {text}: '{value}' is not a YAML value.")
+        except yaml.YAMLError as error:
+            problems.append(
+                f"--set {_shortened(text)}: '{_shortened(value)}' is not a YAML value:"
+                f"{yaml_problem(error)}."
+            )
             continue
-        for part in reversed(key.split(".")):
+        for part in reversed(parts):
             parsed = {part: parsed}
         raw = merge(raw, parsed)
     own = {"model": given.get("model"), "seed": given.get("seed"), "device": given.get("device")}
@@ -219,12 +253,38 @@ def _parsed(given: Flags) -> tuple[Raw, list[str]]:
     return raw, problems
 
 
+def _without_effect(flags: Raw, config: RunConfig) -> list[str]:
+    """A sentence for each `--set KEY={}` on a section that is not empty, which it leaves as it is.
+
+    Mappings are merged, so that nothing within them can be removed by leaving it out.
+    """
+    whole = config.model_dump(mode="json")
+    emptied = [key for key, value in leaves(flags) if isinstance(value, Mapping)]
+    return [
+        f"--set {key}={{}}: changes nothing, since settings are merged; change the keys within "
+        f"{key}" + (", or choose evals with --evals." if key == "evals" else ".")
+        for key in emptied
+        if _at(whole, key)
+    ]
+
+
+def _at(value: Any, key: str) -> Any:
+    for part in key.split("."):
+        value = cast(Raw, value).get(part) if isinstance(value, dict) else None
+    return value
+
+
 def _validate(raw: Raw, path: Path, flags: Raw) -> tuple[RunConfig | None, list[str]]:
+    flagged = {key for key, _ in leaves(flags)}
+    impossible: list[str] = []
+    for location, problem in impossible_values(raw):
+        key = ".".join(map(str, location))
+        impossible.append(f"{where_set(key, path, flagged)}: {key} {problem}.")
     try:
-        return RunConfig.model_validate(raw), []
+        config = RunConfig.model_validate(raw)
     except ValidationError as error:
-        flagged = {key for key, _ in leaves(flags)}
-        return None, describe_all(error, path, flagged)
+        return None, [*impossible, *describe_all(error, path, flagged)]
+    return (None, impossible) if impossible else (config, [])
 
 
 def _origins(config: RunConfig, from_file: Raw, flags: Raw) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
@@ -14,6 +14,9 @@ from csae_bench.config import RunConfig
 from csae_bench.config.curriculum import HELD_BY_ALL_STAGES, STAGE_SETTINGS
 from csae_bench.errors import did_you_mean
 from csae_bench.loss_terms import LOSS_TERMS
+from csae_bench.regular_files import impossible_path
+
+_DIGITS = re.compile(r"\s*[-+]?[\d_]{20,}\s*")
 
 Location = tuple[int | str, ...]
 
@@ -45,10 +48,7 @@ def describe(finding: Mapping[str, Any], path: Path, flagged: set[str]) -> str:
     """A sentence with the file or flag, the key, the value, what is allowed and what to do."""
     location, allowed = _walk(cast(Location, finding["loc"]))
     key = ".".join(map(str, location))
-    is_flag = any(
-        key == flag or key.startswith(f"{flag}.") or flag.startswith(f"{key}.") for flag in flagged
-    )
-    where = f"--set {key}" if is_flag else str(path)
+    where = where_set(key, path, flagged)
     kind = finding["type"]
     if kind == "extra_forbidden":
         name = str(location[-1])
@@ -76,6 +76,31 @@ def describe(finding: Mapping[str, Any], path: Path, flagged: set[str]) -> str:
     return f"{where}: {key} is {_shown(finding['input'])}; {requirement}.{_nearest(finding)}"
 
 
+def impossible_values(raw: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
+    """Place of each value that no setting can have, whatever its type, and what is wrong with it.
+
+    That is a text that is empty or too long for a name, and a number that is written as a text
+    because it has more than 64 bits. The settings of evals, which their evals check, are covered.
+    """
+    for location, value in _scalars(raw):
+        if not isinstance(value, str):
+            continue
+        if not value.strip():
+            yield location, "is empty; leave the key out, or give it a value"
+        elif _DIGITS.fullmatch(value):
+            yield location, f"is a number of {len(value)} digits; it must have at most 64 bits"
+        elif (problem := impossible_path(value)) is not None:
+            yield location, problem
+
+
+def where_set(key: str, path: Path, flagged: set[str]) -> str:
+    """The flag that set a dotted key, or else the file."""
+    is_flag = any(
+        key == flag or key.startswith(f"{flag}.") or flag.startswith(f"{key}.") for flag in flagged
+    )
+    return f"--set {key}" if is_flag else str(path)
+
+
 def delete(raw: dict[str, Any], location: Location) -> None:
     """Removes what a finding points at from the raw configuration, tags of unions skipped.
 
@@ -94,6 +119,20 @@ def delete(raw: dict[str, Any], location: Location) -> None:
             break
     if innermost is not None:
         innermost[0].pop(innermost[1])
+
+
+def _scalars(value: Any, prefix: Location = ()) -> Iterator[tuple[Location, Any]]:
+    """Place and value of everything in nested mappings and lists that is neither."""
+    inner: Iterable[tuple[Any, Any]]
+    if isinstance(value, Mapping):
+        inner = cast(Mapping[Any, Any], value).items()
+    elif isinstance(value, list):
+        inner = enumerate(cast(list[Any], value))
+    else:
+        yield prefix, value
+        return
+    for key, part in inner:
+        yield from _scalars(part, (*prefix, key))
 
 
 def _with_alternatives(

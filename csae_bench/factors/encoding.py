@@ -19,9 +19,10 @@ from csae_bench.errors import DataError, EvalError
 from csae_bench.factors.dataset import POOLINGS, FactorDataset, Pooling
 from csae_bench.factors.tokens import read_prompts
 from csae_bench.pairs import activations_at
+from csae_bench.saes import attributes
+from csae_bench.saes.attributes import AnySae
 
 if TYPE_CHECKING:
-    from sae_lens import SAE
     from transformer_lens import HookedTransformer
 
     from csae_bench.metrics.data import Codes, Factors
@@ -93,7 +94,7 @@ class FactorCodes:
 
 
 def codes_of_prompts(
-    sae: SAE[Any],
+    sae: AnySae,
     model: HookedTransformer | None,
     dataset: FactorDataset,
     hook_name: str | None,
@@ -131,13 +132,13 @@ def codes_of_prompts(
             f"factor dataset '{dataset.name}': pooling is 'marked', and no prompt has a mark."
         )
     read = read_prompts(model, dataset, pooling, context_size or int(model.cfg.n_ctx))
-    activations = activations_at(model, hook_name, device=sae.device)
+    activations = activations_at(model, hook_name, device=attributes.device(sae))
     pooler = _Pooler(sae, dataset.name, pooling)
-    d_head = _d_head(sae, model)
+    d_head = attributes.d_head(sae, model)
     order = np.argsort([len(tokens) for tokens in read.tokens], kind="stable")
     blocks: list[Any] = []
     pooled_acts: list[NDArray[Any]] = []
-    keeps_acts = len(order) * int(sae.cfg.d_in) <= MAX_POOLED_ACTS
+    keeps_acts = len(order) * attributes.d_in(sae) <= MAX_POOLED_ACTS
     with torch.no_grad():
         for start in range(0, len(order), batch_size_prompts):
             chosen = order[start : start + batch_size_prompts].tolist()
@@ -175,13 +176,13 @@ def _in_order(blocks: list[Any], order: NDArray[Any]) -> Any:
     return stacked[np.argsort(order)]
 
 
-def _codes_of_acts(sae: SAE[Any], dataset: FactorDataset, pooling: Pooling) -> FactorCodes:
+def _codes_of_acts(sae: AnySae, dataset: FactorDataset, pooling: Pooling) -> FactorCodes:
     assert dataset.acts is not None
     n, d_in = dataset.acts.shape
-    if d_in != sae.cfg.d_in:
+    if d_in != attributes.d_in(sae):
         raise DataError(
             f"factor dataset '{dataset.name}' has activations of width {d_in}; the SAE takes "
-            f"{sae.cfg.d_in}."
+            f"{attributes.d_in(sae)}."
         )
     acts = torch.from_numpy(dataset.acts).float()
     with torch.no_grad():
@@ -199,7 +200,7 @@ def _codes_of_acts(sae: SAE[Any], dataset: FactorDataset, pooling: Pooling) -> F
 class _Pooler(NamedTuple):
     """Encodes rows in parts, and pools each part as it is made."""
 
-    sae: SAE[Any]
+    sae: AnySae
     dataset: str
     pooling: Pooling
 
@@ -218,8 +219,8 @@ class _Pooler(NamedTuple):
             return sparse.vstack(blocks, format="csr")
         # not zeros for a maximum: a code may be negative
         start = -torch.inf if self.pooling == "max" else 0.0
-        shape = (len(samples), int(self.sae.cfg.d_sae))
-        pooled = torch.full(shape, start, device=self.sae.device)
+        shape = (len(samples), attributes.d_sae(self.sae))
+        pooled = torch.full(shape, start, device=attributes.device(self.sae))
         for of_codes, codes in self._encoded(rows, prompt, samples):
             if self.pooling == "max":
                 pooled.scatter_reduce_(0, of_codes[:, None].expand_as(codes), codes, "amax")
@@ -238,10 +239,10 @@ class _Pooler(NamedTuple):
         samples: list[int],
     ) -> Iterator[tuple[Int64[Tensor, " n_part"], Float[Tensor, "n_part d_sae"]]]:
         """Prompt and codes of a part of the rows, at most `MAX_DENSE_CODES` of them."""
-        size = max(1, MAX_DENSE_CODES // int(self.sae.cfg.d_sae))
+        size = max(1, MAX_DENSE_CODES // attributes.d_sae(self.sae))
         for start in range(0, len(rows), size):
             of_codes = prompt[start : start + size]
-            codes = self.sae.encode(rows[start : start + size].to(self.sae.device)).float()
+            codes = attributes.encode(self.sae, rows[start : start + size]).float()
             if not bool(codes.isfinite().all()):
                 row, latent = (~codes.isfinite()).nonzero()[0].tolist()
                 raise EvalError(
@@ -254,8 +255,3 @@ class _Pooler(NamedTuple):
 
 def _sparse(codes: Float[Tensor, "n d_sae"]) -> Any:
     return sparse.csr_array(codes.cpu().numpy())
-
-
-def _d_head(sae: SAE[Any], model: HookedTransformer) -> int | None:
-    """Width of a head where the SAE joins the heads of hook_z itself."""
-    return int(model.cfg.d_head) if sae.hook_z_reshaping_mode else None

@@ -13,9 +13,10 @@ from torch.nn.utils.rnn import pad_sequence
 from csae_bench.factors.dataset import FactorDataset
 from csae_bench.factors.tokens import read_prompts
 from csae_bench.pairs import activations_at
+from csae_bench.saes import attributes
+from csae_bench.saes.attributes import AnySae
 
 if TYPE_CHECKING:
-    from sae_lens import SAE
     from transformer_lens import HookedTransformer
 
 
@@ -29,7 +30,7 @@ class TokenCodes(NamedTuple):
 
 
 def codes_at_tokens(
-    sae: SAE[Any],
+    sae: AnySae,
     model: HookedTransformer,
     dataset: FactorDataset,
     hook_name: str,
@@ -49,8 +50,8 @@ def codes_at_tokens(
     if not rows:
         return {}
     read = read_prompts(model, dataset, "mean", int(model.cfg.n_ctx), rows=rows)
-    activations = activations_at(model, hook_name, device=sae.device)
-    d_head = int(model.cfg.d_head) if sae.hook_z_reshaping_mode else None
+    activations = activations_at(model, hook_name, device=attributes.device(sae))
+    d_head = attributes.d_head(sae, model)
     order = sorted(range(len(rows)), key=lambda i: len(read.tokens[i]))
     found: dict[int, TokenCodes] = {}
     with torch.no_grad():
@@ -58,7 +59,7 @@ def codes_at_tokens(
             chosen = order[start : start + batch_size_prompts]
             acts = activations(pad_sequence([read.tokens[i] for i in chosen], batch_first=True))
             acts = acts.unflatten(-1, (-1, d_head)) if d_head else acts
-            codes = sae.encode(acts)[..., list(latents)].float().cpu()
+            codes = attributes.encode(sae, acts)[..., list(latents)].float().cpu()
             for i, of_prompt in zip(chosen, codes, strict=True):
                 tokens, is_pooled = read.tokens[i], read.is_pooled[i]
                 kept = of_prompt[: len(tokens)] * is_pooled[:, None]

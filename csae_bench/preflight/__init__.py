@@ -41,7 +41,7 @@ def preflight(subject: Subject, *, results: Path, device: str | None = None) -> 
         ("device", lambda: machine.device(subject, asked=device)),
         ("memory", lambda: machine.memory(subject)),
         ("cards", lambda: machine.cards(subject)),
-        ("results", lambda: machine.results(results)),
+        ("results", lambda: machine.results(subject, results)),
     ]
     if not subject.config.is_trained:
         checks = [check for check in checks if check[0] not in _OF_TRAINING]

@@ -47,6 +47,8 @@ def doctor(request: RunRequest) -> Examination:
         subject = subject_or_all_problems(request)
     except ConfigError as error:
         return Examination([Check("config", "problem", problem) for problem in error.problems])
+    except SaeError as error:
+        return Examination([Check("sae", "problem", line) for line in str(error).splitlines()])
     return Examination(
         checks=preflight(subject, results=request.results, device=request.device),
         stages=stage_plans(subject.config),

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
+import tempfile
 from pathlib import Path
 
+from csae_bench import disk
 from csae_bench import memory as needs
 from csae_bench.cards import OnCard, on_cards
 from csae_bench.devices import pick_device
-from csae_bench.errors import UsageError
+from csae_bench.errors import UsageError, reason_of
 from csae_bench.preflight.check import Findings
 from csae_bench.preflight.evals import largest_prompts
+from csae_bench.regular_files import impossible_path
+from csae_bench.results.store import Store
 from csae_bench.subjects import Subject
+
+_ELSEWHERE = "Name another folder with --results."
 
 
 def device(subject: Subject, *, asked: str | None) -> Findings:
@@ -87,12 +92,55 @@ def _memory_advice(subject: Subject, needed: needs.Estimate, available: float, c
     return " ".join(advice)
 
 
-def results(folder: Path) -> Findings:
-    place = folder.absolute()
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        yield "problem", f"--results {folder}: {place} cannot be written to."
+def results(subject: Subject, folder: Path) -> Findings:
+    """Whether the results folder can be written, and what the run adds fits on its disk."""
+    try:
+        place = _nearest_existing(folder)
+        problem = _why_not_written(subject, folder, place)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        yield "problem", f"--results {_end(folder)}: {reason_of(error)}. {_ELSEWHERE}"
         return
-    free = shutil.disk_usage(place).free
-    yield "ok", f"{folder}, {free / needs.GIB:.0f} GiB free on the disk"
+    if problem is not None:
+        yield "problem", f"--results {_end(folder)}: {problem}"
+        return
+    needed, free = disk.needed_bytes(subject), disk.free_bytes(place)
+    total = sum(needed.values())
+    detail = ", ".join(
+        f"{part} {disk.shown(size)}" for part, size in needed.items() if size > 0.05 * disk.MIB
+    )
+    summary = f"about {disk.shown(total)} needed ({detail}), {disk.shown(free)} free on the disk"
+    if total <= free:
+        yield "ok", f"{folder}: {summary}"
+    else:
+        yield "problem", f"--results {folder}: {summary} of {place}. Free some. {_ELSEWHERE}"
+
+
+def _nearest_existing(folder: Path) -> Path:
+    place = folder.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    return place
+
+
+def _why_not_written(subject: Subject, folder: Path, place: Path) -> str | None:
+    longest = Store(folder.absolute()).eval_result("core", subject.release, subject.sae_id)
+    # a second result of one SAE has 9 characters more, an unfinished file 34
+    too_long = impossible_path(str(longest.with_name("." * 43 + longest.name)))
+    if too_long is not None:
+        return (
+            f"a result's path {too_long}. Give the configuration a shorter name, or name a folder "
+            "with a shorter path with --results."
+        )
+    if not place.is_dir():
+        return f"{place} is {'a file' if place.exists() else 'a link to nothing'}. {_ELSEWHERE}"
+    try:
+        # not os.access, which tells root that /sys can be written
+        os.rmdir(tempfile.mkdtemp(prefix=".csae-bench-", dir=place))
+    except OSError as error:
+        return f"{place} cannot be written to: {reason_of(error)}. {_ELSEWHERE}"
+    return None
+
+
+def _end(folder: Path) -> str:
+    text = str(folder)
+    return text if len(text) <= 200 else f"...{text[-200:]}"

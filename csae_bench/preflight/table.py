@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from csae_bench.preflight.doctor import Examination
 from csae_bench.preflight.plan import StagePlan
-from csae_bench.results.table import styled
+from csae_bench.results.table import plain, styled
 
 
 def print_examination(examination: Examination, console: Console) -> None:
     """A row for each check, then one for each stage of training."""
     checks = _table("check", "outcome", "finding")
     for check in examination.checks:
-        checks.add_row(check.name, styled(check.outcome), escape(check.message))
+        checks.add_row(check.name, styled(check.outcome), plain(check.message))
     console.print(checks)
     if examination.stages:
         stages = _table("stage", "steps", "pairs", "terms")
         for plan in examination.stages:
-            stages.add_row(escape(plan.stage), _steps(plan), _pairs(plan), escape(_terms(plan)))
+            stages.add_row(plain(plan.stage), _steps(plan), _pairs(plan), plain(_terms(plan)))
         console.print()
         console.print(stages)
 

@@ -13,6 +13,7 @@ from csae_bench.config import (
     TrainedSae,
 )
 from csae_bench.preflight.check import Findings
+from csae_bench.preflight.existing import existing
 from csae_bench.subjects import Subject
 
 
@@ -36,6 +37,9 @@ def steps(config: RunConfig) -> Findings:
 
 
 def settings(subject: Subject) -> Findings:
+    if subject.training_hash is None:
+        yield from existing(subject)
+        return
     sae = subject.config.sae
     found: list[str] = []
     if isinstance(sae, TrainedSae):

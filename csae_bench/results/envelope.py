@@ -29,7 +29,7 @@ class Provenance(BaseModel):
     config: dict[str, Any]
     """The run's resolved configuration."""
     eval_settings: dict[str, Any]
-    conditions: dict[str, Any]
+    conditions: dict[str, Any] = {}
     """What the numbers depend on besides weights and versions, see `slots`."""
     variant: str | None = None
     """8 hex digits of a result under other conditions than the SAE's first."""

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from csae_bench.printable import printable
 from csae_bench.results.schema import Cell, RunRecord
 
 STATUS_STYLES = {
@@ -22,8 +23,8 @@ def print_record(record: RunRecord, console: Console) -> None:
     """A line on the SAE, then one row per step of its run with what it measured or why not."""
     shape = f"d_sae {record.d_sae}, d_in {record.d_in}" if record.d_sae else ""
     console.print(
-        f"[bold]{escape(record.release)} {escape(record.sae_id)}[/bold]  "
-        f"{escape(', '.join(part for part in (record.training_architecture, shape) if part))}"
+        f"[bold]{plain(record.release)} {plain(record.sae_id)}[/bold]  "
+        f"{plain(', '.join(part for part in (record.training_architecture, shape) if part))}"
     )
     if record.training is not None:
         training = record.training
@@ -38,13 +39,18 @@ def print_record(record: RunRecord, console: Console) -> None:
     table.add_column("seconds", justify="right")
     for name, cell in record.cells.items():
         seconds = "" if cell.wall_seconds is None else f"{cell.wall_seconds:.1f}"
-        table.add_row(name, styled(cell.status), escape(_outcome(cell)), seconds)
+        table.add_row(plain(name), styled(cell.status), plain(_outcome(cell)), seconds)
     console.print(table)
 
 
 def styled(status: str) -> str:
     """A status in its colour, as rich markup."""
     return f"[{STATUS_STYLES[status]}]{status}[/]"
+
+
+def plain(text: str) -> str:
+    """Text of others: neither rich's markup nor what steers a terminal."""
+    return escape(printable(text))
 
 
 def _outcome(cell: Cell) -> str:

@@ -5,27 +5,30 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from csae_bench.errors import UsageError
+from csae_bench.errors import SaeError, UsageError
+from csae_bench.saes.checking import check_folder
 from csae_bench.saes.folder import (
     CFG_FILENAME,
     WEIGHTS_FILENAME,
-    check_weights,
     find_folder,
     is_training_form,
     read_cfg,
 )
+from csae_bench.saes.wording import reason, shown
 
 STOCK_ARCHITECTURES = {"contrastive": "standard", "contrastive_topk": "topk"}
 """Our inference architectures -> the architecture of SAELens that computes the same."""
 
 
 def export(checkpoint: Path, to: Path, *, stock: bool = False) -> Path:
-    """Writes cfg.json and sae_weights.safetensors of the checkpoint's inference form into `to`.
+    """Write cfg.json and sae_weights.safetensors of the checkpoint's inference form into `to`.
 
-    The folder appears complete or not at all.
+    The folder appears complete or not at all, and only once it was loaded again.
 
     Args:
         checkpoint: a checkpoint of ours, or a folder of SAELens in either form.
@@ -38,28 +41,46 @@ def export(checkpoint: Path, to: Path, *, stock: bool = False) -> Path:
 
     Raises:
         UsageError: `to` is there already, or cannot be written.
-        SaeError: the checkpoint is missing or damaged.
+        SaeError: the checkpoint is missing, damaged, not finite, or cannot be loaded.
     """
     source = find_folder(checkpoint)
-    cfg = read_cfg(source)
-    check_weights(source)
+    cfg = check_folder(source)
     to = to.absolute()
+    try:
+        _check_target(to)
+        with _unfinished(to) as unfinished:
+            _write_inference_form(source, cfg, unfinished)
+            if stock:
+                _name_stock_architecture(unfinished)
+            _check_loads(unfinished, source)
+            if to.exists():
+                to.rmdir()
+            unfinished.rename(to)
+    except OSError as error:
+        raise UsageError(f"{_short(to)} cannot be written: {reason(error)}.") from error
+    return to
+
+
+def _check_target(to: Path) -> None:
+    if "\0" in str(to):
+        raise UsageError(f"--to {_short(to)} holds a NUL character, which no name has.")
     if to.exists() and not (to.is_dir() and not any(to.iterdir())):
         raise UsageError(f"{to} exists already and is not an empty folder; choose another --to.")
-    unfinished = to.with_name(f".{to.name}.{uuid.uuid4().hex[:8]}")
+
+
+@contextmanager
+def _unfinished(to: Path) -> Generator[Path]:
+    """A folder beside `to`; where it is not renamed, it and the folders made for it are removed."""
+    made = [folder for folder in to.parents if not folder.exists()]
+    unfinished = to.with_name(f".{uuid.uuid4().hex}")
     try:
         unfinished.mkdir(parents=True)
-        _write_inference_form(source, cfg, unfinished)
-        if stock:
-            _name_stock_architecture(unfinished)
-        if to.exists():
-            to.rmdir()
-        unfinished.rename(to)
-    except OSError as error:
-        raise UsageError(f"{to} cannot be written: {error.strerror}.") from error
+        yield unfinished
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return to
+        for folder in made:
+            with suppress(OSError):  # not empty: `to` is in it
+                folder.rmdir()
 
 
 def _write_inference_form(source: Path, cfg: dict[str, Any], to: Path) -> None:
@@ -82,3 +103,22 @@ def _name_stock_architecture(folder: Path) -> None:
         "metadata": metadata,
     }
     (folder / CFG_FILENAME).write_text(json.dumps(cfg), encoding="utf-8")
+
+
+def _check_loads(folder: Path, source: Path) -> None:
+    """Load what was written, as whoever gets it will.
+
+    Raises:
+        SaeError: that fails; the folder is called `source`, which is the one a user knows.
+    """
+    from csae_bench.saes.loading import load_sae  # imports torch and sae_lens
+
+    try:
+        load_sae(folder)
+    except SaeError as error:
+        raise SaeError(str(error).replace(str(folder), str(source))) from error
+
+
+def _short(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= 200 and text.isprintable() else shown(text)

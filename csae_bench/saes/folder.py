@@ -1,22 +1,57 @@
-"""An SAE's folder on disk: cfg.json and sae_weights.safetensors, checked without loading them.
+"""An SAE's folder on disk: where it lies and its cfg.json.
 
 Importing this imports neither torch nor sae_lens.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from csae_bench.errors import SaeError
+from csae_bench.regular_files import MIB, read_regular_text
+from csae_bench.saes.wording import reason, shown
 
 CFG_FILENAME = "cfg.json"
 WEIGHTS_FILENAME = "sae_weights.safetensors"
 INFERENCE = "inference"
 """Subfolder of our checkpoints with the inference form."""
+
+MAX_CFG_MIB = 64
+
+_IS_NO_PATH = (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP)
+
+
+def local_folder(source: str) -> Path | None:
+    """The folder that `--sae` names; None where there is no such folder.
+
+    Raises:
+        SaeError: no name at all, one that no file can have, a file, or a folder that may not be
+            looked into.
+    """
+    if not source.strip():
+        raise SaeError("--sae is empty; name a configuration, a folder or RELEASE:SAE_ID.")
+    if "\0" in source:
+        raise SaeError(f"--sae {shown(source)} holds a NUL character, which no name has.")
+    try:
+        path = Path(source).expanduser()
+        if path.is_dir():
+            return path
+        is_file = path.is_file() or path.exists()
+    except RuntimeError as error:  # ~nobody
+        raise SaeError(f"--sae {shown(source)}: {error}") from error
+    except OSError as error:
+        if error.errno in _IS_NO_PATH and ":" in source and len(source) < 1000:
+            return None  # RELEASE:SAE_ID, which is no path
+        raise SaeError(f"--sae {shown(source)}: {reason(error)}.") from error
+    if is_file and path.suffix not in {".yaml", ".yml"}:
+        raise SaeError(
+            f"{path} is a file; an SAE is named by the folder that holds its {CFG_FILENAME} and "
+            f"{WEIGHTS_FILENAME}."
+        )
+    return None
 
 
 def find_folder(source: Path) -> Path:
@@ -25,47 +60,61 @@ def find_folder(source: Path) -> Path:
     Raises:
         SaeError: there is no such folder.
     """
-    if not source.is_dir():
-        raise SaeError(f"{source}: there is no such folder.")
-    return source / INFERENCE if (source / INFERENCE).is_dir() else source
+    try:
+        if not source.is_dir():
+            raise SaeError(f"{_short(source)}: there is no such folder.")
+        return source / INFERENCE if (source / INFERENCE).is_dir() else source
+    except OSError as error:
+        raise SaeError(f"{_short(source)}: {reason(error)}.") from error
 
 
 def read_cfg(folder: Path) -> dict[str, Any]:
     """What cfg.json holds.
 
     Raises:
-        SaeError: it is missing, or not a JSON object.
+        SaeError: it is missing, cannot be read, or is not a JSON object.
     """
     path = folder / CFG_FILENAME
     try:
-        cfg = json.loads(path.read_text(encoding="utf-8"))
+        cfg = read_json(path)
     except FileNotFoundError:
         raise SaeError(
             f"{path} is missing; an SAE's folder holds {CFG_FILENAME} and {WEIGHTS_FILENAME}."
         ) from None
-    except (OSError, ValueError) as error:
-        raise SaeError(f"{path} cannot be read as JSON: {error}.") from error
+    except OSError as error:
+        raise SaeError(f"{path} cannot be read: {reason(error)}.") from error
+    except ValueError as error:
+        raise SaeError(f"{path} cannot be read as JSON: {str(error).rstrip('.')}.") from error
     if not isinstance(cfg, dict):
         raise SaeError(f"{path} holds a {type(cfg).__name__}; it must hold a JSON object.")
     return cfg
 
 
-def check_weights(folder: Path) -> Path:
-    """The weights' file, whose header and length are right; the values are not looked at.
+def read_json(path: Path) -> Any:
+    """The JSON in a regular file of at most `MAX_CFG_MIB`.
 
     Raises:
-        SaeError: it is missing, truncated, or no safetensors file.
+        OSError: see `regular_files.read_regular`.
+        ValueError: it is no JSON, nested too deep, or holds a number too long to be one.
     """
-    path = folder / WEIGHTS_FILENAME
-    if not path.is_file():
-        raise SaeError(
-            f"{path} is missing; an SAE's folder holds {CFG_FILENAME} and {WEIGHTS_FILENAME}."
-        )
+    text = read_regular_text(path, at_most=MAX_CFG_MIB * MIB)
     try:
-        with safe_open(path, framework="numpy"):
-            return path
-    except (SafetensorError, OSError) as error:
-        raise SaeError(f"{path} is damaged or no safetensors file: {error}.") from error
+        return json.loads(text, parse_int=_whole_number)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def stated(cfg: dict[str, Any]) -> dict[str, Any]:
+    """What cfg.json says of the SAE and of the model behind it, by today's names.
+
+    SAELens before version 6 kept in cfg what now is in `metadata`, and had other names before.
+    """
+    metadata = cfg.get("metadata")
+    found = {**cfg, **(metadata if isinstance(metadata, dict) else {})}
+    for old, new in (("hook_point", "hook_name"), ("hook_point_head_index", "hook_head_index")):
+        if found.get(new) is None and old in found:
+            found[new] = found[old]
+    return found
 
 
 def is_training_form(cfg: dict[str, Any]) -> bool:
@@ -74,3 +123,14 @@ def is_training_form(cfg: dict[str, Any]) -> bool:
     Each of its training configs has decoder_init_norm, none of its inference configs has.
     """
     return "decoder_init_norm" in cfg
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > 400:  # more than a float has, and int() refuses 4,300
+        raise ValueError(f"it holds a whole number of {len(digits.lstrip('-'))} digits")
+    return int(digits)
+
+
+def _short(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= 200 and text.isprintable() else shown(text)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from csae_bench.errors import SaeError
 from csae_bench.saes.folder import CFG_FILENAME, WEIGHTS_FILENAME, find_folder
+from csae_bench.saes.wording import reason
 
 if TYPE_CHECKING:
-    from sae_lens.saes.sae import SAE
+    from csae_bench.saes.attributes import AnySae
 
 _CHUNK = 1 << 20
 
@@ -35,11 +36,11 @@ def weights_hash(folder: Path) -> str:
                 while chunk := file.read(_CHUNK):
                     digest.update(chunk)
         except OSError as error:
-            raise SaeError(f"{path} cannot be read: {error.strerror}.") from error
+            raise SaeError(f"{path} cannot be read: {reason(error)}.") from error
     return digest.hexdigest()
 
 
-def loaded_hash(sae: SAE[Any]) -> str:
+def loaded_hash(sae: AnySae) -> str:
     """SHA-256, as 64 hex digits, of an SAE in memory: one that no folder of the user's holds.
 
     Covers the weights and the configuration without its device and metadata. It differs from
@@ -47,9 +48,12 @@ def loaded_hash(sae: SAE[Any]) -> str:
     """
     import torch
 
-    config = {k: v for k, v in sae.cfg.to_dict().items() if k not in ("device", "metadata")}
+    from csae_bench.saes import attributes
+
+    described = attributes.config_dict(sae)
+    config = {k: v for k, v in described.items() if k not in ("device", "metadata")}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-    for name, tensor in sorted(sae.state_dict().items()):
+    for name, tensor in sorted(attributes.tensors(sae).items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import torch
 from sae_lens.constants import ACTIVATION_SCALER_CFG_FILENAME
@@ -18,28 +18,54 @@ from sae_lens.registry import (
 from sae_lens.saes.sae import SAE, TrainingSAE, TrainingSAEConfig
 from sae_lens.training.activation_scaler import ActivationScaler
 from safetensors import SafetensorError
+from torch import nn
 
 from csae_bench.errors import SaeError, UsageError, did_you_mean
-from csae_bench.saes import register
-from csae_bench.saes.folder import check_weights, find_folder, is_training_form, read_cfg
+from csae_bench.saes import attributes, register
+from csae_bench.saes.architectures import architecture_of
+from csae_bench.saes.attributes import training_architecture
+from csae_bench.saes.checking import check_folder
+from csae_bench.saes.folder import find_folder, is_training_form, read_cfg
+from csae_bench.saes.kinds import refusal
 from csae_bench.saes.pretrained import is_pretrained_name, load_pretrained
+from csae_bench.saes.weights_file import check_weights
+from csae_bench.saes.wording import reason
+
+__all__ = ["load_sae", "load_training_sae", "save_inference_form", "training_architecture"]
+
+S = TypeVar("S", bound=nn.Module)
+
+
+@overload
+def load_sae(
+    source: str | Path, *, device: str = "cpu", dtype: torch.dtype | None = None
+) -> SAE[Any]: ...
+
+
+@overload
+def load_sae(source: S, *, device: str = "cpu", dtype: torch.dtype | None = None) -> S: ...
 
 
 def load_sae(
-    source: str | Path, *, device: str = "cpu", dtype: torch.dtype | None = None
-) -> SAE[Any]:
+    source: str | Path | nn.Module, *, device: str = "cpu", dtype: torch.dtype | None = None
+) -> SAE[Any] | nn.Module:
     """The SAE in its inference form, with decoder rows of norm 1 where its architecture allows.
 
     Args:
         source: a checkpoint folder of ours, a folder of SAELens in inference or training form, or
-            `RELEASE:SAE_ID` of SAELens's directory of pretrained SAEs.
+            `RELEASE:SAE_ID` of SAELens's directory of pretrained SAEs. A module, with `encode`,
+            `decode` and `W_dec`, is checked and returned as it is: `device`, `dtype` and the
+            folding of norms are for what is loaded.
         dtype: type of the weights; none: as saved, or float32 for a pretrained one. Norms are
             folded before the weights are converted.
 
     Raises:
         SaeError: there is nothing to load, or what is there is damaged, of an unknown
-            architecture, inconsistent, or not finite.
+            architecture, of a kind that cannot be judged, inconsistent, or not finite.
     """
+    if isinstance(source, nn.Module):
+        _check_module(source)
+        return source
     register()
     if is_pretrained_name(source):
         sae = load_pretrained(str(source), device=device)
@@ -49,7 +75,10 @@ def load_sae(
     # Not implemented where the codes depend on the norms in a way that folding would change.
     with suppress(NotImplementedError):
         sae.fold_W_dec_norm()
-    return sae if dtype is None else sae.to(dtype=dtype)
+    if dtype is not None:
+        sae = sae.to(dtype=dtype)
+    _check_finite(sae, f"{source}, in {sae.cfg.dtype} and with decoder norms folded")
+    return sae
 
 
 def load_training_sae(folder: Path, *, device: str = "cpu") -> TrainingSAE[Any]:
@@ -87,20 +116,21 @@ def save_inference_form(folder: Path, to: Path) -> None:
     sae.save_inference_model(to)
 
 
-def training_architecture(sae: SAE[Any]) -> str:
-    """The architecture it was trained as; BatchTopK, say, for one that infers as JumpReLU."""
-    return sae.cfg.metadata.training_architecture or sae.cfg.architecture()
+def _check_module(sae: nn.Module) -> None:
+    refused = refusal(attributes.config_dict(sae)) if attributes.config(sae) is not None else None
+    if refused:
+        raise SaeError(f"The SAE ({attributes.kind(sae)}): {refused}.")
+    attributes.check_sae(sae)
+    _check_finite(sae, f"The SAE ({attributes.kind(sae)})")
 
 
 def _load_folder(folder: Path, *, device: str) -> SAE[Any]:
-    cfg = read_cfg(folder)
-    check_weights(folder)
+    cfg = check_folder(folder)
     if is_training_form(cfg):
         with tempfile.TemporaryDirectory() as converted:
             save_inference_form(folder, Path(converted))
             return SAE.load_from_disk(converted, device=device)
-    # Files older than SAELens 3 name no architecture; SAELens takes "standard" for it.
-    _check_architecture(folder, {"architecture": "standard", **cfg}, SAE_CLASS_REGISTRY)
+    _check_architecture(folder, {"architecture": architecture_of(cfg)}, SAE_CLASS_REGISTRY)
     with _reading(folder):
         sae = SAE.load_from_disk(folder, device=device)
     _check_normalization(folder, sae)
@@ -137,7 +167,7 @@ def _check_architecture(folder: Path, cfg: dict[str, Any], known: dict[str, Any]
         )
 
 
-def _check_finite(sae: SAE[Any], source: str) -> None:
+def _check_finite(sae: nn.Module, source: str) -> None:
     counts = {name: int((~t.isfinite()).sum()) for name, t in sae.state_dict().items()}
     broken = [f"{name} ({count} of its values)" for name, count in counts.items() if count]
     if broken:
@@ -156,5 +186,17 @@ def _reading(folder: Path) -> Generator[None]:
         raise SaeError(f"{folder}: weights do not fit cfg.json: {'; '.join(details)}.") from error
     except UsageError as error:
         raise SaeError(f"{folder}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, OSError, SafetensorError) as error:
-        raise SaeError(f"{folder}: cannot be loaded: {type(error).__name__}: {error}.") from error
+    except OSError as error:
+        raise SaeError(f"{folder}: cannot be loaded: {reason(error)}.") from error
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        AssertionError,
+        SafetensorError,
+    ) as error:
+        raise SaeError(
+            f"{folder}: cannot be loaded: {type(error).__name__}: {reason(error)}."
+        ) from error

@@ -13,9 +13,9 @@ from sae_lens.config import SAETrainerConfig
 from sae_lens.saes.sae import TrainingSAE, TrainStepOutput
 from sae_lens.training.sae_trainer import Evaluator, SAETrainer, SaveCheckpointFn
 from torch import Tensor
-from tqdm.auto import tqdm
 from typing_extensions import override
 
+from csae_bench import progress
 from csae_bench.errors import TrainingError
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.pairs import PairStream
@@ -114,16 +114,16 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             )
         self.sae.to(self.cfg.device)
         self._estimate_scaling()
-        with tqdm(
-            total=self.planned_steps,
-            initial=self.n_training_steps,
-            desc="Training SAE",
-            unit="step",
-            disable=not self._progress,
-        ) as bar:
+        with progress.counted(
+            "training",
+            self.planned_steps,
+            done=self.n_training_steps,
+            rows_a_step=self.cfg.train_batch_size_samples,
+            bar=self._progress,
+        ) as counter:
             while self.n_training_steps < self.planned_steps:
                 self._log_sparsity(self.maybe_reset_sparsity())
-                self._make_step(bar)
+                self._make_step(counter)
                 self._checkpoint_if_needed()
                 if self._after_step is not None:
                     self._after_step(self)
@@ -168,18 +168,18 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         if self._log is not None:
             self._log.drop_after(self.n_training_steps)
 
-    def _make_step(self, bar: tqdm[Any]) -> None:
+    def _make_step(self, counter: progress.Counter) -> None:
         self.steering.before_step(self.n_training_steps)
         output = self.step(next(self.data_provider))
-        self._last_loss = output.loss.detach()
+        self._last_loss, loss = output.loss.detach(), None
         if self.cfg.logger.log_to_wandb:
             self._log_train_step(output)
             self._run_and_log_evals()
         if self._is_due():
             self._write_log(output)
-            bar.set_postfix_str(f"loss {self.last_loss:.5g}", refresh=False)
+            loss = self.last_loss
         self.n_training_steps += 1
-        bar.update()
+        counter.advance(loss)
 
     @override
     def _train_step(self, sae: TrainingSAE[Any], sae_in: Tensor) -> TrainStepOutput:

@@ -24,6 +24,7 @@ from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE
 from sae_lens.saes.sae import SAE, TrainingSAE
 from safetensors import SafetensorError
 
+from csae_bench import progress as reporting
 from csae_bench.config import ResolvedConfig, RunConfig, TrainedSae
 from csae_bench.errors import CsaeBenchError, TrainingError, UsageError
 from csae_bench.measuring import peak_memory_gib
@@ -87,6 +88,7 @@ def train(
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     seed_everything(config.seed)
+    reporting.begin(f"training {resolved.name}, {config.training.n_steps} steps")
     stream = pair_stream(config, model, device=device)
     metadata = {**sae_metadata(resolved), "csae_bench_training_hash": folder.name}
     sae = training_sae(_trained(config), d_in=stream.d_in, device=device, metadata=metadata)
@@ -209,7 +211,9 @@ def _finish(
         # L0 is that of running text, which SAEs are used on; in paraphrases less is active
         stream.set_shares({"same_sequence": 1.0})
     if isinstance(sae, BatchTopKTrainingSAE) and config.training.calibration_tokens:
+        reporting.begin("setting the threshold for inference")
         calibrate_threshold(sae, stream, config.training.calibration_tokens)
+    reporting.begin("saving the SAE, and measuring L0 and pair separation")
     batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]
     unfinished = folder / "inference.new"
     shutil.rmtree(unfinished, ignore_errors=True)

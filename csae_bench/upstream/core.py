@@ -20,6 +20,9 @@ from sae_lens import SAE
 from transformer_lens import HookedTransformer
 
 from csae_bench.errors import ConfigError, DataError, ModelError, SaeError
+from csae_bench.saes import attributes
+from csae_bench.saes.attributes import AnySae
+from csae_bench.upstream.adapting import AdaptedSae
 from csae_bench.upstream.corrected import (
     NO_TOKENS,
     Values,
@@ -73,7 +76,7 @@ class CoreOutcome:
 
 
 def run_core(
-    sae: SAE[Any],
+    sae: AnySae,
     model: HookedTransformer,
     dataset: IterableDataset | str,
     settings: CoreSettings,
@@ -85,7 +88,7 @@ def run_core(
 
     Raises:
         ModelError: the tokenizer lacks a special token.
-        SaeError: the model has no such hook, or one of another width.
+        SaeError: the model has no such hook, or one of another width, or the SAE has no W_enc.
         ConfigError: the context is longer than the model's.
         DataError: the dataset holds not a single sequence.
     """
@@ -158,16 +161,19 @@ def special_tokens(model: HookedTransformer, model_name: str) -> set[int]:
     return {token_id for token_id in ids.values() if token_id is not None}
 
 
-def _check(sae: SAE[Any], model: HookedTransformer, settings: CoreSettings) -> None:
+def _check(sae: AnySae, model: HookedTransformer, settings: CoreSettings) -> None:
+    attributes.check_sae(sae)
+    # both featurewise flags must be on, and one of them compares encoders
+    attributes.matrix(sae, "W_enc", needed_by="SAE-Bench's core eval")
     if settings.hook_name not in model.hook_dict:
         raise SaeError(
             f"The SAE's hook_name is '{settings.hook_name}', which {settings.model_name} does not "
             f"have; its last residual stream is blocks.{model.cfg.n_layers - 1}.hook_resid_post."
         )
-    if settings.hook_name.endswith(_MODEL_WIDE) and sae.cfg.d_in != model.cfg.d_model:
+    if settings.hook_name.endswith(_MODEL_WIDE) and attributes.d_in(sae) != model.cfg.d_model:
         raise SaeError(
-            f"The SAE's d_in is {sae.cfg.d_in}; {settings.hook_name} of {settings.model_name} is "
-            f"{model.cfg.d_model} wide."
+            f"The SAE's d_in is {attributes.d_in(sae)}; {settings.hook_name} of "
+            f"{settings.model_name} is {model.cfg.d_model} wide."
         )
     if settings.context_size > model.cfg.n_ctx:
         raise ConfigError(
@@ -200,12 +206,10 @@ def _core_eval_config(model: HookedTransformer, settings: CoreSettings) -> CoreE
 
 
 def formatted_copy(
-    sae: SAE[Any], model: HookedTransformer, model_name: str, hook_name: str
+    sae: AnySae, model: HookedTransformer, model_name: str, hook_name: str
 ) -> SAE[Any]:
     """A copy with what SAE-Bench reads from an SAE's config, at the model's dtype."""
-    own = copy.deepcopy(sae)
-    # These hold closures over the SAE they were made for, which is not the copy.
-    own._setup_activation_normalization()  # pyright: ignore[reportPrivateUsage]
+    own = _copied(sae)
     metadata = own.cfg.metadata
     known: dict[str, Any] = {"model_name": model_name, "hook_name": hook_name}
     if metadata.prepend_bos is None:
@@ -218,6 +222,15 @@ def formatted_copy(
     formatted = general_utils.load_and_format_sae("", own, device)
     assert formatted is not None
     return formatted[1].to(device=device, dtype=model.cfg.dtype)
+
+
+def _copied(sae: AnySae) -> SAE[Any]:
+    if not isinstance(sae, SAE):
+        return cast(SAE[Any], AdaptedSae(sae))
+    own = copy.deepcopy(sae)
+    # These hold closures over the SAE they were made for, which is not the copy.
+    own._setup_activation_normalization()  # pyright: ignore[reportPrivateUsage]
+    return own
 
 
 def _open_store(

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sae_lens import SAE
+    from csae_bench.saes.attributes import AnySae
 
 _DISTRIBUTIONS = ("csae-bench", "sae-bench", "sae-lens", "torch", "transformer-lens")
 
@@ -23,16 +23,20 @@ def versions() -> dict[str, str]:
     return {name.replace("-", "_"): _version(name) for name in _DISTRIBUTIONS}
 
 
-def sae_cfg_dict(sae: SAE[Any]) -> dict[str, Any]:
+def sae_cfg_dict(sae: AnySae) -> dict[str, Any]:
     """The config as SAE-Bench writes it, JSON-safe; the SAE is not changed.
 
     SAE-Bench adds what it derives, such as metadata.hook_layer, where hook and model are known.
     """
     from sae_bench.sae_bench_utils import general_utils
 
-    cfg = copy.deepcopy(sae.cfg)
-    if cfg.metadata.hook_name is not None and cfg.metadata.model_name is not None:
-        general_utils._standardize_sae_cfg(cfg)  # pyright: ignore[reportPrivateUsage]
+    from csae_bench.saes import attributes
+
+    names = attributes.metadata(sae, "hook_name"), attributes.metadata(sae, "model_name")
+    if not callable(getattr(attributes.config(sae), "to_dict", None)) or None in names:
+        return _json_safe(attributes.config_dict(sae))
+    cfg: Any = copy.deepcopy(attributes.config(sae))
+    general_utils._standardize_sae_cfg(cfg)  # pyright: ignore[reportPrivateUsage]
     return _json_safe(cfg.to_dict())
 
 

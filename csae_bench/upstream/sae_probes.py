@@ -17,14 +17,15 @@ import warnings
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
-from sae_lens import SAE
 from torch import Tensor
 from transformer_lens import HookedTransformer
 
 from csae_bench.errors import ConfigError, EvalError, ModelError, SaeError
+from csae_bench.saes import attributes
+from csae_bench.saes.attributes import AnySae
 from csae_bench.upstream.fences import fence
 from csae_bench.upstream.sae_probes_data import MAX_ROWS, SUFFIX, n_train, read_dataset
 from csae_bench.upstream.sae_probes_results import DatasetOutcome, Scores
@@ -69,7 +70,7 @@ class ProbesOutcome:
 
 
 def run_sae_probes(
-    sae: SAE[Any], model: HookedTransformer, files: Iterable[Path], settings: ProbeSettings
+    sae: AnySae, model: HookedTransformer, files: Iterable[Path], settings: ProbeSettings
 ) -> ProbesOutcome:
     """Probes for each dataset in its `normal` setting; the SAE and the model are not changed.
 
@@ -102,7 +103,7 @@ def _warnings(said: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(f"sae-probes: {line}" for line in lines))
 
 
-def _check(sae: SAE[Any], model: HookedTransformer, settings: ProbeSettings) -> None:
+def _check(sae: AnySae, model: HookedTransformer, settings: ProbeSettings) -> None:
     if model.tokenizer is None:
         raise ModelError(f"{model.cfg.model_name} has no tokenizer; sae-probes reads text.")
     if settings.hook_name not in model.hook_dict:
@@ -110,18 +111,18 @@ def _check(sae: SAE[Any], model: HookedTransformer, settings: ProbeSettings) -> 
             f"The SAE's hook_name is '{settings.hook_name}', which {model.cfg.model_name} does not "
             f"have; its last residual stream is blocks.{model.cfg.n_layers - 1}.hook_resid_post."
         )
-    large = [k for k in settings.ks if k > sae.cfg.d_sae]
+    large = [k for k in settings.ks if k > attributes.d_sae(sae)]
     if large:
         raise ConfigError(
             [
                 f"evals.sparse_probing_sae_probes.ks has {', '.join(map(str, large))}; it must be "
-                f"at most d_sae={sae.cfg.d_sae}."
+                f"at most d_sae={attributes.d_sae(sae)}."
             ]
         )
 
 
 def _on_dataset(
-    sae: SAE[Any], model: HookedTransformer, path: Path, settings: ProbeSettings, folder: Path
+    sae: AnySae, model: HookedTransformer, path: Path, settings: ProbeSettings, folder: Path
 ) -> DatasetOutcome:
     name = path.name.removesuffix(SUFFIX)
     rows = read_dataset(path)
@@ -139,7 +140,7 @@ def _on_dataset(
     }
     with _dataset(name, rows):
         run_sae_eval(
-            sae=sae,
+            sae=cast(Any, sae),
             dataset=name,
             reg_type=settings.reg_type,
             setting="normal",

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from sae_bench.evals.unlearning.eval_config import UnlearningEvalConfig
 from sae_bench.sae_bench_utils import general_utils
-from sae_lens import SAE
 from transformer_lens import HookedTransformer
 
 from csae_bench.errors import ConfigError, ModelError, SaeError
+from csae_bench.saes import attributes
+from csae_bench.saes.attributes import AnySae
 from csae_bench.saes.hashing import loaded_hash
 from csae_bench.unlearning.cache import Cache
 from csae_bench.unlearning.chat import chat_problems
@@ -79,7 +80,7 @@ class UnlearningOutcome:
 
 
 def run_unlearning(
-    sae: SAE[Any],
+    sae: AnySae,
     model: HookedTransformer,
     data: UnlearningData,
     settings: UnlearningSettings,
@@ -141,7 +142,7 @@ def run_unlearning(
 
 
 def _caches(
-    sae: SAE[Any],
+    sae: AnySae,
     model: HookedTransformer,
     data: UnlearningData,
     settings: UnlearningSettings,
@@ -202,7 +203,7 @@ def sae_bench_config(
     )
 
 
-def _check(sae: SAE[Any], model: HookedTransformer, settings: UnlearningSettings) -> None:
+def _check(sae: AnySae, model: HookedTransformer, settings: UnlearningSettings) -> None:
     name = settings.model_name
 
     def encode(text: str) -> list[int]:
@@ -216,14 +217,15 @@ def _check(sae: SAE[Any], model: HookedTransformer, settings: UnlearningSettings
             f"The SAE's hook_name is '{settings.hook_name}', which {name} does not have; its last "
             f"residual stream is blocks.{model.cfg.n_layers - 1}.hook_resid_post."
         )
-    if "hook_z" not in settings.hook_name and sae.cfg.d_in != model.cfg.d_model:
+    if "hook_z" not in settings.hook_name and attributes.d_in(sae) != model.cfg.d_model:
         raise SaeError(
-            f"The SAE's d_in is {sae.cfg.d_in}; {settings.hook_name} of {name} is "
+            f"The SAE's d_in is {attributes.d_in(sae)}; {settings.hook_name} of {name} is "
             f"{model.cfg.d_model} wide."
         )
-    if sae.cfg.normalize_activations in _FORGOTTEN_BY_DECODING:
+    normalization = attributes.normalize_activations(sae)
+    if normalization in _FORGOTTEN_BY_DECODING:
         raise SaeError(
-            f"The SAE's normalize_activations is '{sae.cfg.normalize_activations}'; SAELens "
+            f"The SAE's normalize_activations is '{normalization}'; SAELens "
             "forgets the norms of its input once it has decoded, and SAE-Bench's intervention "
             "decodes twice. Such an SAE has no unlearning score."
         )

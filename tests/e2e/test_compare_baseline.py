@@ -196,3 +196,52 @@ def test_an_absolute_path_is_left_out_but_where_it_is_a_condition(
     kept = json.loads((base / "core" / path.name).read_text())
     assert kept["eval_config"]["dataset"] == place
     assert kept["sae_cfg_dict"]["metadata"]["dataset_path"] == "texts.jsonl"
+
+
+RENAMED = "is compared with topk, an SAE of another name"
+
+
+@pytest.fixture
+def renamed(tmp_path: Path) -> tuple[Path, Path]:
+    """A candidate whose only SAE has another name than the baseline's."""
+    new = folders.family(tmp_path / "new", "renamed")
+    return new, folders.family(tmp_path / "old", "topk")
+
+
+def test_a_renamed_sae_is_told_in_every_output(
+    renamed: tuple[Path, Path], tmp_path: Path, csae_bench: CsaeBench
+) -> None:
+    places = {kind: tmp_path / f"out.{kind}" for kind in ("md", "html", "junit")}
+    flags = [part for kind, path in places.items() for part in (f"--{kind}", path)]
+    rule = ("--fail-on", "core.ce_loss_score:-0.01")
+    outcome = csae_bench("compare", renamed[0], "--baseline", renamed[1], *rule, *flags)
+    assert outcome.exit_code == 0, outcome.output
+    assert RENAMED in " ".join(outcome.stdout.split())
+    assert "1 SAE is compared with one of another name" in outcome.stdout.splitlines()[-1]
+    assert RENAMED in places["html"].read_text()
+    assert RENAMED in places["md"].read_text()
+    assert "an SAE of another name" in places["junit"].read_text()
+    as_json = csae_bench("compare", renamed[0], "--baseline", renamed[1], *rule, "--json").stdout
+    assert any(RENAMED in warning for warning in json.loads(as_json)["warnings"])
+    assert "names are equal" in {finding["rule"] for finding in json.loads(as_json)["findings"]}
+
+
+def test_a_renamed_sae_does_not_pass_a_strict_gate(
+    renamed: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    rule = ("--fail-on", "core.ce_loss_score:-0.01", "--strict")
+    outcome = csae_bench("compare", renamed[0], "--baseline", renamed[1], *rule)
+    assert outcome.exit_code == 3, outcome.output
+
+
+def test_without_a_rule_a_renamed_sae_is_compared_and_has_not_passed(
+    renamed: tuple[Path, Path], csae_bench: CsaeBench
+) -> None:
+    outcome = csae_bench("compare", renamed[0], "--baseline", renamed[1])
+    assert outcome.exit_code == 0, outcome.output
+    assert outcome.stdout.splitlines()[-1].startswith("Compared: 1 SAE is compared with one")
+
+
+def test_equal_names_are_not_mentioned(tmp_path: Path, csae_bench: CsaeBench) -> None:
+    new, old = (folders.family(tmp_path / side) for side in ("new", "old"))
+    assert "another name" not in csae_bench("compare", new, "--baseline", old).output

@@ -4,6 +4,8 @@
     exit_code, outcome  outcome: {word, sentence}
     alpha               level of the tests; intervals have 1 - alpha
     allowed_mismatches  conditions that --allow-mismatch let pass
+    shown_metrics       names and globs of --metrics; where there are any, comparisons, families and
+                        results have these metrics alone. Findings are of all
     warnings            sentences
     failed_runs         [{side, release, sae_id, status, problems, path}], failed and invalid ones
     findings            [{rule, metric, candidate, judgement, message}], the gate's
@@ -12,11 +14,13 @@
                         permutation_p, bootstrap, by_item, smallest_detectable, margin, gates,
                         mismatches}]
     families            [{side, family, metrics: {metric: {mean, n, interval}}}], valid SAEs alone
-    candidate           {root, results, runs, broken, ignored}; broken, ignored: [{path, message}]
+    candidate           {root, results, runs, broken, ignored, other_sets}; broken, ignored:
+                        [{path, message}]; other_sets: [{path, message, n_results}]
     baseline            the same, or null
     conditions          {id: {name: value}}; a result's `conditions` is an id
 
-A family is {release, name}, an interval {low, high, level, method}. Paths are relative to `root`
+A family is {release, name}, its name followed by the variant in brackets where it is not the first
+result of its SAE and eval, an interval {low, high, level, method}. Paths are relative to `root`
 where they lie in it. What is undefined is null; `reasons` of a result says why.
 """
 
@@ -26,7 +30,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from csae_bench.compare.metrics import lookup
 from csae_bench.compare.model import (
@@ -40,11 +44,14 @@ from csae_bench.compare.model import (
     ResultSet,
     RunReading,
 )
+from csae_bench.compare.outputs import selection
 from csae_bench.compare.outputs.overview import outcome
 from csae_bench.compare.outputs.troubles import troubles
 from csae_bench.compare.outputs.values import family_values
 
 SCHEMA_VERSION = 1
+
+T = TypeVar("T")
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -58,6 +65,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "outcome": {"word": verdict.word, "sentence": verdict.sentence},
         "alpha": report.alpha,
         "allowed_mismatches": list(report.allowed_mismatches),
+        "shown_metrics": list(report.shown_metrics),
         "warnings": list(report.warnings),
         "failed_runs": [
             {**asdict(trouble), "path": _path(trouble.path, sides[trouble.side])}
@@ -73,14 +81,18 @@ def to_json(report: Report) -> dict[str, Any]:
             }
             for finding in report.findings
         ],
-        "comparisons": [_comparison(comparison) for comparison in report.comparisons],
+        "comparisons": [
+            _comparison(comparison)
+            for comparison in report.comparisons
+            if selection.is_shown(comparison.metric, report)
+        ],
         "families": [
-            {"side": side, **_family_values(family, values)}
+            {"side": side, **_family_values(family, _asked(values, report))}
             for side, results in sides.items()
             if results is not None
             for family, values in family_values(results, report.alpha).items()
         ],
-        **{side: _results(results, conditions) for side, results in sides.items()},
+        **{side: _results(results, conditions, report) for side, results in sides.items()},
         "conditions": conditions.as_json(),
     }
 
@@ -99,15 +111,26 @@ class _Conditions:
         return {name: dict(key) for key, name in self._ids.items()}
 
 
-def _results(results: ResultSet | None, conditions: _Conditions) -> dict[str, Any] | None:
+def _asked(values: Mapping[str, T], report: Report) -> dict[str, T]:
+    """Those of values by metric that --metrics asks for."""
+    return {name: value for name, value in values.items() if selection.is_shown(name, report)}
+
+
+def _results(
+    results: ResultSet | None, conditions: _Conditions, report: Report
+) -> dict[str, Any] | None:
     if results is None:
         return None
     return {
         "root": str(results.root),
-        "results": [_reading(reading, results, conditions) for reading in results.readings],
+        "results": [_reading(reading, results, conditions, report) for reading in results.readings],
         "runs": [_run(run, results) for run in results.runs],
         "broken": [_file(broken, results) for broken in results.broken],
         "ignored": [_file(ignored, results) for ignored in results.ignored],
+        "other_sets": [
+            {**_file(Broken(other.path, other.message), results), "n_results": other.n_results}
+            for other in results.other_sets
+        ],
     }
 
 
@@ -115,20 +138,23 @@ def _file(file: Broken, results: ResultSet) -> dict[str, str]:
     return {"path": _path(file.path, results), "message": file.message}
 
 
-def _reading(reading: Reading, results: ResultSet, conditions: _Conditions) -> dict[str, Any]:
+def _reading(
+    reading: Reading, results: ResultSet, conditions: _Conditions, report: Report
+) -> dict[str, Any]:
     return {
         "path": _path(reading.path, results),
         "eval": reading.eval_name,
         "family": _family(reading.family),
         "sae_id": reading.sae_id,
+        "variant": reading.family.variant,
         "seed": reading.seed,
         "curve": reading.curve,
         "architecture": reading.architecture,
         "d_sae": reading.d_sae,
         "epoch_millis": reading.epoch_millis,
         "invalid": list(reading.invalid),
-        "values": dict(reading.values),
-        "reasons": dict(reading.reasons),
+        "values": _asked(reading.values, report),
+        "reasons": _asked(reading.reasons, report),
         "conditions": conditions.id_of(reading.conditions),
     }
 

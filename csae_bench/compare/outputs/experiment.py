@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from csae_bench.compare.model import RunReading
+from csae_bench.compare.outputs.lettering import drawable
 from csae_bench.compare.outputs.wording import number
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _MUTED = "#777777"
 _MAX_LABELS = 40
 """Runs that are named on an x-axis; of more, every so many."""
 
+_MAX_NAME = 44
+"""Characters of a run's name on an x-axis before it is cut."""
+
 _CROWDED = 14
 """Runs above which words are written upright."""
 
@@ -35,7 +39,8 @@ def draw_experiment(runs: Sequence[RunReading]) -> Figure:
     from matplotlib.figure import Figure
 
     width = min(40.0, max(9.0, 0.55 * len(runs) + 4))
-    figure = Figure(figsize=(width, 7.6), layout="constrained")
+    longest = max((min(len(run.sae_id), _MAX_NAME) for run in runs), default=0)
+    figure = Figure(figsize=(width, 7.0 + 0.07 * longest), layout="constrained")
     FigureCanvasAgg(figure)
     (steps, loss), (size, settings) = figure.subplots(2, 2)
     _bars(steps, runs, lambda run: run.executed_steps, "Training steps completed", STEPS)
@@ -104,8 +109,8 @@ def _write_status(
     axes.plot([place], [height], marker="x", markersize=11, markeredgewidth=2.5, color=_BAD,
               transform=axes.get_xaxis_transform(), clip_on=False)  # fmt: skip
     axes.annotate(
-        status, (place, height + 0.07), xycoords=where, ha="center", va="bottom", fontsize=8.5,
-        color=_BAD, fontweight="bold", rotation=90 if is_crowded else 0,
+        drawable(status), (place, height + 0.07), xycoords=where, ha="center", va="bottom",
+        fontsize=8.5, color=_BAD, fontweight="bold", rotation=90 if is_crowded else 0,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )  # fmt: skip
 
@@ -174,8 +179,9 @@ def _absence(run: RunReading) -> str:
 def _name_runs(axes: Axes, runs: Sequence[RunReading]) -> None:
     every = -(-len(runs) // _MAX_LABELS)
     places = range(0, len(runs), every)
-    axes.set_xticks(places, [runs[place].sae_id for place in places])
-    if len(runs) > 1 and max(len(run.sae_id) for run in runs) > 8:
+    names = [drawable(runs[place].sae_id, _MAX_NAME) for place in places]
+    axes.set_xticks(places, names)
+    if max(map(len, names)) > (8 if len(runs) > 1 else 24):
         for label in axes.get_xticklabels():
             label.set(rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_xlim(-0.6, len(runs) - 0.4)

@@ -10,19 +10,18 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
-from csae_bench.compare.metrics import lookup
+from csae_bench.compare.metrics import Direction, lookup
 from csae_bench.compare.model import Comparison, Family, Reading, Report, ResultSet, Verdict
 from csae_bench.compare.outputs import selection
 from csae_bench.compare.outputs.values import valid
 from csae_bench.compare.outputs.wording import family_text
 
 L0 = "core.l0"
-PARETO: tuple[tuple[str, ...], ...] = (
+PARETO_OF_CORE: tuple[tuple[str, ...], ...] = (
     ("core.ce_loss_score",),
     ("core.corrected.explained_variance", "core.explained_variance"),
-    ("mig.value_mig",),
 )
-"""What is drawn against L0; of each, the first that any SAE has."""
+"""What is drawn of core against L0; of each, the first that any SAE has."""
 
 _LOG_FROM = 4.0
 """L0 is drawn on a log scale where its largest is at least so many times its smallest."""
@@ -106,10 +105,16 @@ class Forest:
 
 
 def paretos(report: Report) -> tuple[Pareto, ...]:
-    """A figure for each metric of `PARETO` that any SAE with an L0 has."""
+    """A figure for what core says first and for the first score of every other eval.
+
+    With --metrics, for each that it names. Nothing is drawn of SAEs without an L0.
+    """
     sides = ((report.candidate, False), (report.baseline, True))
     there = [(results, is_baseline) for results, is_baseline in sides if results is not None]
-    drawn = (_pareto(metrics, there) for metrics in PARETO)
+    readings = [reading for results, _ in there for reading in results.readings]
+    if all(reading.values.get(L0) is None for reading in readings):
+        return ()
+    drawn = (_pareto(metrics, there) for metrics in _against_l0(report, readings))
     return tuple(figure for figure in drawn if figure is not None)
 
 
@@ -157,13 +162,29 @@ def axis(values: Sequence[float], *, is_log: bool = False, n_ticks: int = 6) -> 
     )
 
 
+def _against_l0(report: Report, readings: Iterable[Reading]) -> list[tuple[str, ...]]:
+    """What to draw; of each, the first that any SAE has."""
+    there = selection.chosen(report, chain.from_iterable(reading.values for reading in readings))
+    if report.shown_metrics:
+        return [(metric,) for metric in there if metric != L0]
+    scores: dict[str, list[str]] = {}
+    for metric in there:
+        if lookup(metric).direction is not Direction.NONE:
+            scores.setdefault(metric.partition(".")[0], []).append(metric)
+    scores.pop("core", None)
+    n = selection.N_OF_EVAL
+    return [*PARETO_OF_CORE, *(tuple(of_eval[:n]) for of_eval in scores.values())]
+
+
 def _pareto(metrics: tuple[str, ...], sides: list[tuple[ResultSet, bool]]) -> Pareto | None:
     for metric in metrics:
         curves: list[Curve] = []
         n_with = 0
         for results, is_baseline in sides:
-            n_with += sum(r.values.get(metric) is not None for r in results.readings)
-            curves += _curves(metric, valid(results.readings), is_baseline)
+            # results under other conditions, such as a control's, have no place among these
+            first = [r for r in results.readings if not r.family.variant]
+            n_with += sum(r.values.get(metric) is not None for r in first)
+            curves += _curves(metric, valid(first), is_baseline)
         points = list(chain.from_iterable(curve.points for curve in curves))
         if points:
             l0 = [point.l0 for point in points]
@@ -228,7 +249,7 @@ def _forest(metric: str, comparisons: list[Comparison]) -> Forest:
             _GRAVITY.index(row.verdict) if row.verdict in _GRAVITY else len(_GRAVITY),
             row.candidate,
             row.baseline,
-            row.metric,
+            selection.rank(row.metric),
         ),
     )
     ends = [0.0]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from csae_bench.compare.metrics import lookup
-from csae_bench.compare.model import Comparison, Family, Judgement, Report, Verdict
+from csae_bench.compare.model import Broken, Comparison, Family, Judgement, Report, Verdict
 from csae_bench.compare.outputs import selection, wording
 from csae_bench.compare.outputs.overview import (
     Level,
@@ -21,8 +21,9 @@ from csae_bench.compare.outputs.overview import (
     stamp,
     verdict_counts,
 )
-from csae_bench.compare.outputs.troubles import troubles
+from csae_bench.compare.outputs.troubles import troubles, uncounted
 from csae_bench.compare.outputs.values import FamilyValue, family_values
+from csae_bench.printable import printable
 
 MAX_CHARACTERS = 65_536
 """What a comment on GitHub may have."""
@@ -58,7 +59,7 @@ def to_markdown(report: Report) -> str:
 
 def text(value: str) -> str:
     """Any text as Markdown that shows just that, on one line, cut where it is very long."""
-    line = " ".join(value.split())
+    line = printable(" ".join(value.split()))
     if len(line) > MAX_CELL:
         line = f"{line[: MAX_CELL - 3]}..."
     escaped = _SPECIAL.sub(r"\\\1", line)
@@ -76,7 +77,8 @@ def _written(report: Report, n_rows: int) -> str:
     parts += _findings(report, n_rows)
     parts += (_comparisons if report.comparisons else _values)(report, n_rows)
     parts += _warnings(report, n_rows)
-    parts += _broken(report, n_rows)
+    parts += _files(broken_files(report), "could not be read", n_rows)
+    parts += _files(uncounted(report), "not counted", n_rows)
     return "\n\n".join(parts) + "\n"
 
 
@@ -152,9 +154,8 @@ def _comparisons(report: Report, n_rows: int) -> list[str]:
     parts += [details] if rows else []
     hidden = len({row.metric for row in report.comparisons}) - len(shown)
     if hidden:
-        parts.append(
-            f"{wording.counted(hidden, 'more metric')} compared: see `--html` or `--json`."
-        )
+        where = "left out by `--metrics`" if report.shown_metrics else "see `--html` or `--json`"
+        parts.append(f"{wording.counted(hidden, 'more metric')} compared: {where}.")
     return parts
 
 
@@ -181,9 +182,12 @@ def _undecided(
 
 def _gravest_first(rows: Iterable[Comparison]) -> list[Comparison]:
     order = (Verdict.INVALID, Verdict.MISSING, Verdict.INCOMPARABLE, Verdict.WORSE, Verdict.BETTER)
-    return sorted(
-        rows, key=lambda row: order.index(row.verdict) if row.verdict in order else len(order)
-    )
+
+    def gravity(row: Comparison) -> tuple[bool, int]:
+        place = order.index(row.verdict) if row.verdict in order else len(order)
+        return row.verdict is Verdict.UNMEASURED, place
+
+    return sorted(rows, key=gravity)
 
 
 def _brief(row: Comparison, releases: set[str]) -> tuple[str, ...]:
@@ -218,7 +222,7 @@ def _values(report: Report, n_rows: int) -> list[str]:
         values = family_values(results, report.alpha)
         if not values:
             continue
-        shown = selection.headlines(m for of_family in values.values() for m in of_family)
+        shown = selection.first(report, {m for of_family in values.values() for m in of_family})
         header = ("SAE", "seeds", *(text(lookup(metric).title) for metric in shown))
         releases = {family.release for family in values}
         rows = [
@@ -246,13 +250,12 @@ def _warnings(report: Report, n_rows: int) -> list[str]:
     return ["#### Warnings", "\n".join([*items, *_rest(len(report.warnings) - n_rows, "warning")])]
 
 
-def _broken(report: Report, n_rows: int) -> list[str]:
-    broken = broken_files(report)
-    if not broken:
+def _files(files: Sequence[Broken], what: str, n_rows: int) -> list[str]:
+    if not files:
         return []
-    items = [f"- {text(str(file.path))}: {text(file.why)}" for file in broken[:n_rows]]
-    listed = "\n".join([*items, *_rest(len(broken) - n_rows, "file")])
-    return [_folded(f"{wording.counted(len(broken), 'file')} could not be read", listed)]
+    items = [f"- {text(str(file.path))}: {text(file.why)}" for file in files[:n_rows]]
+    listed = "\n".join([*items, *_rest(len(files) - n_rows, "file")])
+    return [_folded(f"{wording.counted(len(files), 'file')} {what}", listed)]
 
 
 def _rest(n: int, noun: str) -> list[str]:

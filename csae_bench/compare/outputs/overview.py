@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from csae_bench.compare.gate import RUNS_ARE_OK
+from csae_bench.compare.gate import NAMES_ARE_EQUAL, RUNS_ARE_OK
 from csae_bench.compare.model import Broken, Comparison, Family, Finding, Judgement, Report, Verdict
 from csae_bench.compare.outputs.troubles import troubles
 from csae_bench.compare.outputs.wording import counted
@@ -56,7 +56,8 @@ def changed_configurations(report: Report) -> dict[Family, tuple[str, ...]]:
 def outcome(report: Report) -> Outcome:
     """What the exit code says, in words, and why."""
     is_ok = report.exit_code == EXIT_OK
-    findings = gate_findings(report)
+    of_names = [f for f in report.findings if f.rule == NAMES_ARE_EQUAL]
+    findings = [finding for finding in gate_findings(report) if finding.rule != NAMES_ARE_EQUAL]
     judgements = Counter(finding.judgement for finding in findings)
     parts = [
         counted(judgements[judgement], *names)
@@ -68,6 +69,11 @@ def outcome(report: Report) -> Outcome:
     gravest = (
         (statuses["failed"], "failed run"),
         (statuses["invalid"], "invalid SAE"),
+        (
+            len(of_names),
+            "SAE is compared with one of another name",
+            "SAEs are compared with one of another name",
+        ),
         (n_broken, "file that could not be read", "files that could not be read"),
     )
     parts = [counted(n, *names) for n, *names in gravest if n] + parts

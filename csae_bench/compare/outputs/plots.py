@@ -5,6 +5,7 @@ Equal reports give equal bytes: no date is written, and SVG's ids have a fixed s
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from collections.abc import Generator
@@ -23,8 +24,10 @@ from csae_bench.compare.outputs.figures import (
     paretos,
     row_name,
 )
+from csae_bench.compare.outputs.lettering import drawable
 from csae_bench.compare.outputs.overview import stamp
 from csae_bench.compare.outputs.saving import written
+from csae_bench.compare.outputs.standings import Standings, standings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
 EXPERIMENT = "experiment_results.png"
 MAX_ROWS = 40
 """Rows of a forest plot."""
+MAX_FILE_NAME = 150
+"""Characters of a metric in the name of a file."""
+MAX_STAMP = 200
+"""Characters of what stands below a figure of results that were measured differently."""
 MAX_LEGEND = 24
 """Curves that the legend names."""
 
@@ -65,8 +72,8 @@ _STYLE: Any = {
 def write_plots(report: Report, folder: Path) -> list[Path]:
     """Writes what can be drawn of the report, and gives the paths.
 
-    `pareto_<metric>` and `forest_<metric>`, each as PNG and SVG, and `experiment_results.png`
-    where there are run records.
+    `pareto_<metric>`, `forest_<metric>` and `values_<metric>`, each as PNG and SVG, and
+    `experiment_results.png` where there are run records.
 
     Raises:
         UsageError: the folder cannot be written.
@@ -80,12 +87,18 @@ def write_plots(report: Report, folder: Path) -> list[Path]:
     releases = {reading.family.release for side in sides for reading in side.readings}
     paths: list[Path] = []
     with _style():
-        for figure in paretos(report):
+        curves = paretos(report)
+        for figure in curves:
             drawn = _stamped(_pareto(figure), report)
             paths += _save(drawn, folder, f"pareto_{_file_name(figure.metric)}")
-        for figure in forests(rows):
+        differences = forests(rows)
+        for figure in differences:
             drawn = _stamped(_forest(figure, releases), report)
             paths += _save(drawn, folder, f"forest_{_file_name(figure.metric)}")
+        named = {figure.metric for figure in (*curves, *differences)}
+        for figure in standings(report, named):
+            drawn = _stamped(_standings(figure), report)
+            paths += _save(drawn, folder, f"values_{_file_name(figure.metric)}")
         if report.candidate.runs:
             paths.append(folder / EXPERIMENT)
             _write(draw_experiment(report.candidate.runs), paths[-1])
@@ -119,13 +132,13 @@ def _pareto(figure: Pareto) -> Figure:
             s=22,
             facecolors="white" if curve.is_baseline else colour,
             edgecolors=colour,
-            label=f"{curve.name}{' (baseline)' if curve.is_baseline else ''}" if named else None,
+            label=_name(curve.name, curve.is_baseline) if named else None,
             zorder=3,
         )
     _set_axis(axes, "x", figure.x)
     _set_axis(axes, "y", figure.y)
     axes.set_xlabel("L0, log scale" if figure.x.is_log else "L0")
-    axes.set_title(figure.title)
+    axes.set_title(drawable(figure.title))
     axes.grid(axis="y", color="#dddddd", linewidth=0.5)
     axes.set_axisbelow(True)
     notes = []
@@ -160,7 +173,8 @@ def _forest(figure: Forest, releases: set[str]) -> Figure:
             color=colour,
         )
     names = [
-        f"{row_name(row, releases)}\nagainst {wording.family_text(row.baseline, releases)}"
+        f"{drawable(row_name(row, releases))}\n"
+        f"against {drawable(wording.family_text(row.baseline, releases))}"
         for row in rows
     ]
     axes.set_yticks(range(len(rows)), names, fontsize=6.5)
@@ -170,8 +184,40 @@ def _forest(figure: Forest, releases: set[str]) -> Figure:
     _set_axis(axes, "x", figure.x)
     rest = len(figure.rows) - len(rows)
     more = f" ({wording.counted(rest, 'more comparison')} not drawn)" if rest else ""
-    axes.set_title(f"{figure.title}: candidate minus baseline{more}")
+    axes.set_title(f"{drawable(figure.title)}: candidate minus baseline{more}")
     return drawn
+
+
+def _standings(figure: Standings) -> Figure:
+    rows = figure.rows[:MAX_ROWS]
+    drawn, axes = _figure(6.4, 1.1 + 0.22 * len(rows))
+    for place, row in enumerate(rows):
+        interval = row.value.interval
+        if interval is not None:
+            ends = (interval.low, interval.high)
+            axes.plot(ends, (place, place), color=_NEUTRAL, linewidth=1.3, marker="|", markersize=6)
+        axes.plot([row.value.mean], [place], marker="o", markersize=4.5, color=_COLOURS[0],
+                  markerfacecolor="white" if row.is_baseline else _COLOURS[0])  # fmt: skip
+        axes.annotate(
+            wording.mean_text(row.value.mean, interval), (1.02, place),
+            xycoords=("axes fraction", "data"), va="center", fontsize=8,
+        )  # fmt: skip
+    names = [_name(row.name, row.is_baseline) for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=7)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(axis="y", color="#eeeeee", linewidth=0.5)
+    axes.set_axisbelow(True)
+    _set_axis(axes, "x", figure.x)
+    rest = len(figure.rows) - len(rows)
+    more = f" ({wording.counted(rest, 'more SAE')} not drawn)" if rest else ""
+    axes.set_title(f"{drawable(figure.title)}{more}")
+    return drawn
+
+
+def _name(name: str, is_baseline: bool) -> str:
+    return f"{drawable(name)} (baseline)" if is_baseline else drawable(name)
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
@@ -199,7 +245,7 @@ def _set_axis(axes: Axes, which: str, limits: Axis) -> None:
 def _stamped(figure: Figure, report: Report) -> Figure:
     text = stamp(report)
     if text is not None:
-        figure.text(0.0, -0.02, text, fontsize=7, color="#b3001e", va="top")
+        figure.text(0.0, -0.02, drawable(text, MAX_STAMP), fontsize=7, color="#b3001e", va="top")
     return figure
 
 
@@ -213,10 +259,15 @@ def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
 def _write(figure: Figure, path: Path) -> None:
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
     with written(path) as temporary, warnings.catch_warnings():
-        # a name in a script that the font lacks has boxes in the picture; the numbers are all there
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        # such as that labels leave little room: the picture is there, and nobody can act on it
+        warnings.simplefilter("ignore", UserWarning)
         figure.savefig(temporary, bbox_inches="tight", metadata=metadata)
 
 
 def _file_name(metric: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", metric)
+    """The metric's name, with its digest where it is too long, or a file cannot have it."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", metric)
+    if plain == metric and len(plain) <= MAX_FILE_NAME:
+        return plain
+    digest = hashlib.sha256(metric.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain[:MAX_FILE_NAME]}_{digest}"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from csae_bench.errors import UsageError
+
+_MAX_NAMED = 300
+"""Characters of a path in a sentence before it is cut."""
 
 
 @contextlib.contextmanager
@@ -28,9 +32,9 @@ def written(path: Path) -> Generator[Path, None, None]:
     asked, path = path, Path(os.path.realpath(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # the suffix is kept: matplotlib tells a format by it
+        # the suffix is kept: matplotlib tells a format by it; a name near 255 bytes has no room
         handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
+            dir=path.parent, prefix=f".{path.stem[:40]}.", suffix=path.suffix[:20]
         )
         os.close(handle)
         temporary = Path(name)
@@ -41,31 +45,97 @@ def written(path: Path) -> Generator[Path, None, None]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(
-            f"{asked}: cannot be written: {error.strerror or error}. Name another place, or free "
-            "space there."
-        ) from error
+        raise UsageError(_cannot(asked, error)) from error
+
+
+def check_writable(path: Path, *, is_folder: bool) -> None:
+    """Refuse, before anything is compared, what could not be written after.
+
+    Raises:
+        UsageError: it is of the other kind, or nothing can be written there.
+    """
+    try:
+        status = _status(path)
+        if status is not None and stat.S_ISDIR(status.st_mode) != is_folder:
+            kind, other = ("file", "folder") if is_folder else ("folder", "file")
+            raise UsageError(f"{_named(path)}: is a {kind}; name a {other} to write to.")
+        if is_stream(path):
+            return  # what it takes is seen when it is written
+        place = Path(os.path.realpath(path))
+        place = place if is_folder else place.parent
+        while _status(place) is None:
+            place = place.parent
+        if not place.is_dir():
+            raise UsageError(f"{_named(path)}: cannot be written: {_named(place)} is no folder.")
+        # not os.access, which lets root write to a disk that is read-only
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise UsageError(_cannot(path, error)) from error
+
+
+def check_distinct(outputs: Mapping[str, Path]) -> None:
+    """Refuse to write one output over another.
+
+    Raises:
+        UsageError: two options name one place.
+    """
+    taken: dict[str, str] = {}
+    for kind, path in outputs.items():
+        other = taken.setdefault(os.path.realpath(path), kind)
+        if other != kind and not is_stream(path):
+            raise UsageError(
+                f"--{kind} {_named(path)}: is where --{other} is written to; name another place."
+            )
+
+
+def is_one_place(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one place, which need not exist."""
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def is_stream(path: Path) -> bool:
-    """Whether it is a device, a pipe or a name of an open file, whose place no file must take."""
-    is_special = path.exists() and not (path.is_file() or path.is_dir())
+    """Whether it is a device, a pipe or a name of an open file, whose place no file must take.
+
+    Raises:
+        OSError: the name is too long, or its folder cannot be looked into.
+    """
+    status = _status(path)
+    is_special = status is not None and not (
+        stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+    )
     # /dev/stdout leads to a plain file where the shell sends it to one
     return is_special or (path.is_symlink() and path.absolute().parts[1] in ("dev", "proc"))
 
 
+def _status(path: Path) -> os.stat_result | None:
+    """What lies there, links followed; None where nothing does."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 @contextlib.contextmanager
 def _copied_into(path: Path) -> Generator[Path, None, None]:
-    with tempfile.TemporaryDirectory() as folder:
-        temporary = Path(folder, f"output{path.suffix}")
-        yield temporary
-        try:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder, f"output{path.suffix}")
+            yield temporary
             with path.open("ab") as stream:
                 stream.write(temporary.read_bytes())
-        except OSError as error:
-            raise UsageError(
-                f"{path}: cannot be written: {error.strerror or error}. Name another place."
-            ) from error
+    except OSError as error:
+        raise UsageError(_cannot(path, error)) from error
+
+
+def _cannot(path: Path, error: OSError) -> str:
+    why = (error.strerror or str(error)).lower()
+    return f"{_named(path)}: cannot be written: {why}. Name another place, or free space there."
+
+
+def _named(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= _MAX_NAMED else f"{text[: _MAX_NAMED - 3]}..."
 
 
 def _umask() -> int:

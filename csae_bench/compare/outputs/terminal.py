@@ -20,7 +20,7 @@ from csae_bench.compare.outputs.overview import (
     stamp,
     verdict_counts,
 )
-from csae_bench.compare.outputs.troubles import troubles
+from csae_bench.compare.outputs.troubles import troubles, uncounted
 from csae_bench.compare.outputs.values import FamilyValue, family_values
 from csae_bench.printable import printable
 
@@ -32,6 +32,7 @@ _VERDICT_STYLES = {
     Verdict.INCOMPARABLE: "magenta",
     Verdict.INVALID: "bold red",
     Verdict.MISSING: "bold red",
+    Verdict.UNMEASURED: "dim",
 }
 _JUDGEMENT_STYLES = {
     Judgement.PASSED: "dim",
@@ -49,6 +50,7 @@ WIDE = 100
 NARROW = 76
 """Columns below which only the difference and the verdict stand beside a metric's name."""
 MORE = "--json and --html have all."
+NOT_ASKED = "--metrics leaves them out."
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -61,19 +63,18 @@ def print_report(report: Report, console: Console) -> None:
     else:
         _print_values(report, console)
     _print_broken(report, console)
+    _print_uncounted(report, console)
     for warning in report.warnings:
-        console.print(f"[yellow]warning:[/] {_escaped(warning)}")
+        console.print(f"[yellow]warning:[/] {_prose(warning)}")
     _print_stamp(report, console)
     verdict = outcome(report)
-    console.print(
-        f"[{_LEVEL_STYLES[verdict.level]}]{verdict.word}:[/] {_escaped(verdict.sentence)}"
-    )
+    console.print(f"[{_LEVEL_STYLES[verdict.level]}]{verdict.word}:[/] {_prose(verdict.sentence)}")
 
 
 def _print_stamp(report: Report, console: Console) -> None:
     text = stamp(report)
     if text is not None:
-        console.print(f"[reverse] {_escaped(text)} [/]")
+        console.print(f"[reverse] {_prose(text)} [/]")
 
 
 def _print_troubles(report: Report, console: Console) -> None:
@@ -82,7 +83,7 @@ def _print_troubles(report: Report, console: Console) -> None:
         name = _escaped(f"{where}{trouble.release} {trouble.sae_id}")
         console.print(f"[bold red]{trouble.status}[/] [bold]{name}[/]")
         for problem in trouble.problems:
-            console.print(f"  {_escaped(problem)}")
+            console.print(f"  {_prose(problem)}")
 
 
 def _print_findings(report: Report, console: Console) -> None:
@@ -100,7 +101,7 @@ def _print_findings(report: Report, console: Console) -> None:
             _escaped(wording.rule_text(finding)),
             f"[{_JUDGEMENT_STYLES[finding.judgement]}]{finding.judgement}[/]",
             "" if sae is None else _escaped(wording.family_text(sae, releases)),
-            _escaped(finding.message),
+            _prose(finding.message),
         )
     console.print(table)
     if len(in_order) > n_listed:
@@ -127,9 +128,7 @@ def _print_comparisons(report: Report, console: Console) -> None:
     if len(by_pair) > MAX_LISTED:
         rest = wording.counted(len(by_pair) - MAX_LISTED, "more pair of SAEs", "more pairs of SAEs")
         console.print(f"[dim]{rest}; {MORE}[/]")
-    hidden = len({c.metric for c in report.comparisons}) - len(shown)
-    if hidden:
-        console.print(f"[dim]{wording.counted(hidden, 'more metric')} compared; {MORE}[/]")
+    _print_hidden(len({c.metric for c in report.comparisons}) - len(shown), report, console)
     counts = verdict_counts(c for c in report.comparisons if c.metric in shown)
     console.print(
         "of those shown: "
@@ -175,7 +174,7 @@ def _print_pair(
         table.add_row(*cells)
     console.print(table)
     for note in selection.undecided_reasons(comparisons, shown):
-        console.print(f"  [dim]{_escaped(note)}[/]")
+        console.print(f"  [dim]{_prose(note)}[/]")
 
 
 def _print_undecided(comparisons: Sequence[Comparison], console: Console) -> None:
@@ -186,24 +185,26 @@ def _print_undecided(comparisons: Sequence[Comparison], console: Console) -> Non
     # why an SAE is invalid stands above
     reasons = (c.reasons for c in comparisons if c.verdict is not Verdict.INVALID)
     for note in list(dict.fromkeys(chain.from_iterable(reasons)))[:MAX_LISTED]:
-        console.print(f"  [dim]{_escaped(note)}[/]")
+        console.print(f"  [dim]{_prose(note)}[/]")
 
 
 def _print_values(report: Report, console: Console) -> None:
     """Where nothing is compared: what each family scored."""
     for results in (report.candidate, report.baseline):
         if results is not None:
-            _print_values_of(results, report.alpha, console)
+            _print_values_of(results, report, console)
 
 
-def _print_values_of(results: ResultSet, alpha: float, console: Console) -> None:
-    values = family_values(results, alpha)
-    shown = selection.headlines(metric for of_family in values.values() for metric in of_family)
+def _print_values_of(results: ResultSet, report: Report, console: Console) -> None:
+    values = family_values(results, report.alpha)
+    metrics = {metric for of_family in values.values() for metric in of_family}
+    shown = selection.first(report, metrics)
     by_release: dict[str, list[Family]] = {}
     for family in values:
         by_release.setdefault(family.release, []).append(family)
     for release, families in by_release.items():
-        console.print(f"\n[bold]{_escaped(release)}[/]  [dim]means [{1 - alpha:.0%} t interval][/]")
+        level = f"{1 - report.alpha:.0%}"
+        console.print(f"\n[bold]{_escaped(release)}[/]  [dim]means [{level} t interval][/]")
         if len(families) == 1:
             console.print(_escaped(families[0].name))
         table = _table(*([] if len(families) == 1 else ["SAE"]), "metric", "value", "n")
@@ -215,9 +216,14 @@ def _print_values_of(results: ResultSet, alpha: float, console: Console) -> None
         if len(families) > MAX_LISTED:
             rest = wording.counted(len(families) - MAX_LISTED, "more SAE")
             console.print(f"[dim]{rest}; {MORE}[/]")
-    hidden = len({metric for of_family in values.values() for metric in of_family}) - len(shown)
-    if hidden > 0:
-        console.print(f"[dim]{wording.counted(hidden, 'more metric')}; {MORE}[/]")
+    _print_hidden(len(metrics) - len(shown), report, console)
+
+
+def _print_hidden(n_hidden: int, report: Report, console: Console) -> None:
+    if n_hidden > 0:
+        metrics = wording.counted(n_hidden, "more metric")
+        what = f"{metrics} compared" if report.comparisons else metrics
+        console.print(f"[dim]{what}; {NOT_ASKED if report.shown_metrics else MORE}[/]")
 
 
 def _add_values(
@@ -242,15 +248,31 @@ def _add_values(
 def _print_broken(report: Report, console: Console) -> None:
     broken = broken_files(report)
     for file in broken[:MAX_LISTED]:
-        console.print(f"[yellow]not read:[/] {_escaped(str(file.path))}: {_escaped(file.why)}")
+        console.print(f"[yellow]not read:[/] {_escaped(str(file.path))}: {_prose(file.why)}")
     if len(broken) > MAX_LISTED:
         rest = wording.counted(len(broken) - MAX_LISTED, "more file", "more files")
         console.print(f"[yellow]not read:[/] {rest}; {MORE}")
 
 
+def _print_uncounted(report: Report, console: Console) -> None:
+    files = uncounted(report)
+    for file in files[:MAX_LISTED]:
+        console.print(f"[yellow]not counted:[/] {_escaped(str(file.path))}: {_escaped(file.why)}")
+    if len(files) > MAX_LISTED:
+        rest = wording.counted(
+            len(files) - MAX_LISTED, "more file or folder", "more files and folders"
+        )
+        console.print(f"[yellow]not counted:[/] {rest}; {MORE}")
+
+
 def _escaped(text: str) -> str:
-    """Text of others, with neither rich's markup nor what steers a terminal."""
-    return markup.escape(printable(text))
+    """Text of others on one line, with neither rich's markup nor what steers a terminal."""
+    return markup.escape(printable(text).replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def _prose(text: str) -> str:
+    """A message, which may have several lines, on one."""
+    return _escaped(" ".join(text.split()))
 
 
 def _table(*columns: str) -> Table:

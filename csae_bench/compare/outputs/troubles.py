@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from csae_bench.compare.model import Report, ResultSet
+from csae_bench.compare.model import Broken, Report, ResultSet
 
 _ORDER = {"failed": 0, "invalid": 1}
 
@@ -31,6 +32,18 @@ def troubles(report: Report) -> tuple[Trouble, ...]:
     return found if report.baseline is None else (*found, *_of("baseline", report.baseline))
 
 
+def uncounted(report: Report) -> tuple[Broken, ...]:
+    """Files and folders of both sides that were not counted, but for the baseline compared with."""
+    sides = [side for side in (report.candidate, report.baseline) if side is not None]
+    roots = {os.path.realpath(side.root) for side in sides}
+    return tuple(
+        file
+        for side in sides
+        for file in side.uncounted
+        if os.path.realpath(file.path) not in roots
+    )
+
+
 def _of(side: str, results: ResultSet) -> tuple[Trouble, ...]:
     status: dict[tuple[str, str], str] = {}
     problems: dict[tuple[str, str], dict[str, None]] = {}
@@ -49,6 +62,7 @@ def _of(side: str, results: ResultSet) -> tuple[Trouble, ...]:
     for reading in results.readings:
         if reading.invalid:
             key = (reading.family.release, reading.sae_id)
+            key = key if key in status else (reading.family.release, reading.title)
             note(key, "invalid", reading.invalid, reading.path)
     return tuple(
         Trouble(

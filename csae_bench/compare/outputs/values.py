@@ -38,8 +38,8 @@ def family_values(results: ResultSet, alpha: float) -> dict[Family, dict[str, Fa
 def valid(readings: Iterable[Reading]) -> list[Reading]:
     """Readings of SAEs that no result calls invalid, in the same order."""
     readings = list(readings)
-    invalid = {(r.family.release, r.sae_id) for r in readings if r.invalid}
-    return [r for r in readings if (r.family.release, r.sae_id) not in invalid]
+    invalid = {(r.family, r.sae_id) for r in readings if r.invalid}
+    return [r for r in readings if (r.family, r.sae_id) not in invalid]
 
 
 def _mean(values: list[float], alpha: float) -> FamilyValue:

@@ -14,6 +14,7 @@ SYMBOLS: dict[Verdict, str] = {
     Verdict.INCOMPARABLE: "\N{NOT EQUAL TO}",
     Verdict.INVALID: "!",
     Verdict.MISSING: "?",
+    Verdict.UNMEASURED: "\N{MIDDLE DOT}",
 }
 """Beside the colour, for those who do not see it."""
 

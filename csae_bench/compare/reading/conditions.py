@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ CONFIG = "eval_config."
 DATA = "data."
 """Followed by a count of the data, or `fingerprint`; older and published results lack these, and
 that is no mismatch, since the dataset's name is compared anyway."""
+
+SHUFFLED = "shuffled"
+"""Whether every sample has the factors of another one, as a control."""
 
 NO_EFFECT = frozenset(
     {
@@ -49,6 +53,8 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """Condition -> what SAE-Bench's evals call it in their eval_config."""
 
+_MAX_TEXT = 10_000
+"""Characters of a condition that are kept."""
 _HOOK = re.compile(r"blocks\.\d+\.(?:[a-z]+\.)?hook(?:_[a-z]+)+")
 _OF_DATA = ("fingerprint", "n", "n_factors", "n_frames", "n_truncated", "n_distinct_sequences")
 _LEGACY = "a mean of ratios, one for each token"
@@ -72,6 +78,7 @@ def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
         found |= {name: data.get(name) for name in ("split", "pooling")}
         found |= {"dataset": data.get("factors"), f"{CONFIG}seed": eval_config.get("seed")}
         found |= {f"{DEFINITION}{name}": _definition(of) for name, of in settings.items()}
+        found[SHUFFLED] = data.get("is_shuffled") or None
     else:
         found |= _settings(eval_config)
     if result.get("eval_type_id") == "core":
@@ -80,6 +87,35 @@ def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
     if found.get("dtype") is not None:
         found["dtype"] = str(found["dtype"]).removeprefix("torch.")
     return {name: _scalar(value) for name, value in found.items() if value is not None}
+
+
+def same_model(a: Condition, b: Condition) -> bool:
+    """Equal names; `gemma-2-2b` may be anybody's, `google/gemma-2-2b` is Google's."""
+    if a == b or not isinstance(a, str) or not isinstance(b, str):
+        return a == b
+    return ("/" not in a or "/" not in b) and a.rsplit("/", 1)[-1] == b.rsplit("/", 1)[-1]
+
+
+def settings_of(result: Mapping[str, Any]) -> dict[str, Condition]:
+    """All settings that a result of ours was made with: `settings.<dotted key>` -> value."""
+    unstructured = mapping(result.get("eval_result_unstructured"))
+    return _flat(mapping(unstructured.get("provenance")).get("eval_settings"), "settings")
+
+
+def differs_of(result: Mapping[str, Any]) -> dict[str, Condition]:
+    """What a further result of ours says that it differs in from the first, and its values."""
+    unstructured = mapping(result.get("eval_result_unstructured"))
+    differs = mapping(mapping(unstructured.get("provenance")).get("differs"))
+    return {name: None if value is None else _scalar(value) for name, value in differs.items()}
+
+
+def _flat(value: Any, name: str) -> dict[str, Condition]:
+    if not isinstance(value, dict):
+        return {} if value is None else {name: _scalar(value)}
+    found: dict[str, Condition] = {}
+    for key, inner in mapping(value).items():
+        found |= _flat(inner, f"{name}.{key}")
+    return found
 
 
 def _named(eval_config: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,7 +191,14 @@ def _version(result: Mapping[str, Any], provenance: Mapping[str, Any]) -> str | 
 
 
 def _scalar(value: Any) -> Condition:
-    """A value as it is; of a list, an object or NaN its JSON: equal ones are equal texts."""
-    if isinstance(value, str | int) or number(value) is not None:
+    """The value as it is; of a list, an object or NaN the JSON: equal ones are equal texts.
+
+    Of a text that is very long, the beginning and a digest.
+    """
+    if isinstance(value, int) or number(value) is not None:
         return value
-    return json.dumps(value, sort_keys=True)
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    if len(text) <= _MAX_TEXT:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[:_MAX_TEXT]}... {digest[:16]}"

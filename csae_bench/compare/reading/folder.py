@@ -6,18 +6,22 @@ A value is named `<eval>.<metric>`, see `values`. Details are read only when ask
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from csae_bench.compare.model import Broken, Reading, ResultSet, RunReading
+from csae_bench.compare.model import Broken, OtherSet, Reading, ResultSet, RunReading
 from csae_bench.compare.reading import questions
 from csae_bench.compare.reading.index import Cache, Entry, index_for
 from csae_bench.compare.reading.json_files import DETAILS, load_object
-from csae_bench.compare.reading.layout import SUFFIX, Found, Unreadable, result_files
+from csae_bench.compare.reading.layout import SUFFIX, Found, LeftOut, Unreadable, result_files
 from csae_bench.compare.reading.record import run_of
 from csae_bench.compare.reading.result import of_other_weights, propagated, reading_of
+from csae_bench.compare.reading.variants import separated
 from csae_bench.errors import ResultError, UsageError
+
+_MAX_SAID = 3
+"""Files and folders that an error names."""
 
 
 class NotAResult(ResultError):
@@ -27,10 +31,11 @@ class NotAResult(ResultError):
 def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
     """All that the folder `root` holds; a broken file is listed, and the rest is read.
 
-    Of two results of one SAE and eval the newer one counts, by `datetime_epoch_millis`. An SAE that
-    its core result or its run found invalid is invalid in every other eval, too: a dead SAE has a
-    perfect absorption score. A result of other weights than the record of its run names is invalid:
-    the SAE was trained again since.
+    Of two results of one SAE and eval under the same conditions the newer one counts, by
+    `datetime_epoch_millis`; under other conditions both do, see `variants`. An SAE that its core
+    result or its run found invalid is invalid in every other eval, too: a dead SAE has a perfect
+    absorption score. A result of other weights than the record of its run names is invalid: the SAE
+    was trained again since.
 
     Args:
         cache: where what was read is kept for the next time, see `index.index_for`.
@@ -41,7 +46,8 @@ def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
     looked_at = list(result_files(root))
     files = [found for found in looked_at if isinstance(found, Found)]
     broken = [Broken(found.path, found.why) for found in looked_at if isinstance(found, Unreadable)]
-    ignored: list[Broken] = []
+    ignored = [Broken(found.path, found.why) for found in looked_at if isinstance(found, LeftOut)]
+    other_sets = tuple(found for found in looked_at if isinstance(found, OtherSet))
     entries: list[Entry] = []
     index = index_for(root, cache, files)
     for found in files:
@@ -55,14 +61,15 @@ def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
     readings = [read for _, read in entries if isinstance(read, Reading)]
     runs = [read for _, read in entries if isinstance(read, RunReading)]
     if not (readings or runs or broken):
-        raise UsageError(_nothing(root))
-    newest, older = _newest(readings)
+        raise UsageError(_nothing(root, ignored, other_sets))
+    kept = separated(readings)
     return ResultSet(
         root=root,
-        readings=_judged(newest, runs),
+        readings=_judged(kept.readings, runs),
         runs=tuple(runs),
         broken=tuple(broken),
-        ignored=(*ignored, *older),
+        ignored=(*ignored, *kept.older),
+        other_sets=other_sets,
     )
 
 
@@ -109,31 +116,13 @@ def read_items(reading: Reading) -> list[dict[str, Any]]:
     return read_details(reading)
 
 
-def _newest(readings: Iterable[Reading]) -> tuple[list[Reading], list[Broken]]:
-    """The newest result of each SAE and eval, and the older ones with the reason to leave them."""
-    newest: dict[tuple[str, str, str], Reading] = {}
-    older: list[Broken] = []
-    for reading in sorted(readings, key=lambda r: (r.epoch_millis or 0, str(r.path))):
-        key = (reading.eval_name, reading.family.release, reading.sae_id)
-        if key in newest:
-            older.append(_left_out(newest[key], reading))
-        newest[key] = reading
-    return sorted(newest.values(), key=lambda r: str(r.path)), older
-
-
-def _left_out(older: Reading, newer: Reading) -> Broken:
-    return Broken(
-        older.path,
-        f"{older.path}: left out for {newer.path}, which is not older and of the same SAE and eval "
-        f"({older.family.release} {older.sae_id}, {older.eval_name}).",
-    )
-
-
 def _judged(readings: list[Reading], runs: list[RunReading]) -> tuple[Reading, ...]:
     """The readings, invalid where anything says so of their SAE."""
     reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
     for reading in readings:
-        reasons[reading.family.release, reading.sae_id] += reading.invalid
+        # under other conditions, such as text in another language, an SAE may well be invalid
+        if not reading.family.variant:
+            reasons[reading.family.release, reading.sae_id] += reading.invalid
     for run in runs:
         reasons[run.family.release, run.sae_id] += _why_dead(run)
     records = {(run.family.release, run.sae_id): run for run in runs}
@@ -156,8 +145,13 @@ def _why_dead(run: RunReading) -> list[str]:
     return own or list(run.problems)
 
 
-def _nothing(root: Path) -> str:
+def _nothing(root: Path, ignored: Sequence[Broken], other_sets: Sequence[OtherSet]) -> str:
+    said = [
+        f"{file.path.relative_to(root)}: {file.why.rstrip('.')}" for file in ignored[:_MAX_SAID]
+    ]
+    said += [f"{found.path.relative_to(root)}: {found.n_results} results" for found in other_sets]
+    there = f" Not counted: {'; '.join(said[:_MAX_SAID])}." if said else ""
     return (
-        f"{root}: holds no results: no <eval>/*{SUFFIX}, no runs/*.json, and none among its own "
-        "*.json. Name a folder that csae-bench run or SAE-Bench wrote."
+        f"{root}: holds no results: no *{SUFFIX} at any depth, no runs/*.json, and no other *.json "
+        f"that is one.{there} Name a folder that csae-bench run or SAE-Bench wrote."
     )

@@ -7,13 +7,18 @@ wanted. Their array is cut out of the text before it is parsed.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, cast
 
 from csae_bench.errors import ResultError
+from csae_bench.regular_files import read_regular
 
 DETAILS = "eval_result_details"
 _KEY = f'"{DETAILS}"'.encode()
+MAX_BYTES = 512 * 2**20
+"""The largest file that is read: a hundred times the result of a 16k SAE."""
+_DIGITS = re.compile(rb"\d+")
 _CUT = "cut out before parsing"
 _SPACE = b" \t\r\n"
 
@@ -21,11 +26,14 @@ _SPACE = b" \t\r\n"
 def load_object(path: Path, *, with_details: bool = False) -> dict[str, Any]:
     """The JSON object in `path`, NaN and Infinity allowed, its details an empty list.
 
+    An object whose one entry is a result, as SAE-Bench's `run_eval` returns it by the SAE's name,
+    is that result.
+
     Raises:
-        ResultError: the file cannot be read, or holds no JSON object.
+        ResultError: the file cannot be read, is larger than `MAX_BYTES`, or holds no JSON object.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, at_most=MAX_BYTES)
     except OSError as error:
         raise ResultError(f"{path}: cannot be read: {error.strerror}.") from error
     if not data.strip():
@@ -35,8 +43,14 @@ def load_object(path: Path, *, with_details: bool = False) -> dict[str, Any]:
         value = _parsed(data, path)
     if not isinstance(value, dict):
         raise ResultError(f"{path}: holds a JSON {_kind(value)}; a result is an object.")
-    found = cast(dict[str, Any], value)
+    found = _unwrapped(cast(dict[str, Any], value))
     return found if with_details else {**found, DETAILS: []}
+
+
+def _unwrapped(value: dict[str, Any]) -> dict[str, Any]:
+    inner = next(iter(value.values())) if len(value) == 1 else None
+    is_result = isinstance(inner, dict) and {"eval_type_id", "eval_result_metrics"} <= inner.keys()
+    return cast(dict[str, Any], inner) if is_result else value
 
 
 def _parsed(data: bytes, path: Path) -> Any:
@@ -44,7 +58,16 @@ def _parsed(data: bytes, path: Path) -> Any:
         return json.loads(data)
     except RecursionError:
         raise ResultError(f"{path}: is nested too deeply to be a result.") from None
+    except UnicodeDecodeError as error:
+        raise ResultError(
+            f"{path}: is not JSON: byte {error.start} is not {error.encoding}, as JSON must be."
+        ) from error
     except ValueError as error:
+        if not isinstance(error, json.JSONDecodeError):  # Python refuses to convert it
+            digits = max(map(len, _DIGITS.findall(data)), default=0)
+            raise ResultError(
+                f"{path}: is not JSON that can be read: it has an integer of {digits} digits."
+            ) from error
         raise ResultError(f"{path}: is not JSON: {error}.") from error
 
 

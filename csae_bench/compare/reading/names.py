@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,8 +37,16 @@ EVERY_OBJECT = "custom_sae"
 """The id that SAE-Bench gives to every SAE that it is handed as an object."""
 
 _SEED = re.compile(r"_seed(\d{1,10})$")
-_SPARSITY = re.compile(r"[_-]*(?:trainer|average_l0|l0|k|seed)[_-]?\d+(?:\.\d+)?(?=$|[/_-])", re.I)
+# the lookbehind: a search that starts within a run of separators would make the whole quadratic
+_SPARSITY = re.compile(
+    r"(?<![_-])[_-]*(?:trainer|average_l0|l0|k|seed)[_-]?\d+(?:\.\d+)?(?=$|[/_-])", re.I
+)
 _HASH = re.compile(r"-[0-9a-f]{8}$")
+_VARIANT = re.compile(r"[0-9a-f]{8}")
+
+
+MAX_NAME = 1000
+"""Characters of a name; results are filed by it, and a file's name has 255 at most."""
 
 
 class Names(NamedTuple):
@@ -66,6 +74,22 @@ def names_of_result(result: Mapping[str, Any], path: Path) -> Names:
         architecture=_text(provenance.get("training_architecture")) or _architecture(cfg),
         d_sae=_count(cfg.get("d_sae")),
     )
+
+
+def overlong(value: Mapping[str, Any], keys: Iterable[str]) -> str | None:
+    """Which of the names is longer than any can be, as the start of a sentence; None where none."""
+    for key in keys:
+        name = value.get(key)
+        if isinstance(name, str) and len(name) > MAX_NAME:
+            return f"{key} has {len(name)} characters; a name has at most {MAX_NAME}"
+    return None
+
+
+def variant_of(result: Mapping[str, Any]) -> str:
+    """The 8 hex digits of a further result of its SAE and eval; empty for any other."""
+    provenance = mapping(mapping(result.get("eval_result_unstructured")).get("provenance"))
+    variant = provenance.get("variant")
+    return variant if isinstance(variant, str) and _VARIANT.fullmatch(variant) else ""
 
 
 def names_of_record(record: Mapping[str, Any]) -> Names:
@@ -97,7 +121,7 @@ def _names(
     if is_ours:
         seed = _count(config.get("seed"), least=0)
     return Names(
-        family=Family(release=release, name=_SEED.sub("", sae_id)),
+        family=Family(release, _SEED.sub("", sae_id)),
         sae_id=sae_id,
         seed=seed,
         curve=_curve_of_config(release, config)
@@ -112,6 +136,8 @@ def _sae_id(result: Mapping[str, Any], path: Path, release: str) -> str:
     """The id in the file, or the file's own name where that says more."""
     sae_id = _text(result.get("sae_lens_id"))
     stem = path.stem.removesuffix("_eval_results")
+    if variant := variant_of(result):
+        stem = stem.removesuffix(f"_{variant}")
     if sae_id is not None and sae_id != EVERY_OBJECT:
         return sae_id
     if sae_id is not None and stem == f"{release}_{sae_id}".replace("/", "_"):

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench.compare.model import RunReading
-from csae_bench.compare.reading.names import SPARSITY_KEYS, WITHOUT_EFFECT, names_of_record
+from csae_bench.compare.reading.names import (
+    SPARSITY_KEYS,
+    WITHOUT_EFFECT,
+    names_of_record,
+    overlong,
+)
 from csae_bench.compare.reading.values import mapping, number
 from csae_bench.errors import ResultError
 
@@ -25,6 +30,9 @@ def run_of(record: Mapping[str, Any], path: Path) -> RunReading:
         if not isinstance(value, str) or (key == "status" and value not in STATUSES):
             allowed = f"one of {', '.join(STATUSES)}" if key == "status" else "a text"
             raise ResultError(f"{path}: {key} is {value!r}; in a run record it must be {allowed}.")
+    too_long = overlong(record, ("release", "sae_id"))
+    if too_long is not None:
+        raise ResultError(f"{path}: {too_long}. Correct or delete the file.")
     names = names_of_record(record)
     config, training = mapping(record.get("config")), mapping(record.get("training"))
     cells = {name: mapping(cell) for name, cell in mapping(record.get("cells")).items()}

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench.compare.model import Reading
-from csae_bench.compare.reading.conditions import conditions_of
-from csae_bench.compare.reading.names import names_of_result
+from csae_bench.compare.reading.conditions import conditions_of, differs_of, settings_of
+from csae_bench.compare.reading.names import names_of_result, overlong, variant_of
 from csae_bench.compare.reading.values import (
     categories_of,
     mapping,
+    misshapen,
     number,
     undefined_by_mark,
     values_of,
@@ -28,7 +29,8 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
     """What a result says, without its details.
 
     Raises:
-        ResultError: it does not say which eval it is of, or has no metrics.
+        ResultError: it does not say which eval it is of, a name is overlong, or its metrics are no
+            object of objects of numbers.
     """
     eval_name = result.get("eval_type_id")
     if not isinstance(eval_name, str) or not eval_name:
@@ -36,13 +38,13 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
             f"{path}: eval_type_id is {eval_name!r}; it must be the name of an eval, such as "
             "'core'. This is no SAE-Bench result, or a damaged one."
         )
+    too_long = overlong(result, ("eval_type_id", "sae_lens_id", "sae_lens_release_id"))
+    if too_long is not None:
+        raise ResultError(f"{path}: {too_long}. Correct or delete the file.")
     values = values_of(result, eval_name)
-    if not values.values:
-        raise ResultError(
-            f"{path}: eval_result_metrics holds no number, so there is nothing to compare. Run the "
-            "eval again."
-        )
+    _check_metrics(result, has_values=bool(values.values), path=path)
     names = names_of_result(result, path)
+    variant = variant_of(result)
     return Reading(
         path=path,
         eval_name=eval_name,
@@ -53,6 +55,9 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
         invalid=_why_invalid(result, names.architecture) if eval_name == "core" else (),
         weights_hash=_weights_hash(result),
         epoch_millis=_epoch(result.get("datetime_epoch_millis")),
+        settings=settings_of(result),
+        variant=variant,
+        differs=differs_of(result) if variant else {},
     )
 
 
@@ -68,6 +73,25 @@ def of_other_weights(reading: Reading, record: Path) -> Reading:
 def propagated(reading: Reading, reasons: tuple[str, ...]) -> Reading:
     """The reading of an SAE that another result or its run found invalid."""
     return replace(reading, invalid=tuple(dict.fromkeys((*reading.invalid, *reasons))))
+
+
+def _check_metrics(result: Mapping[str, Any], *, has_values: bool, path: Path) -> None:
+    if "eval_result_metrics" not in result and isinstance(result.get("eval_results"), list):
+        raise ResultError(
+            f"{path}: is in SAE-Bench's older form, with eval_results in place of "
+            "eval_result_metrics; its mdl eval still writes that. compare does not read it, and "
+            "running the eval again changes nothing: move the file out of this folder."
+        )
+    problem = misshapen(result.get("eval_result_metrics"))
+    if has_values and problem is None:
+        return
+    what = "" if has_values else " holds no number, so there is nothing to compare"
+    why = "" if problem is None else f"{what and ':'} {problem}"
+    raise ResultError(
+        f"{path}: eval_result_metrics{what}{why}. It must be an object of objects of numbers, "
+        "where null stands for an undefined one. This is no SAE-Bench result, or a damaged one: "
+        "run the eval again."
+    )
 
 
 def _why_invalid(result: Mapping[str, Any], architecture: str | None) -> tuple[str, ...]:

@@ -20,6 +20,17 @@ category's too."""
 MAX = 1e100
 """No measurement is larger in size; means and spreads of smaller ones are finite."""
 
+MAX_METRIC = 1000
+"""Characters of a metric's or a category's name."""
+_MAX_REASON = 2000
+"""Characters of a reason that are kept."""
+_MAX_NAME = 120
+"""Characters of a metric's name in an error."""
+
+
+NULL = "the file has null, without a reason"
+"""Why there is no value: SAE-Bench writes so what its settings did not ask for."""
+
 NEVER_MINUS_ONE = frozenset(
     {
         "kl_div_with_ablation",
@@ -94,6 +105,27 @@ def categories_of(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {category: mapping(of_category) for category, of_category in metrics.items()}
 
 
+def misshapen(metrics: Any) -> str | None:
+    """Why `eval_result_metrics` is not an object of objects of numbers; None where it is.
+
+    A null among the metrics is allowed: that one is undefined.
+    """
+    if not isinstance(metrics, dict):
+        return f"is {_kind(metrics)}"
+    for category, of_category in mapping(metrics).items():
+        if len(category) > MAX_METRIC:
+            return f"has a category whose name has {len(category)} characters"
+        if not isinstance(of_category, dict):
+            return f"has {_kind(of_category)} at {_short(category)}"
+        for name, value in mapping(of_category).items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if len(name) > MAX_METRIC:
+                return f"has a metric whose name has {len(name)} characters"
+            if not is_number and value is not None:
+                return f"has {_kind(value)} at {_short(f'{category}.{name}')}"
+    return None
+
+
 def undefined_by_mark(
     categories: Mapping[str, Mapping[str, Any]], unstructured: Mapping[str, Any]
 ) -> dict[str, str]:
@@ -130,6 +162,15 @@ def mapping(value: Any) -> dict[str, Any]:
     return cast(dict[str, Any], value) if isinstance(value, dict) else {}
 
 
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean"}
+    return "null" if value is None else names.get(type(value), "a number")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}..."
+
+
 def _entries(categories: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, Any]]:
     for category, metrics in categories.items():
         for name, value in metrics.items():
@@ -146,12 +187,12 @@ def _add(found: Values, name: str, value: Any, reason: Any) -> None:
         defined, reason = None, f"the file has {defined:g}, which is too large to be measured"
     found.values[name] = defined
     if defined is None:
-        found.reasons[name] = reason if isinstance(reason, str) else _why(value)
+        found.reasons[name] = reason[:_MAX_REASON] if isinstance(reason, str) else _why(value)
 
 
 def _why(value: Any) -> str:
     if value is None:
-        return "the file has null, without a reason"
+        return NULL
     shown = "a number beyond a float's range" if isinstance(value, int) else str(value)
     return f"the file has {shown}"
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from csae_bench.compare.model import Family, Verdict
+from csae_bench.compare.model import Family, Interval, Verdict
 from csae_bench.compare.outputs.html import write_html
 from tests.browser.fixtures import OpenPage
 from tests.browser.page import Page
@@ -29,7 +29,7 @@ def page(open_page: OpenPage, tmp_path: Path) -> Page:
 
 
 def _rows(page: Page, table: str) -> list[str]:
-    return page.texts(f"{table} tbody tr")
+    return page.texts(f"{table} tbody tr:not(.prose)")
 
 
 def _type(page: Page, table: str, text: str) -> None:
@@ -88,6 +88,25 @@ def test_a_run_called_script_shows_as_text(open_page: OpenPage, tmp_path: Path) 
     assert page.errors() == []
 
 
+@pytest.mark.parametrize("width", [400, 1400])
+def test_why_is_in_sight_without_scrolling(open_page: OpenPage, tmp_path: Path, width: int) -> None:
+    items = Interval(low=-0.0123, high=0.0234, level=0.95, method="bootstrap over 9 factors")
+    name = Family(reports.RELEASE, "TopK_gemma-2-2b__0108_resid_post_layer_12_trainer_14")
+    row = reports.comparison(
+        "core.ce_loss_score", Verdict.WORSE, -0.1, candidate=name, baseline=name, by_item=items,
+        reasons=("p < 0.0001, and p < 0.0001 after Holm over 8 (paired t, 5 pairs). " * 3,),
+    )  # fmt: skip
+    report = replace(reports.five_good_runs(), comparisons=(row,))
+    write_html(report, tmp_path / "report.html")
+    page = open_page(tmp_path / "report.html")
+    page.view(width=width)
+    assert page.texts(f"{COMPARISONS} tr.prose td") == [row.reasons[0].strip()]
+    assert page.evaluate(
+        f"document.querySelector('{COMPARISONS} .scroll').getBoundingClientRect().right"
+        f" - document.querySelector('{COMPARISONS} tr.prose p').getBoundingClientRect().right"
+    ) >= 0  # fmt: skip
+
+
 def test_comparisons_sort_by_a_column_and_back(page: Page) -> None:
     column = f"{COMPARISONS} th:nth-child(7) button"
     differences = f"{COMPARISONS} tbody td:nth-child(7)"
@@ -105,7 +124,7 @@ def test_comparisons_sort_by_a_column_and_back(page: Page) -> None:
 
 
 def test_comparisons_are_filtered_by_text_and_by_verdict(page: Page) -> None:
-    assert len(_rows(page, COMPARISONS)) == 7
+    assert len(_rows(page, COMPARISONS)) == 8
     _type(page, COMPARISONS, "value mig")
     assert len(_rows(page, COMPARISONS)) == 2
     page.evaluate(
@@ -114,7 +133,7 @@ def test_comparisons_are_filtered_by_text_and_by_verdict(page: Page) -> None:
     )
     (row,) = _rows(page, COMPARISONS)
     assert "better" in row
-    assert page.text(f"{COMPARISONS} [role=status]") == "1 of 7 rows"
+    assert page.text(f"{COMPARISONS} [role=status]") == "1 of 8 rows"
 
 
 def test_the_values_of_one_eval_can_be_chosen(page: Page) -> None:

@@ -114,3 +114,13 @@ def test_a_failed_eval_spoils_itself_and_a_failed_training_all(
     found, _ = members(results(runs=[run("a", "failed", **cells)]))
     (member,) = found.values()
     assert {name for name in ("core", "mig") if member.troubles(name)} == troubled
+
+
+def test_a_pair_of_other_names_is_said_loudly() -> None:
+    found = with_baseline(members(_named("new"))[0], members(_named("old"))[0])
+    (note,) = found.notes
+    assert note.startswith("new is compared with old, an SAE of another name")
+
+
+def test_a_pair_of_one_name_is_not_said() -> None:
+    assert with_baseline(members(_named("a"))[0], members(_named("a"))[0]).notes == ()

@@ -35,8 +35,54 @@ def test_flags_add_to_a_policy(tmp_path: Path) -> None:
     assert found.strict
 
 
-def test_an_empty_policy_asks_for_nothing(tmp_path: Path) -> None:
-    assert load_policy(_written(tmp_path, ""), []).rules == ()
+ASKS_NOTHING = (
+    "",
+    "\n\n",
+    "# rules: {core.l0: ci}\n",
+    "---\n",
+    "---\n...\n",
+    "null",
+    "~",
+    "{}",
+    "rules: {}",
+    "evals: []",
+    "margins: {}",
+    "strict: false",
+    "rules: {}\nevals: []\nmargins: {}\nstrict: false\n",
+)
+
+
+@pytest.mark.parametrize("flags", [(), ("core.l0:1",)])
+@pytest.mark.parametrize("text", ASKS_NOTHING)
+def test_a_policy_that_asks_for_nothing_is_an_error_that_names_it(
+    text: str, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = _written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_policy(path, flags)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "n_notes"),
+    [("alpha: 0.01", 1), ("margins: {core.l0: 1}", 1), ("seeds: 2", 0), ("evals: [core]", 0)],
+)
+def test_a_policy_that_nothing_can_fail_by_says_so(text: str, n_notes: int, tmp_path: Path) -> None:
+    path = _written(tmp_path, text)
+    assert len(load_policy(path, []).notes) == n_notes
+    assert load_policy(path, ["core.l0:1"]).notes == ()
+
+
+def test_strict_asks_for_something_where_there_is_a_rule(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="asks for nothing"):
+        load_policy(_written(tmp_path, "strict: true"), [])
+    assert load_policy(_written(tmp_path, "strict: true"), ["mig.mig:ci"]).strict
+
+
+def test_an_empty_policy_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is empty; it must be a mapping"):
+        load_policy(_written(tmp_path, ""), [])
 
 
 @pytest.mark.parametrize(

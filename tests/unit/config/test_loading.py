@@ -39,9 +39,19 @@ def test_names_that_begin_with_an_underscore_are_not_listed() -> None:
     assert not any(name.startswith("_") for name in config_names())
 
 
-def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
-    resolved = load_config(_write(tmp_path, ""))
-    assert set(resolved.origins.values()) == {"default"}
+def test_what_a_file_leaves_out_is_a_default(tmp_path: Path) -> None:
+    origins = load_config(_write(tmp_path, "seed: 3")).origins
+    assert origins.pop("seed") == "file"
+    assert set(origins.values()) == {"default"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "# to be written\n", "{}", "null", "~", "--- {}", "sae: {}", "evals:\nsae:\n"],
+)
+def test_an_empty_file_is_an_error_that_names_it(text: str, tmp_path: Path) -> None:
+    path = _write(tmp_path, text)
+    assert _problems(path) == [f"{path}: is empty; it must be a mapping with at least one key."]
 
 
 def test_an_unknown_key_is_an_error_with_file_key_and_suggestion(tmp_path: Path) -> None:
@@ -65,7 +75,7 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
 
 
 def test_a_problem_of_a_flag_names_the_flag(tmp_path: Path) -> None:
-    (problem,) = _problems(_write(tmp_path, ""), sets=["sae.k=0"])
+    (problem,) = _problems(_write(tmp_path, "seed: 1"), sets=["sae.k=0"])
     assert problem.startswith("--set sae.k")
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from csae_bench.compare.model import Comparison
 from csae_bench.compare.outputs import wording
 from csae_bench.compare.outputs.figures import Axis, Curve, Forest, Pareto, row_name
+from csae_bench.compare.outputs.standings import Standing, Standings
 
 WIDTH, HEIGHT = 420, 300
 LEFT, RIGHT, TOP, BOTTOM = 54, 12, 10, 40
@@ -97,6 +98,17 @@ class DrawnForest:
     n_without: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class DrawnStandings:
+    """What each SAE scored; places in percent of the figure's width."""
+
+    title: str
+    direction: str
+    ticks: tuple[Tick, ...]
+    strips: tuple[Strip, ...]
+    n_more: int
+
+
 def legend(figures: tuple[Pareto, ...]) -> tuple[LegendEntry, ...]:
     """Every curve of the figures once, each with a colour and shape of its own while they last."""
     names = dict.fromkeys(
@@ -137,6 +149,33 @@ def draw_forest(figure: Forest, releases: set[str]) -> DrawnForest:
         strips=tuple(_strip(row, figure.x, releases) for row in figure.rows[:MAX_ROWS]),
         n_more=max(0, len(figure.rows) - MAX_ROWS),
         n_without=figure.n_without,
+    )
+
+
+def draw_standings(figure: Standings) -> DrawnStandings:
+    """The figure with its first rows."""
+    return DrawnStandings(
+        title=figure.title,
+        direction=figure.direction,
+        ticks=tuple(Tick(_percent(figure.x, tick), _tick(tick)) for tick in figure.x.ticks),
+        strips=tuple(_standing(row, figure.x) for row in figure.rows[:MAX_ROWS]),
+        n_more=max(0, len(figure.rows) - MAX_ROWS),
+    )
+
+
+def _standing(row: Standing, x: Axis) -> Strip:
+    interval = row.value.interval
+    return Strip(
+        candidate=row.name,
+        baseline="",
+        verdict="baseline" if row.is_baseline else "",
+        symbol="",
+        text=wording.mean_text(row.value.mean, interval),
+        at=_percent(x, row.value.mean),
+        low=None if interval is None else _percent(x, interval.low),
+        high=None if interval is None else _percent(x, interval.high),
+        margin_low=None,
+        margin_width=None,
     )
 
 

@@ -10,7 +10,7 @@ from csae_bench.compare.model import Report
 from csae_bench.compare.outputs import selection, wording
 from csae_bench.compare.outputs.figures import forests, paretos
 from csae_bench.compare.outputs.html import measured, tables
-from csae_bench.compare.outputs.html.drawing import draw_forest, draw_pareto, legend
+from csae_bench.compare.outputs.html.drawing import draw_forest, draw_pareto, draw_standings, legend
 from csae_bench.compare.outputs.overview import (
     broken_files,
     changed_configurations,
@@ -20,7 +20,8 @@ from csae_bench.compare.outputs.overview import (
     verdict_counts,
 )
 from csae_bench.compare.outputs.saving import written
-from csae_bench.compare.outputs.troubles import troubles
+from csae_bench.compare.outputs.standings import standings
+from csae_bench.compare.outputs.troubles import troubles, uncounted
 
 MAX_LISTED = 200
 """Files, warnings and mismatches that are listed before the rest is counted."""
@@ -44,6 +45,8 @@ def html_page(report: Report) -> str:
     rows = [row for row in report.comparisons if row.metric in shown]
     figures = paretos(report)
     entries = legend(figures)
+    differences = forests(sorted(rows, key=lambda row: selection.rank(row.metric)))
+    drawn = {figure.metric for figure in (*figures, *differences)}
     sides = [side for side in (report.candidate, report.baseline) if side is not None]
     found = outcome(report)
     return pages.render(
@@ -59,18 +62,16 @@ def html_page(report: Report) -> str:
         troubles=troubles(report),
         counts=verdict_counts(rows),
         symbols=wording.SYMBOLS,
-        forests=[
-            draw_forest(figure, releases)
-            for figure in forests(sorted(rows, key=lambda row: selection.rank(row.metric)))
-        ],
+        forests=[draw_forest(figure, releases) for figure in differences],
         paretos=[draw_pareto(figure, entries) for figure in figures],
         legend=entries,
+        standings=[draw_standings(figure) for figure in standings(report, drawn)],
         changed=sorted(changed_configurations(report).items()),
         conditions=measured.conditions(report),
         mismatches=measured.mismatches(report),
         findings=gate_findings(report),
         broken=broken_files(report),
-        ignored=[ignored for side in sides for ignored in side.ignored],
+        ignored=uncounted(report),
         max_listed=MAX_LISTED,
         data={
             "symbols": {verdict.value: symbol for verdict, symbol in wording.SYMBOLS.items()},

@@ -72,6 +72,7 @@ function buildTable(place) {
 
   function visible() {
     return columns.map((column, i) => i).filter(i => {
+      if (columns[i].kind === "prose") return false;  // stands below its row, where there is room
       const [group, first] = columns[i].group.split(" ");
       return !group || (state.group ? group === state.group : first === "shown");
     });
@@ -105,7 +106,8 @@ function buildTable(place) {
         || sign * compare(sortKey(a[state.sort]), sortKey(b[state.sort])));
     }
     const indices = visible();
-    body.replaceChildren(...found.slice(0, state.n).map(row => make("tr", {}, ...indices.map(i => drawCell(row[i], columns[i])))));
+    body.replaceChildren(...found.slice(0, state.n).flatMap(row => [
+      make("tr", {}, ...indices.map(i => drawCell(row[i], columns[i]))), ...drawProse(row, columns, indices.length)]));
     count.textContent = found.length === rows.length ? `${rows.length} rows` : `${found.length} of ${rows.length} rows`;
     more.hidden = found.length <= state.n;
     more.textContent = `show more of ${found.length - state.n}`;
@@ -121,6 +123,11 @@ function drawCell(cell, column) {
   if (column.kind === "text" && Array.isArray(cell)) return make("td", { class: "text", title: cell[1] }, cell[0]);
   if (column.kind === "number" && cell === null) return make("td", { class: "number absent" }, "–");
   return make("td", { class: column.kind }, column.kind === "number" ? numberText(cell, column) : cell ?? "");
+}
+
+function drawProse(row, columns, width) {
+  return columns.flatMap((column, i) => column.kind === "prose" && row[i]
+    ? [make("tr", { class: "prose" }, make("td", { colspan: width }, make("p", { title: column.title }, row[i])))] : []);
 }
 
 function explore(chart) {

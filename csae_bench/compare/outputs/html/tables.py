@@ -45,7 +45,11 @@ def comparison_table(report: Report, releases: set[str]) -> dict[str, Any]:
     level = f"{1 - report.alpha:.0%}"
     has_items = any(row.by_item is not None for row in report.comparisons)
     shown = set(selection.shown(report))
-    ordered = sorted(report.comparisons, key=lambda row: (row.metric not in shown, _gravity(row)))
+    asked = set(selection.chosen(report, (row.metric for row in report.comparisons)))
+    ordered = sorted(
+        (row for row in report.comparisons if row.metric in asked),
+        key=lambda row: (row.metric not in shown, _gravity(row)),
+    )
     columns = [
         Column("SAE", "text"),
         Column("against", "text"),
@@ -73,10 +77,10 @@ def value_table(report: Report, releases: set[str]) -> dict[str, Any]:
     """Every SAE, with all values of all evals; columns are chosen by eval."""
     sides = [("candidate", report.candidate), ("baseline", report.baseline)]
     there = [(side, results) for side, results in sides if results is not None]
-    metrics = selection.in_order(
-        chain.from_iterable(r.values for _, results in there for r in results.readings)
+    metrics = selection.chosen(
+        report, chain.from_iterable(r.values for _, results in there for r in results.readings)
     )
-    headlines = set(selection.headlines(metrics))
+    headlines = set(selection.first(report, metrics))
     fixed = [Column("SAE", "text")]
     fixed += [Column("side", "text")] if len(there) > 1 else []
     fixed += [
@@ -132,6 +136,8 @@ def run_table(report: Report, releases: set[str]) -> dict[str, Any]:
 
 
 def _gravity(row: Comparison) -> int:
+    if row.verdict is Verdict.UNMEASURED:
+        return len(_GRAVITY) + 1
     return _GRAVITY.index(row.verdict) if row.verdict in _GRAVITY else len(_GRAVITY)
 
 
@@ -158,14 +164,14 @@ def _comparison_row(row: Comparison, releases: set[str], *, has_items: bool) -> 
 def _by_sae(results: ResultSet) -> Iterable[list[Reading]]:
     found: dict[tuple[str, str], list[Reading]] = {}
     for reading in results.readings:
-        found.setdefault((reading.family.release, reading.sae_id), []).append(reading)
+        found.setdefault((reading.family.release, reading.title), []).append(reading)
     return found.values()
 
 
 def _identity(side: str | None, readings: list[Reading], releases: set[str]) -> list[Cell]:
     first = readings[0]
     is_alone = {first.family.release} == releases
-    name = first.sae_id if is_alone else f"{first.family.release} {first.sae_id}"
+    name = first.title if is_alone else f"{first.family.release} {first.title}"
     why = dict.fromkeys(reason for reading in readings for reason in reading.invalid)
     return [
         name,

@@ -128,3 +128,25 @@ def test_an_axis_holds_any_values(values: list[float]) -> None:
 def test_a_log_axis_holds_any_positive_values(values: list[float]) -> None:
     found = axis([*values, max(values) * 5], is_log=True)
     assert all(0 <= found.place(value) <= 1 for value in values)
+
+
+def test_the_first_score_of_every_eval_is_drawn_against_l0_and_the_models_is_not() -> None:
+    probes = {
+        "sparse_probing.llm_top_1_test_accuracy": 0.6,
+        "sparse_probing.sae_top_1_test_accuracy": 0.7,
+        "sparse_probing.sae_top_2_test_accuracy": 0.8,
+    }
+    core = reports.readings(reports.CUSTOM, seeds=(0,))[0]
+    probed = replace(core, eval_name="sparse_probing", values=probes)
+    metrics = [f.metric for f in paretos(reports.report(reports.results([core, probed])))]
+    assert metrics == [
+        "core.ce_loss_score",
+        "core.corrected.explained_variance",
+        "sparse_probing.sae_top_1_test_accuracy",
+    ]
+
+
+def test_what_is_asked_for_is_drawn_against_l0() -> None:
+    report = reports.report(reports.results(reports.readings(reports.CUSTOM)))
+    asked = replace(report, shown_metrics=("core.l0", "core.mse", "mig.mig*"))
+    assert [f.metric for f in paretos(asked)] == ["core.mse", "mig.mig", "mig.mig_sup"]

@@ -1,0 +1,33 @@
+"""What doctor says of an SAE that is there already: its own architecture and sizes."""
+
+from __future__ import annotations
+
+from csae_bench.errors import SaeError
+from csae_bench.preflight.check import Findings
+from csae_bench.saes.architectures import CHOOSES_K, architecture_of, k_of
+from csae_bench.saes.checking import check_folder
+from csae_bench.saes.folder import find_folder, is_training_form, stated
+from csae_bench.subjects import Subject
+
+
+def existing(subject: Subject) -> Findings:
+    """Read cfg.json and the header of the weights, and say what they hold."""
+    try:
+        cfg = check_folder(find_folder(subject.checkpoint))
+    except SaeError as error:  # changed since the subject was found
+        for line in str(error).splitlines():
+            yield "problem", line
+        return
+    architecture = architecture_of(cfg)
+    trained_as = stated(cfg).get("training_architecture")
+    parts = [
+        architecture
+        + (f" (trained as {trained_as})" if trained_as not in (None, architecture) else ""),
+        f"d_in={cfg['d_in']}",
+        f"d_sae={cfg['d_sae']}",
+    ]
+    if architecture in CHOOSES_K or is_training_form(cfg):
+        k = k_of(cfg)
+        parts += [f"k={k}"] if k is not None else []
+    parts += [str(cfg["dtype"]), f"{'training' if is_training_form(cfg) else 'inference'} form"]
+    yield "ok", ", ".join(parts)

@@ -1,0 +1,22 @@
+"""The pages and pictures that the evals of a run have written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from csae_bench.results.schema import RunRecord
+from csae_bench.results.store import Store
+
+_SUFFIXES = (".html", ".png")
+
+
+def pages_of(record: RunRecord, store: Store) -> list[Path]:
+    """Paths of the pages, then the pictures, of each eval that is ok."""
+    found: list[Path] = []
+    for name, cell in record.cells.items():
+        if cell.status != "ok":
+            continue
+        folder = store.artifacts(name, record.release, record.sae_id)
+        for suffix in _SUFFIXES:
+            found += sorted(folder.glob(f"*{suffix}"))
+    return found

@@ -1,0 +1,186 @@
+"""What csae-bench reads from an SAE in memory, whoever wrote it.
+
+Required are `encode`, `decode` and `W_dec` [d_sae, d_in], as in SAE-Bench's own custom SAEs; what
+SAELens's SAEs have beyond that is read here and nowhere else, and has a value where it is missing.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from csae_bench.errors import SaeError
+
+if TYPE_CHECKING:
+    from transformer_lens import HookedTransformer
+
+
+class AnySae(Protocol):
+    """An SAE: one of SAELens, or any module with these."""
+
+    @property
+    def W_dec(self) -> Tensor:
+        """The decoder, [d_sae, d_in]."""
+        ...
+
+    def encode(self, x: Tensor, /) -> Tensor:
+        """Codes [..., d_sae] of activations [..., d_in]."""
+        ...
+
+    def decode(self, feature_acts: Tensor, /) -> Tensor:
+        """Reconstructions [..., d_in] of codes [..., d_sae]."""
+        ...
+
+
+def check_sae(sae: Any) -> None:
+    """Check that it has what every eval needs.
+
+    Raises:
+        SaeError: names the attribute that is missing or of another kind.
+    """
+    for name in ("encode", "decode"):
+        if not callable(getattr(sae, name, None)):
+            raise SaeError(
+                f"The SAE ({kind(sae)}) has no method '{name}'; csae-bench needs encode, decode "
+                "and W_dec [d_sae, d_in]."
+            )
+    decoder = matrix(sae, "W_dec", needed_by="csae-bench")
+    for name, width, axis in (("d_sae", decoder.shape[0], 0), ("d_in", decoder.shape[1], 1)):
+        said = getattr(config(sae), name, None)
+        if said is not None and said != width:
+            raise SaeError(
+                f"The SAE ({kind(sae)}) has cfg.{name}={said!r}, and W_dec is "
+                f"{[*decoder.shape]}: axis {axis} must be {name}."
+            )
+
+
+def matrix(sae: Any, name: str, *, needed_by: str) -> Tensor:
+    """`W_dec` or `W_enc`.
+
+    Raises:
+        SaeError: there is none, or it is no matrix.
+    """
+    shape = {"W_dec": "[d_sae, d_in]", "W_enc": "[d_in, d_sae]"}[name]
+    found = getattr(sae, name, None)
+    if found is None:
+        raise SaeError(
+            f"The SAE ({kind(sae)}) has no attribute '{name}'; {needed_by} needs it: a tensor "
+            f"{shape}."
+        )
+    if not isinstance(found, Tensor) or found.ndim != 2:
+        what = [*found.shape] if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        raise SaeError(
+            f"The SAE ({kind(sae)}) has '{name}' as {what}; {needed_by} needs a tensor {shape}."
+        )
+    if not found.is_floating_point():
+        raise SaeError(
+            f"The SAE ({kind(sae)}) has '{name}' of {found.dtype}; it must hold floating-point "
+            "numbers."
+        )
+    return found
+
+
+def config(sae: Any) -> Any:
+    """Its `cfg`; None where it has none."""
+    return getattr(sae, "cfg", None)
+
+
+def kind(sae: Any) -> str:
+    """The name of its class."""
+    return type(sae).__name__
+
+
+def d_in(sae: Any) -> int:
+    """Width of the activations it reads."""
+    found = getattr(config(sae), "d_in", None)
+    return int(matrix(sae, "W_dec", needed_by="csae-bench").shape[1] if found is None else found)
+
+
+def d_sae(sae: Any) -> int:
+    """Number of its latents."""
+    found = getattr(config(sae), "d_sae", None)
+    return int(matrix(sae, "W_dec", needed_by="csae-bench").shape[0] if found is None else found)
+
+
+def device(sae: Any) -> torch.device:
+    """Where its weights are."""
+    # not its own `device` and `dtype` first: a module's `to` leaves those behind
+    decoder = getattr(sae, "W_dec", None)
+    return decoder.device if isinstance(decoder, Tensor) else torch.device(sae.device)
+
+
+def dtype(sae: Any) -> torch.dtype:
+    """The type of its weights."""
+    decoder = getattr(sae, "W_dec", None)
+    return decoder.dtype if isinstance(decoder, Tensor) else sae.dtype
+
+
+def encode(sae: Any, acts: Tensor) -> Tensor:
+    """Codes of activations of any device and type, on the SAE's."""
+    return sae.encode(acts.to(device=device(sae), dtype=dtype(sae)))
+
+
+def d_head(sae: Any, model: HookedTransformer) -> int | None:
+    """Width of a head where the SAE joins the heads of hook_z itself; None where it does not."""
+    return int(model.cfg.d_head) if getattr(sae, "hook_z_reshaping_mode", False) else None
+
+
+def metadata(sae: Any, name: str) -> Any:
+    """What its configuration says of the model, in `cfg.metadata` or in `cfg`; None if nothing."""
+    cfg = config(sae)
+    of_metadata = getattr(getattr(cfg, "metadata", None), name, None)
+    return getattr(cfg, name, None) if of_metadata is None else of_metadata
+
+
+def fill_metadata(sae: Any, **values: Any) -> None:
+    """Write them to `cfg.metadata`, in which SAELens and SAE-Bench look; without one, nowhere."""
+    of_sae = getattr(config(sae), "metadata", None)
+    if of_sae is not None and not isinstance(of_sae, Mapping):
+        for name, value in values.items():
+            setattr(of_sae, name, value)
+
+
+def architecture(sae: Any) -> str:
+    """Its architecture's name, or that of its class."""
+    found = getattr(config(sae), "architecture", None)
+    found = found() if callable(found) else found
+    return found if isinstance(found, str) and found else kind(sae)
+
+
+def training_architecture(sae: Any) -> str:
+    """The architecture it was trained as; BatchTopK, say, for one that infers as JumpReLU."""
+    return metadata(sae, "training_architecture") or architecture(sae)
+
+
+def normalize_activations(sae: Any) -> str:
+    """What it does to its input; `none` where it does not say."""
+    return getattr(config(sae), "normalize_activations", None) or "none"
+
+
+def config_dict(sae: Any) -> dict[str, Any]:
+    """Its configuration; of one without any, what the weights tell."""
+    cfg = config(sae)
+    if callable(getattr(cfg, "to_dict", None)):
+        return dict(cfg.to_dict())
+    if isinstance(cfg, Mapping):
+        found = dict(cfg)
+    elif dataclasses.is_dataclass(cfg) and not isinstance(cfg, type):
+        found = dataclasses.asdict(cfg)
+    else:
+        found = dict(vars(cfg)) if hasattr(cfg, "__dict__") else {}
+    known = {"architecture": architecture(sae), "d_in": d_in(sae), "d_sae": d_sae(sae)}
+    return {**known, **copy.copy(found)}
+
+
+def tensors(sae: Any) -> dict[str, Tensor]:
+    """Its weights by name."""
+    if isinstance(sae, nn.Module):
+        return dict(sae.state_dict())
+    held = vars(sae) if hasattr(sae, "__dict__") else {}
+    found = {name: value for name, value in held.items() if isinstance(value, Tensor)}
+    return found or {"W_dec": sae.W_dec}
