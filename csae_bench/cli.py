@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from csae_bench import __version__
 from csae_bench.arguments import FilePath, Names, Text
-from csae_bench.errors import EXIT_USAGE
+from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE
 from csae_bench.printable import printable
 from csae_bench.progress import reported
 from csae_bench.terminal import Group, columns, prepare_process, print_json, shown_path
 
 if TYPE_CHECKING:
+    from csae_bench.run import Outcome
     from csae_bench.subjects import RunRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,8 +34,10 @@ def _run_options(function: F) -> F:
     """The flags that run, train and doctor share."""
     options = [
         click.option(
-            "--sae", "source", type=Text(), required=True, metavar="NAME|PATH|RELEASE:ID",
-            help="A configuration's name or path, a checkpoint folder, or a pretrained SAE's id.",
+            "--sae", "sources", type=Text(), required=True, multiple=True,
+            metavar="NAME|PATH|RELEASE:ID",
+            help="A configuration's name or path, a checkpoint folder, or a pretrained SAE's id; "
+            "* matches folders, or ids of a release. Repeatable: the model runs once for all.",
         ),
         click.option(
             "--model", type=Text(), metavar="NAME|PATH",
@@ -137,63 +140,68 @@ def _compare_options(function: F) -> F:
 def run(as_json: bool, **flags: Any) -> None:
     """Train an SAE unless it is there, evaluate it, and file the results."""
     from csae_bench.results.pages import pages_of
-    from csae_bench.run import run as run_flow
+    from csae_bench.run import run_all
 
-    request = _request(**flags)
+    requests = _requests(**flags)
     with reported(repeats=not sys.stderr.isatty()):
-        outcome = run_flow(request)
-    if as_json:
-        print_json(outcome.record.model_dump(mode="json"))
-    else:
-        from rich.console import Console
-
-        from csae_bench.results.table import print_record
-
-        print_record(outcome.record, Console())
-    for path in pages_of(outcome.record, request.store):
-        click.echo(f"page: {printable(str(path))}", err=True)
-    click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
-    sys.exit(outcome.exit_code)
+        outcomes = run_all(requests)
+    _show(outcomes, as_json=as_json)
+    for outcome in outcomes:
+        if outcome.record is not None and outcome.error is None:
+            for path in pages_of(outcome.record, requests[0].store):
+                click.echo(f"page: {printable(str(path))}", err=True)
+    for outcome in outcomes:
+        if outcome.record_path is not None:
+            click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
+    _end(outcomes)
 
 
 @main.command()
 @_run_options
 def train(as_json: bool, **flags: Any) -> None:
     """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
-    from csae_bench.run import run as run_flow
+    from csae_bench.run import run_all
 
     with reported(repeats=not sys.stderr.isatty()):
-        outcome = run_flow(_request(**flags), train_only=True)
+        outcomes = run_all(_requests(**flags), train_only=True)
     if as_json:
-        print_json(outcome.record.model_dump(mode="json"))
-    if outcome.checkpoint is not None:
-        click.echo(shown_path(outcome.checkpoint))
-    sys.exit(outcome.exit_code)
+        print_json(_as_json(outcomes))
+    for outcome in outcomes:
+        if outcome.checkpoint is not None and outcome.error is None:
+            click.echo(shown_path(outcome.checkpoint))
+    _end(outcomes)
 
 
 @main.command()
 @_run_options
 def doctor(as_json: bool, **flags: Any) -> None:
     """Check what would fail before it costs anything; no weights are read."""
-    from csae_bench.preflight.doctor import doctor as examine
+    from csae_bench.runs.plan import plan
 
-    found = examine(_request(**flags))
+    found = plan(_requests(**flags))
     if as_json:
-        print_json(
+        each = [
             {
-                "ok": not found.has_problems,
-                "checks": [vars(check) for check in found.checks],
-                "stages": [vars(plan) for plan in found.stages],
-                "cards": [vars(card) for card in found.cards],
+                "ok": not sae.problems,
+                "checks": [vars(check) for check in sae.checks],
+                "stages": [vars(stage) for stage in sae.stages],
+                "cards": [vars(card) for card in sae.cards],
             }
-        )
+            for sae in found.saes
+        ]
+        of_many = {"ok": not found.problems, "saes": each}
+        print_json(each[0] if len(each) == 1 else of_many)
     else:
         from rich.console import Console
 
-        from csae_bench.preflight.table import print_examination
+        from csae_bench.preflight.table import print_checks
 
-        print_examination(found, Console())
-    sys.exit(EXIT_USAGE if found.has_problems else 0)
+        console = Console(emoji=False)
+        for sae in found.saes:
+            if len(found.saes) > 1:
+                click.echo(f"{printable(sae.request.source)}:")
+            print_checks(sae.checks, sae.stages, console)
+    sys.exit(EXIT_USAGE if found.problems else 0)
 
 
 @main.command("list")
@@ -291,14 +299,58 @@ def export(checkpoint: Path, to: Path, stock: bool) -> None:
     click.echo(shown_path(export_sae(checkpoint, to, stock=stock)))
 
 
-def _request(*, evals: tuple[str, ...] | None, **flags: Any) -> RunRequest:
+def _requests(
+    *, sources: tuple[str, ...], evals: tuple[str, ...] | None, **flags: Any
+) -> list[RunRequest]:
+    from csae_bench.sources import expanded
     from csae_bench.subjects import RunRequest
 
     if evals == ("all",):
         from csae_bench.evals import discover
 
         evals = tuple(discover())
-    return RunRequest(evals=evals, progress=sys.stderr.isatty(), **flags)
+    progress = sys.stderr.isatty()
+    return [
+        RunRequest(source=source, evals=evals, progress=progress, **flags)
+        for source in expanded(sources)
+    ]
+
+
+def _as_json(outcomes: Sequence[Outcome]) -> Any:
+    """The record of one SAE, or a list of those of several."""
+    records = [
+        None if outcome.record is None else outcome.record.model_dump(mode="json")
+        for outcome in outcomes
+    ]
+    return records[0] if len(records) == 1 else records
+
+
+def _show(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Print what each SAE scored, and of several a table with a line for each."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if as_json:
+        if len(outcomes) > 1 or not failed:
+            print_json(_as_json(outcomes))
+        return
+    from rich.console import Console
+
+    from csae_bench.results.table import print_record, print_records
+
+    records = [outcome.record for outcome in outcomes if outcome.record is not None]
+    if len(outcomes) > 1:
+        print_records(records, Console(emoji=False))
+    elif not failed:
+        print_record(records[0], Console(emoji=False))
+
+
+def _end(outcomes: Sequence[Outcome]) -> NoReturn:
+    """Say what went wrong, and exit with the first code of the precedence that holds."""
+    for outcome in outcomes:
+        if outcome.error is not None:
+            for sentence in str(outcome.error).splitlines():
+                click.echo(f"error: {printable(sentence)}", err=True)
+    codes = {outcome.exit_code for outcome in outcomes}
+    sys.exit(next((code for code in EXIT_PRECEDENCE if code in codes), EXIT_OK))
 
 
 if __name__ == "__main__":

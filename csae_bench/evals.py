@@ -27,12 +27,12 @@ from csae_bench.errors import UnknownNameError
 from csae_bench.factors import chosen_factors
 from csae_bench.inputs import Needs
 from csae_bench.registry import Registry
+from csae_bench.shared import SharedPasses
 
 if TYPE_CHECKING:
     from sae_lens import SAE
     from transformer_lens import HookedTransformer
 
-    from csae_bench.config import ResolvedConfig
     from csae_bench.factors import Pooling, Split
     from csae_bench.factors.encoding import FactorCodes
 
@@ -70,10 +70,8 @@ class EvalContext:
 
     sae: SAE[Any]
     """The SAE in its inference form, on `device`. Shared by the run's evals: do not change it."""
-    resolved: ResolvedConfig
-    """The run's configuration."""
-    release: str
     sae_id: str
+    """What the SAE is called, for titles."""
     model_name: str
     """Name of the language model that `model()` gives; empty where the SAE has none."""
     hook_name: str
@@ -92,6 +90,8 @@ class EvalContext:
     """Whether to show progress on stderr."""
     encoded: dict[tuple[Any, ...], FactorCodes] = field(default_factory=dict)
     """Codes of factor datasets that were encoded already; shared by the evals of one SAE."""
+    shared: SharedPasses = field(default_factory=SharedPasses)
+    """Results of passes of the model that no SAE takes part in; shared by all SAEs of a session."""
 
     def model(self) -> HookedTransformer:
         """The language model, loaded at the first call."""
@@ -116,16 +116,19 @@ class EvalContext:
             seed: of what the dataset draws at random.
             pooling: none: the dataset's own.
         """
-        from csae_bench.factors import open_factors
+        from csae_bench.factors import factor_fingerprint, open_factors
         from csae_bench.factors.encoding import codes_of_prompts
 
         dataset = chosen_factors(dataset, self.model_name or None)
         key = (dataset, split, seed, pooling, self.model_name, self.hook_name)
         if key not in self.encoded:
-            found = open_factors(dataset, split=split, seed=seed)
+            found = self.shared.get_or_make(
+                ("factors", dataset, factor_fingerprint(dataset), split, seed),
+                lambda: open_factors(dataset, split=split, seed=seed),
+            )
             model = self.model() if found.prompts else None
             self.encoded[key] = codes_of_prompts(
-                self.sae, model, found, self.hook_name, pooling=pooling
+                self.sae, model, found, self.hook_name, pooling=pooling, shared=self.shared
             )
         return self.encoded[key]
 

@@ -15,7 +15,6 @@ from filelock import FileLock
 from csae_bench.checkpoints import training_of
 from csae_bench.errors import CsaeBenchError, ResultError, RunError
 from csae_bench.failures import failure_of
-from csae_bench.harness import skipped
 from csae_bench.results.merging import merged, overall
 from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.results.store import read_record, write_json
@@ -131,10 +130,3 @@ class Recorder:
                 earlier = None
             write_json(self._path, merged(earlier, record))
         return self._path
-
-
-def training_cell(subject: Subject) -> Cell:
-    """The cell of a training that is done, or that there was none."""
-    if not subject.config.is_trained or subject.training_hash is None:
-        return skipped("there is nothing to train")
-    return Cell(status="ok", key=subject.training_hash)

@@ -127,7 +127,7 @@ def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) ->
         SaeError: the folder holds no SAE.
     """
     if resolved is not None or is_config(request.source):
-        return _of_config(request, resolved or load_request_config(request))
+        return _of_config(request, resolved or load_config(request.source, **request.flags))
     folder = local_folder(request.source)
     if folder is not None:
         return _of_folder(request, folder)
@@ -141,9 +141,33 @@ def is_pretrained(source: str) -> bool:
     return ":" in source and not is_config(source) and local_folder(source) is None
 
 
-def load_request_config(request: RunRequest) -> ResolvedConfig:
-    """The configuration behind a request whose source is one."""
-    return load_config(request.source, **request.flags)
+def fetched_folder(request: RunRequest) -> Path | None:
+    """Return where a pretrained SAE was kept when it was fetched; None where it was not yet."""
+    folder = _pretrained_folder(request)
+    return folder if (folder / "inference").is_dir() else None
+
+
+def fetch_pretrained(request: RunRequest) -> Path:
+    """Fetch a pretrained SAE, unless it is there, and keep it among the checkpoints.
+
+    Raises:
+        SaeError: it cannot be had, or is of a kind that cannot be judged.
+    """
+    from csae_bench.saes.loading import load_sae
+
+    folder = _pretrained_folder(request)
+    if fetched_folder(request) is None:
+        sae = load_sae(request.source)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            sae.save_model(Path(unfinished) / "inference")
+            (Path(unfinished) / "inference").rename(folder / "inference")
+    return folder
+
+
+def _pretrained_folder(request: RunRequest) -> Path:
+    name = request.source.replace("/", "_").replace(":", "_")
+    return request.results / "checkpoints" / "pretrained" / name
 
 
 def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
@@ -255,17 +279,10 @@ def _id_of_folder(
 
 
 def _of_pretrained(request: RunRequest) -> Subject:
-    """As a folder: the SAE is kept among the checkpoints once it was downloaded."""
-    from csae_bench.saes.loading import load_sae
-
-    name = request.source.replace("/", "_").replace(":", "_")
-    folder = request.results / "checkpoints" / "pretrained" / name
-    if not (folder / "inference").is_dir():
-        sae = load_sae(request.source)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-            sae.save_model(Path(unfinished) / "inference")
-            (Path(unfinished) / "inference").rename(folder / "inference")
+    """As the folder that it was fetched to."""
+    folder = fetched_folder(request)
+    if folder is None:
+        raise SaeError(f"{request.source}: has not been fetched from the hub yet.")
     subject = _of_folder(request, folder)
     sae_id = f"{request.source.split(':')[-1].split('/')[-1]}-{weights_hash(folder)[:8]}"
     return replace(subject, sae_id=sae_id)

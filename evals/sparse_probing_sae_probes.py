@@ -112,7 +112,7 @@ def sparse_probing_sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalRes
             device=ctx.device,
             progress=ctx.progress,
         )
-        return run_sae_probes(ctx.sae, ctx.model(), files, settings)
+        return run_sae_probes(ctx.sae, ctx.model(), files, settings, ctx.shared)
 
     halved = halving_batch(run, cfg.llm_batch_size)
     datasets = halved.result.datasets

@@ -151,7 +151,7 @@ def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
             n_control=cfg.n_control,
             progress=ctx.progress,
         )
-        return run_unlearning(ctx.sae, ctx.model(), data, settings, ctx.cache)
+        return run_unlearning(ctx.sae, ctx.model(), data, settings, ctx.cache, ctx.shared)
 
     halved = halving_batch(run, scale.llm_batch_size)
     found, sweep = halved.result, halved.result.sweep
