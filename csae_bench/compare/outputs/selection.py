@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from csae_bench.compare import metrics as registry
+from csae_bench.compare import ranking
 from csae_bench.compare.model import Comparison, Family, Report, Verdict
 
 ALWAYS = ("core.l0",)
@@ -115,7 +115,7 @@ def undecided_reasons(pair: Iterable[Comparison], shown: Collection[str]) -> lis
 def rank(metric: str) -> tuple[bool, str, tuple[Any, ...]]:
     """Key that sorts metrics: core, then the other evals, in each those that say most first."""
     of_eval = _eval(metric)
-    return of_eval != "core", of_eval, registry.rank(metric)
+    return of_eval != "core", of_eval, ranking.rank(metric)
 
 
 def _place(comparison: Comparison) -> tuple[Any, ...]:
