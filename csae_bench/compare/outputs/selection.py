@@ -62,6 +62,11 @@ def is_shown(metric: str, report: Report) -> bool:
     return not globs or any(fnmatchcase(measured(metric), glob) for glob in globs)
 
 
+def shown_rows(report: Report) -> list[Comparison]:
+    """The comparisons on what --metrics asks for; all of them without it."""
+    return [row for row in report.comparisons if is_shown(row.metric, report)]
+
+
 def first(report: Report, metrics: Iterable[str]) -> list[str]:
     """Those of the metrics to show where not all can be: what --metrics asks for, or headlines."""
     if report.shown_metrics:
