@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from csae_bench.preflight.doctor import Examination
 from csae_bench.preflight.plan import StagePlan
-from csae_bench.results.table import escape, styled
+from csae_bench.results.table import styled
 
 
 def print_examination(examination: Examination, console: Console) -> None:
     """A row for each check, then one for each stage of training."""
     checks = _table("check", "outcome", "finding")
     for check in examination.checks:
-        checks.add_row(escape(check.name), styled(check.outcome), escape(check.message))
+        checks.add_row(check.name, styled(check.outcome), escape(check.message))
     console.print(checks)
     if examination.stages:
         stages = _table("stage", "steps", "pairs", "terms")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich import markup
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from csae_bench.printable import printable
 from csae_bench.results.schema import Cell, RunRecord
 
 STATUS_STYLES = {
@@ -39,13 +38,8 @@ def print_record(record: RunRecord, console: Console) -> None:
     table.add_column("seconds", justify="right")
     for name, cell in record.cells.items():
         seconds = "" if cell.wall_seconds is None else f"{cell.wall_seconds:.1f}"
-        table.add_row(escape(name), styled(cell.status), escape(_outcome(cell)), seconds)
+        table.add_row(name, styled(cell.status), escape(_outcome(cell)), seconds)
     console.print(table)
-
-
-def escape(text: str) -> str:
-    """Text of others, with neither rich's markup nor what steers a terminal."""
-    return markup.escape(printable(text))
 
 
 def styled(status: str) -> str:
