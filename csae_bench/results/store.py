@@ -94,6 +94,11 @@ class Store:
         """Folder of what an eval keeps by content between runs, for all SAEs."""
         return self.root / "cache" / eval_name
 
+    def artifacts_of(self, result: str) -> Path:
+        """Folder of what the eval left besides a result, by the result's path in a record."""
+        eval_name, _, name = result.partition("/")
+        return self.root / "artifacts" / eval_name / name.removesuffix("_eval_results.json")
+
     def relative(self, path: Path) -> str:
         """`path` as records name it: relative to the results folder, with `/`."""
         return path.resolve().relative_to(self.root.resolve()).as_posix()
