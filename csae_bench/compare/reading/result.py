@@ -29,8 +29,8 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
     """What a result says, without its details.
 
     Raises:
-        ResultError: it does not say which eval it is of, a name is overlong, or its metrics are not an
-            object of objects of numbers.
+        ResultError: it does not say which eval it is of, a name is overlong, or its metrics are not
+            an object of objects of numbers.
     """
     eval_name = result.get("eval_type_id")
     if not isinstance(eval_name, str) or not eval_name:

@@ -1,9 +1,9 @@
 """Several results of one SAE and eval: which are separate ones, and which a newer one replaces.
 
 Results under other settings, on other data, or with another seed of the eval are separate. The
-first keeps the SAE's name; any other is named for what it differs in, as in `topk (seed=3)`, so that
-it is paired with results that differ in the same and never with a first one. Ours say what they
-differ in; of others it is found out here.
+first keeps the SAE's name; any other is named for what it differs in, as in `topk (seed=3)`, so
+that it is paired with results that differ in the same and never with a first one. Ours say what
+they differ in; of others it is found out here.
 """
 
 from __future__ import annotations
