@@ -13,6 +13,7 @@ from csae_bench.compare.model import Report, ResultSet
 from csae_bench.compare.outputs.saving import is_stream, written
 from csae_bench.compare.policy import Policy, load_policy
 from csae_bench.compare.reading.folder import read_items, read_results
+from csae_bench.compare.reading.layout import real
 from csae_bench.errors import UsageError
 
 
@@ -117,8 +118,7 @@ def _check_flags(request: CompareRequest) -> None:
         )
     if request.baseline is None:
         return
-    # not resolve(), which raises at a link to itself
-    if os.path.realpath(request.baseline) == os.path.realpath(request.folder):
+    if real(request.baseline) == real(request.folder):
         raise UsageError(
             f"--baseline {request.baseline}: is the folder that is compared; name another."
         )

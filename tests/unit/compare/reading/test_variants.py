@@ -61,6 +61,7 @@ def names(found: ResultSet) -> list[str]:
         ({"context_size": 64}, "context_size=64"),
         ({"llm_dtype": "float32"}, "dtype=float32"),
         ({"random_seed": 7}, None),
+        ({"k_values": [1, 2]}, None),
         ({"n_eval_sparsity_variance_batches": 4, "batch_size_prompts": 2}, None),
         ({"exclude_special_tokens_from_reconstruction": True}, None),
         ({"dataset": ...}, "dataset=not known"),
