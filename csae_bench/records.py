@@ -15,6 +15,7 @@ from csae_bench.failures import failure_of
 from csae_bench.harness import skipped
 from csae_bench.results.schema import Cell, RunRecord, Status
 from csae_bench.results.store import write_json
+from csae_bench.saes.architectures import architecture_of
 from csae_bench.saes.folder import find_folder, read_cfg
 from csae_bench.subjects import RunRequest, Subject
 from csae_bench.upstream import versions
@@ -53,7 +54,7 @@ class Recorder:
             update={
                 "status": _overall(cells),
                 "training_architecture": metadata.get("training_architecture")
-                or cfg["architecture"],
+                or architecture_of(cfg),
                 "d_in": cfg["d_in"],
                 "d_sae": cfg["d_sae"],
                 "weights_hash": weights_hash,
