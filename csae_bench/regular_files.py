@@ -34,17 +34,25 @@ def read_regular(path: Path, *, at_most: int) -> bytes:
     except ValueError as error:  # a NUL in the name
         raise OSError(errno.EINVAL, str(error), str(path)) from error
     with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, f"Is no regular file but {_kind(status)}", str(path))
+        _refuse_others(os.fstat(descriptor), path)
         content = file.read(at_most + 1)  # not st_size, which is 0 for files of /proc
     if len(content) > at_most:
         raise OSError(
             errno.EFBIG, f"Is larger than the {at_most / MIB:g} MiB that are read", str(path)
         )
     return content
+
+
+def check_regular(path: Path) -> None:
+    """Raise unless a path leads to a regular file, before anything that would block opens it.
+
+    Raises:
+        OSError: there is no such file, or it is a folder, a FIFO or a device.
+    """
+    try:
+        _refuse_others(os.stat(path), path)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
 
 
 def read_regular_text(path: Path, *, at_most: int) -> str:
@@ -68,6 +76,13 @@ def impossible_path(text: str) -> str | None:
     if longest > LONGEST_NAME:
         return f"has a part of {longest} bytes; a file's name has at most {LONGEST_NAME}"
     return None
+
+
+def _refuse_others(status: os.stat_result, path: Path) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, f"Is no regular file but {_kind(status)}", str(path))
 
 
 def _kind(status: os.stat_result) -> str:
