@@ -18,7 +18,7 @@ from typing import Any, cast
 from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
-from csae_bench.errors import ResultError
+from csae_bench.errors import ResultError, reason_of
 from csae_bench.results.schema import RunRecord
 
 _ABANDONED_AFTER_SECONDS = 2 * 24 * 3600
@@ -147,8 +147,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{path}: cannot be read: {error}. Delete it, or use --force.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultError(
+            f"{path}: cannot be read: {reason_of(error)}. Delete it, or use --force."
+        ) from error
     if not isinstance(value, dict):
         raise ResultError(f"{path}: holds no JSON object. Delete it, or use --force.")
     return cast(dict[str, Any], value)
