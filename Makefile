@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12; do \
 export HF_HUB_OFFLINE ?= 1
 export HF_DATASETS_OFFLINE ?= 1
 
-.PHONY: help setup run test check fmt lint types imports small regression baseline bench clean
+.PHONY: help setup run test check fmt lint types imports golden small regression baseline bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ types: $(STAMP)
 
 imports: $(STAMP)
 	$(BIN)/lint-imports
+
+golden: $(STAMP) ## golden numbers that differ; WRITE=1 renews them, ONLY=<name> for one file
+	$(BIN)/python -m tests.golden $(ONLY) $(if $(WRITE),--write)
 
 small: $(STAMP)
 	rm -rf results/small

@@ -14,9 +14,7 @@ TRACEBACK_FILE = "traceback.txt"
 def failure_of(error: BaseException, folder: Path) -> Failure:
     """Class and message; of an error that is not of ours the traceback goes to a file of `folder`,
     which the message names."""
-    message = str(error) or (
-        "interrupted" if isinstance(error, KeyboardInterrupt) else "no message"
-    )
+    message = _message(error)
     if isinstance(error, Exception) and not isinstance(error, CsaeBenchError):
         path = folder / TRACEBACK_FILE
         try:
@@ -26,3 +24,12 @@ def failure_of(error: BaseException, folder: Path) -> Failure:
             return Failure(kind=type(error).__name__, message=message)
         message += f" (where: {path})"
     return Failure(kind=type(error).__name__, message=message)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or "interrupted"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return str(error) or "no message"

@@ -83,10 +83,14 @@ def _metrics() -> dict[str, str]:
 
 
 def _first_comment(name: str) -> str:
-    """The first line of a configuration's leading comment."""
-    text = (config_folder() / f"{name}.yaml").read_text(encoding="utf-8")
-    first = text.splitlines()[0] if text else ""
-    return first.removeprefix("#").strip() if first.startswith("#") else ""
+    """A configuration's leading comment, to the end of the line that ends a sentence."""
+    words: list[str] = []
+    for line in (config_folder() / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#") or (words and words[-1].endswith((".", ":"))):
+            break
+        words.append(line.removeprefix("#").strip())
+    text = " ".join(words)
+    return f"{text[:-1]}." if text.endswith(":") else text
 
 
 _KINDS: dict[str, Callable[[], dict[str, str]]] = {

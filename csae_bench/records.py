@@ -18,6 +18,7 @@ from csae_bench.failures import failure_of
 from csae_bench.results.merging import merged, overall
 from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.results.store import read_record, write_json
+from csae_bench.saes.architectures import architecture_of
 from csae_bench.saes.folder import find_folder, read_cfg
 from csae_bench.subjects import RunRequest, Subject
 from csae_bench.upstream import versions
@@ -56,7 +57,7 @@ class Recorder:
             update={
                 "status": overall(cells),
                 "training_architecture": metadata.get("training_architecture")
-                or cfg["architecture"],
+                or architecture_of(cfg),
                 "d_in": cfg["d_in"],
                 "d_sae": cfg["d_sae"],
                 "weights_hash": weights_hash,

@@ -48,7 +48,7 @@ def read_regular_text(path: Path, *, at_most: int) -> str:
     return read_regular(path, at_most=at_most).decode("utf-8-sig")
 
 
-def require_regular(path: Path) -> None:
+def check_regular(path: Path) -> None:
     """Check a file that a library will open itself: it is a regular one and may be read.
 
     Raises:

@@ -14,6 +14,7 @@ from csae_bench.compare.model import Report, ResultSet
 from csae_bench.compare.outputs.saving import check_distinct, check_writable, is_one_place, written
 from csae_bench.compare.policy import Policy, load_policy
 from csae_bench.compare.reading.folder import read_items, read_results
+from csae_bench.compare.rules import shortened
 from csae_bench.errors import UsageError, did_you_mean
 
 
@@ -140,8 +141,8 @@ def _no_such_metric(glob: str, metrics: Iterable[str]) -> str:
     evals = sorted({f"{name.partition('.')[0]}.*" for name in names})
     have = f"They have: {', '.join(evals)}." if names else "They have no metric at all."
     return (
-        f"--metrics {glob}: matches no metric of these results.{did_you_mean(glob, names)} A name "
-        f"is <eval>.<metric>, and * stands for any text. {have}"
+        f"--metrics {shortened(glob)}: matches no metric of these results."
+        f"{did_you_mean(glob, names)} A name is <eval>.<metric>, and * stands for any text. {have}"
     )
 
 
@@ -215,7 +216,8 @@ def _write_plots(report: Report, path: Path) -> list[Path]:
 
 def _write_text(path: Path, text: str) -> list[Path]:
     with written(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # a name may hold half a surrogate pair, which no file can
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     return [path]
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import translate
 from functools import cache, lru_cache, partial
-from typing import Any
 
 
 class Direction(StrEnum):
@@ -65,7 +64,6 @@ _UNRELIABLE = (
 )
 _TENFOLD = "Its values changed tenfold between versions of SAE-Bench. A dead SAE scores 0."
 _SHARED = "About 0 on an ideal SAE, whose latents share a factor's values: read value MIG."
-_NUMBERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
 _BATCHED = "SAE-Bench's value depends on the batch size; core.corrected has the right one."
 
 
@@ -101,7 +99,7 @@ def lookup(metric: str) -> MetricSpec:
     not gate.
     """
     measured, at, place = metric.partition("@")
-    row = _row_of(measured)
+    row = row_of(measured)
     if row == len(METRICS):
         note = "Not in the registry: shown, never judged."
         return MetricSpec(name=metric, title=metric, note=note)
@@ -110,16 +108,10 @@ def lookup(metric: str) -> MetricSpec:
     return replace(spec, name=metric, title=title, may_gate=spec.may_gate and not at)
 
 
-@lru_cache(maxsize=4096)
-def rank(metric: str) -> tuple[int, tuple[Any, ...], str]:
-    """Key that sorts metrics of one eval as the table does: those that say most come first.
-
-    The place of a metric's row, then its name with numbers by size: top_2 stands before top_10. A
-    metric that no row fits comes last.
-    """
-    parts = _NUMBERS.split(metric)
-    by_size = tuple(_size(part) if i % 2 else part for i, part in enumerate(parts))
-    return _row_of(metric.partition("@")[0]), by_size, metric
+def row_of(measured: str) -> int:
+    """The place in `METRICS` of the first row that fits; their number where none does."""
+    fitting = (i for i, pattern in enumerate(_patterns()) if pattern.fullmatch(measured))
+    return next(fitting, len(METRICS))
 
 
 def _row(
@@ -285,20 +277,6 @@ _OTHERS = tuple(
 
 METRICS: tuple[MetricSpec, ...] = (*_CORE, *_SAE_BENCH, *_OURS, *_PROBING, *_OTHERS)
 """Every metric that is known, of each eval the ones that say most first."""
-
-
-def _size(number: str) -> tuple[int, str, str]:
-    """What sorts the digits of a number by its size."""
-    whole, _, fraction = number.partition(".")
-    whole = whole.lstrip("0")
-    # by length, not int(): Python refuses one of more than 4300 digits
-    return len(whole), whole, fraction
-
-
-def _row_of(measured: str) -> int:
-    """The place in `METRICS` of the first row that fits; their number where none does."""
-    fitting = (i for i, pattern in enumerate(_patterns()) if pattern.fullmatch(measured))
-    return next(fitting, len(METRICS))
 
 
 @cache

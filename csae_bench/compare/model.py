@@ -95,7 +95,8 @@ class Reading:
     """Of the SAE that was measured; None where the file does not say."""
     epoch_millis: int | None = None
     settings: Mapping[str, Condition] = field(default_factory=dict)
-    """All settings of the eval by dotted key, of a result of ours: `settings.n_permutations`."""
+    """What `conditions` lacks and two results of an SAE may differ in; of ours, all settings of the
+    eval by dotted key: `settings.n_permutations`."""
     variant: str = ""
     """8 hex digits that tell a further result of an SAE and eval from the first, whose name ends in
     them; empty for the first, and in results that are not ours."""

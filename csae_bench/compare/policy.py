@@ -22,15 +22,13 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csae_bench.compare.metrics import MetricSpec
-from csae_bench.compare.rules import Rule, check_rules, parse_rule
+from csae_bench.compare.rules import Rule, check_rules, parse_rule, shortened
 from csae_bench.config.yaml_files import read_yaml
 from csae_bench.errors import ConfigError, did_you_mean
 
 Limit = Annotated[float, Field(allow_inf_nan=False, strict=True)] | Literal["ci"]
 Margin = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
-_MAX_SHOWN = 80
-"""Characters of a key or value in a sentence before it is cut."""
 _REQUIREMENTS = {
     "tuple_type": "it must be a list of names",
     "dict_type": "it must be a mapping",
@@ -98,7 +96,7 @@ class Policy:
         names = sorted(set(metrics))
         check_rules(self.rules, names)
         problems = [
-            f"{self.source}: margins.{pattern} matches no metric of these results."
+            f"{self.source}: margins.{shortened(pattern)} matches no metric of these results."
             f"{did_you_mean(pattern, names)}"
             for pattern in self.margins
             if not any(fnmatchcase(name, pattern) for name in names)
@@ -163,24 +161,20 @@ def _sentence(finding: Mapping[str, Any], path: Path) -> str:
     if finding["type"] == "extra_forbidden":
         allowed = sorted(PolicyFile.model_fields)
         return (
-            f"{path}: unknown key '{_shortened(location[0])}'.{did_you_mean(location[0], allowed)} "
+            f"{path}: unknown key '{shortened(location[0])}'.{did_you_mean(location[0], allowed)} "
             f"Allowed: {', '.join(allowed)}."
         )
-    given = _shortened(repr(finding["input"]))
+    given = shortened(repr(finding["input"]))
     if finding["type"] == "invalid_key":
-        return f"{path}: has the key {_shortened(location[0])}; a key must be a text."
+        return f"{path}: has the key {shortened(location[0])}; a key must be a text."
     if location[-1] == "[key]":
         return f"{path}: {location[0]} has the key {given}; it must be a text."
     if location[0] == "rules" and len(location) > 1:
         return (
-            f"{path}: rules.{_shortened(location[1])} is {given}; it must be a number, how much "
+            f"{path}: rules.{shortened(location[1])} is {given}; it must be a number, how much "
             "the metric may change, or ci, for a verdict."
         )
     requirement = _REQUIREMENTS.get(finding["type"]) or str(finding["msg"]).replace(
         "Input should be", "it must be", 1
     )
-    return f"{path}: {_shortened('.'.join(location))} is {given}; {requirement}."
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
+    return f"{path}: {shortened('.'.join(location))} is {given}; {requirement}."

@@ -19,7 +19,7 @@ from typing import Any, cast
 from csae_bench.compare.model import Reading, ResultSet
 from csae_bench.compare.outputs.saving import written
 from csae_bench.compare.reading.json_files import load_object
-from csae_bench.compare.reading.layout import NOT_RESULTS
+from csae_bench.compare.reading.layout import NOT_RESULTS, real
 from csae_bench.compare.reading.values import values_of
 from csae_bench.errors import ResultError, UsageError
 from csae_bench.identity import digest
@@ -97,12 +97,8 @@ def reviewable(value: Mapping[str, Any]) -> str:
 
 def _check_place(candidate: ResultSet, folder: Path) -> None:
     """A baseline may lie within the results, but in a folder that has none of them."""
-    root, place = Path(os.path.realpath(candidate.root)), Path(os.path.realpath(folder))
-    inside = [
-        reading.path
-        for reading in candidate.readings
-        if Path(os.path.realpath(reading.path)).is_relative_to(place)
-    ]
+    root, place = real(candidate.root), real(folder)
+    inside = [r.path for r in candidate.readings if real(r.path).is_relative_to(place)]
     if inside and place.is_relative_to(root):
         raise UsageError(
             f"--baseline {folder}: {inside[0]}, which is compared, lies in it; name a folder of "

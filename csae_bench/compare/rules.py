@@ -13,6 +13,8 @@ from csae_bench.errors import ConfigError, UsageError, did_you_mean
 
 NEEDS_VERDICT = "ci"
 _GLOB = frozenset("*?[")
+_MAX_SHOWN = 80
+"""Characters of what a user wrote in a sentence before it is cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,8 @@ def parse_rule(text: str) -> Rule:
     pattern, limit = pattern.strip(), limit.strip()
     if not colon or not pattern or not limit:
         raise UsageError(
-            f"--fail-on {text}: write it as METRIC:RULE, such as core.ce_loss_score:-0.01 or "
-            "'mig.*:ci'."
+            f"--fail-on {shortened(text)}: write it as METRIC:RULE, such as "
+            "core.ce_loss_score:-0.01 or 'mig.*:ci'."
         )
     return Rule(pattern=pattern, limit=_limit(text, limit), source="--fail-on")
 
@@ -72,6 +74,11 @@ def check_rules(rules: Sequence[Rule], metrics: Iterable[str]) -> None:
         raise ConfigError(list(dict.fromkeys(problems)))
 
 
+def shortened(text: str) -> str:
+    """Text of a user in a sentence: cut where it is very long."""
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
+
+
 def _limit(text: str, limit: str) -> float | Literal["ci"]:
     if limit == NEEDS_VERDICT:
         return NEEDS_VERDICT
@@ -81,8 +88,8 @@ def _limit(text: str, limit: str) -> float | Literal["ci"]:
         number = math.nan
     if not math.isfinite(number):
         raise UsageError(
-            f"--fail-on {text}: the rule is '{limit}'; it must be a number, how much the metric "
-            "may change, or ci, for a verdict."
+            f"--fail-on {shortened(text)}: the rule is '{shortened(limit)}'; it must be a number, "
+            "how much the metric may change, or ci, for a verdict."
         )
     return number
 
@@ -96,7 +103,7 @@ def _problems(rule: Rule, specs: Sequence[MetricSpec]) -> list[str]:
 
 
 def _matches_nothing(rule: Rule, specs: Sequence[MetricSpec]) -> str:
-    where = f"{rule.source} {rule}"
+    where = f"{rule.source} {shortened(str(rule))}"
     fitting = [spec.name for spec in specs if fnmatchcase(spec.name, rule.pattern)]
     if fitting:
         return (

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from csae_bench.errors import DataError, did_you_mean
+from csae_bench.errors import DataError, did_you_mean, reason_of
+from csae_bench.regular_files import check_regular
 
 SUFFIXES = (".jsonl", ".parquet")
 
@@ -63,13 +64,14 @@ def _jsonl_rows(
     path: Path, columns: Sequence[str], remedy: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
+        check_regular(path)
         with path.open(encoding="utf-8-sig") as lines:  # a byte order mark is passed over
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     place = f"{path}, line {number}"
                     yield place, _parsed(place, line, columns, remedy)
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}.") from error
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {reason_of(error)}.") from error
 
 
 def _parquet_rows(
@@ -80,6 +82,7 @@ def _parquet_rows(
 
     number = 0
     try:
+        check_regular(path)
         with pyarrow.parquet.ParquetFile(path) as table:
             names = table.schema_arrow.names
             for column in columns:
@@ -90,14 +93,14 @@ def _parquet_rows(
                     number += 1
                     yield f"{path}, row {number}", row
     except (OSError, ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as parquet: {error}.") from error
+        raise DataError(f"{path}: cannot be read as parquet: {reason_of(error)}.") from error
 
 
 def _parsed(place: str, line: str, columns: Sequence[str], remedy: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{place}: is not JSON: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: is not JSON: {reason_of(error)}.") from error
     if not isinstance(row, dict):
         form = ", ".join(f'"{column}": "..."' for column in columns)
         raise DataError(f"{place}: is {type(row).__name__}; it must be {{{form}}}.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from csae_bench.corpora.files import no_column
-from csae_bench.errors import DataError
+from csae_bench.errors import DataError, reason_of
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -31,7 +31,8 @@ def hub_stream(
         found = stream.column_names or list(next(iter(stream), {}))
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(
-            f"dataset '{name}': there is no such folder, and it cannot be had from the hub: {error}"
+            f"dataset '{name}': there is no such folder, and it cannot be had from the hub: "
+            f"{reason_of(error)}."
         ) from error
     for column in columns:
         if column not in found:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from csae_bench.corpora import files
-from csae_bench.errors import DataError
+from csae_bench.errors import DataError, reason_of
 from csae_bench.factors.dataset import FactorDataset, Split
+from csae_bench.regular_files import check_regular
 
 SUFFIXES = (".csv", ".jsonl")
 
@@ -88,6 +89,7 @@ def _check_file(path: Path) -> None:
 
 def _csv_rows(path: Path) -> Iterator[_Row]:
     try:
+        check_regular(path)
         # utf-8-sig: spreadsheets put a byte-order mark before the first column's name
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)
@@ -104,9 +106,9 @@ def _csv_rows(path: Path) -> Iterator[_Row]:
                     )
                 yield _checked(place, dict(zip(header, cells, strict=True)))
     except csv.Error as error:
-        raise DataError(f"{path}: is not CSV: {error}.") from error
+        raise DataError(f"{path}: is not CSV: {reason_of(error)}.") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}.") from error
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {reason_of(error)}.") from error
 
 
 def _jsonl_rows(path: Path) -> Iterator[_Row]:

@@ -15,9 +15,10 @@ from jaxtyping import Shaped
 from numpy.typing import NDArray
 from scipy import sparse
 
-from csae_bench.errors import DataError, did_you_mean
+from csae_bench.errors import DataError, did_you_mean, reason_of
 from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.errors import MetricInputError
+from csae_bench.regular_files import check_regular
 
 CODES_SUFFIXES = (".npz", ".safetensors")
 FACTORS_SUFFIXES = (".csv", ".npz")
@@ -94,6 +95,7 @@ def _suffix(path: Path, allowed: tuple[str, ...], kind: str) -> str:
 def _arrays(path: Path) -> Generator[Mapping[str, NDArray[Any]]]:
     """The arrays of an .npz; whatever is wrong with the file while it is open is a DataError."""
     try:
+        check_regular(path)
         # pickles would run code of whoever wrote the file
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
@@ -115,6 +117,7 @@ def _npz_codes(path: Path) -> NDArray[Any] | sparse.csr_array:
 
 def _sparse_codes(path: Path) -> sparse.csr_array:
     try:
+        check_regular(path)
         codes = sparse.csr_array(sparse.load_npz(path))
         codes.check_format(full_check=True)
     except (OSError, ValueError, TypeError, IndexError, KeyError, zipfile.BadZipFile) as error:
@@ -128,6 +131,7 @@ def _safetensors_codes(path: Path) -> NDArray[Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_regular(path)
         with safe_open(path, framework="numpy") as file:
             if "codes" not in file.keys():  # noqa: SIM118 - not a mapping
                 raise DataError(f"{path}: {_missing('codes', file.keys())}")
@@ -157,6 +161,7 @@ def _array(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
 
 def _csv_columns(path: Path) -> dict[str, Shaped[NDArray[Any], " n"]]:
     try:
+        check_regular(path)
         # utf-8-sig: spreadsheets write a mark at the start that would become part of a name
         with path.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text, strict=True)
@@ -204,5 +209,4 @@ def _missing(name: str, names: Iterable[str]) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if text.endswith(".") else f"{text}."
+    return f"{' '.join(reason_of(error).split())}."

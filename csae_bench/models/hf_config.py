@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from csae_bench.errors import ModelError
+from csae_bench.errors import ModelError, reason_of
+from csae_bench.regular_files import MIB, read_regular_text
 
 _REQUIRED = object()
 
@@ -88,9 +89,13 @@ def read_hf_config(folder: Path) -> HfConfig:
             f"{folder} has no config.json; pass the folder of a model saved by transformers."
         )
     try:
-        values: object = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not JSON ({error}); restore the model's own file.") from error
+        values: object = json.loads(read_regular_text(path, at_most=16 * MIB))
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {reason_of(error)}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{path} is not JSON: {reason_of(error)}; restore the model's own file."
+        ) from error
     if not isinstance(values, dict):
         raise ModelError(f"{path} holds a {type(values).__name__}; it must hold a JSON object.")
     return HfConfig(cast(dict[str, Any], values), str(path))

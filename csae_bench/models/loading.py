@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.pretrained import weight_conversions
 
-from csae_bench.errors import ModelError
+from csae_bench.errors import ModelError, reason_of
 from csae_bench.models.architectures import ARCHITECTURES
 from csae_bench.models.description import model_shape
 from csae_bench.models.hub import load_from_hub
@@ -85,8 +85,8 @@ def _read_published_model(folder: Path, dtype: torch.dtype) -> transformers.PreT
                 ignore_mismatched_sizes=True,  # reported below, in words
             )
     except (OSError, ValueError, StrictDataclassError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{folder}: transformers cannot load it: {reason}") from error
+        reason = " ".join(reason_of(error).split())
+        raise ModelError(f"{folder}: transformers cannot load it: {reason}.") from error
     model, report = loaded
     for finding, words in (
         ("mismatched_keys", "has another shape in the weights than in config.json"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from transformer_lens import HookedTransformer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from csae_bench.errors import ModelError
+from csae_bench.errors import ModelError, reason_of
 
 
 def read_tokenizer(folder: Path, d_vocab: int) -> PreTrainedTokenizerBase:
@@ -16,8 +16,8 @@ def read_tokenizer(folder: Path, d_vocab: int) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         # tokenizers raises bare Exception for a malformed tokenizer.json
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{folder}: its tokenizer cannot be read: {reason}") from error
+        reason = " ".join(reason_of(error).split())
+        raise ModelError(f"{folder}: its tokenizer cannot be read: {reason}.") from error
     largest = max(tokenizer.get_vocab().values(), default=-1)
     if not 0 <= largest < d_vocab:
         raise ModelError(

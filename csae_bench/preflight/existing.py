@@ -29,5 +29,8 @@ def existing(subject: Subject) -> Findings:
     if architecture in CHOOSES_K or is_training_form(cfg):
         k = k_of(cfg)
         parts += [f"k={k}"] if k is not None else []
-    parts += [str(cfg["dtype"]), f"{'training' if is_training_form(cfg) else 'inference'} form"]
+    parts += [
+        str(cfg["dtype"]).removeprefix("torch."),
+        f"{'training' if is_training_form(cfg) else 'inference'} form",
+    ]
     yield "ok", ", ".join(parts)

@@ -13,10 +13,10 @@ _SUFFIXES = (".html", ".png")
 def pages_of(record: RunRecord, store: Store) -> list[Path]:
     """Paths of the pages, then the pictures, of each eval that is ok."""
     found: list[Path] = []
-    for name, cell in record.cells.items():
-        if cell.status != "ok":
+    for cell in record.cells.values():
+        if cell.status != "ok" or cell.result is None:
             continue
-        folder = store.artifacts(name, record.release, record.sae_id)
+        folder = store.artifacts_of(cell.result)
         for suffix in _SUFFIXES:
             found += sorted(folder.glob(f"*{suffix}"))
     return found

@@ -18,7 +18,7 @@ from typing import Any, cast
 from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
-from csae_bench.errors import ResultError
+from csae_bench.errors import ResultError, reason_of
 from csae_bench.results.schema import RunRecord
 
 _ABANDONED_AFTER_SECONDS = 2 * 24 * 3600
@@ -94,6 +94,11 @@ class Store:
         """Folder of what an eval keeps by content between runs, for all SAEs."""
         return self.root / "cache" / eval_name
 
+    def artifacts_of(self, result: str) -> Path:
+        """Folder of what the eval left besides a result, by the result's path in a record."""
+        eval_name, _, name = result.partition("/")
+        return self.root / "artifacts" / eval_name / name.removesuffix("_eval_results.json")
+
     def relative(self, path: Path) -> str:
         """`path` as records name it: relative to the results folder, with `/`."""
         return path.resolve().relative_to(self.root.resolve()).as_posix()
@@ -142,8 +147,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{path}: cannot be read: {error}. Delete it, or use --force.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultError(
+            f"{path}: cannot be read: {reason_of(error)}. Delete it, or use --force."
+        ) from error
     if not isinstance(value, dict):
         raise ResultError(f"{path}: holds no JSON object. Delete it, or use --force.")
     return cast(dict[str, Any], value)

@@ -51,7 +51,7 @@ def check_sae(sae: Any) -> None:
             )
     decoder = matrix(sae, "W_dec", needed_by="csae-bench")
     for name, width, axis in (("d_sae", decoder.shape[0], 0), ("d_in", decoder.shape[1], 1)):
-        said = getattr(config(sae), name, None)
+        said = stated(sae, name)
         if said is not None and said != width:
             raise SaeError(
                 f"The SAE ({kind(sae)}) has cfg.{name}={said!r}, and W_dec is "
@@ -90,6 +90,12 @@ def config(sae: Any) -> Any:
     return getattr(sae, "cfg", None)
 
 
+def stated(sae: Any, name: str) -> Any:
+    """A field of its `cfg`, be that an object or a mapping; None where it does not say."""
+    cfg = config(sae)
+    return cfg.get(name) if isinstance(cfg, Mapping) else getattr(cfg, name, None)
+
+
 def kind(sae: Any) -> str:
     """The name of its class."""
     return type(sae).__name__
@@ -97,13 +103,13 @@ def kind(sae: Any) -> str:
 
 def d_in(sae: Any) -> int:
     """Width of the activations it reads."""
-    found = getattr(config(sae), "d_in", None)
+    found = stated(sae, "d_in")
     return int(matrix(sae, "W_dec", needed_by="csae-bench").shape[1] if found is None else found)
 
 
 def d_sae(sae: Any) -> int:
     """Number of its latents."""
-    found = getattr(config(sae), "d_sae", None)
+    found = stated(sae, "d_sae")
     return int(matrix(sae, "W_dec", needed_by="csae-bench").shape[0] if found is None else found)
 
 
@@ -132,14 +138,14 @@ def d_head(sae: Any, model: HookedTransformer) -> int | None:
 
 def metadata(sae: Any, name: str) -> Any:
     """What its configuration says of the model, in `cfg.metadata` or in `cfg`; None if nothing."""
-    cfg = config(sae)
-    of_metadata = getattr(getattr(cfg, "metadata", None), name, None)
-    return getattr(cfg, name, None) if of_metadata is None else of_metadata
+    inner = stated(sae, "metadata")
+    found = inner.get(name) if isinstance(inner, Mapping) else getattr(inner, name, None)
+    return stated(sae, name) if found is None else found
 
 
 def fill_metadata(sae: Any, **values: Any) -> None:
     """Write them to `cfg.metadata`, in which SAELens and SAE-Bench look; without one, nowhere."""
-    of_sae = getattr(config(sae), "metadata", None)
+    of_sae = stated(sae, "metadata")
     if of_sae is not None and not isinstance(of_sae, Mapping):
         for name, value in values.items():
             setattr(of_sae, name, value)
@@ -147,7 +153,7 @@ def fill_metadata(sae: Any, **values: Any) -> None:
 
 def architecture(sae: Any) -> str:
     """Its architecture's name, or that of its class."""
-    found = getattr(config(sae), "architecture", None)
+    found = stated(sae, "architecture")
     found = found() if callable(found) else found
     return found if isinstance(found, str) and found else kind(sae)
 
@@ -159,7 +165,7 @@ def training_architecture(sae: Any) -> str:
 
 def normalize_activations(sae: Any) -> str:
     """What it does to its input; `none` where it does not say."""
-    return getattr(config(sae), "normalize_activations", None) or "none"
+    return stated(sae, "normalize_activations") or "none"
 
 
 def config_dict(sae: Any) -> dict[str, Any]:

@@ -23,6 +23,9 @@ _SAME_AS = {
 
 _MARKS_OF_TRANSCODERS = ("is_transcoder", "transcode", "skip_connection")
 
+KEYS = (*_SAME_AS, *_SAME_AS.values(), *_MARKS_OF_TRANSCODERS, "architecture", "hook_head_index")
+"""What an SAE in memory may say of its kind."""
+
 _JUDGED = "csae-bench judges SAEs that reconstruct the activation they read, at the same hook"
 
 

@@ -26,7 +26,7 @@ from csae_bench.saes.architectures import architecture_of
 from csae_bench.saes.attributes import training_architecture
 from csae_bench.saes.checking import check_folder
 from csae_bench.saes.folder import find_folder, is_training_form, read_cfg
-from csae_bench.saes.kinds import refusal
+from csae_bench.saes.kinds import KEYS, refusal
 from csae_bench.saes.pretrained import is_pretrained_name, load_pretrained
 from csae_bench.saes.weights_file import check_weights
 from csae_bench.saes.wording import reason
@@ -117,7 +117,8 @@ def save_inference_form(folder: Path, to: Path) -> None:
 
 
 def _check_module(sae: nn.Module) -> None:
-    refused = refusal(attributes.config_dict(sae)) if attributes.config(sae) is not None else None
+    said = {key: attributes.metadata(sae, key) for key in KEYS}
+    refused = refusal({**said, "architecture": attributes.architecture(sae)})
     if refused:
         raise SaeError(f"The SAE ({attributes.kind(sae)}): {refused}.")
     attributes.check_sae(sae)

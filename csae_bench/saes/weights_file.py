@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from safetensors import SafetensorError, safe_open
 
 from csae_bench.errors import SaeError
-from csae_bench.regular_files import require_regular
+from csae_bench.regular_files import check_regular
 from csae_bench.saes import architectures
 from csae_bench.saes.architectures import architecture_of
 from csae_bench.saes.folder import CFG_FILENAME, WEIGHTS_FILENAME, is_training_form
@@ -38,7 +38,7 @@ def check_weights(folder: Path) -> dict[str, Tensor]:
     """
     path = folder / WEIGHTS_FILENAME
     try:
-        require_regular(path)
+        check_regular(path)
         with safe_open(path, framework="numpy") as file:
             return {name: _tensor(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:

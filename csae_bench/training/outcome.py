@@ -10,7 +10,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from csae_bench.errors import ResultError
+from csae_bench.errors import ResultError, reason_of
+from csae_bench.regular_files import MIB, read_regular_text
 
 OUTCOME_FILE = "training.json"
 
@@ -63,6 +64,8 @@ def read_outcome(folder: Path) -> TrainingOutcome:
     """
     path = folder / OUTCOME_FILE
     try:
-        return TrainingOutcome(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise ResultError(f"{path}: cannot be read as a training's outcome: {error}.") from error
+        return TrainingOutcome(**json.loads(read_regular_text(path, at_most=MIB)))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ResultError(
+            f"{path}: cannot be read as a training's outcome: {reason_of(error)}."
+        ) from error

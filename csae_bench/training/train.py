@@ -26,7 +26,7 @@ from safetensors import SafetensorError
 
 from csae_bench import progress as reporting
 from csae_bench.config import ResolvedConfig, RunConfig, TrainedSae
-from csae_bench.errors import CsaeBenchError, TrainingError, UsageError
+from csae_bench.errors import CsaeBenchError, TrainingError, UsageError, reason_of
 from csae_bench.measuring import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.building import training_sae
@@ -187,8 +187,8 @@ def _writing(path: Path, what: str) -> Generator[None]:
     except (OSError, RuntimeError, SafetensorError) as error:
         free = shutil.disk_usage(path.parent).free / 2**20
         raise TrainingError(
-            f"{path}: {what} cannot be written, with {free:.0f} MiB free on the disk "
-            f"({str(error).splitlines()[0]}). Free some and run again; what was saved is kept."
+            f"{path}: {what} cannot be written, with {free:.0f} MiB free on the disk: "
+            f"{reason_of(error).splitlines()[0]}. Free some and run again; what was saved is kept."
         ) from error
 
 

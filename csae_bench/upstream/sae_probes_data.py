@@ -14,7 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from csae_bench.errors import CsaeBenchError, DataError, UnknownNameError, UsageError
+from csae_bench.errors import CsaeBenchError, DataError, UnknownNameError, UsageError, reason_of
+from csae_bench.regular_files import check_regular
 
 PACKAGE = "package"
 """Name of the datasets that the package ships: 113 in version 0.4."""
@@ -70,9 +71,10 @@ def read_dataset(path: Path) -> Any:
     import zstandard
 
     try:
+        check_regular(path)
         rows = pandas.read_csv(path, compression="zstd")
     except (OSError, ValueError, pandas.errors.ParserError, zstandard.ZstdError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = reason_of(error).splitlines()[0]
         raise DataError(
             f"{path}: cannot be read as zstd-compressed CSV: {reason}. Write it with "
             "pandas: frame.to_csv(path, index=False, compression='zstd')."

@@ -128,6 +128,21 @@ def test_a_metric_that_only_supports_others_is_compared_where_it_is_asked_for(
     assert metric in outcome.stdout, outcome.output
 
 
+def test_a_pair_without_a_difference_on_what_is_asked_for_has_no_empty_table(
+    tmp_path: Path, csae_bench: CsaeBench
+) -> None:
+    new, old = (folders.family(tmp_path / side) for side in ("new", "old"))
+    for seed in range(5):
+        folders.core(new, "topk", 0.8, seed=seed, context_size=64)
+    md = tmp_path / "out.md"
+    outcome = csae_bench(
+        "compare", new, "--baseline", old, "--metrics", "core.ce_loss_score", "--md", md
+    )
+    assert "topk against topk: incomparable on every metric" in outcome.stdout
+    assert "verdict " not in outcome.stdout
+    assert "| all 1 |" in md.read_text()
+
+
 @pytest.mark.parametrize(
     ("glob", "expected"),
     [

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from tests.sae_folders import ABSENT, D_IN, D_SAE, HOOK, write_sae
+from tests.sae_folders import ABSENT, D_IN, D_SAE, HOOK, MODEL, write_sae
 
 CsaeBench = Callable[..., Result]
 
@@ -251,6 +251,25 @@ def test_doctor_says_what_a_folder_holds(csae_bench: CsaeBench, tmp_path: Path) 
     assert found["settings"] == (
         "topk (trained as contrastive_topk), d_in=128, d_sae=32, k=4, float32, inference form"
     )
+
+
+BEFORE_SAELENS_3 = {
+    "d_in": D_IN, "d_sae": D_SAE, "dtype": "torch.float32", "device": "cuda", "hook_point": HOOK,
+    "hook_point_layer": 2, "model_name": MODEL, "normalize_activations": False,
+    "prepend_bos": True, "apply_b_dec_to_input": True,
+}  # fmt: skip
+"""It names no architecture, and everything by its old name."""
+
+
+def test_a_folder_of_an_old_saelens_is_judged(csae_bench: CsaeBench, tmp_path: Path) -> None:
+    folder = write_sae(tmp_path / "sae", text=json.dumps(BEFORE_SAELENS_3))
+    outcome = csae_bench(
+        "run", "--sae", folder, "--results", tmp_path / "r", "--evals", "mig", "--json"
+    )
+    assert "Traceback" not in said(outcome)
+    record = json.loads(outcome.stdout)
+    assert record["training_architecture"] == "standard"
+    assert record["cells"]["validity"]["status"] in ("ok", "invalid")
 
 
 @pytest.mark.parametrize("hook_name_out", [HOOK, "", None])

@@ -113,7 +113,7 @@ def _findings(report: Report, n_rows: int) -> list[str]:
 
 def _comparisons(report: Report, n_rows: int) -> list[str]:
     shown = selection.shown(report)
-    by_pair = selection.pairs(report.comparisons)
+    by_pair = selection.pairs(selection.shown_rows(report))
     releases = {family.release for pair in by_pair for family in pair}
     rows = [
         row

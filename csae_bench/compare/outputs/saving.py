@@ -129,7 +129,7 @@ def _copied_into(path: Path) -> Generator[Path, None, None]:
 
 
 def _cannot(path: Path, error: OSError) -> str:
-    why = (error.strerror or str(error)).lower()
+    why = error.strerror or str(error)
     return f"{_named(path)}: cannot be written: {why}. Name another place, or free space there."
 
 

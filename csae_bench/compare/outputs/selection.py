@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from csae_bench.compare import metrics as registry
+from csae_bench.compare import ranking
 from csae_bench.compare.model import Comparison, Family, Report, Verdict
 
 ALWAYS = ("core.l0",)
@@ -60,6 +60,11 @@ def is_shown(metric: str, report: Report) -> bool:
     """Whether --metrics names the metric, wherever on a curve it was read; True without it."""
     globs = report.shown_metrics
     return not globs or any(fnmatchcase(measured(metric), glob) for glob in globs)
+
+
+def shown_rows(report: Report) -> list[Comparison]:
+    """The comparisons on what --metrics asks for; all of them without it."""
+    return [row for row in report.comparisons if is_shown(row.metric, report)]
 
 
 def first(report: Report, metrics: Iterable[str]) -> list[str]:
@@ -115,7 +120,7 @@ def undecided_reasons(pair: Iterable[Comparison], shown: Collection[str]) -> lis
 def rank(metric: str) -> tuple[bool, str, tuple[Any, ...]]:
     """Key that sorts metrics: core, then the other evals, in each those that say most first."""
     of_eval = _eval(metric)
-    return of_eval != "core", of_eval, registry.rank(metric)
+    return of_eval != "core", of_eval, ranking.rank(metric)
 
 
 def _place(comparison: Comparison) -> tuple[Any, ...]:

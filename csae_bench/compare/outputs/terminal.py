@@ -111,7 +111,7 @@ def _print_findings(report: Report, console: Console) -> None:
 
 def _print_comparisons(report: Report, console: Console) -> None:
     shown = set(selection.shown(report))
-    by_pair = selection.pairs(report.comparisons)
+    by_pair = selection.pairs(selection.shown_rows(report))
     release = None
     for (candidate, baseline), comparisons in list(by_pair.items())[:MAX_LISTED]:
         if candidate.release != release:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from csae_bench.compare.model import Broken, Report, ResultSet
+from csae_bench.compare.reading.layout import real
 
 _ORDER = {"failed": 0, "invalid": 1}
 
@@ -35,13 +35,8 @@ def troubles(report: Report) -> tuple[Trouble, ...]:
 def uncounted(report: Report) -> tuple[Broken, ...]:
     """Files and folders of both sides that were not counted, but for the baseline compared with."""
     sides = [side for side in (report.candidate, report.baseline) if side is not None]
-    roots = {os.path.realpath(side.root) for side in sides}
-    return tuple(
-        file
-        for side in sides
-        for file in side.uncounted
-        if os.path.realpath(file.path) not in roots
-    )
+    baseline = None if report.baseline is None else real(report.baseline.root)
+    return tuple(file for side in sides for file in side.uncounted if real(file.path) != baseline)
 
 
 def _of(side: str, results: ResultSet) -> tuple[Trouble, ...]:

@@ -14,6 +14,8 @@ from csae_bench.compare.reading.values import mapping, number
 VERSION = "sae_bench_version"
 DEFINITION = "metric_definition."
 """Followed by the metric: the settings that its score is stored with, as JSON."""
+SETTINGS = "settings"
+"""Followed by the dotted key of a setting of ours."""
 CONFIG = "eval_config."
 DATA = "data."
 """Followed by a count of the data, or `fingerprint`; older and published results lack these, and
@@ -44,6 +46,10 @@ NO_EFFECT = frozenset(
 )
 """Fields of SAE-Bench's eval_config that change no number, `compute_*` besides: what to compute,
 in what portions, and where it is kept."""
+
+ASKED_FOR = tuple(f"{CONFIG}{name}" for name in ("k_values", "ks", "n_values"))
+"""Settings that say which metrics there are: they change no number, but two results that differ in
+them have other numbers."""
 
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "model": ("model_name", "model"),
@@ -97,9 +103,17 @@ def same_model(a: Condition, b: Condition) -> bool:
 
 
 def settings_of(result: Mapping[str, Any]) -> dict[str, Condition]:
-    """All settings that a result of ours was made with: `settings.<dotted key>` -> value."""
+    """All settings that a result of ours was made with: `settings.<dotted key>` -> value.
+
+    Of another result those of `ASKED_FOR`, as the rest is among its conditions.
+    """
     unstructured = mapping(result.get("eval_result_unstructured"))
-    return _flat(mapping(unstructured.get("provenance")).get("eval_settings"), "settings")
+    ours = _flat(mapping(unstructured.get("provenance")).get("eval_settings"), SETTINGS)
+    if ours:
+        return ours
+    values = {key: mapping(result.get("eval_config")).get(key.removeprefix(CONFIG))
+              for key in ASKED_FOR}  # fmt: skip
+    return {key: _scalar(value) for key, value in values.items() if value is not None}
 
 
 def differs_of(result: Mapping[str, Any]) -> dict[str, Condition]:

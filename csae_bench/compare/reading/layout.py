@@ -77,6 +77,14 @@ def result_files(root: Path) -> Iterator[Place]:
     yield from sorted((p for p in places if not isinstance(p, Found)), key=lambda p: p.path)
 
 
+def real(path: Path) -> Path:
+    """The path without links, as far as they can be followed."""
+    try:
+        return Path(os.path.realpath(path))
+    except OSError:  # a link that must not be read, such as /proc/1/cwd
+        return Path(os.path.abspath(path))
+
+
 def _check_root(root: Path) -> None:
     try:
         is_folder = stat.S_ISDIR(root.stat().st_mode)
@@ -98,8 +106,8 @@ class _Walk:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._is_ours = _is_folder(root / RUNS)
-        real = root.resolve()
-        self._above = {_identity(folder): folder for folder in (real, *real.parents)}
+        top = real(root)
+        self._above = {_identity(folder): folder for folder in (top, *top.parents)}
         self._seen: set[tuple[int, int]] = set()
         self._links: list[tuple[Path, int]] = []
         """Links to folders with their depth: followed last, so that a folder that lies here itself
@@ -112,9 +120,7 @@ class _Walk:
         while self._links:
             link, depth = self._links.pop(0)
             if _identity(link) in self._seen:
-                yield LeftOut(
-                    link, f"{link}: a link to {link.resolve()}, which is counted already."
-                )
+                yield LeftOut(link, f"{link}: a link to {real(link)}, which is counted already.")
             else:
                 yield from self._below(link, depth)
 

@@ -181,7 +181,7 @@ def _without(value: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
 def _architecture(cfg: Mapping[str, Any]) -> str | None:
     """As it was trained, where the config says so; BatchTopK, say, is JumpReLU at inference."""
     trained = _text(mapping(cfg.get("metadata")).get("training_architecture"))
-    return trained or _text(cfg.get("architecture"))
+    return (trained or _text(cfg.get("architecture")) or "")[:MAX_NAME] or None
 
 
 def _text(value: Any) -> str | None:

@@ -16,6 +16,8 @@ from csae_bench.compare.reading.names import (
 from csae_bench.compare.reading.values import mapping, number
 from csae_bench.errors import ResultError
 
+_MAX_MESSAGE = 10_000
+"""Characters of an error's message that are kept."""
 STATUSES = ("ok", "failed", "skipped", "invalid")
 
 
@@ -79,7 +81,7 @@ def _messages(cell: Mapping[str, Any]) -> list[str]:
     if not isinstance(reasons, list):
         return []
     found = [mapping(reason).get("message") for reason in reasons]
-    return [message for message in found if isinstance(message, str) and message]
+    return [message[:_MAX_MESSAGE] for message in found if isinstance(message, str) and message]
 
 
 def _changes(origins: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, ...]:

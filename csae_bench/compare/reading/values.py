@@ -123,7 +123,7 @@ def misshapen(metrics: Any) -> str | None:
                 return f"has a metric whose name has {len(name)} characters"
             if not is_number and value is not None:
                 return f"has {_kind(value)} at {_short(f'{category}.{name}')}"
-    return None
+    return None if any(mapping(metrics).values()) else "has no metric"
 
 
 def undefined_by_mark(

@@ -16,9 +16,11 @@ from typing import NamedTuple
 
 from csae_bench.compare.model import Broken, Condition, Reading
 from csae_bench.compare.reading.conditions import (
+    ASKED_FOR,
     CONFIG,
     DATA,
     DEFINITION,
+    SETTINGS,
     SHUFFLED,
     VERSION,
     same_model,
@@ -67,7 +69,7 @@ def separated(readings: Iterable[Reading]) -> Separated:
 def circumstances(reading: Reading) -> Circumstances:
     """What may tell a result from another one of the same SAE and eval."""
     found = {name: v for name, v in reading.conditions.items() if name not in _OF_VERSION}
-    if reading.settings:
+    if any(name.startswith(f"{SETTINGS}.") for name in reading.settings):
         found = {
             name: value
             for name, value in found.items()
@@ -133,7 +135,7 @@ def _differing(base: Circumstances, mine: Circumstances, *, is_same: bool) -> Ci
     return {
         name: mine.get(name)
         for name in sorted({*base, *mine})
-        if not name.startswith(DATA)
+        if not _is_of_one(name)
         if _differs(name, base.get(name), mine.get(name), is_same=is_same)
     }
 
@@ -146,13 +148,20 @@ def _differs(name: str, a: Condition, b: Condition, *, is_same: bool) -> bool:
 
 
 def _data(reading: Reading) -> Circumstances:
-    return {name: v for name, v in reading.conditions.items() if name.startswith(DATA)}
+    return {name: v for name, v in circumstances(reading).items() if _is_of_one(name)}
+
+
+def _is_of_one(name: str) -> bool:
+    """Whether it tells results of one SAE apart, but not those of several seeds."""
+    return name.startswith(DATA) or name in ASKED_FOR
 
 
 def _fewest(data: Circumstances) -> Circumstances:
-    """The fingerprint alone where it differs: counts say nothing more."""
+    """Without the counts of the data where their fingerprint differs, which says it all."""
     fingerprint = f"{DATA}fingerprint"
-    return {fingerprint: data[fingerprint]} if fingerprint in data else data
+    if fingerprint not in data:
+        return data
+    return {k: v for k, v in data.items() if k == fingerprint or not k.startswith(DATA)}
 
 
 def _told(reading: Reading) -> str:
@@ -171,7 +180,7 @@ def _shown(value: Condition) -> str:
 
 
 def _signature(reading: Reading) -> str:
-    kept = {k: v for k, v in circumstances(reading).items() if not k.startswith(DATA)}
+    kept = {name: v for name, v in circumstances(reading).items() if not _is_of_one(name)}
     return json.dumps(kept, sort_keys=True)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csae_bench.errors import DataError
+from csae_bench.errors import DataError, reason_of
 from csae_bench.factors.dataset import FactorDataset, Split, TrueFeatures
 from csae_bench.factors.registry import register_factors
 
@@ -76,7 +76,9 @@ def load_synthetic(
     try:
         world = SyntheticModel.load_from_disk(folder)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise DataError(f"{folder}: SAELens cannot load this synthetic model: {error}.") from error
+        raise DataError(
+            f"{folder}: SAELens cannot load this synthetic model: {reason_of(error)}."
+        ) from error
     return synthetic_factors(world, name=str(folder), split=split, seed=seed, n=n)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from csae_bench.compare.matching import (
     MAX_FAMILIES,
+    Matched,
     against,
     among_themselves,
     members,
     paired_seeds,
     with_baseline,
 )
-from csae_bench.compare.model import ResultSet
+from csae_bench.compare.model import Reading, ResultSet
 from csae_bench.errors import UnknownNameError
 from tests.unit.compare.planted import readings, results, run
 
@@ -124,3 +126,99 @@ def test_a_pair_of_other_names_is_said_loudly() -> None:
 
 def test_a_pair_of_one_name_is_not_said() -> None:
     assert with_baseline(members(_named("a"))[0], members(_named("a"))[0]).notes == ()
+
+
+VARIANT = "settings.n_permutations=21"
+
+
+def _variant(name: str, value: float, *, seed: int = 0, variant: str = VARIANT) -> list[Reading]:
+    """A further result of an SAE's eval mig."""
+    found = readings(name, {"mig.value_mig": [value]}, seeds=[seed])
+    return [
+        replace(
+            reading,
+            family=reading.family._replace(variant=variant),
+            variant="1a2b3c4d",
+            path=Path("mig", f"{name}_1a2b3c4d.json"),
+        )
+        for reading in found
+    ]
+
+
+def _first(name: str, value: float) -> list[Reading]:
+    return readings(name, {"mig.value_mig": [value], METRIC: [0.5]})
+
+
+def _variants(found: Matched) -> set[tuple[str, str]]:
+    return {
+        (match.candidate.family.name, match.baseline.family.name)
+        for match in found.matches
+        if match.candidate is not None
+    }
+
+
+def test_a_variant_stands_against_the_same_variant_and_never_against_a_first_result() -> None:
+    both = results(*(_first(n, 0.5) for n in "ab"), *(_variant(n, 0.1) for n in "ab"))
+    expected = {("b", "a"), (f"b ({VARIANT})", f"a ({VARIANT})")}
+    assert _variants(among_themselves(members(both)[0])) == expected
+    assert _variants(against(members(both)[0], "a")) == expected
+    named = against(members(both)[0], f"a ({VARIANT})")
+    assert _variants(named) == {(f"b ({VARIANT})", f"a ({VARIANT})")}
+
+
+def test_a_variant_stands_against_that_of_the_baseline() -> None:
+    mine = results(_first("a", 0.5), _variant("a", 0.1), _variant("a", 0.2, variant="seed=3"))
+    theirs = results(_first("a", 0.4), _variant("a", 0.1), _variant("a", 0.3, variant="seed=4"))
+    found = with_baseline(members(mine)[0], members(theirs)[0])
+    assert _variants(found) == {("a", "a"), (f"a ({VARIANT})", f"a ({VARIANT})")}
+    assert [m.baseline.family.name for m in found.matches if m.candidate is None] == ["a (seed=4)"]
+    assert any("a (seed=3)" in note and "compared with nothing" in note for note in found.notes)
+
+
+def test_the_only_saes_of_both_sides_stand_against_each_other_with_their_variants() -> None:
+    mine = results(_first("new", 0.5), _variant("new", 0.1))
+    theirs = results(_first("old", 0.4), _variant("old", 0.1), _variant("old", 0, variant="seed=4"))
+    found = with_baseline(members(mine)[0], members(theirs)[0])
+    assert _variants(found) == {("new", "old"), (f"new ({VARIANT})", f"old ({VARIANT})")}
+
+
+def test_a_variant_that_no_other_sae_has_is_said() -> None:
+    found = among_themselves(
+        members(results(_first("a", 0.5), _first("b", 0.5), _variant("b", 1)))[0]
+    )
+    assert _variants(found) == {("b", "a")}
+    assert any(f"b ({VARIANT})" in note for note in found.notes)
+
+
+def test_variants_are_no_further_saes() -> None:
+    names = [f"sae{i}" for i in range(MAX_FAMILIES)]
+    both = results(*(_first(n, 0.5) for n in names), *(_variant(n, 0.1) for n in names))
+    found = among_themselves(members(both)[0])
+    assert len(found.matches) == 30
+    assert found.notes == ()
+
+
+def test_seeds_of_a_variant_pair_with_each_other() -> None:
+    of = {name: [_variant(name, 0.1, seed=seed) for seed in range(3)] for name in "ab"}
+    (match,) = among_themselves(members(results(*of["a"], *of["b"]))[0]).matches
+    assert match.candidate is not None
+    assert match.candidate.seeds == match.baseline.seeds == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("cells", "troubled"),
+    [
+        ({"mig_1a2b3c4d": "failed"}, {VARIANT}),
+        ({"mig": "failed"}, {""}),
+        ({"mig_99999999": "failed"}, set()),
+        ({"training": "failed"}, {"", VARIANT}),
+        ({}, {"", VARIANT}),
+    ],
+)
+def test_a_cell_of_a_variant_spoils_the_variant_alone(
+    cells: dict[str, str], troubled: set[str]
+) -> None:
+    found, _ = members(
+        results(_first("a", 0.5), _variant("a", 0.1), runs=[run("a", "failed", **cells)])
+    )
+    assert {f.variant for f, member in found.items() if member.troubles("mig")} == troubled

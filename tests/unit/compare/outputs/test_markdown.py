@@ -92,3 +92,9 @@ def test_allowed_mismatches_are_a_warning_at_the_top() -> None:
     assert "> [!WARNING]\n> Mismatches were allowed in dtype" in to_markdown(
         reports.every_verdict()
     )
+
+
+def test_no_name_steers_a_terminal_that_shows_the_markdown() -> None:
+    name = Family("release", "a\x1b[31mred\x00\u202e")
+    written = to_markdown(reports.report(reports.results(reports.readings(name))))
+    assert not {"\x1b", "\x00", "\u202e"} & set(written)

@@ -130,3 +130,28 @@ def test_any_number_of_runs_can_be_drawn(n: int, tmp_path: Path) -> None:
     runs = [replace(GOOD, sae_id=f"a_long_name_of_run_{i}") for i in range(n)]
     write_plots(reports.report(reports.results(runs=runs)), tmp_path)
     assert (tmp_path / EXPERIMENT).stat().st_size > 10_000  # an empty figure has less
+
+
+@pytest.mark.parametrize("name", ["模型_14", "हिन्दी", "a\x1b[31m", "x" * 3000, "a\nb"])
+def test_any_name_is_drawn_without_a_warning(
+    name: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    odd = Family(name, name)
+    results = reports.results(reports.readings(odd), runs=[reports.run(odd)] * 3)
+    row = reports.comparison("core.l0", Verdict.WORSE, 0.1, candidate=odd)
+    paths = write_plots(reports.report(results, comparisons=[row], allowed=(name,)), tmp_path)
+    for path in paths:
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                assert max(image.size) < 4000
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_metrics_of_like_names_have_files_of_their_own(tmp_path: Path) -> None:
+    rows = [
+        reports.comparison(metric, Verdict.WORSE, 0.1)
+        for metric in ("core.a/b", "core.a b", f"core.{'x' * 500}")
+    ]
+    report = replace(reports.five_good_runs(), comparisons=tuple(rows), shown_metrics=("core.*",))
+    forests = [p.name for p in write_plots(report, tmp_path) if p.name.startswith("forest")]
+    assert len(set(forests)) == 6

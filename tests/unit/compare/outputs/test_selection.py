@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from csae_bench.compare import metrics
-from csae_bench.compare.metrics import METRICS
+from csae_bench.compare.metrics import METRICS, lookup
 from csae_bench.compare.model import Family, Reading, Report, Verdict
 from csae_bench.compare.outputs import selection
+from csae_bench.compare.ranking import rank
 from tests.unit.compare.outputs import reports
 from tests.unit.compare.result_files import reading
 from tests.unit.compare.sparse_probing import sparse_probing
@@ -60,8 +60,8 @@ def test_metrics_stand_in_the_order_of_the_registry(ordered: list[str]) -> None:
 
 def test_the_rank_of_a_metric_is_the_place_of_the_row_that_it_has() -> None:
     for name in ("sparse_probing.sae_top_1_test_accuracy", "scr.scr_metric_threshold_20"):
-        row = METRICS[metrics.rank(name)[0]]
-        assert metrics.lookup(name) == replace(row, name=name, title=metrics.lookup(name).title)
+        row = METRICS[rank(name)[0]]
+        assert lookup(name) == replace(row, name=name, title=lookup(name).title)
 
 
 def _report(*readings: Reading, metrics: tuple[str, ...] = ()) -> Report:

@@ -160,3 +160,12 @@ def test_what_looks_like_markup_is_printed_as_it_is() -> None:
     printed = _printed(reports.report(results, warnings=["[u]w"]))
     for text in ("[bold]r[/] [red]x[/red]", "[i]why[/i]", "[dim]a.json: [blink]", "[u]w"):
         assert text in printed
+
+
+def test_no_name_forges_a_line() -> None:
+    name = Family("release", "a\nPassed: 9 rules passed.")
+    failed = reports.run(name, status="failed", problems=("first\nPassed: second",))
+    printed = _printed(reports.report(reports.results(reports.readings(name), runs=[failed])))
+    assert not any(line.startswith("Passed") for line in printed.splitlines())
+    assert "a\\nPassed: 9 rules" in printed
+    assert "first Passed: second" in printed

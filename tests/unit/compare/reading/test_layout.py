@@ -32,9 +32,10 @@ def test_ours_are_one_folder_deep_and_no_deeper(tmp_path: Path) -> None:
     assert places(tmp_path, records=True) == {"runs/a.json"}
 
 
-def test_published_ones_lie_flat_or_by_eval_or_by_eval_and_release(tmp_path: Path) -> None:
-    make(tmp_path, "a.json", "core/b.json", "core/release/c.json", "core/release/x/d.json")
-    assert places(tmp_path) == {"a.json", "core/b.json", "core/release/c.json"}
+def test_published_ones_lie_at_any_depth(tmp_path: Path) -> None:
+    where = {"a.json", "core/b.json", "core/release/c.json", f"{'deep/' * 200}d.json"}
+    make(tmp_path, *where)
+    assert places(tmp_path) == where
 
 
 @pytest.mark.parametrize("folder", ["baseline", "checkpoints", "artifacts", "cache", ".hidden"])

@@ -1,0 +1,390 @@
+"""The only file of the golden tests that calls csae_bench: mend it after a change there.
+
+Each function takes stored inputs and returns plain numbers. What lies between may change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from sae_lens import SAE
+    from torch import Tensor
+    from transformer_lens import HookedTransformer
+
+    from csae_bench.evals import EvalContext
+    from csae_bench.factors import FactorDataset
+    from csae_bench.factors.encoding import FactorCodes
+    from csae_bench.pairs import Pairs
+
+MODEL = "tiny-gemma2-it"
+HOOK = "blocks.2.hook_resid_post"
+SEED = 0
+
+
+class Result(NamedTuple):
+    """What an eval returned."""
+
+    metrics: Mapping[str, Any]
+    details: Sequence[Mapping[str, Any]]
+    unstructured: Mapping[str, Any]
+
+
+# Versions that golden numbers belong to
+
+
+def training_version() -> int:
+    """Return the version that is raised when the same configuration trains to other weights."""
+    from csae_bench.identity import TRAINING_VERSION
+
+    return TRAINING_VERSION
+
+
+def engine_version() -> int:
+    """Return the version that is raised when the unlearning engine gives other numbers."""
+    from csae_bench.upstream.unlearning import ENGINE_VERSION
+
+    return ENGINE_VERSION
+
+
+# Evals
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredCodes:
+    """Codes of labelled samples, as if an SAE had just encoded them."""
+
+    codes: Any
+    """scipy csr_array float32 [n, d_sae]."""
+    factors: NDArray[Any]
+    """Indices of values [n, n_factors]."""
+    values: Mapping[str, tuple[str, ...]]
+    """Factor -> names of its values, in the order of the columns."""
+    parents: Mapping[str, str]
+    frames: tuple[str, ...]
+    """Template of each sample."""
+    acts: NDArray[Any]
+    """What a dense probe is fitted on, [n, d_in]."""
+    features: NDArray[Any]
+    """True features [n, n_features]."""
+
+
+def evaluate_codes(name: str, stored: StoredCodes, settings: Mapping[str, Any]) -> Result:
+    """Run an eval on codes; no SAE and no language model is there."""
+    from csae_bench.factors import FactorDataset, TrueFeatures
+    from csae_bench.factors.encoding import FactorCodes
+
+    n, n_features = stored.features.shape
+    dataset = FactorDataset(
+        name="stored",
+        factors=stored.factors.astype(np.int64),
+        names=tuple(stored.values),
+        value_names=tuple(stored.values.values()),
+        frames=stored.frames,
+        split="reserved",
+        acts=stored.acts,
+        features=TrueFeatures(
+            values=stored.features,
+            directions=np.zeros((n_features, stored.acts.shape[1])),
+            bias=np.zeros(stored.acts.shape[1]),
+        ),
+        parents=stored.parents,
+    )
+    found = FactorCodes(
+        codes=stored.codes,
+        dataset=dataset,
+        pooling="mean",
+        n_tokens=np.ones(n, dtype=np.int64),
+        n_truncated=0,
+        acts=stored.acts,
+    )
+    encoded = {("stored", "reserved", SEED, None, "", ""): found}
+    return _run(name, {**settings, "factors": "stored"}, sae=None, model=None, encoded=encoded)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """An SAE on the bundled model, for several evals; codes of a dataset are made once."""
+
+    sae: Path
+    """Its folder."""
+    _encoded: dict[tuple[Any, ...], FactorCodes] = field(default_factory=dict[Any, Any])
+
+    def evaluate(self, name: str, settings: Mapping[str, Any]) -> Result:
+        """Run an eval on the SAE."""
+        return _run(name, settings, sae=_sae(self.sae), model=_model(), encoded=self._encoded)
+
+    def evaluate_on_grid(self, name: str, n: int, settings: Mapping[str, Any]) -> Result:
+        """Run a factor eval on n prompts of the embedded world's grid.
+
+        Unlike those of a file they have a hierarchy, and words that the model says a value with.
+        """
+        from csae_bench.factors.encoding import codes_of_prompts
+
+        key = ("grid", "reserved", SEED, None, MODEL, HOOK)
+        if key not in self._encoded:
+            dataset = _part_of_grid(n)
+            self._encoded[key] = codes_of_prompts(_sae(self.sae), _model(), dataset, HOOK)
+        return self.evaluate(name, {**settings, "factors": "grid"})
+
+
+@cache
+def _model() -> HookedTransformer:
+    from csae_bench import models
+
+    return models.load(MODEL)
+
+
+@cache
+def _sae(folder: Path) -> SAE[Any]:
+    from csae_bench.saes.loading import load_sae
+
+    return load_sae(folder)
+
+
+def _part_of_grid(n: int) -> FactorDataset:
+    from csae_bench.factors import Readout, open_factors
+
+    grid = open_factors("embedded", split="reserved")
+    rows = np.sort(np.random.default_rng(SEED).permutation(grid.n)[:n]).tolist()
+    return replace(
+        grid,
+        name="grid",
+        prompts=tuple(grid.prompts[row] for row in rows),
+        factors=grid.factors[rows],
+        frames=tuple(grid.frames[row] for row in rows),
+        readouts={
+            factor: Readout(
+                stems=tuple(readout.stems[row] for row in rows),
+                words=tuple(readout.words[row] for row in rows),
+            )
+            for factor, readout in grid.readouts.items()
+        },
+    )
+
+
+def _run(
+    name: str,
+    settings: Mapping[str, Any],
+    *,
+    sae: SAE[Any] | None,
+    model: HookedTransformer | None,
+    encoded: dict[tuple[Any, ...], FactorCodes],
+) -> Result:
+    """Do what the harness does around an eval, as far as numbers depend on it."""
+    import torch
+
+    from csae_bench.evals import get_eval
+
+    spec = get_eval(name)
+    torch.manual_seed(SEED)
+    np.random.seed(SEED)  # noqa: NPY002 - SAE-Bench draws from the global generator
+    with tempfile.TemporaryDirectory() as artifacts:
+        context = _context(sae, model, Path(artifacts), encoded)
+        with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
+            found = spec.run(context, spec.config.model_validate(settings))
+    return Result(found.metrics, found.details, found.unstructured)
+
+
+def _context(
+    sae: SAE[Any] | None,
+    model: HookedTransformer | None,
+    artifacts: Path,
+    encoded: dict[tuple[Any, ...], FactorCodes],
+) -> EvalContext:
+    from csae_bench.evals import EvalContext
+
+    return EvalContext(
+        sae=cast(Any, sae),
+        resolved=cast(Any, None),
+        release="golden",
+        sae_id="sae",
+        model_name="" if model is None else MODEL,
+        hook_name="" if model is None else HOOK,
+        device="cpu",
+        artifacts=artifacts,
+        rng=np.random.default_rng(SEED),
+        load_model=lambda _: cast(Any, model),
+        encoded=encoded,
+    )
+
+
+# Training
+
+
+@dataclass
+class StoredPairs:
+    """A kind of pairs, drawn in order and over again."""
+
+    rows: Tensor
+    """float32 [n_pairs, 2, d_in]."""
+    sequence: Tensor
+    group: Tensor
+    epochs: int = 0
+
+    @property
+    def d_in(self) -> int:
+        """Width of a row."""
+        return self.rows.shape[2]
+
+    @property
+    def rows_per_epoch(self) -> int:
+        """Rows of one pass."""
+        return 2 * len(self.rows)
+
+    def next_pairs(self) -> Pairs:
+        """Return all pairs."""
+        from csae_bench.pairs import Pairs
+
+        self.epochs += 1
+        return Pairs(self.rows, self.sequence, self.group)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing goes on from a state here."""
+        raise NotImplementedError
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing goes on from a state here."""
+        raise NotImplementedError
+
+
+def train(
+    config_name: str, sets: Sequence[str], pairs: Mapping[str, StoredPairs]
+) -> list[dict[str, Any]]:
+    """Train a configuration on stored pairs in float64; return what its log says of each step.
+
+    Added is `gradient/<parameter>`, the norm of the gradient before clipping.
+
+    Args:
+        sets: as after `--set`.
+        pairs: kind -> pairs.
+    """
+    from csae_bench.config.loading import load_config
+    from csae_bench.saes.building import training_sae
+    from csae_bench.training.log import TrainingLog
+    from csae_bench.training.loop import ContrastiveSAETrainer
+    from csae_bench.training.settings import trainer_config
+    from csae_bench.training.state import seed_everything
+    from csae_bench.training.steering import SteeringSettings
+
+    config = load_config(config_name, sets=sets).config
+    seed_everything(config.seed)
+    stream = _stream(config, pairs)
+    # not in the configuration, which allows float32 and bfloat16
+    settings = cast(Any, config.sae).model_copy(update={"dtype": "float64"})
+    sae = training_sae(settings, d_in=stream.d_in, device="cpu", metadata={})
+    norms = _watch_gradients(sae)
+    gradients: list[dict[str, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.jsonl"
+        ContrastiveSAETrainer(
+            trainer_config(config, "cpu"),
+            sae,
+            stream,
+            steering=SteeringSettings(
+                weighting=config.training.weighting,
+                curriculum=config.training.curriculum,
+                hold_l0=config.training.hold_l0,
+                pairs=config.pairs,
+            ),
+            gradient_clip_norm=config.training.gradient_clip_norm,
+            log=TrainingLog(log, every=1),
+            after_step=lambda _: gradients.append(dict(norms)),
+            progress=False,
+        ).fit()
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return [line | of_step for line, of_step in zip(lines, gradients, strict=True)]
+
+
+def _stream(config: Any, pairs: Mapping[str, StoredPairs]) -> Any:
+    from csae_bench.pairs import PairStream
+
+    class InFloat64(PairStream):
+        def __next__(self) -> Tensor:
+            return super().__next__().double()
+
+    shares = config.pairs.shares()
+    return InFloat64(
+        {kind: pairs[kind] for kind in shares},
+        shares,
+        batch_size=config.training.batch_size,
+        pairs_in_buffer=config.activations.pairs_in_buffer,
+        seed=config.seed,
+    )
+
+
+def _watch_gradients(module: Any) -> dict[str, float]:
+    """Return a table that holds the norm of each parameter's gradient after a backward pass."""
+    norms: dict[str, float] = {}
+
+    def watch(name: str, parameter: Tensor) -> None:
+        def note(_: Tensor) -> None:
+            assert parameter.grad is not None
+            norms[f"gradient/{name}"] = parameter.grad.norm().item()
+
+        parameter.register_post_accumulate_grad_hook(note)
+
+    for name, parameter in module.named_parameters():
+        watch(name, parameter)
+    return norms
+
+
+# Keys of results
+
+
+def eval_names() -> list[str]:
+    """Return the names of all registered evals."""
+    from csae_bench.evals import discover
+
+    return discover()
+
+
+def eval_config(name: str) -> type[BaseModel]:
+    """Return the model of an eval's settings."""
+    from csae_bench.evals import get_eval
+
+    return get_eval(name).config
+
+
+def result_keys(
+    sae: Path, evals: Sequence[str], *, sets: Sequence[str] = (), seed: int | None = None
+) -> dict[str, str]:
+    """Return eval -> key of its result, as for `run --sae SAE --evals ... --set ... --seed ...`.
+
+    Nothing is run and no model is loaded.
+    """
+    from csae_bench.evals import get_eval
+    from csae_bench.harness import Harness
+    from csae_bench.preflight import eval_settings
+    from csae_bench.saes.hashing import weights_hash
+    from csae_bench.subjects import RunRequest, find_subject
+
+    with tempfile.TemporaryDirectory() as results:
+        request = RunRequest(
+            source=str(sae), results=Path(results), evals=tuple(evals), sets=tuple(sets), seed=seed
+        )
+        subject = find_subject(request)
+        harness = Harness(
+            subject=subject,
+            store=request.store,
+            weights_hash=weights_hash(subject.checkpoint),
+            device="cpu",
+            sae=lambda: cast(Any, None),
+            load_model=lambda _: cast(Any, None),
+        )
+        return {
+            name: harness._job(get_eval(name), settings).key  # pyright: ignore[reportPrivateUsage]
+            for name, settings in eval_settings(subject).items()
+        }

@@ -1,0 +1,199 @@
+"""The golden numbers: which eval or training on which stored input, in which file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from tests.golden import adapters
+from tests.golden.adapters import Bench, Result, StoredCodes, StoredPairs
+from tests.golden.make_data import DATA, FACTORS, N_LATENTS, read_codes
+from tests.golden.numbers import Numbers, flat
+
+PROSE = ("notes", "warnings", "artifacts", "settings", "data")
+"""Parts of `unstructured` that hold no numbers of the eval."""
+
+FEW: dict[str, dict[str, Any]] = {
+    "mig": {"n_permutations": 20},
+    "factor_vae": {"n_permutations": 20, "n_vote_permutations": 4, "n_train": 600, "n_eval": 600},
+    "feature_correlation": {"n_permutations": 20, "n_importance_permutations": 4},
+    "factor_probing": {"n_permutations": 20, "n_prompts": 4},
+}
+"""Settings of the factor evals that keep them short."""
+
+CORE: dict[str, Any] = {
+    "context_size": 64,
+    "batch_size_prompts": 8,
+    "n_eval_reconstruction_batches": 2,
+    "n_eval_sparsity_variance_batches": 4,
+}
+SPARSE_PROBING: dict[str, Any] = {"ks": (1, 5), "llm_batch_size": 32}
+UNLEARNING: dict[str, Any] = {
+    "data": str(DATA / "questions"),
+    "retain_thresholds": (0.05, 0.2),
+    "n_features_list": (2, 4),
+    "multipliers": (6, 12),
+    "dataset_size": 32,
+    "seq_len": 64,
+    "llm_batch_size": 16,
+    "n_control": 2,
+}
+
+SHORT = (
+    "sae.d_sae=128",
+    "sae.k=6",
+    "training.batch_size=256",
+    "training.n_tokens=5120",
+    "training.lr_warm_up_steps=3",
+    "training.lr_decay_steps=6",
+    "training.dead_latent_window=1",
+    "training.weighting.every=4",
+    "activations.pairs_in_buffer=160",
+)
+"""Twenty steps in which everything happens that happens in a whole training."""
+TRAININGS: dict[str, tuple[str, ...]] = {
+    "custom_sae_small": (
+        *SHORT,
+        "sae.losses.rows.warm_up_steps=4",
+        "sae.losses.mixing.warm_up_steps=4",
+    ),
+    "contrastive_full": (
+        *SHORT,
+        "sae.losses.rows.warm_up_steps=4",
+        "sae.losses.columns.warm_up_steps=4",
+        "sae.losses.cross_view.warm_up_steps=4",
+        "sae.losses.push_up.warm_up_steps=4",
+        "sae.losses.mixing.warm_up_steps=2",
+    ),
+}
+NOT_COMPARED = ("step", "tokens_per_second", "memory_gib")
+"""Of a line of the training log."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Numbers that are measured together."""
+
+    file: str
+    """Name of its golden file."""
+    name: str
+    measure: Callable[[], Numbers]
+
+    @property
+    def id(self) -> str:
+        """Name for pytest and the renewal."""
+        return f"{self.file}/{self.name}"
+
+
+def versions() -> dict[str, tuple[str, int]]:
+    """Return golden file -> name and value of the constant that its numbers belong to."""
+    return {
+        "training": ("TRAINING_VERSION", adapters.training_version()),
+        "unlearning": ("ENGINE_VERSION", adapters.engine_version()),
+    }
+
+
+def parts() -> list[Part]:
+    """Return all parts, in the order of the files."""
+    return [
+        *(_on_codes(name) for name in FEW),
+        _through_model("core", lambda: _bench().evaluate("core", CORE)),
+        *(_on_prompts(name) for name in ("mig", "factor_vae", "feature_correlation")),
+        _through_model(
+            "factor_probing",
+            lambda: _bench().evaluate_on_grid("factor_probing", 320, FEW["factor_probing"]),
+        ),
+        _through_model("sparse_probing_sae_probes", _sparse_probing),
+        Part("unlearning", "unlearning", lambda: _numbers(_unlearning())),
+        *(_training(name) for name in TRAININGS),
+    ]
+
+
+def file_names() -> list[str]:
+    """Return the names of the golden files."""
+    return list(dict.fromkeys(part.file for part in parts()))
+
+
+def _on_codes(name: str) -> Part:
+    def measure() -> Numbers:
+        return _numbers(adapters.evaluate_codes(name, _stored_codes(), FEW[name]))
+
+    return Part("codes", name, measure)
+
+
+def _on_prompts(name: str) -> Part:
+    settings = {**FEW[name], "factors": str(DATA / "prompts.csv")}
+    return _through_model(name, lambda: _bench().evaluate(name, settings))
+
+
+def _through_model(name: str, run: Callable[[], Result]) -> Part:
+    return Part("through_model", name, lambda: _numbers(run()))
+
+
+def _sparse_probing() -> Result:
+    settings = {**SPARSE_PROBING, "data": str(DATA / "probes")}
+    return _bench().evaluate("sparse_probing_sae_probes", settings)
+
+
+def _unlearning() -> Result:
+    return _bench().evaluate("unlearning", UNLEARNING)
+
+
+def _training(name: str) -> Part:
+    def measure() -> Numbers:
+        lines = adapters.train(name, TRAININGS[name], _stored_pairs())
+        kept = {
+            f"step {line['step']:02}": {k: v for k, v in line.items() if k not in NOT_COMPARED}
+            for line in lines
+        }
+        return flat(kept)
+
+    return Part("training", name, measure)
+
+
+def _numbers(result: Result) -> Numbers:
+    """Return metrics, details, reasons, and what else of the result is a number."""
+    more = {key: value for key, value in result.unstructured.items() if key not in PROSE}
+    return flat({"metrics": result.metrics, "details": list(result.details), **more})
+
+
+@cache
+def _bench() -> Bench:
+    return Bench(sae=DATA / "sae")
+
+
+@cache
+def _stored_codes() -> StoredCodes:
+    from scipy import sparse
+
+    stored = read_codes(DATA / "codes.npz")
+    n = len(stored["factors"])
+    codes = sparse.csr_array(
+        (stored["data"], stored["indices"].astype("int32"), stored["indptr"]),
+        shape=(n, N_LATENTS),
+    )
+    return StoredCodes(
+        codes=codes,
+        factors=stored["factors"],
+        values=FACTORS,
+        parents={"topic": "domain"},
+        frames=tuple(f"frame {number}" for number in stored["frames"]),
+        acts=stored["acts"],
+        features=stored["features"],
+    )
+
+
+def _stored_pairs() -> Mapping[str, StoredPairs]:
+    from safetensors.torch import load_file
+
+    stored = load_file(DATA / "pairs.safetensors")
+    return {
+        kind: StoredPairs(
+            rows=stored[f"{kind}.rows"],
+            sequence=stored[f"{kind}.sequence"],
+            group=stored[f"{kind}.group"],
+        )
+        for kind in ("same_sequence", "paraphrase")
+    }
