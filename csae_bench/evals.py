@@ -30,11 +30,11 @@ from csae_bench.registry import Registry
 from csae_bench.shared import SharedPasses
 
 if TYPE_CHECKING:
-    from sae_lens import SAE
     from transformer_lens import HookedTransformer
 
     from csae_bench.factors import Pooling, Split
     from csae_bench.factors.encoding import FactorCodes
+    from csae_bench.saes.attributes import AnySae
 
 ENTRY_POINT_GROUP = "csae_bench.evals"
 
@@ -68,7 +68,7 @@ class EvalConfig(BaseModel):
 class EvalContext:
     """What an eval works on."""
 
-    sae: SAE[Any]
+    sae: AnySae
     """The SAE in its inference form, on `device`. Shared by the run's evals: do not change it."""
     sae_id: str
     """What the SAE is called, for titles."""

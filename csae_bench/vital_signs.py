@@ -11,9 +11,9 @@ from csae_bench.activations import GeneratorSource
 from csae_bench.config import GeneratorActivations, ModelActivations, RunConfig
 from csae_bench.corpora import open_corpus
 from csae_bench.results.validity import VitalSigns
-from csae_bench.shared import SharedPasses
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
+from csae_bench.shared import SharedPasses
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -70,9 +70,10 @@ def vital_signs(
             return _on_generated(sae, config.activations, config.seed)
         assert hook_name is not None
         assert isinstance(config.activations, ModelActivations)
-        key = ("vital signs", id(model), hook_name, config.activations.model_dump_json())
+        settings = config.activations
         batches = (shared or SharedPasses()).get_or_make(
-            key, lambda: _text_batches(model, hook_name, config.activations)
+            ("vital signs", id(model), hook_name, settings.model_dump_json()),
+            lambda: _text_batches(model, hook_name, settings),
         )
         return _on_text(sae, model, hook_name, batches)
 
@@ -118,9 +119,7 @@ def _text_batches(
         tokens = model.to_tokens(batch, prepend_bos=True)[:, : settings.context_size]
         usable = ~torch.isin(tokens.cpu(), special).to(tokens.device)
         clean = float(model(tokens, return_type="loss"))
-        ablated = model.run_with_hooks(
-            tokens, return_type="loss", fwd_hooks=[(hook_name, to_zero)]
-        )
+        ablated = model.run_with_hooks(tokens, return_type="loss", fwd_hooks=[(hook_name, to_zero)])
         batches.append(_Batch(tokens, usable, clean, float(ablated)))
     return batches
 

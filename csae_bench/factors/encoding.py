@@ -13,7 +13,6 @@ from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from csae_bench.errors import DataError, EvalError
 from csae_bench.factors.dataset import POOLINGS, FactorDataset, Pooling

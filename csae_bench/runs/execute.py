@@ -101,7 +101,12 @@ def measure(
 
 
 def result_of(
-    job: EvalJob, measured: EvalResult, session: Session, *, seconds: float, slot: Slot | None = None
+    job: EvalJob,
+    measured: EvalResult,
+    session: Session,
+    *,
+    seconds: float,
+    slot: Slot | None = None,
 ) -> dict[str, Any]:
     """Return the `eval_result` JSON of what a job measured, checked.
 
@@ -202,9 +207,7 @@ def _check(spec: EvalSpec, measured: EvalResult, result: dict[str, Any]) -> None
         spec.validate(result)
 
 
-def _cell(
-    spec: EvalSpec, job: EvalJob, store: Store, slot: Slot, result: Any
-) -> NamedCell:
+def _cell(spec: EvalSpec, job: EvalJob, store: Store, slot: Slot, result: Any) -> NamedCell:
     provenance = provenance_of(result)
     cell = Cell(
         status="ok",

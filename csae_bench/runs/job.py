@@ -1,4 +1,4 @@
-"""What a worker is told to do. A job is data alone: it goes through JSON and means the same there."""
+"""What a worker is told to do: data alone, which means the same after a way through JSON."""
 
 from __future__ import annotations
 

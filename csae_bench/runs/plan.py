@@ -193,9 +193,7 @@ def sae_ref(subject: Subject) -> SaeRef:
     )
 
 
-def _eval(
-    subject: Subject, sae: SaeRef, name: str, settings: EvalConfig
-) -> EvalJob | SkippedEval:
+def _eval(subject: Subject, sae: SaeRef, name: str, settings: EvalConfig) -> EvalJob | SkippedEval:
     config = subject.config
     return eval_job(
         name,

@@ -85,7 +85,9 @@ class Session:
         return sae
 
     def _key(self, name: str, dtype: str) -> tuple[str, str]:
-        return (name, dtype) if (name, dtype) in self._models else (models.describe(name).name, dtype)
+        return (
+            (name, dtype) if (name, dtype) in self._models else (models.describe(name).name, dtype)
+        )
 
 
 def _fill_metadata(sae: AnySae, ref: SaeRef) -> None:

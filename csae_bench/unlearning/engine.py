@@ -52,9 +52,9 @@ class AnswerEngine:
     """Prompts in a forward pass; answers do not depend on it."""
     asked: AskedPrompts = field(default_factory=lambda: AskedPrompts(MEMORY_GIB))
     """What is kept between settings, and from the SAE before."""
-    _active: dict[int, ActiveLatents] = field(default_factory=dict[int, ActiveLatents])
+    _codes: dict[int, ActiveLatents] = field(default_factory=dict[int, ActiveLatents])
     """By the identity of the batch."""
-    _active_bytes: int = 0
+    _codes_bytes: int = 0
     _is_linear: bool | None = None
 
     @torch.no_grad()
@@ -149,8 +149,8 @@ class AnswerEngine:
     def _active(
         self, batch: Batch, resid: Float[Tensor, "n length d_model"], *, keep: bool
     ) -> ActiveLatents:
-        if id(batch) in self._active:
-            return self._active[id(batch)]
+        if id(batch) in self._codes:
+            return self._codes[id(batch)]
         codes = self.sae.encode(resid)
         positions = torch.arange(codes.shape[1], device=codes.device)
         is_read = (positions > 0) & (positions <= batch.answer_at[:, None])
@@ -158,15 +158,15 @@ class AnswerEngine:
         row, position, latent = is_active.nonzero(as_tuple=True)
         active = ActiveLatents(row * codes.shape[1] + position, latent, codes[is_active])
         if keep and self.asked.has_room(*active):
-            self._active[id(batch)] = active
-            self._active_bytes += sum(part.numel() * part.element_size() for part in active)
+            self._codes[id(batch)] = active
+            self._codes_bytes += sum(part.numel() * part.element_size() for part in active)
         return active
 
     def forget_codes(self) -> None:
         """Give the room of this SAE's codes back to what is kept for the next one."""
-        self._active.clear()
-        self.asked.n_bytes -= self._active_bytes
-        self._active_bytes = 0
+        self._codes.clear()
+        self.asked.n_bytes -= self._codes_bytes
+        self._codes_bytes = 0
 
     def _has_linear_decoder(
         self, batch: Batch, resid: Float[Tensor, "n length d_model"], clamp: Clamp, *, keep: bool

@@ -365,8 +365,9 @@ def result_keys(
 
     Nothing is run and no model is loaded.
     """
-    from csae_bench.evals import get_eval
     from csae_bench.harness import Harness
+
+    from csae_bench.evals import get_eval
     from csae_bench.preflight import eval_settings
     from csae_bench.saes.hashing import weights_hash
     from csae_bench.subjects import RunRequest, find_subject

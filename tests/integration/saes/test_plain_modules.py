@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 import torch
+from csae_bench.harness import Harness
 from sae_bench.custom_saes.relu_sae import ReluSAE
 from sae_lens import StandardSAE, StandardSAEConfig
 from torch import Tensor, nn
@@ -20,7 +21,6 @@ from csae_bench.errors import SaeError
 from csae_bench.evals import EvalContext, EvalResult, get_eval
 from csae_bench.factors import open_factors
 from csae_bench.factors.encoding import codes_of_prompts
-from csae_bench.harness import Harness
 from csae_bench.interventions import Interventions, Setting
 from csae_bench.saes import attributes
 from csae_bench.saes.hashing import loaded_hash
