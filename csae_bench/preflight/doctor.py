@@ -41,9 +41,9 @@ def doctor(request: RunRequest) -> Examination:
 
     What is wrong in the configuration comes first, then what preflight finds in the rest.
     """
-    if is_pretrained(request.source):
-        return Examination([_pretrained_check(request.source)])
     try:
+        if is_pretrained(request.source):
+            return Examination([_pretrained_check(request.source)])
         subject = subject_or_all_problems(request)
     except ConfigError as error:
         return Examination([Check("config", "problem", problem) for problem in error.problems])
