@@ -14,7 +14,7 @@ from csae_bench.arguments import FilePath, Names, Text
 from csae_bench.errors import EXIT_USAGE
 from csae_bench.printable import printable
 from csae_bench.progress import reported
-from csae_bench.terminal import Group, columns, prepare_process, print_json, shown_path
+from csae_bench.terminal import Group, columns, console, prepare_process, print_json, shown_path
 
 if TYPE_CHECKING:
     from csae_bench.subjects import RunRequest
@@ -145,11 +145,9 @@ def run(as_json: bool, **flags: Any) -> None:
     if as_json:
         print_json(outcome.record.model_dump(mode="json"))
     else:
-        from rich.console import Console
-
         from csae_bench.results.table import print_record
 
-        print_record(outcome.record, Console())
+        print_record(outcome.record, console())
     for path in pages_of(outcome.record, request.store):
         click.echo(f"page: {printable(str(path))}", err=True)
     click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
@@ -188,11 +186,9 @@ def doctor(as_json: bool, **flags: Any) -> None:
             }
         )
     else:
-        from rich.console import Console
-
         from csae_bench.preflight.table import print_examination
 
-        print_examination(found, Console())
+        print_examination(found, console())
     sys.exit(EXIT_USAGE if found.has_problems else 0)
 
 
@@ -230,11 +226,9 @@ def metrics(codes: Path, factors: Path, as_json: bool) -> None:
     if as_json:
         print_json(summary.to_json())
         return
-    from rich.console import Console
-
     from csae_bench.metrics.table import print_summary
 
-    print_summary(summary, Console())
+    print_summary(summary, console())
 
 
 @main.command()
@@ -265,12 +259,9 @@ def compare(
 
         print_json(to_json(outcome.report))
     else:
-        from rich.console import Console
-
         from csae_bench.compare.outputs.terminal import print_report
 
-        # emoji=False: an SAE may be called a:warning:b
-        print_report(outcome.report, Console(emoji=False))
+        print_report(outcome.report, console())
     for line in outcome.changes:
         click.echo(f"baseline: {printable(line)}", err=True)
     for path in outcome.written:
