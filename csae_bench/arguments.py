@@ -21,10 +21,13 @@ class Text(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] (gene
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value)
         if not text.strip():
-            self.fail("it is empty; leave the option out, or name something.", param, ctx)
+            self.fail("it is empty; name something, or leave the option out.", param, ctx)
         problem = impossible_path(text)
+        if len(text.splitlines()) > 1:
+            problem = "holds the end of a line, which no name does"
         if problem is not None:
-            self.fail(f"'{text[:60]}...' {problem}.", param, ctx)
+            shown = text if len(text) <= 60 else f"{text[:60]}..."
+            self.fail(f"'{shown}' {problem}.", param, ctx)
         return text
 
 
@@ -37,7 +40,8 @@ class FilePath(Text):
     def convert(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path:
-        return Path(super().convert(os.fspath(value), param, ctx))
+        # in --results=~/here no shell has replaced the ~
+        return Path(super().convert(os.fspath(value), param, ctx)).expanduser()
 
 
 class Names(Text):

@@ -14,7 +14,7 @@ from csae_bench.arguments import FilePath, Names, Text
 from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE
 from csae_bench.printable import printable
 from csae_bench.progress import reported
-from csae_bench.terminal import Group, columns, prepare_process, print_json, shown_path
+from csae_bench.terminal import Group, columns, console, prepare_process, print_json, shown_path
 
 if TYPE_CHECKING:
     from csae_bench.run import Outcome
@@ -192,15 +192,12 @@ def doctor(as_json: bool, **flags: Any) -> None:
         of_many = {"ok": not found.problems, "saes": each}
         print_json(each[0] if len(each) == 1 else of_many)
     else:
-        from rich.console import Console
-
         from csae_bench.preflight.table import print_checks
 
-        console = Console(emoji=False)
         for sae in found.saes:
             if len(found.saes) > 1:
                 click.echo(f"{printable(sae.request.source)}:")
-            print_checks(sae.checks, sae.stages, console)
+            print_checks(sae.checks, sae.stages, console())
     sys.exit(EXIT_USAGE if found.problems else 0)
 
 
@@ -238,11 +235,9 @@ def metrics(codes: Path, factors: Path, as_json: bool) -> None:
     if as_json:
         print_json(summary.to_json())
         return
-    from rich.console import Console
-
     from csae_bench.metrics.table import print_summary
 
-    print_summary(summary, Console())
+    print_summary(summary, console())
 
 
 @main.command()
@@ -273,12 +268,9 @@ def compare(
 
         print_json(to_json(outcome.report))
     else:
-        from rich.console import Console
-
         from csae_bench.compare.outputs.terminal import print_report
 
-        # emoji=False: an SAE may be called a:warning:b
-        print_report(outcome.report, Console(emoji=False))
+        print_report(outcome.report, console())
     for line in outcome.changes:
         click.echo(f"baseline: {printable(line)}", err=True)
     for path in outcome.written:
@@ -332,15 +324,13 @@ def _show(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
         if len(outcomes) > 1 or not failed:
             print_json(_as_json(outcomes))
         return
-    from rich.console import Console
-
     from csae_bench.results.table import print_record, print_records
 
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     if len(outcomes) > 1:
-        print_records(records, Console(emoji=False))
+        print_records(records, console())
     elif not failed:
-        print_record(records[0], Console(emoji=False))
+        print_record(records[0], console())
 
 
 def _end(outcomes: Sequence[Outcome]) -> NoReturn:

@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from csae_bench.errors import UnknownNameError
 from csae_bench.factors import chosen_factors
 from csae_bench.inputs import Needs
 from csae_bench.registry import Registry
 from csae_bench.shared import SharedPasses
+from csae_bench.strict import Strict
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -44,10 +45,8 @@ _SHIPPED = _PACKAGE / "_evals"
 __path__ = [str(_SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent / "evals")]
 
 
-class EvalConfig(BaseModel):
+class EvalConfig(Strict):
     """Base of an eval's settings: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     model: str | None = None
     """Language model this eval uses instead of the run's."""

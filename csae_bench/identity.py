@@ -43,7 +43,7 @@ def hook_layer(hook_name: str) -> int:
     Raises:
         UsageError: the name holds no layer.
     """
-    match = re.match(r"blocks\.(\d+)\.", hook_name)
+    match = re.match(r"blocks\.([0-9]{1,6})\.", hook_name)
     if match is None:
         raise UsageError(
             f"hook_name is '{hook_name}'; it must name a block, such as blocks.2.hook_resid_post."

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from csae_bench.strict import Strict
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -24,10 +26,8 @@ can be raised. (Were the pre-activations compared there, unrelated views would l
 a latent that is silent in the one is low there because it is active in the other.)"""
 
 
-class TermSettings(BaseModel):
+class TermSettings(Strict):
     """What every term has."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     weight: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Strength of the term; 0 switches it off. What it measures is `training.weighting.kind`'s

@@ -80,6 +80,11 @@ def impossible_path(text: str) -> str | None:
     encoded = text.encode("utf-8", "surrogatepass")
     if "\0" in text:
         return "holds a NUL, which no path does"
+    if text.startswith("~"):
+        try:
+            Path(text).expanduser()
+        except RuntimeError:
+            return f"names the home of a user '{text[1:].split('/')[0]}' that is not known here"
     if len(encoded) > LONGEST_PATH:
         return f"is {len(encoded)} bytes long; a path has at most {LONGEST_PATH}"
     longest = max(len(part) for part in encoded.split(b"/"))

@@ -11,7 +11,7 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from typing_extensions import override
@@ -19,6 +19,9 @@ from typing_extensions import override
 from csae_bench.errors import EXIT_FAILED, EXIT_USAGE, CsaeBenchError, reason_of
 from csae_bench.printable import printable
 from csae_bench.streams import Streams, outlive_readers
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _STATE_OF_THE_MACHINE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE,
@@ -75,6 +78,13 @@ def prepare_process() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _quiet_libraries()
     _replace_what_cannot_be_printed()
+
+
+def console() -> Console:
+    """Where tables are printed; `cuda:-1:` stays what it is, and becomes no thumb."""
+    from rich.console import Console
+
+    return Console(emoji=False)
 
 
 def columns() -> int | None:

@@ -18,11 +18,12 @@ from typing import Any, cast
 
 from csae_bench.compare.model import Reading, ResultSet
 from csae_bench.compare.outputs.saving import written
-from csae_bench.compare.reading.json_files import load_object
+from csae_bench.compare.reading.json_files import MAX_BYTES, load_object
 from csae_bench.compare.reading.layout import NOT_RESULTS, real
 from csae_bench.compare.reading.values import values_of
 from csae_bench.errors import ResultError, UsageError
 from csae_bench.identity import digest
+from csae_bench.regular_files import read_regular
 from csae_bench.results.store import Store
 
 VOLATILE = frozenset(
@@ -55,6 +56,8 @@ def renew_baseline(candidate: ResultSet, folder: Path) -> tuple[str, ...]:
             "\n".join([*problems, f"{folder}: the baseline is as it was; it is made of good runs."])
         )
     texts = dict(_files(candidate, Store(folder)))
+    for path in texts:
+        _check_regular(path)
     lines: list[str] = []
     with ExitStack() as stack:
         for path, text in texts.items():
@@ -158,6 +161,16 @@ def _misplaced(candidate: ResultSet) -> Iterator[str]:
             )
 
 
+def _check_regular(path: Path) -> None:
+    """Refuse to replace a FIFO or the like: it would be written into, and block."""
+    try:
+        is_odd = path.exists() and not path.is_file()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
+    if is_odd:
+        raise UsageError(f"{path}: is no regular file, so no result is written there; delete it.")
+
+
 def _files(candidate: ResultSet, store: Store) -> Iterator[tuple[Path, str]]:
     for reading in candidate.readings:
         yield _place(reading, store), _text_of(reading.path, with_details=False)
@@ -187,7 +200,7 @@ def _change(path: Path, text: str, folder: Path) -> str | None:
     if not path.exists():
         return f"new: {name}"
     try:
-        if path.read_bytes() == text.encode():
+        if read_regular(path, at_most=MAX_BYTES) == text.encode():
             return None
         old = load_object(path)
     except (OSError, ResultError):

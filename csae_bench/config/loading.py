@@ -15,7 +15,7 @@ from typing import Any, TypedDict, Unpack, cast
 import yaml
 from pydantic import ValidationError
 
-from csae_bench.config import Change, ResolvedConfig, RunConfig
+from csae_bench.config import Change, PermutedSae, ResolvedConfig, RunConfig
 from csae_bench.config.problems import delete, describe_all, impossible_values, where_set
 from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError, reason_of
@@ -114,6 +114,7 @@ def load_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig:
     problems += found
     if config is not None:
         problems += _without_effect(flags, config)
+        problems += _circle(config, path)
     if problems:
         raise ConfigError(problems)
     assert config is not None
@@ -268,6 +269,25 @@ def _without_effect(flags: Raw, config: RunConfig) -> list[str]:
     ]
 
 
+def _circle(config: RunConfig, path: Path) -> list[str]:
+    """A sentence where the SAE that is permuted is in the end this one."""
+    if not isinstance(config.sae, PermutedSae):
+        return []
+    seen, of = [path.resolve()], config.sae.of
+    while isinstance(of, str) and is_config(of):
+        try:
+            found = find_config(of).resolve()
+            sae = _read_with_bases(found).get("sae")
+        except UsageError:  # reported where that SAE is looked for
+            return []
+        if found in seen:
+            return [f"{path}: sae.of is '{config.sae.of}', which leads back to {found}."]
+        seen.append(found)
+        is_permuted = isinstance(sae, dict) and cast(Raw, sae).get("architecture") == "permuted"
+        of = cast(Raw, sae).get("of", PermutedSae().of) if is_permuted else None
+    return []
+
+
 def _at(value: Any, key: str) -> Any:
     for part in key.split("."):
         value = cast(Raw, value).get(part) if isinstance(value, dict) else None
@@ -275,7 +295,7 @@ def _at(value: Any, key: str) -> Any:
 
 
 def _validate(raw: Raw, path: Path, flags: Raw) -> tuple[RunConfig | None, list[str]]:
-    flagged = {key for key, _ in leaves(flags)}
+    flagged = {key for key, _ in leaves(flags) if key}
     impossible: list[str] = []
     for location, problem in impossible_values(raw):
         key = ".".join(map(str, location))

@@ -233,6 +233,7 @@ def eval_problems(
                 f"Allowed there: {', '.join(allowed)}."
             )
         else:
-            requirement = str(finding["msg"]).replace("Input should be", "it must be", 1)
+            message = str(finding["msg"]).removeprefix("Value error, ")
+            requirement = message.replace("Input should be", "it must be", 1)
             sentences.append(f"{path}: {key} is {_shown(finding['input'])}; {requirement}.")
     return sentences

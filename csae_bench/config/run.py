@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 from pydantic import Field, model_validator
 
 from csae_bench.config.activations import GeneratorActivations, ModelActivations
-from csae_bench.config.base import Count, Dtype, Settings
+from csae_bench.config.base import Dtype, Settings
 from csae_bench.config.pairs import PairsSettings
 from csae_bench.config.sae import ContrastiveTopKSae, SaeConfig, TrainedSae
 from csae_bench.config.training import TrainingSettings
@@ -32,7 +32,7 @@ class RunConfig(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of everything that is random."""
 
-    threads: Count | None = None
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Threads of torch on the CPU; none: torch's own choice."""
 
     activations: Annotated[ModelActivations | GeneratorActivations, Field(discriminator="kind")] = (

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from csae_bench.config import (
     GeneratorActivations,
+    IdealSae,
     JumpReluSae,
     PcaSae,
     RunConfig,
     StandardSae,
     TrainedSae,
 )
+from csae_bench.factors import factor_status
 from csae_bench.preflight.check import Findings
 from csae_bench.preflight.existing import existing
 from csae_bench.subjects import Subject
@@ -48,6 +50,10 @@ def settings(subject: Subject) -> Findings:
     d_in = _d_in(subject)
     if isinstance(sae, PcaSae) and d_in is not None and sae.n_components > d_in:
         found.append(f"sae.n_components is {sae.n_components}; it must be at most d_in={d_in}")
+    if isinstance(sae, IdealSae):
+        outcome, message = factor_status(sae.factors)
+        if outcome == "problem":
+            found.append(f"sae.factors: {message.rstrip('.')}")
     for text in found:
         yield "problem", f"{subject.resolved.path}: {text}."
     if not found:

@@ -5,6 +5,7 @@ Its traps each stand behind one fence here, with a test that fails when upstream
     core.py        SAE-Bench's core eval on objects, its values untouched
     observing.py   sees what core computes while it computes it
     corrected.py   the same quantities by their right formulas, in float64
+    adapting.py    modules that are no SAEs of SAELens, with what SAE-Bench reads
     stock.py       `multiple_evals` itself, made to fail aloud
     unlearning.py  SAE-Bench's unlearning eval on objects, its score untouched
     unlearning_fence.py  its data, the model's name and seeds, within

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from sae_lens.constants import DTYPE_TO_STR
-from sae_lens.saes.sae import SAEMetadata
+from sae_lens.saes.sae import SAE, SAEMetadata
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -53,6 +53,11 @@ class AdaptedSae(nn.Module):
                 }
             ),
         )
+
+    @classmethod
+    def of(cls, sae: AnySae) -> SAE[Any] | AdaptedSae:
+        """An SAE of SAELens as it is, any other adapted."""
+        return sae if isinstance(sae, SAE) else cls(sae)
 
     @property
     def device(self) -> torch.device:

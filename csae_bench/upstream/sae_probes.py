@@ -27,6 +27,7 @@ from csae_bench.errors import ConfigError, EvalError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.shared import SharedPasses
+from csae_bench.upstream.adapting import AdaptedSae
 from csae_bench.upstream.fences import fence
 from csae_bench.upstream.sae_probes_data import MAX_ROWS, SUFFIX, n_train, read_dataset
 from csae_bench.upstream.sae_probes_results import DatasetOutcome, Scores
@@ -156,7 +157,7 @@ def _on_dataset(
     }
     with _dataset(name, rows):
         run_sae_eval(
-            sae=cast(Any, sae),
+            sae=cast(Any, AdaptedSae.of(sae)),
             dataset=name,
             reg_type=settings.reg_type,
             setting="normal",

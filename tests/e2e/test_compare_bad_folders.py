@@ -416,6 +416,18 @@ def test_a_folder_that_is_none_is_named(
     _checked(csae_bench, *arguments, code=code, why=str(place)[:40])
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, _link("/dev/zero"), _link("/dev/full")])
+def test_what_is_no_file_in_a_baseline_is_not_written_into(
+    good: Path, csae_bench: CsaeBench, make: Callable[[Path], object]
+) -> None:
+    baseline = good.parent / "baseline"
+    shutil.copytree(good, baseline)
+    path = next(baseline.glob("core/*.json"))
+    path.unlink()
+    make(path)
+    _checked(csae_bench, good, "--baseline", baseline, "--update-baseline", code=2, why=path.name)
+
+
 def test_a_file_nested_as_deeply_as_can_be_read_is_no_baseline(
     good: Path, csae_bench: CsaeBench
 ) -> None:

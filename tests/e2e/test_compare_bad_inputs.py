@@ -61,7 +61,7 @@ OUTPUTS = {
     "md long name": ("--md", f"{'x' * 300}.md", "xxx"),
     "html long path": ("--html", f"{'x/' * 3000}a.html", "x/x/x"),
     "plots long name": ("--plots", LONG, "xxx"),
-    "md empty": ("--md", "", "is a folder"),
+    "md empty": ("--md", "", "it is empty"),
 }
 
 

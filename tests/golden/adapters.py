@@ -365,27 +365,16 @@ def result_keys(
 
     Nothing is run and no model is loaded.
     """
-    from csae_bench.harness import Harness
-
-    from csae_bench.evals import get_eval
-    from csae_bench.preflight import eval_settings
-    from csae_bench.saes.hashing import weights_hash
-    from csae_bench.subjects import RunRequest, find_subject
+    from csae_bench.runs.job import EvalJob
+    from csae_bench.runs.plan import plan_sae
+    from csae_bench.subjects import RunRequest
 
     with tempfile.TemporaryDirectory() as results:
         request = RunRequest(
             source=str(sae), results=Path(results), evals=tuple(evals), sets=tuple(sets), seed=seed
         )
-        subject = find_subject(request)
-        harness = Harness(
-            subject=subject,
-            store=request.store,
-            weights_hash=weights_hash(subject.checkpoint),
-            device="cpu",
-            sae=lambda: cast(Any, None),
-            load_model=lambda _: cast(Any, None),
-        )
+        planned = plan_sae(request)
+        assert not planned.problems, planned.problems
         return {
-            name: harness._job(get_eval(name), settings).key  # pyright: ignore[reportPrivateUsage]
-            for name, settings in eval_settings(subject).items()
+            job.eval_name: job.key or "" for job in planned.evals if isinstance(job, EvalJob)
         }

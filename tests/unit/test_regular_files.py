@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.regular_files import read_regular, read_regular_text
+from csae_bench.regular_files import read_regular, read_regular_text, require_regular
 
 
 def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
@@ -58,3 +58,17 @@ def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
 def test_a_name_that_no_file_can_have_is_an_oserror(tmp_path: Path, name: str) -> None:
     with pytest.raises(OSError, match=r"too long|null"):
         read_regular(tmp_path / name, at_most=10)
+
+
+def test_a_file_that_a_library_opens_itself_is_checked_before(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    require_regular(tmp_path / "file")
+    os.mkfifo(tmp_path / "fifo")
+    for path, why in (
+        (tmp_path / "fifo", "Is no regular file but a FIFO"),
+        (Path("/dev/zero"), "Is no regular file but a device"),
+        (tmp_path, "Is a directory"),
+        (tmp_path / "missing", "No such file"),
+    ):
+        with pytest.raises(OSError, match=why):
+            require_regular(path)

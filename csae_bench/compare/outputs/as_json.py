@@ -13,7 +13,8 @@
                         n_pairs, candidate_mean, baseline_mean, difference, interval, p, p_holm,
                         permutation_p, bootstrap, by_item, smallest_detectable, margin, gates,
                         mismatches}]
-    families            [{side, family, metrics: {metric: {mean, n, interval}}}], valid SAEs alone
+    families            [{side, family, sae, variant, metrics: {metric: {mean, n, interval}}}],
+                        valid SAEs alone; families of one `sae` are results of one SAE
     candidate           {root, results, runs, broken, ignored, other_sets}; broken, ignored:
                         [{path, message}]; other_sets: [{path, message, n_results}]
     baseline            the same, or null
@@ -202,6 +203,8 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
 def _family_values(family: Family, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "family": _family(family),
+        "sae": family.sae,
+        "variant": family.variant,
         "metrics": {
             metric: {"mean": value.mean, "n": value.n, "interval": _interval(value.interval)}
             for metric, value in values.items()

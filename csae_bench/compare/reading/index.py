@@ -151,8 +151,11 @@ def _write(file: Path, rows: Mapping[str, Row]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.parent.name == FOLDER:
-            with contextlib.suppress(FileExistsError):
-                (file.parent / ".gitignore").open("x", encoding="utf-8").write("*\n")
+            with (
+                contextlib.suppress(FileExistsError),
+                (file.parent / ".gitignore").open("x", encoding="utf-8") as ignored,
+            ):
+                ignored.write("*\n")
         handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         os.close(handle)
         columns = [list(column) for column in zip(*rows.values(), strict=True)] or [[]] * 4

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -273,3 +273,24 @@ def test_nothing_in_the_process_is_left_changed(
     assert model.cfg.model_name == "tiny-gemma2-it"
     assert not any(hook.fwd_hooks for hook in model.hook_dict.values())
     assert list(tmp_path.iterdir()) == []
+
+
+class WithoutCfg(torch.nn.Module):
+    """The same codes as an SAE of SAELens, from a module of nobody's class."""
+
+    def __init__(self, sae: SAE[Any]) -> None:
+        super().__init__()
+        self.W_dec = torch.nn.Parameter(sae.W_dec.data, requires_grad=False)
+        self._of = [sae]
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return self._of[0].encode(x)
+
+    def decode(self, feature_acts: torch.Tensor) -> torch.Tensor:
+        return self._of[0].decode(feature_acts)
+
+
+def test_a_plain_module_is_asked_as_an_sae_of_saelens_is(run: Run, knowing_sae: SAE[Any]) -> None:
+    plain, own = run(cast(Any, WithoutCfg(knowing_sae))), run()
+    assert plain.unlearning_score == own.unlearning_score > 0
+    assert plain.sweep.settings == own.sweep.settings

@@ -256,3 +256,30 @@ def test_a_hook_that_is_not_there_is_refused(
 ) -> None:
     with pytest.raises(SaeError, match=r"hook_name is 'blocks\.9\.hook_resid_post'"):
         run_sae_probes(sae, model, [dataset], settings(hook_name="blocks.9.hook_resid_post"))
+
+
+class PlainReLU(torch.nn.Module):
+    """A module in half precision, without anything of SAELens."""
+
+    def __init__(self, d_in: int) -> None:
+        super().__init__()
+        directions = torch.randn(D_SAE, d_in, generator=torch.Generator().manual_seed(0))
+        self.W_dec = torch.nn.Parameter(directions.to(torch.bfloat16), requires_grad=False)
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x @ self.W_dec.T)
+
+    def decode(self, feature_acts: torch.Tensor) -> torch.Tensor:
+        return feature_acts @ self.W_dec
+
+
+def test_a_plain_module_is_probed(
+    model: HookedTransformer, settings: Callable[..., ProbeSettings], dataset: Path
+) -> None:
+    plain = PlainReLU(model.cfg.d_model)
+    (found,) = run_sae_probes(
+        plain, model, [dataset], settings(ks=(1,), with_baseline=False)
+    ).datasets
+    assert 0 <= found.sae[1].auc <= 1
+    with pytest.raises(ConfigError, match=f"at most d_sae={D_SAE}"):
+        run_sae_probes(plain, model, [dataset], settings(ks=(D_SAE + 1,)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,3 +159,15 @@ def test_without_an_id_the_files_name_is_it() -> None:
 def test_the_architecture_is_the_one_that_was_trained() -> None:
     cfg = {"architecture": "jumprelu", "metadata": {"training_architecture": "batchtopk"}}
     assert of_published("x", sae_cfg_dict=cfg).architecture == "batchtopk"
+
+
+@pytest.mark.parametrize("part", ["_", "-", "k1", "_k1", "trainer_", "seed", "l0_"])
+def test_a_name_is_read_in_a_time_that_grows_with_its_length_alone(part: str) -> None:
+    def seconds(n: int) -> float:
+        result = {**published("core", {}), "sae_lens_id": part * n + "x"}
+        start = time.process_time()
+        names_of_result(result, Path("x_eval_results.json"))
+        return time.process_time() - start
+
+    # quadratic, as it was, 20 times the length takes 400 times as long
+    assert seconds(100_000) < 60 * max(seconds(5_000), 0.005)
