@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.regular_files import read_regular, read_regular_text, require_regular
+from csae_bench.regular_files import check_regular, read_regular, read_regular_text
 
 
 def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_name_that_no_file_can_have_is_an_oserror(tmp_path: Path, name: str) -
 
 def test_a_file_that_a_library_opens_itself_is_checked_before(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
-    require_regular(tmp_path / "file")
+    check_regular(tmp_path / "file")
     os.mkfifo(tmp_path / "fifo")
     for path, why in (
         (tmp_path / "fifo", "Is no regular file but a FIFO"),
@@ -71,4 +71,4 @@ def test_a_file_that_a_library_opens_itself_is_checked_before(tmp_path: Path) ->
         (tmp_path / "missing", "No such file"),
     ):
         with pytest.raises(OSError, match=why):
-            require_regular(path)
+            check_regular(path)

@@ -124,7 +124,7 @@ def test_an_architecture_has_the_tensors_of_the_table(name: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", architectures.TRAINING)
+@pytest.mark.parametrize("name", sorted(architectures.TRAINING))
 def test_a_training_form_has_the_tensors_of_the_table(name: str, tmp_path: Path) -> None:
     register()
     sae_class, config_class = get_sae_training_class(name)
