@@ -208,8 +208,6 @@ def _context(
 
     return EvalContext(
         sae=cast(Any, sae),
-        resolved=cast(Any, None),
-        release="golden",
         sae_id="sae",
         model_name="" if model is None else MODEL,
         hook_name="" if model is None else HOOK,
@@ -365,16 +363,14 @@ def result_keys(
 
     Nothing is run and no model is loaded.
     """
+    from csae_bench.runs import plan
     from csae_bench.runs.job import EvalJob
-    from csae_bench.runs.plan import plan_sae
-    from csae_bench.subjects import RunRequest
+    from csae_bench.subjects import RunRequest, find_subject
 
     with tempfile.TemporaryDirectory() as results:
         request = RunRequest(
             source=str(sae), results=Path(results), evals=tuple(evals), sets=tuple(sets), seed=seed
         )
-        planned = plan_sae(request)
-        assert not planned.problems, planned.problems
-        return {
-            job.eval_name: job.key or "" for job in planned.evals if isinstance(job, EvalJob)
-        }
+        # not plan(): some settings have a key and would be refused all the same
+        jobs = plan._evals(find_subject(request))  # pyright: ignore[reportPrivateUsage]
+        return {job.eval_name: job.key or "" for job in jobs if isinstance(job, EvalJob)}

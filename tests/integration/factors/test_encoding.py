@@ -256,8 +256,6 @@ def test_evals_of_one_sae_share_one_pass_over_the_prompts(
     def context() -> EvalContext:
         return EvalContext(
             sae=sae,
-            resolved=cast(Any, None),
-            release="release",
             sae_id="sae",
             model_name=NAME,
             hook_name=HOOK,
