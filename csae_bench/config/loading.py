@@ -7,8 +7,7 @@ merged key by key, everything else is replaced, and so is a mapping of another `
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
 
@@ -16,14 +15,13 @@ import yaml
 from pydantic import ValidationError
 
 from csae_bench.config import Change, PermutedSae, ResolvedConfig, RunConfig
+from csae_bench.config.merging import Raw, leaves, merge, without_other_kinds
 from csae_bench.config.problems import delete, describe_all, impossible_values, where_set
 from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError, reason_of
 
 _PACKAGE = Path(__file__).parents[1]
 _SHIPPED = _PACKAGE / "_sae_configs"
-
-Raw = dict[str, Any]
 
 
 class Flags(TypedDict, total=False):
@@ -150,41 +148,6 @@ def partial_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig | None
     return None
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Raw:
-    """`over` laid over `base`: mappings key by key, everything else replaced.
-
-    A mapping whose keys are places of a list, from 0, is laid over the list's items.
-    """
-    merged = copy.deepcopy(dict(base))
-    for key, value in over.items():
-        merged[key] = _laid_over(merged.get(key), value)
-    return merged
-
-
-def _laid_over(mine: Any, value: Any) -> Any:
-    if isinstance(value, dict):
-        changes = cast(Raw, value)
-        if isinstance(mine, dict):
-            return merge(cast(Raw, mine), changes)
-        if isinstance(mine, list):
-            items = dict(enumerate(cast(list[Any], mine)))
-            places = {str(place): place for place in items}
-            if changes and all(str(key) in places for key in changes):
-                for key, change in changes.items():
-                    items[places[str(key)]] = _laid_over(items[places[str(key)]], change)
-                return list(items.values())
-    return copy.deepcopy(value)
-
-
-def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of everything in a nested mapping that is not a filled mapping."""
-    if isinstance(value, Mapping) and value:
-        for key, inner in cast(Mapping[str, Any], value).items():
-            yield from leaves(inner, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
-
-
 def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
     raw = read_yaml(path)
     base = raw.pop("extends", None)
@@ -199,23 +162,7 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
         raise ConfigError([f"{path}: extends is '{_shortened(base)}'; {problem}."])
     if base_path in (*seen, path):
         raise ConfigError([f"{path}: extends leads back to {base_path}."])
-    return merge(_without_other_kinds(_read_with_bases(base_path, (*seen, path)), raw), raw)
-
-
-def _without_other_kinds(base: Raw, over: Raw) -> Raw:
-    """`base` without the mappings that `over` names another kind or architecture for."""
-
-    def is_other(key: str) -> bool:
-        mine, new = base[key], over.get(key)
-        return (
-            isinstance(mine, dict)
-            and isinstance(new, dict)
-            and any(
-                name in new and new[name] != mine.get(name) for name in ("kind", "architecture")
-            )
-        )
-
-    return {key: value for key, value in base.items() if not is_other(key)}
+    return merge(without_other_kinds(_read_with_bases(base_path, (*seen, path)), raw), raw)
 
 
 def _only_evals(from_file: Raw, evals: Sequence[str]) -> Raw:

@@ -100,10 +100,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "architecture_list": ("sae: {architecture: [a]}", "It must be one of standard"),
     "architecture_null": ("sae: {architecture: null}", "It must be one of standard"),
     "sae_is_a_name": ("sae: topk", "sae is 'topk'"),
-    "losses_list": (
-        "sae: {architecture: contrastive_topk, losses: [rows]}",
-        "sae.losses is ['rows']",
-    ),
+    "losses_list": ("sae: {architecture: contrastive_topk, losses: [rows]}", "losses is ['rows']"),
     "number_in_losses": ("sae: {architecture: contrastive_topk, losses: {1: {}}}", "sae.losses.1"),
     "hook_number": ("hook_name: 5", "hook_name is 5"),
     "hook_without_name": ("hook_name: blocks.1", "it must name a block"),

@@ -3,7 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.regular_files import check_regular, read_regular, read_regular_text
+from csae_bench.regular_files import (
+    check_regular,
+    impossible_path,
+    read_regular,
+    read_regular_text,
+)
 
 
 def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
@@ -72,3 +77,37 @@ def test_a_file_that_a_library_opens_itself_is_checked_before(tmp_path: Path) ->
     ):
         with pytest.raises(OSError, match=why):
             check_regular(path)
+
+
+@pytest.mark.parametrize("name", ["nowhere", ".", "fifo", "zero", "a\0b"])
+def test_what_is_no_regular_file_is_refused_before_it_is_opened(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with pytest.raises(OSError, match=r".") as caught:
+        check_regular(tmp_path / name)
+    assert caught.value.strerror
+
+
+def test_a_link_to_a_regular_file_passes(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    check_regular(tmp_path / "link")
+
+
+@pytest.mark.parametrize("text", ["a", "a" * 255, "/".join(["a" * 200] * 20), "é" * 127, "~/x"])
+def test_a_possible_path_has_no_problem(text: str) -> None:
+    assert impossible_path(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a" * 256, "a part of 256 bytes"),
+        ("é" * 128, "a part of 256 bytes"),
+        ("a/" * 2048, "is 4096 bytes long"),
+        ("a\0", "holds a NUL"),
+        ("~nosuchuser", "a user 'nosuchuser'"),
+    ],
+)
+def test_an_impossible_path_says_why(text: str, expected: str) -> None:
+    assert expected in str(impossible_path(text))
