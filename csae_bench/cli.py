@@ -257,18 +257,18 @@ def compare(
     call, 3 not comparable, 4 a failed or invalid run, 5 a result is missing; of several the first
     of 2, 4, 5, 3, 1.
     """
-    from csae_bench.compare.command import CompareRequest, run_compare
+    from csae_bench.comparison.command import CompareRequest, run_compare
 
     outputs = {"md": md, "junit": junit, "html": html, "plots": plots}
     asked = {kind: path for kind, path in outputs.items() if path is not None}
     wants_all = as_json or html is not None
     outcome = run_compare(CompareRequest(outputs=asked, details=wants_all, **flags))
     if as_json:
-        from csae_bench.compare.outputs.as_json import to_json
+        from csae_bench.comparison.outputs.as_json import to_json
 
         print_json(to_json(outcome.report))
     else:
-        from csae_bench.compare.outputs.terminal import print_report
+        from csae_bench.comparison.outputs.terminal import print_report
 
         print_report(outcome.report, console())
     for line in outcome.changes:
