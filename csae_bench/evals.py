@@ -72,7 +72,11 @@ class EvalContext:
     sae_id: str
     """What the SAE is called, for titles."""
     model_name: str
-    """Name of the language model that `model()` gives; empty where the SAE has none."""
+    """Name or path of the language model that `model()` gives; empty where the SAE has none."""
+    model_true_name: str = ""
+    """The name under which results of the model are filed; empty: that of `model_name`."""
+    model_fingerprint: str = ""
+    """Hash of the model's weights; empty: that of the files of `model_name`."""
     hook_name: str
     """Where the SAE's activations are taken; empty where it has no model."""
     device: str

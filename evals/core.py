@@ -77,7 +77,7 @@ def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
 
         settings = CoreSettings(
             dataset_name=cfg.dataset,
-            model_name=models.describe(ctx.model_name).name,
+            model_name=ctx.model_true_name or models.describe(ctx.model_name).name,
             hook_name=ctx.hook_name,
             context_size=cfg.context_size,
             batch_size_prompts=batch_size,

@@ -138,8 +138,8 @@ def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
 
     def run(batch_size: int) -> UnlearningOutcome:
         settings = UnlearningSettings(
-            model_name=models.describe(ctx.model_name).name,
-            model_fingerprint=models.weights_fingerprint(ctx.model_name),
+            model_name=ctx.model_true_name or models.describe(ctx.model_name).name,
+            model_fingerprint=ctx.model_fingerprint or models.weights_fingerprint(ctx.model_name),
             hook_name=ctx.hook_name,
             retain_thresholds=cfg.retain_thresholds,
             n_features_list=scale.n_features_list,

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ from csae_bench.results.store import Store, write_json
 from csae_bench.runs.job import EvalJob
 from csae_bench.runs.session import Session
 from csae_bench.upstream import sae_cfg_dict
+
+INVALID = "the SAE is invalid, so it gets no scores"
 
 
 class NamedCell(NamedTuple):
@@ -52,7 +55,7 @@ def execute(job: EvalJob, session: Session, store: Store, options: Options) -> N
     """
     spec, slot = get_eval(job.eval_name), _slot(job, store)
     if slot.key == job.key and slot.present is not None and not options.force:
-        return _cell(spec, job, store, slot, slot.present)
+        return _cell(job, store, slot, slot.present)
     progress.begin(f"evaluating {job.eval_name}")
     started = time.perf_counter()
     try:
@@ -85,6 +88,8 @@ def measure(
         sae=sae,
         sae_id=job.sae.sae_id,
         model_name="" if job.model is None else job.model.name,
+        model_true_name="" if job.model is None else job.model.true_name,
+        model_fingerprint="" if job.model is None else job.model.fingerprint,
         hook_name=job.sae.hook_name or "",
         device=session.device,
         artifacts=artifacts,
@@ -158,6 +163,12 @@ def settings_of(job: EvalJob) -> EvalConfig:
     return get_eval(job.eval_name).config.model_validate(dict(job.settings))
 
 
+def headline_of(eval_name: str, result: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the few values of a result that tables show: title -> value."""
+    headline = get_eval(eval_name).headline
+    return {title: value_at(result, place) for title, place in headline.items()}
+
+
 def skipped(reason: str) -> Cell:
     """Return the cell of an eval that no suitable model or data exists for."""
     return Cell(status="skipped", reasons=(Failure(kind="skipped", message=reason),))
@@ -184,7 +195,7 @@ def _filed(
             shutil.rmtree(slot.artifacts, ignore_errors=True)
             if artifacts.is_dir():
                 artifacts.rename(slot.artifacts)
-    return _cell(spec, job, store, slot, result)
+    return _cell(job, store, slot, result)
 
 
 def _slot(job: EvalJob, store: Store) -> Slot:
@@ -207,7 +218,7 @@ def _check(spec: EvalSpec, measured: EvalResult, result: dict[str, Any]) -> None
         spec.validate(result)
 
 
-def _cell(spec: EvalSpec, job: EvalJob, store: Store, slot: Slot, result: Any) -> NamedCell:
+def _cell(job: EvalJob, store: Store, slot: Slot, result: Any) -> NamedCell:
     provenance = provenance_of(result)
     cell = Cell(
         status="ok",
@@ -216,7 +227,7 @@ def _cell(spec: EvalSpec, job: EvalJob, store: Store, slot: Slot, result: Any) -
         key=job.key,
         wall_seconds=provenance.get("wall_seconds"),
         peak_memory_gib=provenance.get("peak_memory_gib"),
-        summary={title: value_at(result, place) for title, place in spec.headline.items()},
+        summary=headline_of(job.eval_name, result),
         differs=dict(slot.differs),
     )
     return NamedCell(slot.cell, cell)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from csae_bench import models, progress
-from csae_bench.config import PermutedSae, RandomSae
+from csae_bench.config import PermutedSae, RandomSae, RunConfig
 from csae_bench.results.keys import digest
 from csae_bench.results.schema import Cell, Failure, RunRecord
 from csae_bench.results.validity import VitalSigns, is_worse_than_ablation, reasons_invalid
@@ -14,6 +14,9 @@ from csae_bench.runs.job import SaeRef
 from csae_bench.runs.session import Session
 from csae_bench.subjects import Subject
 from csae_bench.upstream import versions
+
+if TYPE_CHECKING:
+    from transformer_lens import HookedTransformer
 
 
 def validity(
@@ -36,6 +39,23 @@ def validity(
     known = earlier.cells.get("validity") if earlier else None
     if known is not None and known.key == key and not force:
         return known
+    model = session.model(config.model, config.model_dtype) if subject.model else None
+    return judged(sae, config, model, session, key=key)
+
+
+def judged(
+    sae: SaeRef,
+    config: RunConfig,
+    model: HookedTransformer | None,
+    session: Session,
+    *,
+    key: str | None,
+) -> Cell:
+    """Return the cell of an SAE's vital signs, measured now.
+
+    Args:
+        config: says on which text or activations.
+    """
     from csae_bench.vital_signs import vital_signs
 
     progress.begin("checking that the SAE is alive")
@@ -43,15 +63,15 @@ def validity(
     signs = vital_signs(
         session.sae(sae),
         config=config,
-        model=session.model(config.model, config.model_dtype) if subject.model else None,
-        hook_name=subject.hook_name,
+        model=model,
+        hook_name=sae.hook_name,
         shared=session.shared,
     )
     is_control = isinstance(config.sae, RandomSae | PermutedSae)
     return validity_cell(signs, key, is_control, time.perf_counter() - started)
 
 
-def validity_cell(signs: VitalSigns, key: str, is_control: bool, seconds: float) -> Cell:
+def validity_cell(signs: VitalSigns, key: str | None, is_control: bool, seconds: float) -> Cell:
     """Return the cell of vital signs; a control may be worse than ablation."""
     reasons = reasons_invalid(signs, is_control=is_control)
     warnings = (
