@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def weights_fingerprint(name_or_path: str) -> str:
     """SHA-256, in hex, of a model's config, weights and tokenizer files; of a hub model, its name.
 
-    A folder that has not changed is not read again. Its own name and the files around the model do not enter. A hub name stays the same
-    before and after its download, so a result keyed on it is found again; that its weights stay
-    the same is the hub's promise.
+    A folder that has not changed is not read again. Its own name and the files around the model do
+    not enter. A hub name stays the same before and after its download, so a result keyed on it is
+    found again; that its weights stay the same is the hub's promise.
     """
     model = resolve(name_or_path)
     if model.path is None:
