@@ -140,6 +140,8 @@ class _Asked:
         self.settings = {name: _settings(name, settings.get(name, {})) for name in evals}
         self.seed, self.device = seed, device
         self._refs: dict[int, ModelRef] = {}
+        self._cache = tempfile.TemporaryDirectory(prefix="csae-bench-")
+        """What evals keep for all SAEs of the call, such as questions that the model can answer."""
 
     def of(self, name: str, sae: AnySae, *, shows_progress: bool) -> Evaluation:
         """Judge one SAE."""
@@ -202,7 +204,11 @@ class _Asked:
         artifacts, started = Path(folder.name) / "artifacts", time.perf_counter()
         try:
             measured = measure(
-                job, self.session, artifacts=artifacts, cache=None, shows_progress=shows_progress
+                job,
+                self.session,
+                artifacts=artifacts,
+                cache=Path(self._cache.name) / job.eval_name,
+                shows_progress=shows_progress,
             )
             seconds = time.perf_counter() - started
             result = result_of(job, measured, self.session, seconds=seconds)
