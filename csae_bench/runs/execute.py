@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,15 +76,14 @@ def measure(
 ) -> EvalResult:
     """Run one eval and return what it measured; nothing is filed.
 
-    Torch's and NumPy's global generators are seeded from the job's seed and the eval's name.
+    Torch's and NumPy's global generators are seeded from the job's seed and the eval's name, and
+    put back afterwards.
     """
     import torch
 
     spec, settings = get_eval(job.eval_name), settings_of(job)
     sae = session.sae(job.sae)
     seed = int(digest({"seed": job.seed, "eval": spec.name})[:8], 16)
-    torch.manual_seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - SAE-Bench draws from the global generator
     context = EvalContext(
         sae=sae,
         sae_id=job.sae.sae_id,
@@ -101,8 +101,28 @@ def measure(
         shared=session.shared,
     )
     # SAE-Bench prints; stdout is for results.
-    with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
+    with seeded(seed), torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
         return spec.run(context, settings)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Generator[None]:
+    """Within, the global generators start from a seed; on leaving, they are as they were.
+
+    SAE-Bench draws from them.
+    """
+    import torch
+
+    numpy_state = np.random.get_state()  # noqa: NPY002 - the global one
+    python_state = random.getstate()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            yield
+    finally:
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
 
 
 def result_of(
