@@ -87,12 +87,19 @@ class Part:
         return f"{self.file}/{self.name}"
 
 
-def versions() -> dict[str, tuple[str, int]]:
-    """Return golden file -> name and value of the constant that its numbers belong to."""
-    return {
-        "training": ("TRAINING_VERSION", adapters.training_version()),
-        "unlearning": ("ENGINE_VERSION", adapters.engine_version()),
-    }
+VERSIONS: dict[str, tuple[str, Callable[[], int]]] = {
+    "training": ("TRAINING_VERSION", adapters.training_version),
+    "unlearning": ("ENGINE_VERSION", adapters.engine_version),
+}
+"""Golden file -> the constant that its numbers belong to, and what gives its value."""
+
+
+def version_of(file: str) -> dict[str, int]:
+    """Return name and value of the constant that a file's numbers belong to; empty without one."""
+    if file not in VERSIONS:
+        return {}
+    constant, value = VERSIONS[file]
+    return {constant: value()}
 
 
 def parts() -> list[Part]:
