@@ -152,7 +152,8 @@ def _training(name: str) -> Part:
     def measure() -> Numbers:
         lines = adapters.train(name, TRAININGS[name], _stored_pairs())
         kept = {
-            f"step {line['step']:02}": {k: v for k, v in line.items() if k not in NOT_COMPARED}
+            # sorted: the log has the terms that a stage leaves out in any order
+            f"step {line['step']:02}": {k: line[k] for k in sorted(line) if k not in NOT_COMPARED}
             for line in lines
         }
         return flat(kept)

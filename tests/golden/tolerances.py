@@ -6,8 +6,8 @@ MKL_ENABLE_INSTRUCTIONS changes nothing), OPENBLAS_CORETYPE=Nehalem and Haswell,
 Largest deviation of all; run to run there is none.
 
 codes                      equal to 12 decimals
-training                   custom_sae_small below 1e-12; contrastive_full 2.6e-7 relative: its running
-                           statistics are float32
+training                   custom_sae_small below 1e-12; contrastive_full 2.6e-7 relative, since
+                           its running statistics are float32
 core                       1.8e-7 relative
 mig                        below 1e-9
 factor_vae                 7.5e-6 relative, a difference of two nearly equal eta squared
