@@ -231,7 +231,7 @@ def test_the_harness_files_a_result_of_it(
     )
     cell = harness.run(
         "mig", get_eval("mig").config.model_validate(QUICK | {"factors": str(factors)})
-    )
+    ).cell
     assert cell.status == "ok", cell.reasons
     (path,) = (tmp_path / "results" / "mig").glob("*_eval_results.json")
     cfg = json.loads(path.read_text())["sae_cfg_dict"]
