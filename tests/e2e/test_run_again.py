@@ -59,7 +59,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def _record(results: Path) -> dict[str, Any]:
-    (path,) = (p for p in results.glob("runs/*.json") if "broken" not in p.read_text())
+    (path,) = results.glob("runs/*.json")
     return json.loads(path.read_text())
 
 

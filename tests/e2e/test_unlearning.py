@@ -139,12 +139,13 @@ def test_changed_questions_are_asked_again(
     flags: Flags, csae_bench: CsaeBench, tmp_path: Path, folder: Path
 ) -> None:
     csae_bench("run", *flags(n_control=0))
+    first = _result(tmp_path / "r")
     path = folder / "human_aging.jsonl"
     path.write_text("\n".join(path.read_text().splitlines()[:2]))
     assert csae_bench("run", *flags(n_control=0)).exit_code == 0
-    questions = json.loads(_result(tmp_path / "r").read_text())["eval_result_unstructured"][
-        "questions"
-    ]
+    # of other questions: filed next to the first result
+    (other,) = set((tmp_path / "r" / "unlearning").iterdir()) - {first}
+    questions = json.loads(other.read_text())["eval_result_unstructured"]["questions"]
     assert questions["human_aging"] == [0, 1]
 
 

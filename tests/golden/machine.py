@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-OVERRIDES = ("MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE")
+OVERRIDES = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE")
 """Environment variables that make a math library take other kernels; ATEN_CPU_CAPABILITY shows in
 `capability`."""
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")

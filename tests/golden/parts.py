@@ -87,12 +87,19 @@ class Part:
         return f"{self.file}/{self.name}"
 
 
-def versions() -> dict[str, tuple[str, int]]:
-    """Return golden file -> name and value of the constant that its numbers belong to."""
-    return {
-        "training": ("TRAINING_VERSION", adapters.training_version()),
-        "unlearning": ("ENGINE_VERSION", adapters.engine_version()),
-    }
+VERSIONS: dict[str, tuple[str, Callable[[], int]]] = {
+    "training": ("TRAINING_VERSION", adapters.training_version),
+    "unlearning": ("ENGINE_VERSION", adapters.engine_version),
+}
+"""Golden file -> the constant that its numbers belong to, and what gives its value."""
+
+
+def version_of(file: str) -> dict[str, int]:
+    """Return name and value of the constant that a file's numbers belong to; empty without one."""
+    if file not in VERSIONS:
+        return {}
+    constant, value = VERSIONS[file]
+    return {constant: value()}
 
 
 def parts() -> list[Part]:
@@ -145,7 +152,8 @@ def _training(name: str) -> Part:
     def measure() -> Numbers:
         lines = adapters.train(name, TRAININGS[name], _stored_pairs())
         kept = {
-            f"step {line['step']:02}": {k: v for k, v in line.items() if k not in NOT_COMPARED}
+            # sorted: the log has the terms that a stage leaves out in any order
+            f"step {line['step']:02}": {k: line[k] for k in sorted(line) if k not in NOT_COMPARED}
             for line in lines
         }
         return flat(kept)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.golden.comparing import Difference, differences, is_golden
 from tests.golden.files import FOLDER, Golden, path_of, read
 from tests.golden.machine import fingerprint, threads
-from tests.golden.parts import Part, parts, versions
+from tests.golden.parts import Part, parts, version_of
 from tests.golden.tolerances import tolerance
 
 WHERE = {
@@ -34,10 +34,10 @@ class Renewal:
         """
         old = {} if self.old is None else self.old.numbers
         on = self.new.machine if self.old is None else self.old.machine
-        allowed = tolerance(self.name, on, self.new.machine)
         found: dict[str, list[Difference]] = {}
         for part in dict.fromkeys((*old, *self.new.numbers)):
             before, after = old.get(part, {}), self.new.numbers.get(part, {})
+            allowed = tolerance(self.name, part, on, self.new.machine)
             if not is_golden(before, after, allowed):
                 found[part] = differences(before, after, allowed)
         return found
@@ -89,5 +89,4 @@ def renew(name: str, folder: Path = FOLDER, of: list[Part] | None = None) -> Ren
     with threads():
         numbers = {part.name: part.measure() for part in of or parts() if part.file == name}
         machine = fingerprint()
-    version = dict([versions()[name]]) if name in versions() else {}
-    return Renewal(name, old, Golden(machine, version, numbers))
+    return Renewal(name, old, Golden(machine, version_of(name), numbers))

@@ -9,7 +9,7 @@ import pytest
 from tests.golden.comparing import differences, is_golden
 from tests.golden.files import FOLDER, read
 from tests.golden.machine import fingerprint, threads
-from tests.golden.parts import Part, file_names, parts, versions
+from tests.golden.parts import VERSIONS, Part, file_names, parts, version_of
 from tests.golden.tolerances import tolerance
 
 SHOWN = 12
@@ -25,7 +25,7 @@ def _one_thread() -> Generator[None]:
 def test_numbers_are_golden(part: Part) -> None:
     golden = read(part.file)
     old, new = golden.numbers[part.name], part.measure()
-    allowed = tolerance(part.file, golden.machine, fingerprint())
+    allowed = tolerance(part.file, part.name, golden.machine, fingerprint())
     found = [str(one) for one in differences(old, new, allowed)]
     rest = f"\n... and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     shown = "\n".join(found[:SHOWN])
@@ -40,12 +40,11 @@ def test_a_golden_file_is_as_the_renewal_wrote_it(name: str) -> None:
     assert set(read(name).numbers) == {part.name for part in parts() if part.file == name}
 
 
-@pytest.mark.parametrize("name", versions())
+@pytest.mark.parametrize("name", VERSIONS)
 def test_golden_numbers_belong_to_the_version_of_the_code(name: str) -> None:
-    constant, value = versions()[name]
-    assert read(name).version == {constant: value}, (
-        f"{name}.json belongs to another {constant}: `python -m tests.golden {name}` shows what "
-        "differs, with --write it becomes the golden one."
+    assert read(name).version == version_of(name), (
+        f"{name}.json belongs to another version: `python -m tests.golden {name}` shows what "
+        "differs; with --write the numbers of today become the golden ones."
     )
 
 

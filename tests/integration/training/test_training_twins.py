@@ -118,5 +118,5 @@ def test_progress_is_shown_on_stderr_unless_it_is_off(
     train(resolve(), None, tmp_path / "shown", progress=True)
     out, err = capfd.readouterr()
     assert not out
-    assert "Training SAE" in err
+    assert "training: " in err
     assert "40/40" in err
