@@ -20,6 +20,7 @@ from csae_bench.evals import EvalConfig, get_eval
 from csae_bench.evaluation import EvalOutcome, Evaluation, Evaluations
 from csae_bench.failures import failure_of
 from csae_bench.models.held import hold
+from csae_bench.preflight.data import HOOKS_OF_WIDTH_D_MODEL
 from csae_bench.results.schema import Failure
 from csae_bench.runs.execute import INVALID, measure, result_of
 from csae_bench.runs.job import EvalJob, ModelRef, SaeRef, SkippedEval
@@ -287,8 +288,13 @@ def _check_fit(
             f"stream is blocks.{model.cfg.n_layers - 1}.hook_resid_post."
         )
     identity.hook_layer(hook_name)
+    if not hook_name.endswith(HOOKS_OF_WIDTH_D_MODEL):
+        raise SaeError(
+            f"hook_name is '{hook_name}'; it must end in one of "
+            f"{', '.join(HOOKS_OF_WIDTH_D_MODEL)}."
+        )
     d_in = attributes.d_in(sae)
-    if "hook_z" not in hook_name and d_in != model.cfg.d_model:
+    if d_in != model.cfg.d_model:
         raise SaeError(
             f"d_in of {name} is {d_in}; {hook_name} of {ref.true_name} is {model.cfg.d_model} wide."
         )

@@ -52,7 +52,7 @@ class Store:
 
     def cells(self, release: str, sae_id: str) -> Path:
         """Folder of the files that a run's record is made of, one a cell."""
-        return self.root / "runs" / "cells" / _name(release, sae_id, "")
+        return self.root / "runs" / ".cells" / _name(release, sae_id, "")
 
     def checkpoint(self, release: str, sae_id: str, training_hash: str) -> Path:
         """Folder of a checkpoint."""

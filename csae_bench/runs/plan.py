@@ -70,6 +70,11 @@ class SaePlan:
         return [check.message for check in self.checks if check.outcome == "problem"]
 
     @property
+    def has_problems(self) -> bool:
+        """Whether the run would be refused."""
+        return bool(self.problems)
+
+    @property
     def has_problem_of_the_sae(self) -> bool:
         """Whether a problem is about the SAE itself, and not about evals, machine or folders."""
         return any(c.outcome == "problem" and c.is_about_the_sae for c in self.checks)

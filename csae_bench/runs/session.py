@@ -34,20 +34,26 @@ class Session:
         self._given_saes: dict[str, AnySae] = {}
         self._sae: tuple[SaeRef, AnySae] | None = None
         self._codes: dict[tuple[Any, ...], FactorCodes] = {}
+        self._wanted: int | None = None
         self._threads: int | None = None
         """Torch's own choice, once another was made."""
 
     def set_threads(self, n: int | None) -> None:
         """Limit torch to so many threads on the CPU; None leaves torch's own choice."""
-        if n is None and self._threads is None:
-            return  # torch need not be imported
+        self._wanted = n
+
+    def _apply_threads(self) -> None:
+        """Do so, now that torch is imported anyway."""
+        if self._wanted is None and self._threads is None:
+            return
         import torch
 
         self._threads = self._threads or torch.get_num_threads()
-        torch.set_num_threads(n or self._threads)
+        torch.set_num_threads(self._wanted or self._threads)
 
     def model(self, name: str, dtype: str) -> HookedTransformer:
         """Return a language model by name."""
+        self._apply_threads()
         key = self._key(name, dtype)
         if key not in self._models:
             progress.begin(f"loading {key[0]}")
@@ -60,6 +66,7 @@ class Session:
 
     def sae(self, ref: SaeRef) -> AnySae:
         """Return an SAE in the form of inference; do not change it."""
+        self._apply_threads()
         if self._sae is None or self._sae[0] != ref:
             self._sae, self._codes = (ref, self._loaded(ref)), {}
         return self._sae[1]
