@@ -74,10 +74,17 @@ class Plugins:
                 f"(entry point {point.value}), but registers none of this name."
             )
 
-    def code_of(self, name: str) -> tuple[str, list[Path]]:
-        """Version and Python files of the package that brings `name`; it is not imported.
+    def versions(self, name: str) -> dict[str, str]:
+        """Distribution and version of the installed package that brings `name`; none for ours."""
+        if name in self.shipped or name not in self._entry_points:
+            return {}
+        dist = self._entry_points[name].dist
+        return {} if dist is None else {dist.name.replace("-", "_"): dist.version}
 
-        Of ours there are none.
+    def code_of(self, name: str) -> tuple[str, list[Path]]:
+        """Version and Python files of the installed package that brings `name`; none for ours.
+
+        Nothing is imported.
         """
         if name in self.shipped or name not in self._entry_points:
             return "", []
