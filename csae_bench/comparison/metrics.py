@@ -67,6 +67,7 @@ _LAST_BUT_ONE, _LAST = 1_000_000, 1_000_001
 """Places of what accompanies metrics, and of metrics that nothing is known of."""
 
 
+@lru_cache(maxsize=4096)
 def lookup(metric: str) -> MetricSpec:
     """What is known of a metric, under its name.
 
