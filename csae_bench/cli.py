@@ -235,9 +235,10 @@ def metrics(codes: Path, factors: Path, as_json: bool) -> None:
     if as_json:
         print_json(summary.to_json())
         return
+    from csae_bench.listing import gists
     from csae_bench.metrics.table import print_summary
 
-    print_summary(summary, console())
+    print_summary(summary, gists(), console())
 
 
 @main.command()

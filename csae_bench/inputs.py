@@ -1,17 +1,17 @@
 """What an eval reads besides the SAE and the language model, and what it needs in all.
 
 An input says what is known of it before a run (`status`) and what changes when it does
-(`fingerprint`); neither loads a model, and neither imports torch.
+(`fingerprint`); neither loads a model, and neither imports torch. Importing this imports neither
+corpora nor factors, since `compare` imports evals for the rows of their metrics.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from csae_bench.corpora import Split as CorpusSplit
-from csae_bench.corpora import corpus_fingerprint, corpus_status
-from csae_bench.factors import factor_fingerprint, factor_status
+if TYPE_CHECKING:
+    from csae_bench.corpora import Split as CorpusSplit
 
 Outcome = Literal["ok", "problem", "unknown"]
 """Result of a check before a run; `unknown`: it cannot be checked on this machine."""
@@ -57,10 +57,14 @@ class FactorInput:
 
     def status(self) -> list[Status]:
         """Return whether the dataset is there and well formed."""
+        from csae_bench.factors import factor_status
+
         return [factor_status(self.name)]
 
     def fingerprint(self) -> str | None:
         """Return a hash of the code or the stamps of the files that make it."""
+        from csae_bench.factors import factor_fingerprint
+
         return factor_fingerprint(self.name)
 
 
@@ -75,10 +79,14 @@ class CorpusInput:
 
     def status(self) -> list[Status]:
         """Return whether the text is there."""
+        from csae_bench.corpora import corpus_status
+
         return [corpus_status(self.name)]
 
     def fingerprint(self) -> str | None:
         """Return a hash of the split's text, or of its files' stamps."""
+        from csae_bench.corpora import corpus_fingerprint
+
         return corpus_fingerprint(self.name, split=self.split)
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
 from csae_bench.inputs import CorpusInput, Needs
+from csae_bench.upstream.core_metrics import METRICS
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -43,9 +44,6 @@ class CoreConfig(EvalConfig):
         )
 
 
-_CORRECTED = "eval_result_unstructured.corrected"
-
-
 def validate(result: dict[str, Any]) -> None:
     """SAE-Bench accepts the JSON; raises EvalError where it does not."""
     from csae_bench.upstream.validation import validate_core
@@ -56,13 +54,15 @@ def validate(result: dict[str, Any]) -> None:
 @register_eval(
     "core",
     config=CoreConfig,
+    metrics=METRICS,
+    headline=(
+        "corrected.ce_loss_score",
+        "corrected.explained_variance",
+        "corrected.l0",
+        "corrected.frac_alive",
+    ),
+    form=None,
     validate=validate,
-    headline={
-        "CE score": f"{_CORRECTED}.ce_loss_score",
-        "explained variance": f"{_CORRECTED}.explained_variance",
-        "L0": f"{_CORRECTED}.l0",
-        "alive": f"{_CORRECTED}.frac_alive",
-    },
 )
 def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
     """SAE-Bench's core eval: reconstruction, sparsity, and what the language model loses."""

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from csae_bench.evals import EvalContext, EvalResult, register_eval
-from csae_bench.factor_evals.fields import FactorDetail, Metric, detail_model, metrics_model
+from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
+from csae_bench.factor_evals.fields import FactorDetail
 from csae_bench.factor_evals.settings import Count, FactorEvalConfig
 
 METRICS = {
@@ -16,20 +16,32 @@ METRICS = {
         description="Accuracy of a majority vote that names the fixed factor from the latent that "
         "varies least in a batch, among latents that fire often enough; Kim and Mnih 2018, "
         "arXiv:1802.05983. Chance is about one over the number of factors.",
-        has_interval=False,
+        direction=Direction.HIGHER,
+        gist="votes of the least varying latent",
+        sd_between_seeds=0.052,
+        has_null=True,
+        is_by_factor=True,
     ),
     "factor_vae_population": Metric(
         title="FactorVAE, population",
         description="Share of the factors that elect a latent of their own: the vote's limit for "
         "infinite batches, for all latents. A factor that another one divides, as topics divide "
         "domains, can never keep its vote.",
+        direction=Direction.HIGHER,
+        gist="factors with a latent of their own",
+        short="population",
+        sd_between_seeds=0.08,
+        has_null=True,
+        has_interval=True,
+        is_by_factor=True,
     ),
     "mean_margin": Metric(
         title="Mean margin",
         description="Mean over factors of the elected latent's eta squared minus the runner-up's; "
         "0 where latents are duplicated.",
-        has_null=False,
-        has_interval=False,
+        direction=Direction.HIGHER,
+        gates=False,
+        is_by_factor=True,
     ),
 }
 
@@ -71,19 +83,13 @@ class OfFactor(FactorDetail):
 
 _OF_VOTE = [name for name in OfFactor.model_fields if name not in FactorDetail.model_fields]
 
-FactorVaeMetrics = metrics_model("FactorVaeMetrics", METRICS)
-FactorVaeDetail = detail_model("FactorVaeDetail", METRICS, OfFactor)
-
 
 @register_eval(
     "factor_vae",
     config=FactorVaeConfig,
-    metrics=FactorVaeMetrics,
-    detail=FactorVaeDetail,
-    headline={
-        "FactorVAE": "eval_result_metrics.scores.factor_vae",
-        "population": "eval_result_metrics.scores.factor_vae_population",
-    },
+    metrics=METRICS,
+    headline=("factor_vae", "factor_vae_population"),
+    detail=OfFactor,
 )
 def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
     """FactorVAE's votes: classic on latents that fire often, and for the whole population."""

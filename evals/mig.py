@@ -6,15 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from csae_bench.evals import EvalContext, EvalResult, register_eval
-from csae_bench.factor_evals.fields import (
-    FactorDetail,
-    Metric,
-    Strict,
-    detail_model,
-    metrics_model,
-)
+from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
+from csae_bench.factor_evals.fields import FactorDetail, Strict
 from csae_bench.factor_evals.settings import Count, FactorEvalConfig
+
+_ACCOMPANIED: dict[str, Any] = {"has_null": True, "has_interval": True, "is_by_factor": True}
 
 METRICS = {
     "mig": Metric(
@@ -22,18 +18,35 @@ METRICS = {
         description="Lead of the most informative latent over the next, in units of the factor's "
         "entropy, on 20 bins of equal width; Chen et al. 2018, arXiv:1802.04942. About 0 on an "
         "ideal SAE, whose latents share a factor's values among them: read value MIG beside it.",
+        direction=Direction.HIGHER,
+        gist="best latent's lead, by factor",
+        gates=False,
+        note="About 0 on an ideal SAE, whose latents share a factor's values: read value MIG.",
         has_held_out=True,
+        **_ACCOMPANIED,
     ),
     "value_mig": Metric(
         title="Value MIG",
         description="The same for each value of a factor against the rest, on a zero bin and "
         "quantiles of the non-zeros; latents for other values of the factor do not compete.",
+        direction=Direction.HIGHER,
+        gist="best latent's lead, by value",
+        short="value MIG",
+        sd_between_seeds=0.055,
+        note="1: a latent of its own for each value.",
+        rank=-1,
         has_held_out=True,
+        compared=("held_out", "adjusted"),
+        **_ACCOMPANIED,
     ),
     "mig_sup": Metric(
         title="MIG-sup",
         description="Lead of the factor that a latent knows most of over the next, averaged over "
         "latents; Li et al. 2020, arXiv:2002.10549.",
+        direction=Direction.HIGHER,
+        gist="best factor's lead, by latent",
+        sd_between_seeds=0.02,
+        **_ACCOMPANIED,
     ),
 }
 
@@ -72,21 +85,12 @@ class OfFactor(FactorDetail):
     """Its values, in order."""
 
 
-MigMetrics = metrics_model("MigMetrics", METRICS)
-MigDetail = detail_model("MigDetail", METRICS, OfFactor)
-
-
 @register_eval(
     "mig",
     config=MigConfig,
-    metrics=MigMetrics,
-    detail=MigDetail,
-    headline={
-        "MIG": "eval_result_metrics.scores.mig",
-        "value MIG": "eval_result_metrics.scores.value_mig",
-        "less chance": "eval_result_metrics.chance.value_mig_adjusted",
-        "MIG-sup": "eval_result_metrics.scores.mig_sup",
-    },
+    metrics=METRICS,
+    headline=("mig", "value_mig", "value_mig_adjusted", "mig_sup"),
+    detail=OfFactor,
 )
 def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
     """Mutual information gap of latents on factors: classic, by value, by latent."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
 from csae_bench.inputs import Needs, Status
-from csae_bench.upstream.sae_probes_results import K, detail_model, metrics_model
+from csae_bench.upstream.sae_probes_results import FORM, METRICS, K, detail_model
 
 
 class SaeProbesConfig(EvalConfig):
@@ -81,13 +81,10 @@ class ProbesInput:
 @register_eval(
     "sparse_probing_sae_probes",
     config=SaeProbesConfig,
-    metrics=metrics_model(),
+    metrics=METRICS,
+    headline=("sae_top_1_test_auc", "sae_top_5_test_auc", "llm_test_auc"),
+    form=FORM,
     detail=detail_model(),
-    headline={
-        "AUC, k = 1": "eval_result_metrics.sae.sae_top_1_test_auc",
-        "k = 5": "eval_result_metrics.sae.sae_top_5_test_auc",
-        "dense": "eval_result_metrics.llm.llm_test_auc",
-    },
 )
 def sparse_probing_sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalResult:
     """sae-probes: probes on few latents and on activations, on 113 text datasets or on your own."""

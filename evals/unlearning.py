@@ -9,7 +9,7 @@ from pydantic import Field
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
 from csae_bench.inputs import Needs
 from csae_bench.unlearning.data import EMBEDDED_SCALE, SAE_BENCH_SCALE, Scale
-from csae_bench.unlearning.fields import SaeBenchConfig, UnlearningDetail, UnlearningMetrics
+from csae_bench.unlearning.fields import FORM, METRICS, SaeBenchConfig, UnlearningDetail
 from csae_bench.unlearning.readiness import QuestionsInput, model_problems
 from csae_bench.unlearning.sources import AUTO, EMBEDDED, chosen_data
 
@@ -110,15 +110,12 @@ def validate(result: dict[str, Any]) -> None:
 @register_eval(
     "unlearning",
     config=UnlearningConfig,
-    metrics=UnlearningMetrics,
+    metrics=METRICS,
+    headline=("unlearning_score", "unlearning_score_held_out", "unlearning_score_null_mean"),
+    form=FORM,
     detail=UnlearningDetail,
     reported_config=SaeBenchConfig,
     validate=validate,
-    headline={
-        "unlearning": "eval_result_metrics.unlearning.unlearning_score",
-        "held out": "eval_result_metrics.held_out.unlearning_score_held_out",
-        "random latents": "eval_result_metrics.chance.unlearning_score_null_mean",
-    },
 )
 def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
     """SAE-Bench's unlearning eval: whether clamped latents make the model forget one subject."""

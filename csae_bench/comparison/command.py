@@ -10,6 +10,7 @@ from pathlib import Path
 
 from csae_bench.comparison.comparing import CompareOptions, compare
 from csae_bench.comparison.gate import exit_code, judge
+from csae_bench.comparison.metrics import unknown_because
 from csae_bench.comparison.model import Report, ResultSet
 from csae_bench.comparison.outputs.saving import (
     check_distinct,
@@ -109,12 +110,20 @@ def _report(
         baseline=baseline,
         comparisons=compared.comparisons,
         findings=findings,
-        warnings=(*policy.notes, *notes, *compared.warnings),
+        warnings=(*policy.notes, *notes, *_unknown(candidate, baseline), *compared.warnings),
         allowed_mismatches=compared.allowed_mismatches,
         exit_code=exit_code(findings),
         alpha=policy.alpha,
         shown_metrics=tuple(request.metrics),
     )
+
+
+def _unknown(candidate: ResultSet, baseline: ResultSet | None) -> list[str]:
+    """A sentence for each eval whose own word on its metrics cannot be had."""
+    sides = [candidate] if baseline is None else [candidate, baseline]
+    evals = sorted({reading.eval_name for side in sides for reading in side.readings})
+    problems = (unknown_because(name) for name in evals)
+    return [f"{problem} Its metrics have no direction." for problem in problems if problem]
 
 
 def _check_metrics(

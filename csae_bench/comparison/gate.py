@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from csae_bench.comparison.matching import Member, Seed, listed, members, paired_seeds
-from csae_bench.comparison.metrics import Direction, lookup
+from csae_bench.comparison.metrics import lookup
 from csae_bench.comparison.model import (
     Comparison,
     Family,
@@ -33,6 +33,7 @@ from csae_bench.errors import (
     EXIT_PRECEDENCE,
     EXIT_REGRESSION,
 )
+from csae_bench.metric_rows import Direction
 
 RUNS_ARE_OK = "runs are ok"
 RESULTS_ARE_THERE = "results are there"

@@ -18,9 +18,10 @@ import numpy as np
 
 from csae_bench.comparison.comparability import mismatch_sentence, mismatches, with_known_sd
 from csae_bench.comparison.matching import MAX_FAMILIES, Match, Member, Seed, paired_seeds
-from csae_bench.comparison.metrics import Direction, MetricSpec
+from csae_bench.comparison.metrics import MetricSpec
 from csae_bench.comparison.model import Condition, Family, Reading, Verdict
 from csae_bench.comparison.verdicts import Draft
+from csae_bench.metric_rows import Direction
 
 L0 = "core.l0"
 AT_L0 = "@l0="

@@ -1,4 +1,4 @@
-"""In which order metrics of one eval stand: as the rows of the registry do."""
+"""In which order metrics of one eval stand: as their rows do, see `metrics`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from csae_bench.comparison.metrics import row_of
+from csae_bench.comparison.metrics import place_of
 
 _NUMBERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
 
@@ -20,7 +20,7 @@ def rank(metric: str) -> tuple[int, tuple[Any, ...], str]:
     """
     parts = _NUMBERS.split(metric)
     by_size = tuple(_size(part) if i % 2 else part for i, part in enumerate(parts))
-    return row_of(metric.partition("@")[0]), by_size, metric
+    return place_of(metric.partition("@")[0]), by_size, metric
 
 
 def _size(number: str) -> tuple[int, str, str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from csae_bench.comparison.metrics import Direction, MetricSpec, lookup
+from csae_bench.comparison.metrics import MetricSpec, lookup, unknown_because
 from csae_bench.errors import ConfigError, UsageError, did_you_mean
+from csae_bench.metric_rows import Direction
 
 NEEDS_VERDICT = "ci"
 _GLOB = frozenset("*?[")
@@ -123,7 +124,7 @@ def _wrong_for(rule: Rule, spec: MetricSpec) -> str | None:
         if spec.direction is Direction.NONE:
             return (
                 f"{where}: neither way of {spec.name} is better, so there is no verdict on it. "
-                f"Give how much it may change, such as {spec.name}:0.5."
+                f"Give how much it may change, such as {spec.name}:0.5.{_if_unknown(spec)}"
             )
         return None
     if spec.direction is Direction.HIGHER and rule.limit > 0:
@@ -140,6 +141,12 @@ def _wrong_for(rule: Rule, spec: MetricSpec) -> str | None:
         }[spec.direction]
         return (
             f"{where}: {spec.name} {what} and must not be negative; write "
-            f"{spec.name}:{-rule.limit:g}."
+            f"{spec.name}:{-rule.limit:g}.{_if_unknown(spec)}"
         )
     return None
+
+
+def _if_unknown(spec: MetricSpec) -> str:
+    """Why nothing is known of the metric, where an installed package would say more."""
+    problem = unknown_because(spec.name.partition(".")[0])
+    return f" {problem}" if problem else ""

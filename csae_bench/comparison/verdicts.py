@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from csae_bench.comparison.metrics import Direction, MetricSpec
+from csae_bench.comparison.metrics import MetricSpec
 from csae_bench.comparison.model import Comparison, Condition, Family, Verdict
 from csae_bench.comparison.statistics import (
     PairedTest,
@@ -21,6 +21,7 @@ from csae_bench.comparison.statistics import (
     paired_test,
     smallest_detectable,
 )
+from csae_bench.metric_rows import Direction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import BaseModel, ValidationError
 
 from csae_bench import progress
 from csae_bench.errors import EvalError
@@ -29,6 +30,10 @@ from csae_bench.runs.session import Session
 from csae_bench.upstream import sae_cfg_dict
 
 INVALID = "the SAE is invalid, so it gets no scores"
+
+
+_MAX_SHOWN = 80
+"""Characters of a wrong value in a message."""
 
 
 class NamedCell(NamedTuple):
@@ -229,13 +234,25 @@ def _check(spec: EvalSpec, measured: EvalResult, result: dict[str, Any]) -> None
             f"{spec.name}: {', '.join(places[:5])} is NaN or infinite; an eval gives null with "
             "a reason where a value is undefined."
         )
-    if spec.metrics is not None:
-        spec.metrics.model_validate(measured.metrics)
-    if spec.detail is not None:
-        for detail in measured.details:
-            spec.detail.model_validate(detail)
+    if spec.metrics_model is not None:
+        _fits(spec.metrics_model, measured.metrics, f"{spec.name}: metrics")
+    if spec.detail_model is not None:
+        for i, detail in enumerate(measured.details):
+            _fits(spec.detail_model, detail, f"{spec.name}: details.{i}")
     if spec.validate is not None:
         spec.validate(result)
+
+
+def _fits(model: type[BaseModel], value: Any, place: str) -> None:
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join((place, *(str(part) for part in first["loc"])))
+        raise EvalError(
+            f"{where} is not as the eval declares it: {first['msg']}; it has "
+            f"{str(first['input'])[:_MAX_SHOWN]}."
+        ) from error
 
 
 def _cell(job: EvalJob, store: Store, slot: Slot, result: Any) -> NamedCell:

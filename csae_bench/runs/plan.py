@@ -17,6 +17,7 @@ from csae_bench.cards import OnCard
 from csae_bench.config import ResolvedConfig
 from csae_bench.config.loading import is_config, load_config, partial_config
 from csae_bench.errors import ConfigError, CsaeBenchError, SaeError
+from csae_bench.eval_pages import PAGES
 from csae_bench.evals import EvalConfig
 from csae_bench.preflight import Check, eval_settings, preflight
 from csae_bench.preflight.machine import estimates
@@ -252,6 +253,6 @@ def eval_job(
             for one in needs.inputs
         ),
         seed=seed,
-        versions=versions(),
+        versions={**versions(), **PAGES.versions(name)},
         config=config,
     )

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
-from csae_bench.comparison.metrics import Direction, lookup
+from csae_bench.comparison.metrics import lookup
 from csae_bench.comparison.model import Comparison, Family, Reading, Report, ResultSet, Verdict
 from csae_bench.comparison.outputs import selection
 from csae_bench.comparison.outputs.values import valid
 from csae_bench.comparison.outputs.wording import family_text
+from csae_bench.metric_rows import Direction
 
 L0 = "core.l0"
 PARETO_OF_CORE: tuple[tuple[str, ...], ...] = (

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from csae_bench.comparison.metrics import Direction, lookup
+from csae_bench.comparison.metrics import lookup
 from csae_bench.comparison.model import Report
 from csae_bench.comparison.outputs import selection
 from csae_bench.comparison.outputs.figures import Axis, axis
 from csae_bench.comparison.outputs.values import FamilyValue, family_values
 from csae_bench.comparison.outputs.wording import family_text
+from csae_bench.metric_rows import Direction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
-SCORES = "scores"
-"""Category of our evals whose metrics go by their own name; what stands beside them, by its
-category's too."""
+from csae_bench.metric_rows import CORRECTED, SCORES
+from csae_bench.metric_values import compared_name
 
 MAX = 1e100
 """No measurement is larger in size; means and spreads of smaller ones are finite."""
@@ -90,12 +89,12 @@ def values_of(result: Mapping[str, Any], eval_name: str) -> Values:
     undefined = undefined_by_mark(categories, unstructured) if eval_name == "core" else {}
     names = Counter(name for _, name, _ in _entries(categories))
     for category, name, value in _entries(categories):
-        is_plain = category == SCORES if SCORES in categories else names[name] == 1
-        full = f"{eval_name}.{name}" if is_plain else f"{eval_name}.{category}.{name}"
-        _add(found, full, value, undefined.get(name) or reasons.get(name))
-    for name, value in mapping(unstructured.get("corrected")).items():
-        full = f"{eval_name}.corrected.{name}"
-        _add(found, full, value, reasons.get(f"corrected.{name}"))
+        has_scores, is_unique = SCORES in categories, names[name] == 1
+        place = compared_name(category, name, has_scores=has_scores, is_unique=is_unique)
+        _add(found, f"{eval_name}.{place}", value, undefined.get(name) or reasons.get(name))
+    for name, value in mapping(unstructured.get(CORRECTED)).items():
+        place = f"{CORRECTED}.{name}"
+        _add(found, f"{eval_name}.{place}", value, reasons.get(place))
     return found
 
 

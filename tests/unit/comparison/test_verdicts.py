@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from csae_bench.comparison.metrics import Direction, MetricSpec
+from csae_bench.comparison.metrics import MetricSpec
 from csae_bench.comparison.model import Comparison, Family, Verdict
 from csae_bench.comparison.verdicts import Draft, conclude
+from csae_bench.metric_rows import Direction
 
 SPREAD = (0.0, 0.001, -0.001, 0.002, -0.002)
 
