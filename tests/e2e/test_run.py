@@ -238,11 +238,7 @@ def test_an_eval_that_fails_leaves_the_others_results_and_exits_4(
 
     flags = ("--evals", "broken,core", "--set", "evals.broken={}")
     outcome = csae_bench("run", *CUSTOM, *flags, "--results", finished)
-    record = next(
-        json.loads(path.read_text())
-        for path in finished.glob("runs/*.json")
-        if "broken" in path.read_text()
-    )
+    record = _one(finished, "runs/*.json")
     assert outcome.exit_code == 4
     assert record["cells"]["core"]["status"] == "ok"
     assert record["cells"]["broken"]["reasons"][0]["kind"] == "ZeroDivisionError"

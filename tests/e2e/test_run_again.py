@@ -39,10 +39,9 @@ TRAINED = _without_evals(CUSTOM)
 
 
 @pytest.fixture
-def results(finished: Path, tmp_path: Path) -> Path:
-    """A copy of the finished run, for a test to change."""
-    shutil.copytree(finished, tmp_path / "r")
-    return tmp_path / "r"
+def results(finished: Path) -> Path:
+    """The folder of a finished run, for a test to change."""
+    return finished
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def _record(results: Path) -> dict[str, Any]:
-    (path,) = (p for p in results.glob("runs/*.json") if "broken" not in p.read_text())
+    (path,) = results.glob("runs/*.json")
     return json.loads(path.read_text())
 
 
