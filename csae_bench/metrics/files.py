@@ -92,8 +92,11 @@ def _suffix(path: Path, allowed: tuple[str, ...], kind: str) -> str:
 
 
 @contextmanager
-def _arrays(path: Path) -> Generator[Mapping[str, NDArray[Any]]]:
-    """The arrays of an .npz; whatever is wrong with the file while it is open is a DataError."""
+def _arrays(path: Path) -> Generator[Mapping[str, Any]]:
+    """The arrays of an .npz, and bytes for what is no array in it.
+
+    Whatever is wrong with the file while it is open is a DataError.
+    """
     try:
         check_regular(path)
         # pickles would run code of whoever wrote the file
@@ -151,10 +154,9 @@ def _npz_factors(path: Path) -> tuple[NDArray[Any], list[str] | None]:
         return _array(arrays, "factors"), None if names is None else [str(name) for name in names]
 
 
-def _array(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
+def _array(arrays: Mapping[str, Any], name: str) -> NDArray[Any]:
     array = arrays[name]
-    # what is no array comes back as bytes
-    if not isinstance(array, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(array, np.ndarray):
         raise ValueError(f"'{name}' in it is no array")
     return array
 

@@ -79,7 +79,9 @@ def test_an_ideal_sae_scores_1_in_every_resample() -> None:
     frames = np.arange(len(factors)) // 81
     codes = one_per_value(factors)
     found = mig_intervals(codes, factors, frames)
-    assert found["value_mig"].score == Interval(low=pytest.approx(1), high=pytest.approx(1))
+    interval = found["value_mig"].score
+    assert (interval.low, interval.high) == (pytest.approx(1), pytest.approx(1))
+    assert interval.reason is None
     score = factor_vae_population(codes, factors)
     interval = factor_vae_population_interval(codes, factors, frames, score)
     assert interval.score == Interval(low=1, high=1)

@@ -201,6 +201,7 @@ def test_more_latents_than_vary_are_all_of_them() -> None:
         ({"n_latents": (0,)}, r"n_latents is \[0\]"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_a_setting_out_of_range_is_an_error(change: dict[str, Any], expected: str) -> None:
     given: dict[str, Any] = {"half": np.array([True, False] * 2), "n_latents": (1,)} | change
     with pytest.raises(MetricInputError, match=expected):
