@@ -18,7 +18,7 @@ from tests import type_checking
 
 type_checking.install()  # before csae_bench is imported
 
-from tests.browser.fixtures import chromium, open_page  # noqa: F401 - fixtures for all tests
+from tests.browser.fixtures import chromium, open_page  # noqa: E402, F401 - fixtures for all tests
 
 
 @pytest.fixture
