@@ -1,8 +1,8 @@
 """Runtime checks of types and shapes, in every module whose annotations carry shapes.
 
 jaxtyping's import hook applies beartype to each function and dataclass of these modules: an array
-of a wrong rank, size or dtype raises `jaxtyping.TypeCheckError`. Modules without shapes are left out:
-checking all types of all modules makes the tests three times as slow.
+of a wrong rank, size or dtype raises `jaxtyping.TypeCheckError`. Modules without shapes are left
+out: checking all types of all modules makes the tests three times as slow.
 """
 
 from __future__ import annotations
