@@ -50,8 +50,8 @@ def train(
         ...     (checkpoint / "inference" / "cfg.json").is_file()
         True
     """
+    from csae_bench.request import RunRequest
     from csae_bench.run import run
-    from csae_bench.subjects import RunRequest
 
     request = RunRequest(
         source=str(sae),

@@ -25,9 +25,10 @@ from csae_bench.config import (
 from csae_bench.errors import UsageError
 from csae_bench.made_from import why_made_again, write_made_from
 from csae_bench.printable import printable
+from csae_bench.request import RunRequest
 from csae_bench.results.schema import Cell, Failure, Training
 from csae_bench.results.store import Store
-from csae_bench.subjects import RunRequest, Subject
+from csae_bench.subjects import Subject
 from csae_bench.training.outcome import OUTCOME_FILE, read_outcome
 
 if TYPE_CHECKING:

@@ -15,13 +15,14 @@ from filelock import FileLock
 from csae_bench.checkpoints import training_of
 from csae_bench.errors import CsaeBenchError, ResultError, RunError
 from csae_bench.failures import failure_of
+from csae_bench.request import RunRequest
 from csae_bench.results.cells import CellFiles
 from csae_bench.results.merging import merged, overall, with_cells
 from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.results.store import Store, read_record, write_json
 from csae_bench.saes.architectures import architecture_of
 from csae_bench.saes.folder import find_folder, read_cfg
-from csae_bench.subjects import RunRequest, Subject
+from csae_bench.subjects import Subject
 from csae_bench.upstream import versions
 
 

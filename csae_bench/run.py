@@ -11,10 +11,11 @@ from csae_bench.errors import EXIT_FAILED, EXIT_OK, CsaeBenchError, PreflightErr
 from csae_bench.executors import Done
 from csae_bench.executors.local import LocalExecutor
 from csae_bench.records import Clock, Recorder
+from csae_bench.request import RunRequest
 from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.runs.plan import Plan, SaePlan, plan
 from csae_bench.runs.session import Session
-from csae_bench.subjects import RunRequest, Subject
+from csae_bench.subjects import Subject
 
 
 @dataclass(frozen=True, kw_only=True)

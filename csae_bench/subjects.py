@@ -25,6 +25,7 @@ from csae_bench.config.loading import Flags, config_names, is_config, load_confi
 from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
 from csae_bench.errors import ConfigError, ResultError, SaeError, UnknownNameError
 from csae_bench.factors import factor_fingerprint
+from csae_bench.request import RunRequest
 from csae_bench.results.store import Store, read_record
 from csae_bench.saes.checking import check_folder
 from csae_bench.saes.folder import find_folder, local_folder, stated
@@ -34,52 +35,6 @@ _FILE_NAME = re.compile(r"[\w.+=,@-]{1,120}")
 """What an id from somebody's cfg.json must look like to become part of a file's name."""
 
 _SETTABLE_FOR_A_FOLDER = ("evals.", "model_dtype", "threads", "hook_name")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRequest:
-    """What a user asked for; every command fills it from the same flags."""
-
-    source: str
-    """`--sae`: a config's name or path, a checkpoint folder, or RELEASE:SAE_ID."""
-    results: Path = Path("results")
-    model: str | None = None
-    evals: tuple[str, ...] | None = None
-    seed: int | None = None
-    device: str | None = None
-    sets: tuple[str, ...] = ()
-    force: bool = False
-    resume: bool = True
-    progress: bool = True
-
-    @property
-    def store(self) -> Store:
-        """The results folder."""
-        return Store(self.results)
-
-    @property
-    def flags(self) -> Flags:
-        """What it lays over a configuration."""
-        return {
-            "sets": self.sets,
-            "model": self.model,
-            "seed": self.seed,
-            "device": self.device,
-            "evals": self.evals,
-        }
-
-    def for_source(self, source: str) -> RunRequest:
-        """The same for another SAE, as a `permuted` control needs; --set stays behind."""
-        return RunRequest(
-            source=source,
-            results=self.results,
-            model=self.model,
-            seed=self.seed,
-            device=self.device,
-            force=False,
-            resume=self.resume,
-            progress=self.progress,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

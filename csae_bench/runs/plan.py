@@ -22,9 +22,10 @@ from csae_bench.evals import EvalConfig
 from csae_bench.preflight import Check, eval_settings, preflight
 from csae_bench.preflight.machine import estimates
 from csae_bench.preflight.plan import StagePlan, stage_plans
+from csae_bench.request import RunRequest
 from csae_bench.runs.job import EvalJob, InputRef, ModelRef, SaeRef, SkippedEval
 from csae_bench.saes.hashing import weights_hash
-from csae_bench.subjects import RunRequest, Subject, fetched_folder, find_subject, is_pretrained
+from csae_bench.subjects import Subject, fetched_folder, find_subject, is_pretrained
 from csae_bench.upstream import versions
 
 NO_MODEL = "the SAE was trained on generated activations: there is no model"

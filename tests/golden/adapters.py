@@ -363,9 +363,10 @@ def result_keys(
 
     Nothing is run and no model is loaded.
     """
+    from csae_bench.request import RunRequest
     from csae_bench.runs import plan
     from csae_bench.runs.job import EvalJob
-    from csae_bench.subjects import RunRequest, find_subject
+    from csae_bench.subjects import find_subject
 
     with tempfile.TemporaryDirectory() as results:
         request = RunRequest(

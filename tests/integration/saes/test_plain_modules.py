@@ -22,6 +22,7 @@ from csae_bench.evals import EvalContext, EvalResult, get_eval
 from csae_bench.factors import open_factors
 from csae_bench.factors.encoding import codes_of_prompts
 from csae_bench.interventions import Interventions, Setting
+from csae_bench.request import RunRequest
 from csae_bench.runs.execute import Options, execute
 from csae_bench.runs.job import EvalJob
 from csae_bench.runs.plan import plan_sae
@@ -29,7 +30,6 @@ from csae_bench.runs.session import Session
 from csae_bench.saes import attributes
 from csae_bench.saes.hashing import loaded_hash
 from csae_bench.saes.loading import load_sae, training_architecture
-from csae_bench.subjects import RunRequest
 from csae_bench.upstream import sae_cfg_dict
 from csae_bench.upstream.core import CoreSettings, formatted_copy, run_core
 from csae_bench.vital_signs import vital_signs
