@@ -121,17 +121,11 @@ def codes_of_prompts(
         EvalError: a code is NaN or infinite.
         ModelError: the model has no such hook, or its tokenizer cannot find a marked token.
     """
-    pooling = dataset.pooling if pooling is None else pooling
-    if pooling not in POOLINGS:
-        raise DataError(f"pooling is '{pooling}'; it must be one of {', '.join(POOLINGS)}.")
+    pooling = _checked_pooling(dataset, pooling)
     if dataset.acts is not None:
         return _codes_of_acts(sae, dataset, pooling)
     if model is None or hook_name is None:
         raise DataError(f"factor dataset '{dataset.name}' has prompts; it needs a language model.")
-    if pooling == "marked" and dataset.marks is None:
-        raise DataError(
-            f"factor dataset '{dataset.name}': pooling is 'marked', and no prompt has a mark."
-        )
     read = acts_of_prompts(
         model,
         dataset,
@@ -162,6 +156,17 @@ def codes_of_prompts(
         n_truncated=read.n_truncated,
         acts=np.concatenate(pooled_acts)[np.argsort(read.order)] if keeps_acts else None,
     )
+
+
+def _checked_pooling(dataset: FactorDataset, pooling: Pooling | None) -> Pooling:
+    pooling = dataset.pooling if pooling is None else pooling
+    if pooling not in POOLINGS:
+        raise DataError(f"pooling is '{pooling}'; it must be one of {', '.join(POOLINGS)}.")
+    if pooling == "marked" and dataset.marks is None:
+        raise DataError(
+            f"factor dataset '{dataset.name}': pooling is 'marked', and no prompt has a mark."
+        )
+    return pooling
 
 
 def _pooled_acts(
