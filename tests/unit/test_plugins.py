@@ -85,9 +85,8 @@ def test_compare_knows_no_direction_of_an_eval_that_cannot_be_imported(
         raise PluginError(f"The eval '{eval_name}' cannot be imported.")
 
     monkeypatch.setattr(known, "metric_rows", broken)
-    assert (
-        known.unknown_because("not_importable") == "The eval 'not_importable' cannot be imported."
-    )
+    why = "The eval 'not_importable' cannot be imported."
+    assert known.unknown_because("not_importable") == why
     spec = known.lookup("not_importable.score")
     assert (spec.direction, spec.may_gate, spec.is_supporting) == (Direction.NONE, False, False)
     assert spec.note == why
