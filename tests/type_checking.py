@@ -7,6 +7,7 @@ out: checking all types of all modules makes the tests three times as slow.
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -17,12 +18,17 @@ from types import ModuleType
 from typing import Any, get_type_hints
 
 from beartype import BeartypeConf, beartype
+from beartype._check.code import codemain
 from jaxtyping import config, install_import_hook, jaxtyped
 from typing_extensions import override
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"csae_bench": ROOT / "csae_bench", "csae_bench.evals": ROOT / "evals"}
 """Package -> folder of its modules."""
+
+# beartype looks at random items of lists; drawn from the global generator, that would change what
+# SAE-Bench draws from it after seeding it
+codemain.getrandbits = random.Random(0).getrandbits
 
 _CONF = BeartypeConf(is_pep484_tower=True)  # an int is accepted as a float, as in PEP 484
 

@@ -12,15 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.sae_folders import write_sae
-
 SECONDS = 240
 """Longest wait for a result on a busy machine."""
-
-
-@pytest.fixture
-def sae(tmp_path: Path) -> Path:
-    return write_sae(tmp_path / "sae")
 
 
 @pytest.fixture
@@ -31,11 +24,18 @@ def prompts(tmp_path: Path) -> Path:
     return path
 
 
-def _command(sae: Path, results: Path, prompts: Path, evals: str) -> list[str]:
+def _command(results: Path, prompts: Path, evals: str) -> list[str]:
     sets = [f"evals.{name}.factors={prompts}" for name in evals.split(",")]
     sets += [f"evals.{name}.n_permutations=5" for name in evals.split(",")]
-    command = [sys.executable, "-m", "csae_bench.cli", "run", "--sae", str(sae), "--evals", evals]
-    return [*command, "--results", str(results), *(part for s in sets for part in ("--set", s))]
+    command = [sys.executable, "-m", "csae_bench.cli", "run", "--sae", "identity"]
+    return [
+        *command,
+        "--evals",
+        evals,
+        "--results",
+        str(results),
+        *(part for s in sets for part in ("--set", s)),
+    ]
 
 
 def _record(results: Path) -> dict[str, Any]:
@@ -48,10 +48,10 @@ def _results(results: Path) -> list[str]:
 
 
 def test_a_run_that_is_killed_between_two_cells_is_completed_by_the_next(
-    sae: Path, prompts: Path, tmp_path: Path
+    prompts: Path, tmp_path: Path
 ) -> None:
     results = tmp_path / "r"
-    command = _command(sae, results, prompts, "mig,feature_correlation")
+    command = _command(results, prompts, "mig,feature_correlation")
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + SECONDS
     while not list(results.glob("mig/*.json")):
@@ -75,13 +75,10 @@ def test_a_run_that_is_killed_between_two_cells_is_completed_by_the_next(
     assert _results(results) == ["feature_correlation", "mig"]
 
 
-def test_two_processes_on_one_folder_lose_and_double_nothing(
-    sae: Path, prompts: Path, tmp_path: Path
-) -> None:
+def test_two_processes_on_one_folder_lose_and_double_nothing(prompts: Path, tmp_path: Path) -> None:
     results = tmp_path / "r"
     commands = [
-        _command(sae, results, prompts, evals)
-        for evals in ("mig,factor_vae", "feature_correlation,mig")
+        _command(results, prompts, evals) for evals in ("mig,factor_vae", "feature_correlation,mig")
     ]
     running = [
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -98,14 +95,12 @@ def test_two_processes_on_one_folder_lose_and_double_nothing(
     assert _results(results) == ["factor_vae", "feature_correlation", "mig"]
 
 
-def test_a_record_that_is_lost_is_made_of_its_cells(
-    sae: Path, prompts: Path, tmp_path: Path
-) -> None:
+def test_a_record_that_is_lost_is_made_of_its_cells(prompts: Path, tmp_path: Path) -> None:
     results = tmp_path / "r"
-    subprocess.run(_command(sae, results, prompts, "mig"), check=True, capture_output=True)
+    subprocess.run(_command(results, prompts, "mig"), check=True, capture_output=True)
     (path,) = (results / "runs").glob("*.json")
     path.unlink()
-    command = _command(sae, results, prompts, "feature_correlation")
+    command = _command(results, prompts, "feature_correlation")
     subprocess.run(command, check=True, capture_output=True)
     assert list(_record(results)["cells"]) == [
         "training", "validity", "feature_correlation", "mig",
