@@ -34,7 +34,7 @@ run: $(STAMP) ## the main job: train custom_sae on the embedded model and evalua
 	$(BIN)/csae-bench run --sae custom_sae
 
 test: $(STAMP) ## all tests, on every core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
 
 check: fmt lint types imports test ## format, lint, types, import rules, tests
 
