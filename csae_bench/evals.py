@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -186,23 +186,15 @@ class EvalSpec:
     shown: Sequence[str] = ()
     """The metrics in the line that a run prints, in order."""
 
-    @cached_property
+    @property
     def metrics_model(self) -> type[BaseModel] | None:
         """Model that the metrics of a result are checked against; None: SAE-Bench's own."""
-        from csae_bench.metric_models import metrics_model
+        return _metrics_model(self)
 
-        if not self.metrics or self.form is None:
-            return None
-        return metrics_model(f"{self._stem}Metrics", self.metrics, self.form)
-
-    @cached_property
+    @property
     def detail_model(self) -> type[BaseModel] | None:
         """Model that each of its details is checked against."""
-        from csae_bench.metric_models import detail_model
-
-        if self.detail is None:
-            return None
-        return detail_model(f"{self._stem}Detail", self.metrics, self.detail)
+        return _detail_model(self)
 
     @property
     def headline(self) -> dict[str, str]:
@@ -210,7 +202,8 @@ class EvalSpec:
         return headline_of(self.metrics, self.shown)
 
     @property
-    def _stem(self) -> str:
+    def stem(self) -> str:
+        """What the names of its models begin with."""
         return self.config.__name__.removesuffix("Config")
 
 
@@ -281,6 +274,25 @@ def get_eval(name: str) -> EvalSpec:
     """
     PAGES.load(name, EVALS)
     return cast(EvalSpec, EVALS.get(name))
+
+
+# made when asked for, and not at import: comparing needs the rows alone
+@cache
+def _metrics_model(spec: EvalSpec) -> type[BaseModel] | None:
+    from csae_bench.metric_models import metrics_model
+
+    if not spec.metrics or spec.form is None:
+        return None
+    return metrics_model(f"{spec.stem}Metrics", spec.metrics, spec.form)
+
+
+@cache
+def _detail_model(spec: EvalSpec) -> type[BaseModel] | None:
+    from csae_bench.metric_models import detail_model
+
+    if spec.detail is None:
+        return None
+    return detail_model(f"{spec.stem}Detail", spec.metrics, spec.detail)
 
 
 def _first(rows: Mapping[str, Metric]) -> list[str]:

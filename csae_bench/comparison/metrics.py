@@ -76,10 +76,10 @@ def lookup(metric: str) -> MetricSpec:
     and may not gate.
     """
     measured, at, place = metric.partition("@")
-    spec = _find(measured).spec
+    spec, of_row = _find(measured)
     if not at:
         return spec
-    title = metric if spec.title == measured else f"{spec.title} at {place}"
+    title = metric if of_row == _LAST else f"{spec.title} at {place}"
     return replace(spec, name=metric, title=title, may_gate=False)
 
 
