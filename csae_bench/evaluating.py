@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 from csae_bench.devices import pick_device
 from csae_bench.errors import UsageError
 from csae_bench.evaluation import Evaluation, Evaluations
+from csae_bench.runs.execute import generators_kept
 from csae_bench.runs.in_memory import InMemory
 from csae_bench.runs.session import Session
 
@@ -98,5 +99,8 @@ def evaluate(
     session = Session(pick_device(device))
     asked = InMemory(session, model, hook_name, tuple(evals), settings or {}, seed, device, dtype)
     shows = sys.stderr.isatty() if progress is None else progress
-    found = {called: asked.of(called, one, shows_progress=shows) for called, one in saes.items()}
+    with generators_kept():  # loading a model draws from them, too
+        found = {
+            called: asked.of(called, one, shows_progress=shows) for called, one in saes.items()
+        }
     return Evaluations(found) if isinstance(sae, Mapping) else found[name]

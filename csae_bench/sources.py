@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import glob
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from csae_bench.config.loading import is_config
 from csae_bench.errors import UsageError
 
-_MAGIC = "*?["
+_MAGIC = re.compile(r"[*?]|\[[^\]]+\]")
+"""What makes a source a pattern."""
 
 
 def expanded(sources: tuple[str, ...]) -> tuple[str, ...]:
@@ -23,10 +25,10 @@ def expanded(sources: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _expanded(source: str) -> list[str]:
-    if not any(sign in source for sign in _MAGIC) or is_config(source) or Path(source).is_dir():
+    if not _MAGIC.search(source) or is_config(source) or Path(source).is_dir():
         return [source]
     release, colon, pattern = source.partition(":")
-    if colon and not any(sign in release for sign in _MAGIC):
+    if colon and not _MAGIC.search(release):
         return _of_release(release, pattern)
     folders = sorted(path for path in glob.glob(source, recursive=True) if Path(path).is_dir())
     if not folders:

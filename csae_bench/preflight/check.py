@@ -12,7 +12,7 @@ Findings = Iterator[tuple[Outcome, str]]
 
 
 _ABOUT_THE_SAE = frozenset(
-    {"steps", "settings", "objective", "curriculum", "pairs", "model", "data", "sae"}
+    {"config", "steps", "settings", "objective", "curriculum", "pairs", "model", "data", "sae"}
 )
 """Checks of what decides the SAE; the others are about evals, the machine and folders."""
 

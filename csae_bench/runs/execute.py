@@ -118,12 +118,21 @@ def seeded(seed: int) -> Generator[None]:
     """
     import torch
 
+    with generators_kept():
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        yield
+
+
+@contextlib.contextmanager
+def generators_kept() -> Generator[None]:
+    """On leaving, the global generators of Python, NumPy and torch are as they were."""
+    import torch
+
     numpy_state = np.random.get_state()  # noqa: NPY002 - the global one
     python_state = random.getstate()
     try:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
             yield
     finally:
         np.random.set_state(numpy_state)  # noqa: NPY002
