@@ -33,8 +33,8 @@ $(STAMP): requirements/torch.txt requirements/lock.txt requirements/dev.txt pypr
 run: $(STAMP) ## the main job: train custom_sae on the embedded model and evaluate it
 	$(BIN)/csae-bench run --sae custom_sae
 
-test: $(STAMP) ## all tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## all tests, on every core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
 
 check: fmt lint types imports test ## format, lint, types, import rules, tests
 
