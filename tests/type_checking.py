@@ -1,7 +1,7 @@
 """Runtime checks of types and shapes, in every module whose annotations carry shapes.
 
-jaxtyping's import hook applies beartype to each function and dataclass of these modules: an array of
-a wrong rank, size or dtype raises `jaxtyping.TypeCheckError`. Modules without shapes are left out:
+jaxtyping's import hook applies beartype to each function and dataclass of these modules: an array
+of a wrong rank, size or dtype raises `jaxtyping.TypeCheckError`. Modules without shapes are left out:
 checking all types of all modules makes the tests three times as slow.
 """
 
@@ -60,7 +60,7 @@ def unchecked() -> Generator[None]:
 
 
 class _WithNamedTuples(MetaPathFinder):
-    """jaxtyping's finder; the fields of named tuples are checked as well as those of dataclasses."""
+    """jaxtyping's finder; fields of named tuples are checked as well as those of dataclasses."""
 
     def __init__(self, finder: MetaPathFinder, names: frozenset[str]) -> None:
         self.finder, self.names = finder, names
