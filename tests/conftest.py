@@ -13,6 +13,8 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.setdefault("WANDB_MODE", "disabled")
 # before torch is: threads that wait by spinning make a busy machine several times slower
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: one thread for each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests import type_checking
 

@@ -99,12 +99,13 @@ def _arrays(path: Path) -> Generator[Mapping[str, Any]]:
     """
     try:
         check_regular(path)
-        # pickles would run code of whoever wrote the file
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise DataError(f"{path}: is a single array; it must be written by numpy.savez.")
-        with loaded as arrays:
-            yield arrays
+        with path.open("rb") as file:  # numpy leaves a broken file open that it opens itself
+            # pickles would run code of whoever wrote the file
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                raise DataError(f"{path}: is a single array; it must be written by numpy.savez.")
+            with loaded as arrays:
+                yield arrays
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: cannot be read as .npz: {_sentence(error)}") from error
 

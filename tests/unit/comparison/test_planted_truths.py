@@ -52,6 +52,7 @@ def test_the_metrics_of_this_test_gate() -> None:
     assert all(lookup(metric).may_gate for metric in METRICS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
 def test_without_a_difference_at_most_6_percent_of_reports_raise_any_alarm(noise: Noise) -> None:
     rng = np.random.default_rng(0)
@@ -78,6 +79,7 @@ def test_a_drop_of_twice_the_smallest_detectable_is_caught_at_least_95_percent_o
     assert caught / 400 >= 0.95
 
 
+@pytest.mark.slow
 def test_the_drop_that_a_report_says_it_would_find_is_found_when_doubled() -> None:
     rng = np.random.default_rng(2)
     noise = NOISES["normal"]

@@ -126,6 +126,7 @@ def test_below_ten_pairs_neither_objects() -> None:
 
 
 # few: statsmodels collects all garbage at every call
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=40))
 def test_holm_is_statsmodels_holm(p_values: list[float]) -> None:

@@ -57,6 +57,7 @@ def test_a_value_that_two_latents_share_needs_two() -> None:
     assert two["auroc"].value == two["balanced_accuracy"].value == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_random_codes_are_at_chance_and_inside_the_null(seed: int) -> None:
     for k in (1, 2, 5, 20):

@@ -46,6 +46,7 @@ def test_pareto_and_forest_and_experiment_are_written_as_png_and_svg(tmp_path: P
         assert min(image.size) > 600
 
 
+@pytest.mark.slow
 def test_equal_reports_give_equal_files_whatever_the_process_did_to_matplotlib(
     tmp_path: Path,
 ) -> None:
