@@ -30,6 +30,7 @@ from csae_bench.runs.session import Session
 from csae_bench.saes import attributes
 from csae_bench.saes.hashing import loaded_hash
 from csae_bench.saes.loading import load_sae, training_architecture
+from csae_bench.subjects import find_subject
 from csae_bench.upstream import sae_cfg_dict
 from csae_bench.upstream.core import CoreSettings, formatted_copy, run_core
 from csae_bench.vital_signs import vital_signs
