@@ -88,7 +88,7 @@ class Harness:
         started = time.perf_counter()
         try:
             return self._filed(job, started)
-        except Exception as error:
+        except Exception as error:  # an eval is anybody's code; its failure is a cell of the record
             return self._failed(slot, error, time.perf_counter() - started)
 
     def _job(self, spec: EvalSpec, settings: EvalConfig) -> _Job:

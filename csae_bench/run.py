@@ -85,10 +85,11 @@ def _checked_subject(request: RunRequest, clock: Clock, *, train_only: bool) -> 
     if train_only and subject.training_hash is None:
         raise PreflightError([f"{request.source}: is trained already; there is nothing to train."])
     checks = preflight(subject, results=request.results, device=request.device)
-    if problems(checks):
+    found = problems(checks)
+    if found:
         if any(check.is_about_the_sae for check in checks if check.outcome == "problem"):
-            Recorder(request, subject, clock).refused(problems(checks))
-        raise PreflightError(problems(checks))
+            Recorder(request, subject, clock).refused(found)
+        raise PreflightError(found)
     return subject
 
 
