@@ -71,6 +71,7 @@ class Recorder:
     def refused(self, problems: list[str]) -> None:
         """File that preflight refused the SAE, unless there is a record of it already."""
         record = self._known().model_copy(update={"problems": tuple(problems)})
+        # best effort: the refusal itself is what the user is told
         with contextlib.suppress(ResultError), self._lock():
             if not self._path.exists():
                 write_json(self._path, record)

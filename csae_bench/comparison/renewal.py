@@ -183,8 +183,9 @@ def _place(reading: Reading, store: Store) -> Path:
     """Where a baseline has the result; a further one of its SAE and eval has 8 hex digits."""
     variant = reading.family.variant
     digits = reading.variant or (digest({"variant": variant})[:8] if variant else "")
-    sae_id = f"{reading.sae_id}_{digits}" if digits else reading.sae_id
-    return store.eval_result(reading.eval_name, reading.family.release, sae_id)
+    return store.eval_result(
+        reading.eval_name, reading.family.release, reading.sae_id, digits or None
+    )
 
 
 def _text_of(path: Path, *, with_details: bool) -> str:

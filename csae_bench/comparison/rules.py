@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from csae_bench import printable
 from csae_bench.comparison.metrics import MetricSpec, lookup, unknown_because
 from csae_bench.errors import ConfigError, UsageError, did_you_mean
 from csae_bench.metric_rows import Direction
@@ -77,7 +78,7 @@ def check_rules(rules: Sequence[Rule], metrics: Iterable[str]) -> None:
 
 def shortened(text: str) -> str:
     """Text of a user in a sentence: cut where it is very long."""
-    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
+    return printable.shortened(text, _MAX_SHOWN)
 
 
 def _limit(text: str, limit: str) -> float | Literal["ci"]:

@@ -19,6 +19,10 @@ from csae_bench.config.merging import Raw, leaves, merge, without_other_kinds
 from csae_bench.config.problems import delete, describe_all, impossible_values, where_set
 from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError, reason_of
+from csae_bench.printable import shortened
+
+_MAX_SHOWN = 80
+"""Characters of a user's text in a sentence."""
 
 _PACKAGE = Path(__file__).parents[1]
 _SHIPPED = _PACKAGE / "_sae_configs"
@@ -64,7 +68,7 @@ def find_config(source: str) -> Path:
     path = Path(source).expanduser()
     if path.suffix in {".yaml", ".yml"}:
         if (problem := _unreachable(path)) is not None:
-            raise UsageError(f"{_shortened(str(path))}: {problem}.")
+            raise UsageError(f"{shortened(str(path), _MAX_SHOWN)}: {problem}.")
         return path
     raise UnknownNameError("SAE configuration", source, config_names())
 
@@ -78,10 +82,6 @@ def _unreachable(path: Path) -> str | None:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         return f"there is no such file: {reason_of(error)}"
     return None
-
-
-def _shortened(text: str, length: int = 80) -> str:
-    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def load_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig:
@@ -154,12 +154,12 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
     if base is None:
         return raw
     if not isinstance(base, str) or not base.strip():
-        shown = _shortened(repr(base))
+        shown = shortened(repr(base), _MAX_SHOWN)
         raise ConfigError([f"{path}: extends is {shown}; it must be the name of a file beside it."])
     base_path = path.parent / f"{base}.yaml"
     if (problem := _unreachable(base_path)) is not None:
-        problem = problem.replace("no such file", f"no file {_shortened(str(base_path), 200)}")
-        raise ConfigError([f"{path}: extends is '{_shortened(base)}'; {problem}."])
+        problem = problem.replace("no such file", f"no file {shortened(str(base_path), 200)}")
+        raise ConfigError([f"{path}: extends is '{shortened(base, _MAX_SHOWN)}'; {problem}."])
     if base_path in (*seen, path):
         raise ConfigError([f"{path}: extends leads back to {base_path}."])
     return merge(without_other_kinds(_read_with_bases(base_path, (*seen, path)), raw), raw)
@@ -182,15 +182,16 @@ def _parsed(given: Flags) -> tuple[Raw, list[str]]:
         parts = key.split(".")
         if not equals or not all(part.strip() for part in parts) or len(parts) > MAX_LEVELS:
             problems.append(
-                f"--set {_shortened(text)}: write it as key=value, such as --set sae.d_sae=2048."
+                f"--set {shortened(text, _MAX_SHOWN)}: write it as key=value, such as "
+                "--set sae.d_sae=2048."
             )
             continue
         try:
             parsed = parse_value(value)
         except yaml.YAMLError as error:
             problems.append(
-                f"--set {_shortened(text)}: '{_shortened(value)}' is not a YAML value:"
-                f"{yaml_problem(error)}."
+                f"--set {shortened(text, _MAX_SHOWN)}: '{shortened(value, _MAX_SHOWN)}' is not a "
+                f"YAML value:{yaml_problem(error)}."
             )
             continue
         for part in reversed(parts):

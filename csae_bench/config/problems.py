@@ -14,6 +14,7 @@ from csae_bench.config import RunConfig
 from csae_bench.config.curriculum import HELD_BY_ALL_STAGES, STAGE_SETTINGS
 from csae_bench.errors import did_you_mean
 from csae_bench.loss_terms import LOSS_TERMS
+from csae_bench.printable import shortened
 from csae_bench.regular_files import impossible_path
 
 _DIGITS = re.compile(r"\s*[-+]?[\d_]{20,}\s*")
@@ -214,8 +215,7 @@ def _tag(model: type[BaseModel]) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(repr(value), 60)
 
 
 def eval_problems(

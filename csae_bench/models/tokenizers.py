@@ -14,8 +14,7 @@ def read_tokenizer(folder: Path, d_vocab: int) -> PreTrainedTokenizerBase:
     """The folder's tokenizer; ModelError where it cannot be read or does not fit the model."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        # tokenizers raises bare Exception for a malformed tokenizer.json
+    except Exception as error:  # what tokenizers raises for a malformed tokenizer.json
         reason = " ".join(reason_of(error).split())
         raise ModelError(f"{folder}: its tokenizer cannot be read: {reason}.") from error
     largest = max(tokenizer.get_vocab().values(), default=-1)

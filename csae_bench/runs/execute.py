@@ -66,7 +66,7 @@ def execute(job: EvalJob, session: Session, store: Store, options: Options) -> N
     started = time.perf_counter()
     try:
         return _filed(spec, job, session, store, options)
-    except Exception as error:
+    except Exception as error:  # an eval is anybody's code; its failure is a cell
         seconds = time.perf_counter() - started
         return NamedCell(slot.cell, _failed(slot, error, seconds, session.device))
 

@@ -18,8 +18,9 @@ from csae_bench.saes.folder import (
     find_folder,
     is_training_form,
     read_cfg,
+    short_path,
 )
-from csae_bench.saes.wording import reason, shown
+from csae_bench.saes.wording import reason
 
 STOCK_ARCHITECTURES = {"contrastive": "standard", "contrastive_topk": "topk"}
 """Our inference architectures -> the architecture of SAELens that computes the same."""
@@ -57,13 +58,13 @@ def export(checkpoint: Path, to: Path, *, stock: bool = False) -> Path:
                 to.rmdir()
             unfinished.rename(to)
     except OSError as error:
-        raise UsageError(f"{_short(to)} cannot be written: {reason(error)}.") from error
+        raise UsageError(f"{short_path(to)} cannot be written: {reason(error)}.") from error
     return to
 
 
 def _check_target(to: Path) -> None:
     if "\0" in str(to):
-        raise UsageError(f"--to {_short(to)} holds a NUL character, which no name has.")
+        raise UsageError(f"--to {short_path(to)} holds a NUL character, which no name has.")
     if to.exists() and not (to.is_dir() and not any(to.iterdir())):
         raise UsageError(f"{to} exists already and is not an empty folder; choose another --to.")
 
@@ -117,8 +118,3 @@ def _check_loads(folder: Path, source: Path) -> None:
         load_sae(folder)
     except SaeError as error:
         raise SaeError(str(error).replace(str(folder), str(source))) from error
-
-
-def _short(path: Path) -> str:
-    text = str(path)
-    return text if len(text) <= 200 and text.isprintable() else shown(text)

@@ -62,10 +62,10 @@ def find_folder(source: Path) -> Path:
     """
     try:
         if not source.is_dir():
-            raise SaeError(f"{_short(source)}: there is no such folder.")
+            raise SaeError(f"{short_path(source)}: there is no such folder.")
         return source / INFERENCE if (source / INFERENCE).is_dir() else source
     except OSError as error:
-        raise SaeError(f"{_short(source)}: {reason(error)}.") from error
+        raise SaeError(f"{short_path(source)}: {reason(error)}.") from error
 
 
 def read_cfg(folder: Path) -> dict[str, Any]:
@@ -78,9 +78,7 @@ def read_cfg(folder: Path) -> dict[str, Any]:
     try:
         cfg = read_json(path)
     except FileNotFoundError:
-        raise SaeError(
-            f"{path} is missing; an SAE's folder holds {CFG_FILENAME} and {WEIGHTS_FILENAME}."
-        ) from None
+        raise missing(path) from None
     except OSError as error:
         raise SaeError(f"{path} cannot be read: {reason(error)}.") from error
     except ValueError as error:
@@ -88,6 +86,13 @@ def read_cfg(folder: Path) -> dict[str, Any]:
     if not isinstance(cfg, dict):
         raise SaeError(f"{path} holds a {type(cfg).__name__}; it must hold a JSON object.")
     return cfg
+
+
+def missing(path: Path) -> SaeError:
+    """What is said of one of the two files that an SAE's folder must hold."""
+    return SaeError(
+        f"{path} is missing; an SAE's folder holds {CFG_FILENAME} and {WEIGHTS_FILENAME}."
+    )
 
 
 def read_json(path: Path) -> Any:
@@ -131,6 +136,7 @@ def _whole_number(digits: str) -> int:
     return int(digits)
 
 
-def _short(path: Path) -> str:
+def short_path(path: Path) -> str:
+    """A path in a sentence: cut where it is overlong, escaped where it steers a terminal."""
     text = str(path)
     return text if len(text) <= 200 and text.isprintable() else shown(text)

@@ -58,6 +58,7 @@ def loaded_hash(sae: AnySae) -> str:
 
     described = attributes.config_dict(sae)
     config = {k: v for k, v in described.items() if k not in ("device", "metadata")}
+    # str: types and functions of somebody's configuration, which JSON has not
     digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
     for name, tensor in sorted(attributes.tensors(sae).items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

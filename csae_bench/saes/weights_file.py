@@ -15,7 +15,7 @@ from csae_bench.errors import SaeError
 from csae_bench.regular_files import check_regular
 from csae_bench.saes import architectures
 from csae_bench.saes.architectures import architecture_of
-from csae_bench.saes.folder import CFG_FILENAME, WEIGHTS_FILENAME, is_training_form
+from csae_bench.saes.folder import WEIGHTS_FILENAME, is_training_form, missing
 from csae_bench.saes.wording import reason, shown
 
 _FLOATS = ("F32", "F64", "F16", "BF16")
@@ -42,9 +42,7 @@ def check_weights(folder: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="numpy") as file:
             return {name: _tensor(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise SaeError(
-            f"{path} is missing; an SAE's folder holds {CFG_FILENAME} and {WEIGHTS_FILENAME}."
-        ) from None
+        raise missing(path) from None
     except OSError as error:
         raise SaeError(f"{path} cannot be read: {reason(error)}.") from error
     except SafetensorError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from csae_bench.errors import reason_of
+
 _LONGEST = 60
 """Characters of a value that are shown."""
 
@@ -21,11 +23,8 @@ def shown(value: Any) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Why something failed, in one line without a full stop, an error number or the path again."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.rstrip(".")
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    """The first line of `errors.reason_of`: what libraries say of weights runs over many."""
+    return reason_of(error).splitlines()[0].rstrip(".")
 
 
 def _cut(text: str) -> str:

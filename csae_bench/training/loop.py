@@ -151,6 +151,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
     def load_trainer_state(self, checkpoint_path: Path | str) -> None:
         """Stand where `save_trainer_state` stood; on a stream not used yet."""
         super().load_trainer_state(checkpoint_path)
+        # weights_only: a state is data, and no code of it is run
         state = torch.load(
             Path(checkpoint_path) / _STREAM_FILE, map_location="cpu", weights_only=True
         )

@@ -54,7 +54,7 @@ def wandb_run(config: RunConfig) -> Generator[None]:
     )
     try:
         yield
-    except BaseException:
+    except BaseException:  # Ctrl-C too: a run that is not finished counts as running for ever
         run.finish(exit_code=1)
         raise
     run.finish()

@@ -16,7 +16,13 @@ from typing import Any
 from sae_lens.saes.sae import TrainingSAE, TrainStepOutput
 from sae_lens.training.optim import CoefficientScheduler
 
-from csae_bench.config import HoldL0Settings, PairsSettings, Stage, WeightingSettings
+from csae_bench.config import (
+    HoldL0Settings,
+    PairsSettings,
+    RunConfig,
+    Stage,
+    WeightingSettings,
+)
 from csae_bench.errors import ConfigError, TrainingError
 from csae_bench.loss_terms import TermSettings
 from csae_bench.pairs import PairStream
@@ -43,6 +49,17 @@ class SteeringSettings:
     curriculum: tuple[Stage, ...] = ()
     hold_l0: HoldL0Settings | None = None
     pairs: PairsSettings = field(default_factory=PairsSettings)
+
+    @classmethod
+    def of(cls, config: RunConfig) -> SteeringSettings:
+        """Those of a configuration."""
+        training = config.training
+        return cls(
+            weighting=training.weighting,
+            curriculum=training.curriculum,
+            hold_l0=training.hold_l0,
+            pairs=config.pairs,
+        )
 
 
 class Steering:

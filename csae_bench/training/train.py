@@ -114,12 +114,7 @@ def _fit(
             trainer_config(config, device),
             sae,
             stream,
-            steering=SteeringSettings(
-                weighting=config.training.weighting,
-                curriculum=config.training.curriculum,
-                hold_l0=config.training.hold_l0,
-                pairs=config.pairs,
-            ),
+            steering=SteeringSettings.of(config),
             gradient_clip_norm=config.training.gradient_clip_norm,
             debug_gradients=config.training.debug_gradients,
             log=log,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard, cast
 
 from csae_bench.errors import DataError
+from csae_bench.printable import shortened
 from csae_bench.unlearning.data import N_CHOICES, Question
 
 QUESTION_COLUMNS = ("question", "choices", "answer")
@@ -69,5 +70,4 @@ def _is_text(value: object) -> TypeGuard[str]:
 
 
 def _shown(value: object) -> str:
-    written = repr(value)
-    return written if len(written) <= 60 else written[:57] + "..."
+    return shortened(repr(value), 60)

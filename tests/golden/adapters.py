@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
     from csae_bench.evals import EvalContext
-    from csae_bench.factors import FactorDataset
     from csae_bench.factors.encoding import FactorCodes
     from csae_bench.pairs import Pairs
 
@@ -135,7 +134,9 @@ class Bench:
 
         key = ("grid", "reserved", SEED, None, MODEL, HOOK)
         if key not in self._encoded:
-            dataset = _part_of_grid(n)
+            from tests.integration.evals.planted import part_of_embedded
+
+            dataset = part_of_embedded("reserved", n)
             self._encoded[key] = codes_of_prompts(_sae(self.sae), _model(), dataset, HOOK)
         return self.evaluate(name, {**settings, "factors": "grid"})
 
@@ -152,27 +153,6 @@ def _sae(folder: Path) -> SAE[Any]:
     from csae_bench.saes.loading import load_sae
 
     return load_sae(folder)
-
-
-def _part_of_grid(n: int) -> FactorDataset:
-    from csae_bench.factors import Readout, open_factors
-
-    grid = open_factors("embedded", split="reserved")
-    rows = np.sort(np.random.default_rng(SEED).permutation(grid.n)[:n]).tolist()
-    return replace(
-        grid,
-        name="grid",
-        prompts=tuple(grid.prompts[row] for row in rows),
-        factors=grid.factors[rows],
-        frames=tuple(grid.frames[row] for row in rows),
-        readouts={
-            factor: Readout(
-                stems=tuple(readout.stems[row] for row in rows),
-                words=tuple(readout.words[row] for row in rows),
-            )
-            for factor, readout in grid.readouts.items()
-        },
-    )
 
 
 def _run(
@@ -250,12 +230,12 @@ class StoredPairs:
         return Pairs(self.rows, self.sequence, self.group)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing goes on from a state here."""
-        raise NotImplementedError
+        """Return how often the pairs were given."""
+        return {"epochs": self.epochs}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing goes on from a state here."""
-        raise NotImplementedError
+        """Go on from there."""
+        self.epochs = state["epochs"]
 
 
 def train(
@@ -291,12 +271,7 @@ def train(
             trainer_config(config, "cpu"),
             sae,
             stream,
-            steering=SteeringSettings(
-                weighting=config.training.weighting,
-                curriculum=config.training.curriculum,
-                hold_l0=config.training.hold_l0,
-                pairs=config.pairs,
-            ),
+            steering=SteeringSettings.of(config),
             gradient_clip_norm=config.training.gradient_clip_norm,
             log=TrainingLog(log, every=1),
             after_step=lambda _: gradients.append(dict(norms)),

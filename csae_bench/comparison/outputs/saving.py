@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
+from csae_bench.comparison.reading.layout import real
 from csae_bench.errors import UsageError
+from csae_bench.printable import shortened
 
 _MAX_NAMED = 300
 """Characters of a path in a sentence before it is cut."""
@@ -61,7 +63,7 @@ def check_writable(path: Path, *, is_folder: bool) -> None:
             raise UsageError(f"{_named(path)}: is a {kind}; name a {other} to write to.")
         if is_stream(path):
             return  # what it takes is seen when it is written
-        place = Path(os.path.realpath(path))
+        place = real(path)
         place = place if is_folder else place.parent
         while _status(place) is None:
             place = place.parent
@@ -80,9 +82,9 @@ def check_distinct(outputs: Mapping[str, Path]) -> None:
     Raises:
         UsageError: two options name one place.
     """
-    taken: dict[str, str] = {}
+    taken: dict[Path, str] = {}
     for kind, path in outputs.items():
-        other = taken.setdefault(os.path.realpath(path), kind)
+        other = taken.setdefault(real(path), kind)
         if other != kind and not is_stream(path):
             raise UsageError(
                 f"--{kind} {_named(path)}: is where --{other} is written to; name another place."
@@ -91,7 +93,7 @@ def check_distinct(outputs: Mapping[str, Path]) -> None:
 
 def is_one_place(path: Path, other: Path) -> bool:
     """Whether two paths lead to one place, which need not exist."""
-    return os.path.realpath(path) == os.path.realpath(other)
+    return real(path) == real(other)
 
 
 def is_stream(path: Path) -> bool:
@@ -134,8 +136,7 @@ def _cannot(path: Path, error: OSError) -> str:
 
 
 def _named(path: Path) -> str:
-    text = str(path)
-    return text if len(text) <= _MAX_NAMED else f"{text[: _MAX_NAMED - 3]}..."
+    return shortened(str(path), _MAX_NAMED)
 
 
 def _umask() -> int:
