@@ -11,13 +11,17 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for python in python3 python3.11 python3.12; do \
 	$$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
 	&& echo $$python && break; done)
+# Processes that run tests: WORKERS=1 for one. Each holds torch and a model, about 2 GB.
+WORKERS ?= auto
+# A file's tests stay in one process, since they share fixtures that take seconds to make.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile --durations 20
 export HF_HUB_OFFLINE ?= 1
 export HF_DATASETS_OFFLINE ?= 1
 
-.PHONY: help setup run test check fmt lint types imports golden small regression baseline bench clean
+.PHONY: help setup run test test-fast test-slow check fmt lint types imports golden small regression baseline bench clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## install everything into .venv
 
@@ -33,8 +37,14 @@ $(STAMP): requirements/torch.txt requirements/lock.txt requirements/dev.txt pypr
 run: $(STAMP) ## the main job: train custom_sae on the embedded model and evaluate it
 	$(BIN)/csae-bench run --sae custom_sae
 
-test: $(STAMP) ## all tests, on every core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
+test: $(STAMP) ## all tests but the slow ones: 10 minutes on two cores
+	$(PYTEST) -m "not slow and not real"
+
+test-fast: $(STAMP) ## unit tests alone: 90 seconds
+	$(PYTEST) -m "not slow and not real" tests/unit
+
+test-slow: $(STAMP) ## the tests that `make test` leaves out: 40 minutes
+	$(PYTEST) -m "slow or real"
 
 check: fmt lint types imports test ## format, lint, types, import rules, tests
 

@@ -173,7 +173,7 @@ def _latents(rng: np.random.Generator, d_sae: int) -> list[dict[str, Any]]:
 def _scores(rng: np.random.Generator, eval_name: str) -> dict[str, Any]:
     from csae_bench.evals import get_eval
 
-    fields: Any = get_eval(eval_name).metrics
+    fields: Any = get_eval(eval_name).metrics_model
     return {
         category: {name: float(rng.uniform()) for name in field.annotation.model_fields}
         for category, field in fields.model_fields.items()
@@ -183,7 +183,7 @@ def _scores(rng: np.random.Generator, eval_name: str) -> dict[str, Any]:
 def _of_factors(rng: np.random.Generator, eval_name: str) -> list[dict[str, Any]]:
     from csae_bench.evals import get_eval
 
-    model: Any = get_eval(eval_name).detail
+    model: Any = get_eval(eval_name).detail_model
     values = [
         {"value": f"value {v}", "latent": v, "value_mig": float(rng.uniform()), "information": 1.0}
         for v in range(N_VALUES)

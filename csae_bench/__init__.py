@@ -16,9 +16,12 @@ except PackageNotFoundError:  # a bare checkout, not installed
 
 _LAZY = {
     "ContrastiveSAETrainingRunner": "csae_bench.runner",
+    "compare": "csae_bench.api",
+    "evaluate": "csae_bench.evaluating",
     "load_sae": "csae_bench.saes.loading",
     "register": "csae_bench.saes",
     "register_eval": "csae_bench.evals",
+    "train": "csae_bench.api",
 }
 
 __all__ = ["__version__", *sorted(_LAZY)]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -7,7 +7,7 @@ that was restored continues with the very sequences the first one would have giv
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ class Sequences(NamedTuple):
     model's context; each text within a window is a sequence of its own."""
 
 
+@runtime_checkable
 class ActivationSource(Protocol):
     """What sequences are drawn from."""
 

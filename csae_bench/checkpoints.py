@@ -25,9 +25,10 @@ from csae_bench.config import (
 from csae_bench.errors import UsageError
 from csae_bench.made_from import why_made_again, write_made_from
 from csae_bench.printable import printable
-from csae_bench.results.schema import Training
+from csae_bench.request import RunRequest
+from csae_bench.results.schema import Cell, Failure, Training
 from csae_bench.results.store import Store
-from csae_bench.subjects import RunRequest, Subject
+from csae_bench.subjects import Subject
 from csae_bench.training.outcome import OUTCOME_FILE, read_outcome
 
 if TYPE_CHECKING:
@@ -113,6 +114,14 @@ def training_of(subject: Subject, store: Store) -> Training | None:
         final_loss=last.get("loss"),
         **places,
     )
+
+
+def training_cell(subject: Subject) -> Cell:
+    """Return the cell of a training that is done, or that there was none."""
+    if not subject.config.is_trained or subject.training_hash is None:
+        reason = Failure(kind="skipped", message="there is nothing to train")
+        return Cell(status="skipped", reasons=(reason,))
+    return Cell(status="ok", key=subject.training_hash)
 
 
 def _last_line(log: Path) -> dict[str, Any]:

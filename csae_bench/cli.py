@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from csae_bench import __version__
-from csae_bench.arguments import FilePath, Names, Text
-from csae_bench.errors import EXIT_USAGE
+from csae_bench.arguments import FilePath
+from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE
+from csae_bench.options import compare_options, run_options
 from csae_bench.printable import printable
 from csae_bench.progress import reported
 from csae_bench.terminal import Group, columns, console, prepare_process, print_json, shown_path
 
 if TYPE_CHECKING:
-    from csae_bench.subjects import RunRequest
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from csae_bench.request import RunRequest
+    from csae_bench.run import Outcome
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,167 +29,70 @@ def main() -> None:
     prepare_process()
 
 
-def _run_options(function: F) -> F:
-    """The flags that run, train and doctor share."""
-    options = [
-        click.option(
-            "--sae", "source", type=Text(), required=True, metavar="NAME|PATH|RELEASE:ID",
-            help="A configuration's name or path, a checkpoint folder, or a pretrained SAE's id.",
-        ),
-        click.option(
-            "--model", type=Text(), metavar="NAME|PATH",
-            help="Language model, instead of the configuration's: a name or a local folder.",
-        ),
-        click.option(
-            "--evals", type=Names(), metavar="A,B|all",
-            help="Evals to run, instead of the configuration's, separated by commas.",
-        ),
-        click.option(
-            "--results", type=FilePath(), metavar="DIR",
-            default=Path("results"), show_default=True,
-            help="Folder for results, records and checkpoints.",
-        ),
-        click.option(
-            "--seed", type=click.IntRange(0, 2**31 - 1), metavar="N",
-            help="Seed, instead of the configuration's.",
-        ),
-        click.option(
-            "--device", type=Text(), metavar="D",
-            help="Device, instead of the configuration's: auto, cpu, cuda, cuda:1, mps.",
-        ),
-        click.option(
-            "--set", "sets", multiple=True, metavar="KEY=VALUE",
-            help="Set one key of the configuration, such as sae.d_sae=2048. Repeatable.",
-        ),
-        click.option(
-            "--force", is_flag=True, help="Train and evaluate again, whatever is there already."
-        ),
-        click.option(
-            "--resume/--no-resume", default=True, show_default=True,
-            help="Go on from the last saved state of a training that was interrupted.",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
-    ]  # fmt: skip
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def _compare_options(function: F) -> F:
-    """The flags of compare."""
-    path = FilePath()
-    options = [
-        click.option(
-            "--baseline", type=path, metavar="DIR",
-            help="Results to compare with, SAEs of the same name with each other.",
-        ),
-        click.option(
-            "--against", type=Text(), metavar="NAME",
-            help="Compare all SAEs of DIR with this one of them, instead of each with each.",
-        ),
-        click.option(
-            "--fail-on", multiple=True, metavar="METRIC:RULE",
-            help="Exit 1 where METRIC, a name or a glob, breaks the rule: -0.01, it may drop by "
-            "at most 0.01 (0.01 for one that is better when lower: it may rise); ci, it must not "
-            "be worse by a paired test. Repeatable.",
-        ),
-        click.option(
-            "--policy", type=path, metavar="FILE",
-            help="YAML with alpha, seeds, evals, strict, rules and margins.",
-        ),
-        click.option(
-            "--strict", is_flag=True, help="An inconclusive verdict does not pass ci: exit 3."
-        ),
-        click.option(
-            "--allow-mismatch", is_flag=True,
-            help="Compare what was measured under different conditions; every output says so.",
-        ),
-        click.option(
-            "--update-baseline", is_flag=True,
-            help="Write DIR's results into the baseline, and print what changed.",
-        ),
-        click.option(
-            "--metrics", multiple=True, metavar="GLOB",
-            help="Show these metrics, instead of those that say most: a name or a glob, such as "
-            "'sparse_probing.sae_*'. Rules judge all the same. Repeatable.",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
-        click.option(
-            "--md", type=path, metavar="FILE",
-            help="Write Markdown, for a pull request or a job's summary.",
-        ),
-        click.option("--junit", type=path, metavar="FILE", help="Write JUnit XML, for CI."),
-        click.option(
-            "--html", type=path, metavar="FILE", help="Write one self-contained page with figures."
-        ),
-        click.option(
-            "--plots", type=path, metavar="DIR",
-            help="Write figures as PNG and SVG into this folder.",
-        ),
-    ]  # fmt: skip
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
 @main.command()
-@_run_options
+@run_options
 def run(as_json: bool, **flags: Any) -> None:
     """Train an SAE unless it is there, evaluate it, and file the results."""
     from csae_bench.results.pages import pages_of
-    from csae_bench.run import run as run_flow
+    from csae_bench.run import run_all
 
-    request = _request(**flags)
+    requests = _requests(**flags)
     with reported(repeats=not sys.stderr.isatty()):
-        outcome = run_flow(request)
-    if as_json:
-        print_json(outcome.record.model_dump(mode="json"))
-    else:
-        from csae_bench.results.table import print_record
-
-        print_record(outcome.record, console())
-    for path in pages_of(outcome.record, request.store):
-        click.echo(f"page: {printable(str(path))}", err=True)
-    click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
-    sys.exit(outcome.exit_code)
+        outcomes = run_all(requests)
+    _show(outcomes, as_json=as_json)
+    for outcome in outcomes:
+        if outcome.record is not None and outcome.error is None:
+            for path in pages_of(outcome.record, requests[0].store):
+                click.echo(f"page: {printable(str(path))}", err=True)
+    for outcome in outcomes:
+        if outcome.record_path is not None:
+            click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
+    _end(outcomes)
 
 
 @main.command()
-@_run_options
+@run_options
 def train(as_json: bool, **flags: Any) -> None:
     """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
-    from csae_bench.run import run as run_flow
+    from csae_bench.run import run_all
 
     with reported(repeats=not sys.stderr.isatty()):
-        outcome = run_flow(_request(**flags), train_only=True)
+        outcomes = run_all(_requests(**flags), train_only=True)
     if as_json:
-        print_json(outcome.record.model_dump(mode="json"))
-    if outcome.checkpoint is not None:
-        click.echo(shown_path(outcome.checkpoint))
-    sys.exit(outcome.exit_code)
+        print_json(_as_json(outcomes))
+    for outcome in outcomes:
+        if outcome.checkpoint is not None and outcome.error is None:
+            click.echo(shown_path(outcome.checkpoint))
+    _end(outcomes)
 
 
 @main.command()
-@_run_options
+@run_options
 def doctor(as_json: bool, **flags: Any) -> None:
     """Check what would fail before it costs anything; no weights are read."""
-    from csae_bench.preflight.doctor import doctor as examine
+    from csae_bench.runs.plan import plan
 
-    found = examine(_request(**flags))
+    found = plan(_requests(**flags))
     if as_json:
-        print_json(
+        each = [
             {
-                "ok": not found.has_problems,
-                "checks": [vars(check) for check in found.checks],
-                "stages": [vars(plan) for plan in found.stages],
-                "cards": [vars(card) for card in found.cards],
+                "ok": not sae.problems,
+                "checks": [vars(check) for check in sae.checks],
+                "stages": [vars(stage) for stage in sae.stages],
+                "cards": [vars(card) for card in sae.cards],
             }
-        )
+            for sae in found.saes
+        ]
+        of_many = {"ok": not found.problems, "saes": each}
+        print_json(each[0] if len(each) == 1 else of_many)
     else:
-        from csae_bench.preflight.table import print_examination
+        from csae_bench.preflight.table import print_checks
 
-        print_examination(found, console())
-    sys.exit(EXIT_USAGE if found.has_problems else 0)
+        for sae in found.saes:
+            if len(found.saes) > 1:
+                click.echo(f"{printable(sae.request.source)}:")
+            print_checks(sae.checks, sae.stages, console())
+    sys.exit(EXIT_USAGE if found.problems else 0)
 
 
 @main.command("list")
@@ -226,14 +129,15 @@ def metrics(codes: Path, factors: Path, as_json: bool) -> None:
     if as_json:
         print_json(summary.to_json())
         return
+    from csae_bench.listing import gists
     from csae_bench.metrics.table import print_summary
 
-    print_summary(summary, console())
+    print_summary(summary, gists(), console())
 
 
 @main.command()
 @click.argument("folder", metavar="DIR", type=FilePath())
-@_compare_options
+@compare_options
 def compare(
     as_json: bool,
     md: Path | None,
@@ -248,18 +152,18 @@ def compare(
     call, 3 not comparable, 4 a failed or invalid run, 5 a result is missing; of several the first
     of 2, 4, 5, 3, 1.
     """
-    from csae_bench.compare.command import CompareRequest, run_compare
+    from csae_bench.comparison.command import CompareRequest, run_compare
 
     outputs = {"md": md, "junit": junit, "html": html, "plots": plots}
     asked = {kind: path for kind, path in outputs.items() if path is not None}
     wants_all = as_json or html is not None
     outcome = run_compare(CompareRequest(outputs=asked, details=wants_all, **flags))
     if as_json:
-        from csae_bench.compare.outputs.as_json import to_json
+        from csae_bench.comparison.outputs.as_json import to_json
 
         print_json(to_json(outcome.report))
     else:
-        from csae_bench.compare.outputs.terminal import print_report
+        from csae_bench.comparison.outputs.terminal import print_report
 
         print_report(outcome.report, console())
     for line in outcome.changes:
@@ -282,14 +186,56 @@ def export(checkpoint: Path, to: Path, stock: bool) -> None:
     click.echo(shown_path(export_sae(checkpoint, to, stock=stock)))
 
 
-def _request(*, evals: tuple[str, ...] | None, **flags: Any) -> RunRequest:
-    from csae_bench.subjects import RunRequest
+def _requests(
+    *, sources: tuple[str, ...], evals: tuple[str, ...] | None, **flags: Any
+) -> list[RunRequest]:
+    from csae_bench.request import RunRequest
+    from csae_bench.sources import expanded
 
     if evals == ("all",):
         from csae_bench.evals import discover
 
         evals = tuple(discover())
-    return RunRequest(evals=evals, progress=sys.stderr.isatty(), **flags)
+    progress = sys.stderr.isatty()
+    return [
+        RunRequest(source=source, evals=evals, progress=progress, **flags)
+        for source in expanded(sources)
+    ]
+
+
+def _as_json(outcomes: Sequence[Outcome]) -> Any:
+    """The record of one SAE, or a list of those of several."""
+    records = [
+        None if outcome.record is None else outcome.record.model_dump(mode="json")
+        for outcome in outcomes
+    ]
+    return records[0] if len(records) == 1 else records
+
+
+def _show(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Print what each SAE scored, and of several a table with a line for each."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if as_json:
+        if len(outcomes) > 1 or not failed:
+            print_json(_as_json(outcomes))
+        return
+    from csae_bench.results.table import print_record, print_records
+
+    records = [outcome.record for outcome in outcomes if outcome.record is not None]
+    if len(outcomes) > 1:
+        print_records(records, console())
+    elif not failed:
+        print_record(records[0], console())
+
+
+def _end(outcomes: Sequence[Outcome]) -> NoReturn:
+    """Say what went wrong, and exit with the first code of the precedence that holds."""
+    for outcome in outcomes:
+        if outcome.error is not None:
+            for sentence in str(outcome.error).splitlines():
+                click.echo(f"error: {printable(sentence)}", err=True)
+    codes = {outcome.exit_code for outcome in outcomes}
+    sys.exit(next((code for code in EXIT_PRECEDENCE if code in codes), EXIT_OK))
 
 
 if __name__ == "__main__":

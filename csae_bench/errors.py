@@ -6,7 +6,8 @@ CsaeBenchError
 │   ├── UnknownNameError  2  a name that no table has
 │   ├── ModelError        2  a model that cannot be built from what is there
 │   ├── SaeError          2  an SAE that cannot be loaded, or does not fit the model
-│   └── DataError         2  a dataset that is missing, empty or malformed
+│   ├── DataError         2  a dataset that is missing, empty or malformed
+│   └── PluginError       2  an installed package whose eval or dataset cannot be imported
 ├── PreflightError        2  what would fail, found before it cost anything
 ├── RunError              4  a run that started and did not end well
 │   ├── TrainingError     4  non-finite loss, no pairs, a term without gradient
@@ -72,6 +73,10 @@ class SaeError(UsageError):
 
 class DataError(UsageError):
     """A dataset that is missing, empty or malformed."""
+
+
+class PluginError(UsageError):
+    """An installed package whose eval or factor dataset cannot be imported."""
 
 
 class PreflightError(CsaeBenchError):

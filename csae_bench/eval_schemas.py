@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from csae_bench import evals
-from csae_bench.evals import EvalSpec, discover, get_eval
+from csae_bench.eval_pages import FOLDER, PAGES
+from csae_bench.evals import EvalSpec, get_eval
 
 
 class Envelope(BaseModel):
@@ -47,8 +47,9 @@ class Envelope(BaseModel):
 
 def output_schema(spec: EvalSpec) -> dict[str, Any]:
     """The JSON schema of an eval's results, from its settings, metrics and details."""
-    assert spec.metrics is not None
-    assert spec.detail is not None
+    metrics, detail = spec.metrics_model, spec.detail_model
+    assert metrics is not None
+    assert detail is not None
     fields: dict[str, Any] = {
         "eval_type_id": (
             str,
@@ -59,11 +60,11 @@ def output_schema(spec: EvalSpec) -> dict[str, Any]:
             Field(title="Eval Config", description="The settings of the eval."),
         ),
         "eval_result_metrics": (
-            spec.metrics,
+            metrics,
             Field(title="Result Metrics Categorized", description="The metrics, by category."),
         ),
         "eval_result_details": (
-            list[spec.detail],
+            list[detail],
             Field(title="Result Details", description="An entry for each factor."),
         ),
     }
@@ -75,13 +76,13 @@ def output_schema(spec: EvalSpec) -> dict[str, Any]:
 
 def schema_path(name: str) -> Path:
     """Where an eval's schema lies."""
-    return Path(evals.__path__[0]) / f"eval_output_schema_{name}.json"
+    return FOLDER / f"eval_output_schema_{name}.json"
 
 
 def evals_with_schema() -> list[str]:
-    """Evals whose metrics and details have models; SAE-Bench ships the schemas of its own."""
-    specs = [get_eval(name) for name in discover()]
-    return [spec.name for spec in specs if spec.metrics is not None and spec.detail is not None]
+    """Evals of ours whose metrics and details have models; SAE-Bench ships schemas of its own."""
+    specs = [get_eval(name) for name in sorted(PAGES.shipped)]
+    return [s.name for s in specs if s.metrics_model is not None and s.detail_model is not None]
 
 
 def schema_text(name: str) -> str:

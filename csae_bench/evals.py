@@ -2,49 +2,61 @@
 
 An eval is one file in the repository's `evals/` folder, imported as `csae_bench.evals.<name>`:
 
-    @register_eval("mig", config=MigConfig, metrics=MigMetrics)
+    @register_eval("mig", config=MigConfig, metrics=METRICS)
     def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult: ...
 
-The harness owns seeding, loading, skip-if-done, gradient mode, provenance, JSON and clean-up; an
-eval owns its science. Third parties add theirs through the entry-point group `csae_bench.evals`.
-Eval modules import torch, sae_lens and sae_bench inside functions: listing them must stay fast.
+METRICS has a row for each metric (`Metric`): models, schema, the line on the terminal and all that
+`compare` knows of it come from there. The harness owns seeding, loading, skip-if-done, gradient
+mode, provenance, JSON and clean-up; an eval owns its science. Third parties add theirs through the
+entry-point group `csae_bench.evals`. Eval modules import torch, sae_lens and sae_bench inside
+functions: listing them, and comparing their results, must stay fast.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from pydantic import BaseModel
 
-from csae_bench.errors import UnknownNameError
-from csae_bench.factors import chosen_factors, needs_model
-from csae_bench.registry import Registry
+from csae_bench.eval_pages import ENTRY_POINT_GROUP, EVALS, FOLDER, PAGES
+from csae_bench.inputs import Needs
+from csae_bench.metric_rows import FORM, Category, Direction, Form, Metric
+from csae_bench.metric_values import headline as headline_of
+from csae_bench.shared import SharedPasses
 from csae_bench.strict import Strict
 
 if TYPE_CHECKING:
-    from sae_lens import SAE
     from transformer_lens import HookedTransformer
 
-    from csae_bench.config import ResolvedConfig
     from csae_bench.factors import Pooling, Split
     from csae_bench.factors.encoding import FactorCodes
+    from csae_bench.saes.attributes import AnySae
 
-Outcome = Literal["ok", "problem", "unknown"]
-"""What a check before a run finds; `unknown`: it cannot be checked on this machine."""
+__path__ = [str(FOLDER)]
 
-ENTRY_POINT_GROUP = "csae_bench.evals"
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "EVALS",
+    "Category",
+    "Direction",
+    "EvalConfig",
+    "EvalContext",
+    "EvalResult",
+    "EvalSpec",
+    "Form",
+    "Metric",
+    "discover",
+    "get_eval",
+    "register_eval",
+]
 
-_PACKAGE = Path(__file__).parent
-_SHIPPED = _PACKAGE / "_evals"
-# A wheel carries the top-level folder as csae_bench/_evals; a checkout has it beside the package.
-__path__ = [str(_SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent / "evals")]
+
+_N_IN_HEADLINE = 4
 
 
 class EvalConfig(Strict):
@@ -53,45 +65,32 @@ class EvalConfig(Strict):
     model: str | None = None
     """Language model this eval uses instead of the run's."""
 
-    def factor_dataset(self, model: str | None) -> str | None:
-        """The factor dataset this eval is about, `auto` resolved; None for an eval without one.
+    def needs(self, model: str | None) -> Needs:
+        """Return what this eval needs; small files may be read, weights may not.
 
         Args:
-            model: the run's language model; None where there is none.
+            model: name or path of the run's language model; None for an SAE without one.
+
+        Raises:
+            CsaeBenchError: a name in the settings is not known.
         """
-        named = getattr(self, "factors", None)
-        return None if named is None else chosen_factors(named, self.model or model)
-
-    def skip_reason(self, model: str | None) -> str | None:
-        """Why this eval has nothing to say with the run's model; None where it has."""
-        return None
-
-    def data_status(self, model: str | None) -> list[tuple[Outcome, str]]:
-        """What can be said of data of the eval's own before a run; empty without any."""
-        return []
-
-    def data_fingerprint(self, model: str | None) -> str | None:
-        """Changes when the eval's own data does; None without any."""
-        return None
-
-    def needs_model(self, model: str | None) -> bool:
-        """Whether this eval runs a language model; one on a dataset of activations does not."""
-        dataset = self.factor_dataset(model)
-        return dataset is None or needs_model(dataset)
+        return Needs()
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalContext:
     """What an eval works on."""
 
-    sae: SAE[Any]
+    sae: AnySae
     """The SAE in its inference form, on `device`. Shared by the run's evals: do not change it."""
-    resolved: ResolvedConfig
-    """The run's configuration."""
-    release: str
     sae_id: str
+    """What the SAE is called, for titles."""
     model_name: str
-    """Name of the language model that `model()` gives; empty where the SAE has none."""
+    """Name or path of the language model that `model()` gives; empty where the SAE has none."""
+    model_true_name: str = ""
+    """The name under which results of the model are filed; empty: that of `model_name`."""
+    model_fingerprint: str = ""
+    """Hash of the model's weights; empty: that of the files of `model_name`."""
     hook_name: str
     """Where the SAE's activations are taken; empty where it has no model."""
     device: str
@@ -108,6 +107,8 @@ class EvalContext:
     """Whether to show progress on stderr."""
     encoded: dict[tuple[Any, ...], FactorCodes] = field(default_factory=dict)
     """Codes of factor datasets that were encoded already; shared by the evals of one SAE."""
+    shared: SharedPasses = field(default_factory=SharedPasses)
+    """Results of passes of the model that no SAE takes part in; shared by all SAEs of a session."""
 
     def model(self) -> HookedTransformer:
         """The language model, loaded at the first call."""
@@ -132,16 +133,19 @@ class EvalContext:
             seed: of what the dataset draws at random.
             pooling: none: the dataset's own.
         """
-        from csae_bench.factors import open_factors
+        from csae_bench.factors import chosen_factors, factor_fingerprint, open_factors
         from csae_bench.factors.encoding import codes_of_prompts
 
         dataset = chosen_factors(dataset, self.model_name or None)
         key = (dataset, split, seed, pooling, self.model_name, self.hook_name)
         if key not in self.encoded:
-            found = open_factors(dataset, split=split, seed=seed)
+            found = self.shared.get_or_make(
+                ("factors", dataset, factor_fingerprint(dataset), split, seed),
+                lambda: open_factors(dataset, split=split, seed=seed),
+            )
             model = self.model() if found.prompts else None
             self.encoded[key] = codes_of_prompts(
-                self.sae, model, found, self.hook_name, pooling=pooling
+                self.sae, model, found, self.hook_name, pooling=pooling, shared=self.shared
             )
         return self.encoded[key]
 
@@ -159,7 +163,7 @@ class EvalResult:
     """What SAE-Bench's own output model wants as eval_config; none: the eval's settings."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class EvalSpec:
     """An eval as registered."""
 
@@ -169,35 +173,68 @@ class EvalSpec:
     config: type[EvalConfig]
     summary: str
     """First line of its docstring."""
-    metrics: type[BaseModel] | None
-    """Model that the metrics of an eval of ours are checked against."""
-    detail: type[BaseModel] | None
-    """The same of each of its details."""
-    validate: Callable[[dict[str, Any]], None] | None
+    metrics: Mapping[str, Metric] = field(default_factory=dict[str, Metric])
+    """The row of each of its metrics."""
+    form: Form | None = field(default_factory=Form)
+    """How results file them; None: as SAE-Bench's own model has it."""
+    detail: type[BaseModel] | None = None
+    """Model of each of its details, but for the metrics that are by factor."""
+    validate: Callable[[dict[str, Any]], None] | None = None
     """Checks the whole JSON against SAE-Bench's own model; raises EvalError."""
-    preflight: Callable[[ResolvedConfig, Any], list[str]] | None
-    """Problems that can be found without reading weights, one sentence each."""
     reported_config: type[BaseModel]
     """Model of the result's eval_config: the settings, or what SAE-Bench wants in their place."""
-    headline: Mapping[str, str]
-    """What the table on the terminal shows: title -> dotted place of the value in the JSON."""
+    shown: Sequence[str] = ()
+    """The metrics in the line that a run prints, in order."""
 
+    @property
+    def metrics_model(self) -> type[BaseModel] | None:
+        """Model that the metrics of a result are checked against; None: SAE-Bench's own."""
+        return _metrics_model(self)
 
-EVALS: Registry[EvalSpec] = Registry("eval")
+    @property
+    def detail_model(self) -> type[BaseModel] | None:
+        """Model that each of its details is checked against."""
+        return _detail_model(self)
+
+    @property
+    def headline(self) -> dict[str, str]:
+        """What a run prints: short title -> dotted place of the value in the JSON."""
+        return headline_of(self.metrics, self.shown)
+
+    @property
+    def stem(self) -> str:
+        """What the names of its models begin with."""
+        return self.config.__name__.removesuffix("Config")
 
 
 def register_eval(
     name: str,
     *,
     config: type[EvalConfig],
-    metrics: type[BaseModel] | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+    headline: Sequence[str] | None = None,
+    form: Form | None = FORM,
     detail: type[BaseModel] | None = None,
     validate: Callable[[dict[str, Any]], None] | None = None,
-    preflight: Callable[[ResolvedConfig, Any], list[str]] | None = None,
     reported_config: type[BaseModel] | None = None,
-    headline: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[EvalContext, Any], EvalResult]], Callable[[EvalContext, Any], EvalResult]]:
-    """Registers the decorated function as the eval `name`."""
+    """Registers the decorated function as the eval `name`.
+
+    Args:
+        metrics: the row of each metric; without rows nothing is known of what it measures.
+        headline: the metrics in the line that a run prints, in order; none: the first four that
+            are compared.
+        form: how results file the metrics; None where SAE-Bench's own model, which `validate`
+            checks, says so.
+        detail: the model of each of its details; metrics that are by factor are added to it.
+        reported_config: what the result has as eval_config, where that is not the settings.
+
+    Raises:
+        ValueError: the headline names a metric that has no row.
+    """
+    rows = metrics or {}
+    shown = _first(rows) if headline is None else headline
+    headline_of(rows, shown)
 
     def register(
         run: Callable[[EvalContext, Any], EvalResult],
@@ -210,12 +247,12 @@ def register_eval(
                 run=run,
                 config=config,
                 summary=summary,
-                metrics=metrics,
+                metrics=rows,
+                form=form,
                 detail=detail,
                 validate=validate,
-                preflight=preflight,
                 reported_config=reported_config or config,
-                headline=headline or {},
+                shown=shown,
             ),
         )
         return run
@@ -225,7 +262,7 @@ def register_eval(
 
 def discover() -> list[str]:
     """Names of all evals: files of `evals/` and installed entry points, without importing them."""
-    return sorted({module.name for module in pkgutil.iter_modules(__path__)} | set(_entry_points()))
+    return PAGES.names()
 
 
 def get_eval(name: str) -> EvalSpec:
@@ -233,17 +270,31 @@ def get_eval(name: str) -> EvalSpec:
 
     Raises:
         UnknownNameError: no file and no entry point has this name.
+        PluginError: the eval is of an installed package that cannot be imported.
     """
-    if name not in EVALS:
-        third_party = _entry_points()
-        if name in {module.name for module in pkgutil.iter_modules(__path__)}:
-            importlib.import_module(f"csae_bench.evals.{name}")
-        elif name in third_party:
-            third_party[name].load()
-        else:
-            raise UnknownNameError("eval", name, discover())
-    return EVALS.get(name)
+    PAGES.load(name, EVALS)
+    return cast(EvalSpec, EVALS.get(name))
 
 
-def _entry_points() -> dict[str, Any]:
-    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+# made when asked for, and not at import: comparing needs the rows alone
+@cache
+def _metrics_model(spec: EvalSpec) -> type[BaseModel] | None:
+    from csae_bench.metric_models import metrics_model
+
+    if not spec.metrics or spec.form is None:
+        return None
+    return metrics_model(f"{spec.stem}Metrics", spec.metrics, spec.form)
+
+
+@cache
+def _detail_model(spec: EvalSpec) -> type[BaseModel] | None:
+    from csae_bench.metric_models import detail_model
+
+    if spec.detail is None:
+        return None
+    return detail_model(f"{spec.stem}Detail", spec.metrics, spec.detail)
+
+
+def _first(rows: Mapping[str, Metric]) -> list[str]:
+    compared = (name for name, metric in rows.items() if not metric.is_supporting)
+    return list(compared)[:_N_IN_HEADLINE]

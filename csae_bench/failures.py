@@ -11,11 +11,15 @@ from csae_bench.results.schema import Failure
 TRACEBACK_FILE = "traceback.txt"
 
 
-def failure_of(error: BaseException, folder: Path) -> Failure:
-    """Class and message; of an error that is not of ours the traceback goes to a file of `folder`,
-    which the message names."""
+def failure_of(error: BaseException, folder: Path | None) -> Failure:
+    """Class and message of an error.
+
+    Of one that is not ours the traceback goes to a file of `folder`, where there is a folder, and
+    the message names it.
+    """
     message = _message(error)
-    if isinstance(error, Exception) and not isinstance(error, CsaeBenchError):
+    is_foreign = isinstance(error, Exception) and not isinstance(error, CsaeBenchError)
+    if is_foreign and folder is not None:
         path = folder / TRACEBACK_FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)

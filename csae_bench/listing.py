@@ -6,10 +6,15 @@ import textwrap
 from collections.abc import Callable, Iterator
 
 from csae_bench.config.loading import config_folder, config_names
-from csae_bench.errors import UnknownNameError
-from csae_bench.evals import discover, get_eval
+from csae_bench.errors import PluginError, UnknownNameError
+from csae_bench.evals import EvalSpec, discover, get_eval
 from csae_bench.factors import factor_names, get_factors
+from csae_bench.metric_rows import Direction
+from csae_bench.metric_values import Value, compared
 from csae_bench.models import model_names
+
+_EVALS_OF_METRICS = ("mig", "factor_vae", "feature_correlation")
+"""The evals that measure what `csae-bench metrics` does."""
 
 _NARROWEST = 20
 """Columns below which a summary is not put beside its name."""
@@ -60,8 +65,20 @@ def _entry(head: str, summary: str, columns: int | None) -> Iterator[str]:
     )
 
 
+def gists() -> dict[str, str]:
+    """Metric of `csae-bench metrics` -> what it is in a few words, as the eval that has it says."""
+    from csae_bench.metrics.summary import METRICS
+
+    found = {
+        name: metric.gist
+        for eval_name in _EVALS_OF_METRICS
+        for name, metric in get_eval(eval_name).metrics.items()
+    }
+    return {name: found[name] for name in METRICS}
+
+
 def _evals() -> dict[str, str]:
-    return {name: get_eval(name).summary for name in discover()}
+    return {name: _told(lambda name=name: get_eval(name).summary) for name in discover()}
 
 
 def _saes() -> dict[str, str]:
@@ -73,13 +90,44 @@ def _models() -> dict[str, str]:
 
 
 def _factors() -> dict[str, str]:
-    return {name: get_factors(name).summary for name in factor_names()}
+    return {name: _told(lambda name=name: get_factors(name).summary) for name in factor_names()}
 
 
 def _metrics() -> dict[str, str]:
-    from csae_bench.metrics.summary import METRICS
+    """The metrics of `csae-bench metrics`, then those of evals that are compared."""
+    return {**gists(), **{name: line for spec in _specs() for name, line in _of_eval(spec)}}
 
-    return METRICS
+
+def _specs() -> Iterator[EvalSpec]:
+    for name in discover():
+        try:
+            yield get_eval(name)
+        except PluginError:  # `list evals` says so
+            continue
+
+
+def _of_eval(spec: EvalSpec) -> Iterator[tuple[str, str]]:
+    for name, value in compared(spec.metrics).items():
+        title = value.title if value.suffix else value.metric.title
+        yield f"{spec.name}.{name}", "; ".join([title, *_judged(value)])
+
+
+def _judged(value: Value) -> Iterator[str]:
+    metric = value.metric
+    if metric.direction is Direction.TARGET:
+        yield f"best at {metric.target:g}"
+    elif metric.direction is not Direction.NONE:
+        yield f"{metric.direction} is better"
+    if metric.may_gate and not value.suffix:
+        yield "gates"
+
+
+def _told(find: Callable[[], str]) -> str:
+    """A summary, or why the installed package that has it gives none."""
+    try:
+        return find()
+    except PluginError as error:
+        return str(error)
 
 
 def _first_comment(name: str) -> str:

@@ -15,13 +15,14 @@ from filelock import FileLock
 from csae_bench.checkpoints import training_of
 from csae_bench.errors import CsaeBenchError, ResultError, RunError
 from csae_bench.failures import failure_of
-from csae_bench.harness import skipped
-from csae_bench.results.merging import merged, overall
+from csae_bench.request import RunRequest
+from csae_bench.results.cells import CellFiles
+from csae_bench.results.merging import merged, overall, with_cells
 from csae_bench.results.schema import Cell, RunRecord
-from csae_bench.results.store import read_record, write_json
+from csae_bench.results.store import Store, read_record, write_json
 from csae_bench.saes.architectures import architecture_of
 from csae_bench.saes.folder import find_folder, read_cfg
-from csae_bench.subjects import RunRequest, Subject
+from csae_bench.subjects import Subject
 from csae_bench.upstream import versions
 
 
@@ -126,17 +127,26 @@ class Recorder:
         return self.request.store.lock(self._path.stem)
 
     def _merge(self, record: RunRecord) -> Path:
-        with self._lock():
-            try:
-                earlier = read_record(self._path)
-            except ResultError:  # damaged
-                earlier = None
-            write_json(self._path, merged(earlier, record))
-        return self._path
+        return file_record(self.request.store, record)
 
 
-def training_cell(subject: Subject) -> Cell:
-    """The cell of a training that is done, or that there was none."""
-    if not subject.config.is_trained or subject.training_hash is None:
-        return skipped("there is nothing to train")
-    return Cell(status="ok", key=subject.training_hash)
+def file_record(store: Store, record: RunRecord) -> Path:
+    """Merge a record with the one that is there, and return its path.
+
+    Each cell is a file of its own, which no other run writes at the same time; the record is made
+    of them.
+
+    Raises:
+        ResultError: it cannot be written.
+    """
+    path = store.run_record(record.release, record.sae_id)
+    cells = CellFiles(store.cells(record.release, record.sae_id))
+    cells.write(record.cells, record.weights_hash)
+    with store.lock(path.stem):
+        try:
+            earlier = read_record(path)
+        except ResultError:  # damaged
+            earlier = None
+        known = merged(earlier, record)
+        write_json(path, with_cells(known, cells.read(known.weights_hash)))
+    return path

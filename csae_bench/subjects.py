@@ -25,6 +25,7 @@ from csae_bench.config.loading import Flags, config_names, is_config, load_confi
 from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
 from csae_bench.errors import ConfigError, ResultError, SaeError, UnknownNameError
 from csae_bench.factors import factor_fingerprint
+from csae_bench.request import RunRequest
 from csae_bench.results.store import Store, read_record
 from csae_bench.saes.checking import check_folder
 from csae_bench.saes.folder import find_folder, local_folder, stated
@@ -34,52 +35,6 @@ _FILE_NAME = re.compile(r"[\w.+=,@-]{1,120}")
 """What an id from somebody's cfg.json must look like to become part of a file's name."""
 
 _SETTABLE_FOR_A_FOLDER = ("evals.", "model_dtype", "threads", "hook_name")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRequest:
-    """What a user asked for; every command fills it from the same flags."""
-
-    source: str
-    """`--sae`: a config's name or path, a checkpoint folder, or RELEASE:SAE_ID."""
-    results: Path = Path("results")
-    model: str | None = None
-    evals: tuple[str, ...] | None = None
-    seed: int | None = None
-    device: str | None = None
-    sets: tuple[str, ...] = ()
-    force: bool = False
-    resume: bool = True
-    progress: bool = True
-
-    @property
-    def store(self) -> Store:
-        """The results folder."""
-        return Store(self.results)
-
-    @property
-    def flags(self) -> Flags:
-        """What it lays over a configuration."""
-        return {
-            "sets": self.sets,
-            "model": self.model,
-            "seed": self.seed,
-            "device": self.device,
-            "evals": self.evals,
-        }
-
-    def for_source(self, source: str) -> RunRequest:
-        """The same for another SAE, as a `permuted` control needs; --set stays behind."""
-        return RunRequest(
-            source=source,
-            results=self.results,
-            model=self.model,
-            seed=self.seed,
-            device=self.device,
-            force=False,
-            resume=self.resume,
-            progress=self.progress,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +82,7 @@ def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) ->
         SaeError: the folder holds no SAE.
     """
     if resolved is not None or is_config(request.source):
-        return _of_config(request, resolved or load_request_config(request))
+        return _of_config(request, resolved or load_config(request.source, **request.flags))
     folder = local_folder(request.source)
     if folder is not None:
         return _of_folder(request, folder)
@@ -141,9 +96,33 @@ def is_pretrained(source: str) -> bool:
     return ":" in source and not is_config(source) and local_folder(source) is None
 
 
-def load_request_config(request: RunRequest) -> ResolvedConfig:
-    """The configuration behind a request whose source is one."""
-    return load_config(request.source, **request.flags)
+def fetched_folder(request: RunRequest) -> Path | None:
+    """Return where a pretrained SAE was kept when it was fetched; None where it was not yet."""
+    folder = _pretrained_folder(request)
+    return folder if (folder / "inference").is_dir() else None
+
+
+def fetch_pretrained(request: RunRequest) -> Path:
+    """Fetch a pretrained SAE, unless it is there, and keep it among the checkpoints.
+
+    Raises:
+        SaeError: it cannot be had, or is of a kind that cannot be judged.
+    """
+    from csae_bench.saes.loading import load_sae
+
+    folder = _pretrained_folder(request)
+    if fetched_folder(request) is None:
+        sae = load_sae(request.source)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            sae.save_model(Path(unfinished) / "inference")
+            (Path(unfinished) / "inference").rename(folder / "inference")
+    return folder
+
+
+def _pretrained_folder(request: RunRequest) -> Path:
+    name = request.source.replace("/", "_").replace(":", "_")
+    return request.results / "checkpoints" / "pretrained" / name
 
 
 def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
@@ -255,17 +234,10 @@ def _id_of_folder(
 
 
 def _of_pretrained(request: RunRequest) -> Subject:
-    """As a folder: the SAE is kept among the checkpoints once it was downloaded."""
-    from csae_bench.saes.loading import load_sae
-
-    name = request.source.replace("/", "_").replace(":", "_")
-    folder = request.results / "checkpoints" / "pretrained" / name
-    if not (folder / "inference").is_dir():
-        sae = load_sae(request.source)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-            sae.save_model(Path(unfinished) / "inference")
-            (Path(unfinished) / "inference").rename(folder / "inference")
+    """As the folder that it was fetched to."""
+    folder = fetched_folder(request)
+    if folder is None:
+        raise SaeError(f"{request.source}: has not been fetched from the hub yet.")
     subject = _of_folder(request, folder)
     sae_id = f"{request.source.split(':')[-1].split('/')[-1]}-{weights_hash(folder)[:8]}"
     return replace(subject, sae_id=sae_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from csae_bench.corpora import open_corpus
 from csae_bench.results.validity import VitalSigns
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
+from csae_bench.shared import SharedPasses
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -49,11 +50,19 @@ class _Counts:
 
 
 def vital_signs(
-    sae: AnySae, *, config: RunConfig, model: HookedTransformer | None, hook_name: str | None
+    sae: AnySae,
+    *,
+    config: RunConfig,
+    model: HookedTransformer | None,
+    hook_name: str | None,
+    shared: SharedPasses | None = None,
 ) -> VitalSigns:
     """Vital signs on a few batches, of text or, where there is no model, of generated activations.
 
     Tokens at special positions are left out of everything but the cross-entropies.
+
+    Args:
+        shared: holds the passes without the SAE for other SAEs of the same model and hook.
     """
     with torch.no_grad():
         if model is None:
@@ -61,7 +70,12 @@ def vital_signs(
             return _on_generated(sae, config.activations, config.seed)
         assert hook_name is not None
         assert isinstance(config.activations, ModelActivations)
-        return _on_text(sae, model, hook_name, config.activations)
+        settings = config.activations
+        batches = (shared or SharedPasses()).get_or_make(
+            ("vital signs", id(model), hook_name, settings.model_dump_json()),
+            lambda: _text_batches(model, hook_name, settings),
+        )
+        return _on_text(sae, model, hook_name, batches)
 
 
 def _on_generated(sae: AnySae, settings: GeneratorActivations, seed: int) -> VitalSigns:
@@ -74,42 +88,64 @@ def _on_generated(sae: AnySae, settings: GeneratorActivations, seed: int) -> Vit
     return counts.signs()
 
 
-def _on_text(
-    sae: AnySae, model: HookedTransformer, hook_name: str, settings: ModelActivations
-) -> VitalSigns:
+class _Batch(NamedTuple):
+    """Some text and what the model makes of it without an SAE."""
+
+    tokens: Tensor
+    usable: Tensor
+    """Mask of the tokens that are no special ones."""
+    clean: float
+    """Cross-entropy, in nats."""
+    ablated: float
+    """The same with the activation at the hook set to zero."""
+
+
+def _text_batches(
+    model: HookedTransformer, hook_name: str, settings: ModelActivations
+) -> list[_Batch]:
     from csae_bench.activations import special_token_ids
 
-    counts = _Counts(attributes.d_sae(sae))
+    def to_zero(acts: Tensor, hook: Any) -> Tensor:
+        return torch.zeros_like(acts)
+
     tokenizer: Any = model.tokenizer
     special = torch.tensor(special_token_ids(tokenizer))
-    losses: dict[str, list[float]] = {"clean": [], "with_sae": [], "ablated": []}
     texts = iter(open_corpus(settings.dataset, split="core"))
-
+    batches: list[_Batch] = []
     for _ in range(N_BATCHES):
         batch = [row["text"] for row, _ in zip(texts, range(N_TEXTS), strict=False)]
         if not batch:
             break
         tokens = model.to_tokens(batch, prepend_bos=True)[:, : settings.context_size]
         usable = ~torch.isin(tokens.cpu(), special).to(tokens.device)
+        clean = float(model(tokens, return_type="loss"))
+        ablated = model.run_with_hooks(tokens, return_type="loss", fwd_hooks=[(hook_name, to_zero)])
+        batches.append(_Batch(tokens, usable, clean, float(ablated)))
+    return batches
 
-        def with_sae(acts: Tensor, hook: Any, usable: Tensor = usable) -> Tensor:
+
+def _on_text(
+    sae: AnySae, model: HookedTransformer, hook_name: str, batches: list[_Batch]
+) -> VitalSigns:
+    counts = _Counts(attributes.d_sae(sae))
+    losses: list[float] = []
+    for batch in batches:
+
+        def with_sae(acts: Tensor, hook: Any, usable: Tensor = batch.usable) -> Tensor:
             codes = attributes.encode(sae, acts)
             output = sae.decode(codes).to(device=acts.device, dtype=acts.dtype)
             counts.add(acts[usable], codes[usable], output[usable])
             return torch.where(usable[..., None], output, acts)
 
-        def ablated(acts: Tensor, hook: Any) -> Tensor:
-            return torch.zeros_like(acts)
-
-        losses["clean"].append(float(model(tokens, return_type="loss")))
-        for name, hook in (("with_sae", with_sae), ("ablated", ablated)):
-            loss = model.run_with_hooks(tokens, return_type="loss", fwd_hooks=[(hook_name, hook)])
-            losses[name].append(float(loss))
-    if not losses["clean"]:
+        loss = model.run_with_hooks(
+            batch.tokens, return_type="loss", fwd_hooks=[(hook_name, with_sae)]
+        )
+        losses.append(float(loss))
+    if not losses:
         return VitalSigns()
-    mean = {name: sum(values) / len(values) for name, values in losses.items()}
+    n = len(losses)
     return counts.signs(
-        ce_loss_without_sae=mean["clean"],
-        ce_loss_with_sae=mean["with_sae"],
-        ce_loss_with_ablation=mean["ablated"],
+        ce_loss_without_sae=sum(batch.clean for batch in batches) / n,
+        ce_loss_with_sae=sum(losses) / n,
+        ce_loss_with_ablation=sum(batch.ablated for batch in batches) / n,
     )

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
+from csae_bench.inputs import CorpusInput, Needs
+from csae_bench.upstream.core_metrics import METRICS
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -33,14 +35,13 @@ class CoreConfig(EvalConfig):
     exclude_special_tokens_from_reconstruction: bool = True
     """Leave the activations of pad, eos and bos as they are when the SAE is put in place."""
 
-    def data_fingerprint(self, model: str | None) -> str | None:
-        """Of the documents."""
-        from csae_bench.corpora import corpus_fingerprint
-
-        return corpus_fingerprint(self.dataset, split="core")
-
-
-_CORRECTED = "eval_result_unstructured.corrected"
+    def needs(self, model: str | None) -> Needs:
+        """Return the documents, read in batches of full sequences."""
+        return Needs(
+            inputs=(CorpusInput(self.dataset, split="core"),),
+            batch_size=self.batch_size_prompts,
+            context_size=self.context_size,
+        )
 
 
 def validate(result: dict[str, Any]) -> None:
@@ -53,13 +54,15 @@ def validate(result: dict[str, Any]) -> None:
 @register_eval(
     "core",
     config=CoreConfig,
+    metrics=METRICS,
+    headline=(
+        "corrected.ce_loss_score",
+        "corrected.explained_variance",
+        "corrected.l0",
+        "corrected.frac_alive",
+    ),
+    form=None,
     validate=validate,
-    headline={
-        "CE score": f"{_CORRECTED}.ce_loss_score",
-        "explained variance": f"{_CORRECTED}.explained_variance",
-        "L0": f"{_CORRECTED}.l0",
-        "alive": f"{_CORRECTED}.frac_alive",
-    },
 )
 def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
     """SAE-Bench's core eval: reconstruction, sparsity, and what the language model loses."""
@@ -74,7 +77,7 @@ def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
 
         settings = CoreSettings(
             dataset_name=cfg.dataset,
-            model_name=models.describe(ctx.model_name).name,
+            model_name=ctx.model_true_name or models.describe(ctx.model_name).name,
             hook_name=ctx.hook_name,
             context_size=cfg.context_size,
             batch_size_prompts=batch_size,

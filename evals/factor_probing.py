@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from csae_bench.evals import EvalContext, EvalResult, register_eval
-from csae_bench.factor_evals.fields import detail_model, metrics_model
 from csae_bench.factor_evals.probing_fields import METRICS, OfFactor
 from csae_bench.factor_evals.settings import Count, FactorEvalConfig
 
@@ -20,22 +19,18 @@ class FactorProbingConfig(FactorEvalConfig):
     """Prompts in which the latent of each value is clamped, and in which it is ablated."""
 
 
-FactorProbingMetrics = metrics_model("FactorProbingMetrics", METRICS)
-FactorProbingDetail = detail_model("FactorProbingDetail", METRICS, OfFactor)
-
-
 @register_eval(
     "factor_probing",
     config=FactorProbingConfig,
-    metrics=FactorProbingMetrics,
-    detail=FactorProbingDetail,
-    headline={
-        "1 latent": "eval_result_metrics.scores.top_1_balanced_accuracy",
-        "dense": "eval_result_metrics.scores.dense_balanced_accuracy",
-        "tied latents": "eval_result_metrics.scores.tied_latents",
-        "clamp": "eval_result_metrics.scores.clamp_effect",
-        "clamp at random": "eval_result_metrics.scores.random_clamp_effect",
-    },
+    metrics=METRICS,
+    headline=(
+        "top_1_balanced_accuracy",
+        "dense_balanced_accuracy",
+        "tied_latents",
+        "clamp_effect",
+        "random_clamp_effect",
+    ),
+    detail=OfFactor,
 )
 def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
     """Probes on the best latents of each factor value, what latents stand for, interventions."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from csae_bench.evals import EvalContext, EvalResult, register_eval
-from csae_bench.factor_evals.fields import FactorDetail, Metric, detail_model, metrics_model
+from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
+from csae_bench.factor_evals.fields import FactorDetail
 from csae_bench.factor_evals.settings import Count, FactorEvalConfig
+
+if TYPE_CHECKING:
+    from csae_bench.factor_evals.heat_map import HeatMap
+    from csae_bench.factor_evals.reporting import Measured
+    from csae_bench.factor_evals.samples import Samples
+    from csae_bench.metrics.factor_vae import FactorVaePopulationScore, FactorVaeScore
 
 METRICS = {
     "factor_vae": Metric(
@@ -16,20 +23,32 @@ METRICS = {
         description="Accuracy of a majority vote that names the fixed factor from the latent that "
         "varies least in a batch, among latents that fire often enough; Kim and Mnih 2018, "
         "arXiv:1802.05983. Chance is about one over the number of factors.",
-        has_interval=False,
+        direction=Direction.HIGHER,
+        gist="votes of the least varying latent",
+        sd_between_seeds=0.052,
+        has_null=True,
+        is_by_factor=True,
     ),
     "factor_vae_population": Metric(
         title="FactorVAE, population",
         description="Share of the factors that elect a latent of their own: the vote's limit for "
         "infinite batches, for all latents. A factor that another one divides, as topics divide "
         "domains, can never keep its vote.",
+        direction=Direction.HIGHER,
+        gist="factors with a latent of their own",
+        short="population",
+        sd_between_seeds=0.08,
+        has_null=True,
+        has_interval=True,
+        is_by_factor=True,
     ),
     "mean_margin": Metric(
         title="Mean margin",
         description="Mean over factors of the elected latent's eta squared minus the runner-up's; "
         "0 where latents are duplicated.",
-        has_null=False,
-        has_interval=False,
+        direction=Direction.HIGHER,
+        gates=False,
+        is_by_factor=True,
     ),
 }
 
@@ -71,33 +90,54 @@ class OfFactor(FactorDetail):
 
 _OF_VOTE = [name for name in OfFactor.model_fields if name not in FactorDetail.model_fields]
 
-FactorVaeMetrics = metrics_model("FactorVaeMetrics", METRICS)
-FactorVaeDetail = detail_model("FactorVaeDetail", METRICS, OfFactor)
-
 
 @register_eval(
     "factor_vae",
     config=FactorVaeConfig,
-    metrics=FactorVaeMetrics,
-    detail=FactorVaeDetail,
-    headline={
-        "FactorVAE": "eval_result_metrics.scores.factor_vae",
-        "population": "eval_result_metrics.scores.factor_vae_population",
-    },
+    metrics=METRICS,
+    headline=("factor_vae", "factor_vae_population"),
+    detail=OfFactor,
 )
 def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
     """FactorVAE's votes: classic on latents that fire often, and for the whole population."""
-    import numpy as np
-
-    from csae_bench.factor_evals.heat_map import HeatMap, shown_latents, write_heat_map
-    from csae_bench.factor_evals.reporting import Measured, Report
+    from csae_bench.factor_evals.heat_map import write_heat_map
+    from csae_bench.factor_evals.reporting import Report
     from csae_bench.factor_evals.samples import samples_of
+
+    samples = samples_of(ctx, cfg)
+    found = score(samples, cfg)
+    report = Report(metrics=METRICS, measured=found.measured, samples=samples)
+    permuted = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
+    return EvalResult(
+        metrics=report.categories(),
+        details=report.details(lambda factor: _of_factor(found.population, samples, factor)),
+        unstructured=report.unstructured(
+            null={"factor_vae": cfg.n_vote_permutations, "factor_vae_population": permuted},
+            n_latents_judged=found.classic.n_latents,
+            train_accuracy=found.classic.train_accuracy,
+            artifacts=write_heat_map(
+                _heat_map(ctx.sae_id, samples, found.population), samples, ctx.artifacts
+            ),
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorVaeFound:
+    """The scores with what stands next to them."""
+
+    measured: dict[str, Measured]
+    classic: FactorVaeScore
+    population: FactorVaePopulationScore
+
+
+def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
+    """Return both forms of the score of codes, with nulls and the population's interval."""
+    from csae_bench.factor_evals.reporting import Measured
     from csae_bench.metrics import factor_vae as metrics
-    from csae_bench.metrics.eta_squared import eta_squared
     from csae_bench.metrics.factor_vae_nulls import factor_vae_null, factor_vae_population_null
     from csae_bench.metrics.intervals import factor_vae_population_interval
 
-    samples = samples_of(ctx, cfg)
     codes, factors = samples.codes, samples.factors
     permuted: dict[str, Any] = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
     classic = metrics.factor_vae(
@@ -110,60 +150,53 @@ def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
         seed=cfg.seed,
     )
     population = metrics.factor_vae_population(codes, factors, **permuted)
-    measured = {
-        "factor_vae": Measured(
-            score=classic,
-            null=factor_vae_null(
-                codes,
-                factors,
-                classic,
-                n_permutations=cfg.n_vote_permutations,
-                seed=cfg.seed,
+    null = factor_vae_null(
+        codes, factors, classic, n_permutations=cfg.n_vote_permutations, seed=cfg.seed
+    )
+    interval = factor_vae_population_interval(
+        codes, factors, samples.frames, population, n_resamples=cfg.n_resamples, seed=cfg.seed
+    )
+    return FactorVaeFound(
+        measured={
+            "factor_vae": Measured(score=classic, null=null),
+            "factor_vae_population": Measured(
+                score=population,
+                null=factor_vae_population_null(codes, factors, population, **permuted),
+                interval=interval,
             ),
-        ),
-        "factor_vae_population": Measured(
-            score=population,
-            null=factor_vae_population_null(codes, factors, population, **permuted),
-            interval=factor_vae_population_interval(
-                codes,
-                factors,
-                samples.frames,
-                population,
-                n_resamples=cfg.n_resamples,
-                seed=cfg.seed,
-            ),
-        ),
-        "mean_margin": Measured(score=metrics.mean_margin(population)),
-    }
+            "mean_margin": Measured(score=metrics.mean_margin(population)),
+        },
+        classic=classic,
+        population=population,
+    )
+
+
+def _of_factor(
+    population: FactorVaePopulationScore, samples: Samples, factor: str
+) -> dict[str, Any]:
+    vote, divided = population.votes[factor], samples.divided_factors()
+    found: dict[str, Any] = {name: getattr(vote, name, None) for name in _OF_VOTE}
+    if factor in divided and vote is not None:
+        found["why_not"] = (
+            f"factor '{divided[factor]}' divides its values, so no latent can have twice the "
+            f"eta^2 for '{factor}': this vote can never stand"
+        )
+    return found
+
+
+def _heat_map(sae_id: str, samples: Samples, population: FactorVaePopulationScore) -> HeatMap:
+    import numpy as np
+
+    from csae_bench.factor_evals.heat_map import HeatMap, shown_latents
+    from csae_bench.metrics.eta_squared import eta_squared
+
     latents = shown_latents(vote.latent for vote in population.votes.values() if vote)
-    heat_map = HeatMap(
-        title=f"FactorVAE votes of {ctx.sae_id}",
+    shares = np.asarray(eta_squared(samples.codes, samples.factors))
+    return HeatMap(
+        title=f"FactorVAE votes of {sae_id}",
         caption="eta squared: the share of a latent's variance that a factor explains. Latents "
         "are those that a factor elects.",
-        rows=tuple((factor, "") for factor in factors.names),
+        rows=tuple((factor, "") for factor in samples.factors.names),
         latents=latents,
-        cells=np.asarray(eta_squared(codes, factors))[list(latents)].T,
-    )
-    divided = samples.divided_factors()
-
-    def of_factor(factor: str) -> dict[str, Any]:
-        vote = population.votes[factor]
-        found: dict[str, Any] = {name: getattr(vote, name, None) for name in _OF_VOTE}
-        if factor in divided and vote is not None:
-            found["why_not"] = (
-                f"factor '{divided[factor]}' divides its values, so no latent can have twice the "
-                f"eta^2 for '{factor}': this vote can never stand"
-            )
-        return found
-
-    report = Report(metrics=METRICS, measured=measured, samples=samples)
-    return EvalResult(
-        metrics=report.categories(),
-        details=report.details(of_factor),
-        unstructured=report.unstructured(
-            null={"factor_vae": cfg.n_vote_permutations, "factor_vae_population": permuted},
-            n_latents_judged=classic.n_latents,
-            train_accuracy=classic.train_accuracy,
-            artifacts=write_heat_map(heat_map, samples, ctx.artifacts),
-        ),
+        cells=shares[list(latents)].T,
     )

@@ -6,68 +6,90 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from csae_bench.evals import EvalContext, EvalResult, register_eval
-from csae_bench.factor_evals.fields import FactorDetail, Metric, detail_model, metrics_model
+from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
+from csae_bench.factor_evals.fields import FactorDetail
 from csae_bench.factor_evals.settings import Count, FactorEvalConfig
 
-_OVERALL: dict[str, Any] = {"has_null": False, "has_interval": False, "is_by_factor": False}
-_WITH_NULL: dict[str, Any] = {"has_interval": False}
+_WITH_NULL: dict[str, Any] = {"has_null": True, "is_by_factor": True}
 
 METRICS = {
     "best_correlation": Metric(
         title="Best correlation",
         description="Correlation ratio (eta) of the latent that goes best with a factor, the mean "
         "over factors; of a factor with two values it is |r|.",
+        direction=Direction.HIGHER,
+        short="best correlation",
+        sd_between_seeds=0.017,
+        has_interval=True,
+        **_WITH_NULL,
         has_held_out=True,
     ),
     "dci_disentanglement": Metric(
         title="DCI disentanglement",
         description="Does a latent inform about one factor alone? From mutual information; "
         "Eastwood and Williams 2018.",
+        direction=Direction.HIGHER,
+        gist="one factor a latent",
+        sd_between_seeds=0.013,
         **_WITH_NULL,
     ),
     "dci_completeness": Metric(
         title="DCI completeness",
         description="Is a factor captured by one latent alone? From mutual information; Eastwood "
         "and Williams 2018.",
+        direction=Direction.HIGHER,
+        gist="one latent a factor",
+        sd_between_seeds=0.0061,
         **_WITH_NULL,
     ),
     "modularity": Metric(
         title="Modularity",
         description="Does a latent know one factor at most? Ridgeway and Mozer 2018, "
         "arXiv:1802.05312.",
+        direction=Direction.HIGHER,
+        gist="one factor a latent, at most",
+        sd_between_seeds=0.0057,
         **_WITH_NULL,
     ),
     "sap": Metric(
         title="SAP",
         description="Lead of the latent that predicts a factor best over the next, in held-out "
         "accuracy; after Kumar et al. 2018, arXiv:1711.00848.",
+        direction=Direction.HIGHER,
+        gist="best latent's lead in accuracy",
+        gates=False,
+        note="About 0 on an ideal SAE, whose latents share a factor's values: read value MIG.",
         **_WITH_NULL,
     ),
     "explicitness": Metric(
         title="Explicitness",
         description="Held-out AUC of linear probes on all latents together; Ridgeway and Mozer "
         "2018, arXiv:1802.05312.",
-        has_null=False,
-        has_interval=False,
+        direction=Direction.HIGHER,
+        gist="held-out AUC of linear probes",
+        is_by_factor=True,
     ),
     "near_duplicates": Metric(
         title="Near-duplicates",
         description="Share of the judged latents that another one nearly repeats.",
-        **_OVERALL,
+        direction=Direction.LOWER,
+        short="near-duplicates",
+        sd_between_seeds=0.014,
     ),
     "effective_rank": Metric(
         title="Effective rank",
         description="Dimensions that the codes really have: exp of the entropy of their singular "
         "values; Roy and Vetterli 2007.",
+        direction=Direction.NONE,
+        short="effective rank",
+        unit="dimensions",
         high=None,
-        **_OVERALL,
     ),
     "mean_correlation_coefficient": Metric(
         title="Mean correlation coefficient",
         description="Mean |r| of true features with one latent each, matched best; Hyvarinen and "
         "Morioka 2016, arXiv:1605.06336. Only where true features are known.",
-        **_OVERALL,
+        direction=Direction.HIGHER,
     ),
 }
 
@@ -104,21 +126,12 @@ class OfFactor(FactorDetail):
     """Their Pearson correlations with the second value; null for a factor of more than two."""
 
 
-FeatureCorrelationMetrics = metrics_model("FeatureCorrelationMetrics", METRICS)
-FeatureCorrelationDetail = detail_model("FeatureCorrelationDetail", METRICS, OfFactor)
-
-
 @register_eval(
     "feature_correlation",
     config=FeatureCorrelationConfig,
-    metrics=FeatureCorrelationMetrics,
-    detail=FeatureCorrelationDetail,
-    headline={
-        "best correlation": "eval_result_metrics.scores.best_correlation",
-        "DCI disentanglement": "eval_result_metrics.scores.dci_disentanglement",
-        "near-duplicates": "eval_result_metrics.scores.near_duplicates",
-        "effective rank": "eval_result_metrics.scores.effective_rank",
-    },
+    metrics=METRICS,
+    headline=("best_correlation", "dci_disentanglement", "near_duplicates", "effective_rank"),
+    detail=OfFactor,
 )
 def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> EvalResult:
     """Correlation of latents with factors, DCI, SAP, probes, redundancy and true features."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from csae_bench.evals import EvalContext, EvalResult, register_eval
-from csae_bench.factor_evals.fields import (
-    FactorDetail,
-    Metric,
-    Strict,
-    detail_model,
-    metrics_model,
-)
+from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
+from csae_bench.factor_evals.fields import FactorDetail, Strict
 from csae_bench.factor_evals.settings import Count, FactorEvalConfig
+
+_ACCOMPANIED: dict[str, Any] = {"has_null": True, "has_interval": True, "is_by_factor": True}
+
+if TYPE_CHECKING:
+    from csae_bench.factor_evals.heat_map import HeatMap
+    from csae_bench.factor_evals.reporting import Measured
+    from csae_bench.factor_evals.samples import Samples
+    from csae_bench.metrics.mig import MigScore, ValueMigScore
 
 METRICS = {
     "mig": Metric(
@@ -22,18 +25,35 @@ METRICS = {
         description="Lead of the most informative latent over the next, in units of the factor's "
         "entropy, on 20 bins of equal width; Chen et al. 2018, arXiv:1802.04942. About 0 on an "
         "ideal SAE, whose latents share a factor's values among them: read value MIG beside it.",
+        direction=Direction.HIGHER,
+        gist="best latent's lead, by factor",
+        gates=False,
+        note="About 0 on an ideal SAE, whose latents share a factor's values: read value MIG.",
         has_held_out=True,
+        **_ACCOMPANIED,
     ),
     "value_mig": Metric(
         title="Value MIG",
         description="The same for each value of a factor against the rest, on a zero bin and "
         "quantiles of the non-zeros; latents for other values of the factor do not compete.",
+        direction=Direction.HIGHER,
+        gist="best latent's lead, by value",
+        short="value MIG",
+        sd_between_seeds=0.055,
+        note="1: a latent of its own for each value.",
+        rank=-1,
         has_held_out=True,
+        compared=("held_out", "adjusted"),
+        **_ACCOMPANIED,
     ),
     "mig_sup": Metric(
         title="MIG-sup",
         description="Lead of the factor that a latent knows most of over the next, averaged over "
         "latents; Li et al. 2020, arXiv:2002.10549.",
+        direction=Direction.HIGHER,
+        gist="best factor's lead, by latent",
+        sd_between_seeds=0.02,
+        **_ACCOMPANIED,
     ),
 }
 
@@ -72,39 +92,74 @@ class OfFactor(FactorDetail):
     """Its values, in order."""
 
 
-MigMetrics = metrics_model("MigMetrics", METRICS)
-MigDetail = detail_model("MigDetail", METRICS, OfFactor)
-
-
 @register_eval(
     "mig",
     config=MigConfig,
-    metrics=MigMetrics,
-    detail=MigDetail,
-    headline={
-        "MIG": "eval_result_metrics.scores.mig",
-        "value MIG": "eval_result_metrics.scores.value_mig",
-        "less chance": "eval_result_metrics.chance.value_mig_adjusted",
-        "MIG-sup": "eval_result_metrics.scores.mig_sup",
-    },
+    metrics=METRICS,
+    headline=("mig", "value_mig", "value_mig_adjusted", "mig_sup"),
+    detail=OfFactor,
 )
 def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
     """Mutual information gap of latents on factors: classic, by value, by latent."""
-    from csae_bench.factor_evals.heat_map import (
-        HeatMap,
-        shown_latents,
-        value_rows,
-        write_heat_map,
-    )
-    from csae_bench.factor_evals.reporting import Measured, Report
+    from csae_bench.factor_evals.heat_map import write_heat_map
+    from csae_bench.factor_evals.reporting import Report
     from csae_bench.factor_evals.samples import samples_of
+    from csae_bench.metrics.mig import binning_sensitivity
+
+    samples = samples_of(ctx, cfg)
+    found = score(samples, cfg)
+    sensitivity = binning_sensitivity(samples.codes, samples.factors, n_quantiles=cfg.sensitivity)
+    report = Report(metrics=METRICS, measured=found.measured, samples=samples)
+    return EvalResult(
+        metrics=report.categories(),
+        details=report.details(found.of_factor),
+        unstructured=report.unstructured(
+            null=found.null_settings,
+            binning_sensitivity={
+                name: {str(q): value for q, value in of_q.items()}
+                for name, of_q in sensitivity.items()
+            },
+            artifacts=write_heat_map(
+                _heat_map(ctx.sae_id, samples, found, cfg), samples, ctx.artifacts
+            ),
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigFound:
+    """The scores with what stands next to them."""
+
+    measured: dict[str, Measured]
+    classic: MigScore
+    by_value: ValueMigScore
+    null_settings: dict[str, Any]
+
+    def of_factor(self, factor: str) -> dict[str, Any]:
+        """Return what a factor's detail has besides its scores."""
+        by_value = self.by_value
+        return {
+            "mig_best_latent": self.classic.best_latents[factor],
+            "values": [
+                {
+                    "value": value,
+                    "latent": latent,
+                    "value_mig": by_value.by_value[factor][value],
+                    "information": by_value.best_information[factor][value],
+                }
+                for value, latent in by_value.best_latents[factor].items()
+            ],
+        }
+
+
+def score(samples: Samples, cfg: MigConfig) -> MigFound:
+    """Return the three scores of codes, with nulls, intervals and held-out values."""
+    from csae_bench.factor_evals.reporting import Measured
     from csae_bench.metrics import mig as metrics
-    from csae_bench.metrics.gaps import shares_of_values
     from csae_bench.metrics.intervals import mig_intervals
     from csae_bench.metrics.nulls import permutation_null
     from csae_bench.metrics.splits import held_out_mig, held_out_value_mig
 
-    samples = samples_of(ctx, cfg)
     codes, factors = samples.codes, samples.factors
     bins: dict[str, Any] = {"n_bins": cfg.n_bins, "n_quantiles": cfg.n_quantiles}
     classic = metrics.mig(codes, factors, n_bins=cfg.n_bins)
@@ -117,63 +172,41 @@ def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
         codes, factors, samples.frames, n_resamples=cfg.n_resamples, seed=cfg.seed, **bins
     )
     half = samples.half_of_frames(cfg.seed)
-    measured = {
-        "mig": Measured(
-            score=classic,
-            null=null.mig,
-            interval=intervals["mig"],
-            held_out=None
-            if half is None
-            else held_out_mig(codes, factors, half, n_bins=cfg.n_bins),
-        ),
-        "value_mig": Measured(
-            score=by_value,
-            null=null.value_mig,
-            interval=intervals["value_mig"],
-            held_out=None
-            if half is None
-            else held_out_value_mig(codes, factors, half, n_quantiles=cfg.n_quantiles),
-        ),
-        "mig_sup": Measured(score=by_latent, null=null.mig_sup, interval=intervals["mig_sup"]),
-    }
-    latents = shown_latents(
-        latent for values in by_value.best_latents.values() for latent in values.values()
+    held_out, held_out_by_value = None, None
+    if half is not None:
+        held_out = held_out_mig(codes, factors, half, n_bins=cfg.n_bins)
+        held_out_by_value = held_out_value_mig(codes, factors, half, n_quantiles=cfg.n_quantiles)
+    return MigFound(
+        measured={
+            "mig": Measured(
+                score=classic, null=null.mig, interval=intervals["mig"], held_out=held_out
+            ),
+            "value_mig": Measured(
+                score=by_value,
+                null=null.value_mig,
+                interval=intervals["value_mig"],
+                held_out=held_out_by_value,
+            ),
+            "mig_sup": Measured(score=by_latent, null=null.mig_sup, interval=intervals["mig_sup"]),
+        },
+        classic=classic,
+        by_value=by_value,
+        null_settings=null.settings,
     )
-    heat_map = HeatMap(
-        title=f"MIG of {ctx.sae_id}",
+
+
+def _heat_map(sae_id: str, samples: Samples, found: MigFound, cfg: MigConfig) -> HeatMap:
+    from csae_bench.factor_evals.heat_map import HeatMap, shown_latents, value_rows
+    from csae_bench.metrics.gaps import shares_of_values
+
+    best = found.by_value.best_latents.values()
+    latents = shown_latents(latent for values in best for latent in values.values())
+    shares = shares_of_values(samples.codes, samples.factors, n_quantiles=cfg.n_quantiles)
+    return HeatMap(
+        title=f"MIG of {sae_id}",
         caption="Information of a latent on whether a factor has this value, in units of the "
         "value's entropy. Latents are those that know most of a value.",
         rows=value_rows(samples),
         latents=latents,
-        cells=shares_of_values(codes, factors, n_quantiles=cfg.n_quantiles)[list(latents)].T,
-    )
-
-    def of_factor(factor: str) -> dict[str, Any]:
-        return {
-            "mig_best_latent": classic.best_latents[factor],
-            "values": [
-                {
-                    "value": value,
-                    "latent": latent,
-                    "value_mig": by_value.by_value[factor][value],
-                    "information": by_value.best_information[factor][value],
-                }
-                for value, latent in by_value.best_latents[factor].items()
-            ],
-        }
-
-    report = Report(metrics=METRICS, measured=measured, samples=samples)
-    return EvalResult(
-        metrics=report.categories(),
-        details=report.details(of_factor),
-        unstructured=report.unstructured(
-            null=null.settings,
-            binning_sensitivity={
-                name: {str(q): value for q, value in of_q.items()}
-                for name, of_q in metrics.binning_sensitivity(
-                    codes, factors, n_quantiles=cfg.sensitivity
-                ).items()
-            },
-            artifacts=write_heat_map(heat_map, samples, ctx.artifacts),
-        ),
+        cells=shares[list(latents)].T,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from csae_bench.config import ResolvedConfig
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
-from csae_bench.upstream.sae_probes_results import K, detail_model, metrics_model
+from csae_bench.inputs import Needs, Status
+from csae_bench.upstream.sae_probes_results import FORM, METRICS, K, detail_model
 
 
 class SaeProbesConfig(EvalConfig):
@@ -49,32 +50,41 @@ class SaeProbesConfig(EvalConfig):
     n_resamples: Annotated[int, Field(ge=1000)] = 1000
     """Of datasets, for the 95% intervals."""
 
-    def data_fingerprint(self, model: str | None) -> str | None:
-        """Of the datasets and of the version of sae-probes."""
+    def needs(self, model: str | None) -> Needs:
+        """Return the datasets; prompts that are too long for the model are cut."""
+        return Needs(inputs=(ProbesInput(self.data, self.datasets),))
+
+
+@dataclass(frozen=True)
+class ProbesInput:
+    """Labelled texts, as sae-probes ships them."""
+
+    name: str
+    datasets: tuple[str, ...] | None
+    key: str = ""
+    kind: str = "probes"
+
+    def status(self) -> list[Status]:
+        """Return what is wrong with the datasets; they are read."""
+        from csae_bench.upstream.sae_probes_data import data_problem
+
+        problem = data_problem(self.name, self.datasets)
+        return [("ok", "")] if problem is None else [("problem", problem)]
+
+    def fingerprint(self) -> str:
+        """Return a hash of the datasets and of the version of sae-probes."""
         from csae_bench.upstream.sae_probes_data import data_fingerprint
 
-        return data_fingerprint(self.data, self.datasets)
-
-
-def preflight(resolved: ResolvedConfig, cfg: SaeProbesConfig) -> list[str]:
-    """What is wrong with the datasets; reads them, and no weights."""
-    from csae_bench.upstream.sae_probes_data import data_problem
-
-    problem = data_problem(cfg.data, cfg.datasets)
-    return [] if problem is None else [problem]
+        return data_fingerprint(self.name, self.datasets)
 
 
 @register_eval(
     "sparse_probing_sae_probes",
     config=SaeProbesConfig,
-    metrics=metrics_model(),
+    metrics=METRICS,
+    headline=("sae_top_1_test_auc", "sae_top_5_test_auc", "llm_test_auc"),
+    form=FORM,
     detail=detail_model(),
-    preflight=preflight,
-    headline={
-        "AUC, k = 1": "eval_result_metrics.sae.sae_top_1_test_auc",
-        "k = 5": "eval_result_metrics.sae.sae_top_5_test_auc",
-        "dense": "eval_result_metrics.llm.llm_test_auc",
-    },
 )
 def sparse_probing_sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalResult:
     """sae-probes: probes on few latents and on activations, on 113 text datasets or on your own."""
@@ -99,7 +109,7 @@ def sparse_probing_sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalRes
             device=ctx.device,
             progress=ctx.progress,
         )
-        return run_sae_probes(ctx.sae, ctx.model(), files, settings)
+        return run_sae_probes(ctx.sae, ctx.model(), files, settings, ctx.shared)
 
     halved = halving_batch(run, cfg.llm_batch_size)
     datasets = halved.result.datasets

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from csae_bench.evals import EvalConfig, EvalContext, EvalResult, Outcome, register_eval
+from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
+from csae_bench.inputs import Needs
 from csae_bench.unlearning.data import EMBEDDED_SCALE, SAE_BENCH_SCALE, Scale
-from csae_bench.unlearning.fields import SaeBenchConfig, UnlearningDetail, UnlearningMetrics
-from csae_bench.unlearning.sources import AUTO, EMBEDDED, chosen_data, data_fingerprint
+from csae_bench.unlearning.fields import FORM, METRICS, SaeBenchConfig, UnlearningDetail
+from csae_bench.unlearning.readiness import QuestionsInput, model_problems
+from csae_bench.unlearning.sources import AUTO, EMBEDDED, chosen_data
 
 Count = Annotated[int, Field(ge=1)]
 # SAE-Bench writes them into names of files, which it cannot read again below this
@@ -61,33 +63,28 @@ class UnlearningConfig(EvalConfig):
     n_resamples: Annotated[int, Field(ge=1000)] = 1000
     """Draws of the questions for the interval."""
 
-    def skip_reason(self, model: str | None) -> str | None:
-        """Of the run's own model; one that is named for this eval is a problem instead."""
-        from csae_bench.preflight.unlearning import model_problems
+    def needs(self, model: str | None) -> Needs:
+        """Return questions and texts, and why the run's own model cannot be asked.
 
-        if self.model is not None or model is None:
-            return None
-        return " ".join(model_problems(model)) or None
-
-    def data_status(self, model: str | None) -> list[tuple[Outcome, str]]:
-        """Model and data as far as small files tell."""
-        from csae_bench.preflight.unlearning import unlearning_status
-
+        Where the eval names a model, what is wrong with it is a problem and no reason to skip.
+        """
         asked = self.model or model
-        assert asked is not None, "without a model the eval is skipped"
+        if asked is None:
+            return Needs()
         data = chosen_data(self.data, asked)
-        return unlearning_status(
-            model=asked,
-            d_in_model=model if self.model else None,
-            data=data,
-            forget_corpus=self.forget_corpus,
-            seq_len=self.scale(data, asked).seq_len,
+        skip = None if self.model else " ".join(model_problems(asked)) or None
+        return Needs(
+            inputs=(
+                QuestionsInput(
+                    name=data,
+                    model=asked,
+                    d_in_model=model if self.model else None,
+                    forget_corpus=self.forget_corpus,
+                    seq_len=self.scale(data, asked).seq_len,
+                ),
+            ),
+            skip=skip,
         )
-
-    def data_fingerprint(self, model: str | None) -> str | None:
-        """Of questions and texts."""
-        asked = self.model or model
-        return asked and data_fingerprint(chosen_data(self.data, asked), self.forget_corpus)
 
     def scale(self, data: str, model: str) -> Scale:
         """What is set, else what suits the data and the model that is asked."""
@@ -113,15 +110,12 @@ def validate(result: dict[str, Any]) -> None:
 @register_eval(
     "unlearning",
     config=UnlearningConfig,
-    metrics=UnlearningMetrics,
+    metrics=METRICS,
+    headline=("unlearning_score", "unlearning_score_held_out", "unlearning_score_null_mean"),
+    form=FORM,
     detail=UnlearningDetail,
     reported_config=SaeBenchConfig,
     validate=validate,
-    headline={
-        "unlearning": "eval_result_metrics.unlearning.unlearning_score",
-        "held out": "eval_result_metrics.held_out.unlearning_score_held_out",
-        "random latents": "eval_result_metrics.chance.unlearning_score_null_mean",
-    },
 )
 def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
     """SAE-Bench's unlearning eval: whether clamped latents make the model forget one subject."""
@@ -141,8 +135,8 @@ def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
 
     def run(batch_size: int) -> UnlearningOutcome:
         settings = UnlearningSettings(
-            model_name=models.describe(ctx.model_name).name,
-            model_fingerprint=models.weights_fingerprint(ctx.model_name),
+            model_name=ctx.model_true_name or models.describe(ctx.model_name).name,
+            model_fingerprint=ctx.model_fingerprint or models.weights_fingerprint(ctx.model_name),
             hook_name=ctx.hook_name,
             retain_thresholds=cfg.retain_thresholds,
             n_features_list=scale.n_features_list,
@@ -154,7 +148,7 @@ def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
             n_control=cfg.n_control,
             progress=ctx.progress,
         )
-        return run_unlearning(ctx.sae, ctx.model(), data, settings, ctx.cache)
+        return run_unlearning(ctx.sae, ctx.model(), data, settings, ctx.cache, ctx.shared)
 
     halved = halving_batch(run, scale.llm_batch_size)
     found, sweep = halved.result, halved.result.sweep

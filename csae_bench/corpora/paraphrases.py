@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from csae_bench.config import ParaphraseSettings
 from csae_bench.corpora.files import SUFFIXES, data_files, file_stamps, is_folder, rows, sha256
@@ -17,6 +17,7 @@ _KEY = "pairs.paraphrase"
 _REMEDY = f"Name the columns in {_KEY}.group_column and {_KEY}.text_column."
 
 
+@runtime_checkable
 class Paraphrases(Protocol):
     """Numbered groups of texts, each of at least two."""
 

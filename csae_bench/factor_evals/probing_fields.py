@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from csae_bench.factor_evals.fields import FactorDetail, Metric, Strict
+from typing import Any
+
+from csae_bench.factor_evals.fields import FactorDetail, Strict
+from csae_bench.metric_rows import Direction, Metric
 
 N_LATENTS = (1, 2, 5, 20)
 """k of the k-sparse probes: SAE-Bench's, and 20."""
+
+_BY_FACTOR: dict[str, Any] = {"is_by_factor": True}
+_WITH_NULL: dict[str, Any] = {"has_null": True, **_BY_FACTOR}
+_WITH_INTERVAL: dict[str, Any] = {"has_interval": True, **_BY_FACTOR}
+_WITH_BOTH: dict[str, Any] = {"has_null": True, "has_interval": True, **_BY_FACTOR}
 
 _MEASURES = {
     "accuracy": ("accuracy", "Share of held-out samples judged right, as they are"),
@@ -17,6 +25,10 @@ _MEASURES = {
     "auroc": ("AUROC", "Area under the ROC curve on held-out frames; chance is .5"),
 }
 _MEAN = "; mean over a factor's values, then over factors."
+_FIRST = ("balanced_accuracy", "accuracy", "auroc")
+"""The measures, those that say most first."""
+_DENSE = "Describes the language model: what a probe on its activations reaches."
+_SHORT = {"top_1_balanced_accuracy": "1 latent", "dense_balanced_accuracy": "dense"}
 
 
 def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
@@ -30,9 +42,17 @@ def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
             else f"on the {k} latents whose means differ most, after SAE-Bench's sparse probing"
         )
         for measure, (short, text) in _MEASURES.items():
+            # by measure, few latents before many, and the model's own probes last of them
+            place = _FIRST.index(measure) - len(_FIRST)
             found[f"{name}_{measure}"] = Metric(
                 title=f"{title}, {short}",
                 description=f"{text}, of logistic regression {on}{_MEAN}",
+                direction=Direction.NONE if k is None else Direction.HIGHER,
+                short=_SHORT.get(f"{name}_{measure}", ""),
+                gates=(k, measure) == (1, "balanced_accuracy"),
+                note=_DENSE if k is None else "",
+                rank=place if k is None else place - len(_FIRST),
+                **_WITH_BOTH,
             )
     return found
 
@@ -43,43 +63,51 @@ _OF_LATENTS = {
         description="Share of the latents that vary that stand for one factor value: their "
         "information on it is beyond a permutation null and at least twice that on any value of an "
         "unrelated factor, or other value of its own factor.",
-        has_interval=False,
+        direction=Direction.HIGHER,
+        short="tied latents",
+        **_WITH_NULL,
     ),
     "covered_values": Metric(
         title="Covered values",
         description="Share of a factor's values that a latent is tied to; of many latents some are "
         "tied by chance.",
-        has_interval=False,
+        direction=Direction.HIGHER,
+        gates=False,
+        **_WITH_NULL,
     ),
     "selectivity": Metric(
         title="Selectivity",
         description="Of what a latent knows of all factors, the share of the one that it knows "
         "most of; a parent and its children count as one. Mean over latents that know anything. "
         "High by chance too: a latent that seems to know of one factor seldom does of two.",
-        has_interval=False,
+        direction=Direction.HIGHER,
+        gates=False,
+        **_WITH_NULL,
     ),
     "factor_entropy": Metric(
         title="Entropy over factors",
         description="Entropy of what a latent knows over factors: 0 for one factor, 1 for all "
         "alike. Mean over latents that know anything. Low by chance too: see "
         "selectivity's.",
-        has_null=False,
-        has_interval=False,
+        direction=Direction.LOWER,
+        gates=False,
+        **_BY_FACTOR,
     ),
     "absorption": Metric(
         title="Absorption",
         description="Share of the samples of a child's value in which its latent fires and that of "
         "the parent's value is silent; mean over children.",
-        has_null=False,
-        has_interval=False,
+        direction=Direction.LOWER,
+        **_BY_FACTOR,
     ),
     "absorption_excess": Metric(
         title="Absorption, beyond recall",
         description="That share minus what it were if the parent's latent were silent as often "
         "whatever the child's does, for the children for which its silence is more than that, and "
         "0 for the others; mean over children.",
-        has_null=False,
-        has_interval=False,
+        direction=Direction.LOWER,
+        gates=False,
+        **_BY_FACTOR,
     ),
 }
 
@@ -103,6 +131,9 @@ _LATENTS_DONE = (
     ),
 )
 
+_DONE_SHORT = {"clamp_effect": "clamp", "random_clamp_effect": "clamp at random"}
+_DISTURBS = "Read it beside that of random latents."
+
 
 def _interventions() -> dict[str, Metric]:
     found: dict[str, Metric] = {}
@@ -112,19 +143,30 @@ def _interventions() -> dict[str, Metric]:
             f"word where {{}} is {done}{_MEAN}"
         )
         for prefix, of, latent, more in _LATENTS_DONE:
+            direction = Direction.NONE if prefix else Direction.HIGHER
             found[f"{prefix}{operation}_effect"] = Metric(
                 title=f"{title}, effect{of}",
                 description=effect.format(latent) + more,
+                direction=direction,
+                short=_DONE_SHORT.get(f"{prefix}{operation}_effect", ""),
                 low=None,
                 high=None,
-                has_null=False,
+                unit="" if prefix else "nats",
+                gates=False,
+                margin=None,
+                rank=1 if prefix else 0,
+                note=_DISTURBS if f"{prefix}{operation}" == "clamp" else "",
+                **_WITH_INTERVAL,
             )
             found[f"{prefix}{operation}_specificity"] = Metric(
                 title=f"{title}, specificity{of}",
                 description="That effect over the sum of it and the mean magnitude of what happens "
                 "to the right later words of unrelated factors: about .5 for what disturbs all "
                 "words alike. Null where the effect is within noise.",
-                has_null=False,
+                direction=direction,
+                gates=False,
+                rank=1 if prefix else 0,
+                **_WITH_INTERVAL,
             )
     return found
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from csae_bench.factor_evals.fields import CATEGORIES, Metric
 from csae_bench.factor_evals.samples import Samples
+from csae_bench.metric_rows import CATEGORIES, Metric
 
 if TYPE_CHECKING:
     from csae_bench.metrics.bootstrap import Interval, ScoreInterval
@@ -37,7 +37,7 @@ class Report:
     samples: Samples
 
     def categories(self) -> dict[str, dict[str, float | None]]:
-        """Category -> field -> value, as `fields.metrics_model` has them."""
+        """Category -> field -> value, as `EvalSpec.metrics_model` has them."""
         found: dict[str, dict[str, float | None]] = {name: {} for name in CATEGORIES}
         for name in self.metrics:
             for field, (category, value, _) in self._fields(name, None).items():

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from csae_bench.evals import EvalConfig
-from csae_bench.factors import Pooling, Split
+from csae_bench.factors import Pooling, Split, chosen_factors, needs_model
+from csae_bench.inputs import FactorInput, Needs
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -38,3 +39,8 @@ class FactorEvalConfig(EvalConfig):
 
     n_resamples: Annotated[int, Field(ge=1000)] = 1000
     """Of whole frames, for the 95% intervals."""
+
+    def needs(self, model: str | None) -> Needs:
+        """Return the factor dataset, and the model where the dataset has prompts."""
+        dataset = chosen_factors(self.factors, self.model or model)
+        return Needs(model=needs_model(dataset), inputs=(FactorInput(dataset),))

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -108,14 +109,14 @@ class FactorDataset:
         """Columns of the factor table."""
         return len(self.names)
 
-    @property
+    @cached_property
     def table(self) -> Factors:
         """The factor table as metrics take it."""
         from csae_bench.metrics.data import Factors
 
         return Factors(self.factors, self.names, self.value_names)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of the samples and their factors, 16 hex digits; equal ones give comparable scores.
 

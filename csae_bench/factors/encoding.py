@@ -13,14 +13,13 @@ from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from csae_bench.errors import DataError, EvalError
 from csae_bench.factors.dataset import POOLINGS, FactorDataset, Pooling
-from csae_bench.factors.tokens import read_prompts
-from csae_bench.pairs import activations_at
+from csae_bench.factors.reading import acts_of_prompts
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
+from csae_bench.shared import SharedPasses
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -102,6 +101,7 @@ def codes_of_prompts(
     pooling: Pooling | None = None,
     batch_size_prompts: int = 64,
     context_size: int | None = None,
+    shared: SharedPasses | None = None,
 ) -> FactorCodes:
     """Codes of every prompt, pooled over its tokens; special tokens are left out.
 
@@ -113,6 +113,7 @@ def codes_of_prompts(
     Args:
         pooling: none: the dataset's own.
         context_size: tokens of a prompt that are read, `<bos>` included; none: the model's context.
+        shared: holds the activations for other SAEs, where there is room; none: they are not kept.
 
     Raises:
         DataError: a prompt has no token to pool, its marked token is beyond the context, or the
@@ -120,46 +121,52 @@ def codes_of_prompts(
         EvalError: a code is NaN or infinite.
         ModelError: the model has no such hook, or its tokenizer cannot find a marked token.
     """
-    pooling = dataset.pooling if pooling is None else pooling
-    if pooling not in POOLINGS:
-        raise DataError(f"pooling is '{pooling}'; it must be one of {', '.join(POOLINGS)}.")
+    pooling = _checked_pooling(dataset, pooling)
     if dataset.acts is not None:
         return _codes_of_acts(sae, dataset, pooling)
     if model is None or hook_name is None:
         raise DataError(f"factor dataset '{dataset.name}' has prompts; it needs a language model.")
-    if pooling == "marked" and dataset.marks is None:
-        raise DataError(
-            f"factor dataset '{dataset.name}': pooling is 'marked', and no prompt has a mark."
-        )
-    read = read_prompts(model, dataset, pooling, context_size or int(model.cfg.n_ctx))
-    activations = activations_at(model, hook_name, device=attributes.device(sae))
+    read = acts_of_prompts(
+        model,
+        dataset,
+        hook_name,
+        pooling=pooling,
+        batch_size_prompts=batch_size_prompts,
+        context_size=context_size or int(model.cfg.n_ctx),
+        device=attributes.device(sae),
+        shared=shared or SharedPasses(max_bytes=0),
+    )
     pooler = _Pooler(sae, dataset.name, pooling)
     d_head = attributes.d_head(sae, model)
-    order = np.argsort([len(tokens) for tokens in read.tokens], kind="stable")
     blocks: list[Any] = []
     pooled_acts: list[NDArray[Any]] = []
-    keeps_acts = len(order) * attributes.d_in(sae) <= MAX_POOLED_ACTS
+    keeps_acts = len(read.order) * attributes.d_in(sae) <= MAX_POOLED_ACTS
     with torch.no_grad():
-        for start in range(0, len(order), batch_size_prompts):
-            chosen = order[start : start + batch_size_prompts].tolist()
-            tokens = pad_sequence([read.tokens[i] for i in chosen], batch_first=True)
-            pooled_from = pad_sequence([read.is_pooled[i] for i in chosen], batch_first=True)
-            acts = activations(tokens)
-            prompt, position = torch.nonzero(pooled_from.to(acts.device), as_tuple=True)
-            rows = acts[prompt, position]
+        for rows, prompt, chosen in read.batches:
             if keeps_acts:
                 pooled_acts.append(_pooled_acts(rows, prompt, pooling))
-            rows = rows.unflatten(1, (-1, d_head)) if d_head else rows
-            blocks.append(pooler.pooled(rows, prompt, chosen))
-    codes = _in_order(blocks, order)
+            heads = rows.unflatten(1, (-1, d_head)) if d_head else rows
+            blocks.append(pooler.pooled(heads, prompt, chosen))
+    codes = _in_order(blocks, read.order)
     return FactorCodes(
         codes=codes,
         dataset=dataset,
         pooling=pooling,
-        n_tokens=np.array([int(used.sum()) for used in read.is_pooled], dtype=np.int64),
+        n_tokens=read.n_tokens,
         n_truncated=read.n_truncated,
-        acts=np.concatenate(pooled_acts)[np.argsort(order)] if keeps_acts else None,
+        acts=np.concatenate(pooled_acts)[np.argsort(read.order)] if keeps_acts else None,
     )
+
+
+def _checked_pooling(dataset: FactorDataset, pooling: Pooling | None) -> Pooling:
+    pooling = dataset.pooling if pooling is None else pooling
+    if pooling not in POOLINGS:
+        raise DataError(f"pooling is '{pooling}'; it must be one of {', '.join(POOLINGS)}.")
+    if pooling == "marked" and dataset.marks is None:
+        raise DataError(
+            f"factor dataset '{dataset.name}': pooling is 'marked', and no prompt has a mark."
+        )
+    return pooling
 
 
 def _pooled_acts(

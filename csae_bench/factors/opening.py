@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from csae_bench.corpora.files import file_stamps, sha256
-from csae_bench.errors import DataError, UnknownNameError
+from csae_bench.errors import DataError, PluginError, UnknownNameError
 from csae_bench.factors.dataset import FactorDataset, Split
 from csae_bench.factors.files import SUFFIXES, read_factors
-from csae_bench.factors.registry import factor_names, get_factors
-from csae_bench.models.names import resolve
+from csae_bench.factors.registry import code_of, factor_names, get_factors
 
 AUTO = "auto"
 """The factor dataset that suits the model."""
@@ -29,6 +28,8 @@ def chosen_factors(name_or_path: str, model: str | None) -> str:
         return name_or_path
     if model is None:
         return "synthetic"
+    from csae_bench.models.names import resolve
+
     return "embedded" if resolve(model).kind == "embedded" else "english"
 
 
@@ -64,14 +65,14 @@ def open_factors(name_or_path: str, *, split: Split = "reserved", seed: int = 0)
 
 def factor_status(name_or_path: str) -> tuple[Literal["ok", "problem"], str]:
     """What can be said of a factor dataset without a model; files are read, to their end."""
-    if name_or_path in factor_names():
-        return "ok", get_factors(name_or_path).summary
     try:
+        if name_or_path in factor_names():
+            return "ok", get_factors(name_or_path).summary
         _check_path(name_or_path)
         if Path(name_or_path).expanduser().is_dir():
             return "ok", f"{name_or_path}: a synthetic model"
         found = read_factors(name_or_path)
-    except (DataError, UnknownNameError) as error:
+    except (DataError, PluginError, UnknownNameError) as error:
         return "problem", str(error)
     return "ok", f"{name_or_path}: {found.n} texts, factors {', '.join(found.names)}"
 
@@ -79,14 +80,18 @@ def factor_status(name_or_path: str) -> tuple[Literal["ok", "problem"], str]:
 def factor_fingerprint(name_or_path: str) -> str:
     """Changes when the dataset does, as far as can be seen without reading it.
 
-    Of a named one the code that makes it, the embedded world's included, of a path the files'
-    names, sizes and times of change (none where it is missing).
+    Of a named one the code that makes it, the embedded world's included, and of an installed
+    package all of its code; of a path the files' names, sizes and times of change (none where it is
+    missing).
     """
     if name_or_path in factor_names():
         here = Path(__file__).parent
         folders = (here / "datasets", here.parent / "tinyworld")
         code = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
         parts = [f"{path.relative_to(here.parent)} {sha256(path.read_bytes())}" for path in code]
+        package, files = code_of(name_or_path)
+        if package:
+            parts += [package, *(f"{file.name} {sha256(file.read_bytes())}" for file in files)]
     else:
         path = Path(name_or_path).expanduser()
         files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []

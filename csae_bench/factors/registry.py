@@ -4,19 +4,23 @@ A dataset is one module or package of `csae_bench/factors/datasets/`, named as t
 
     @register_factors("embedded")
     def embedded(split: Split, seed: int) -> FactorDataset: ...
+
+Third parties add theirs through the entry-point group `csae_bench.factors`. Such a module imports
+torch and its like inside functions: listing datasets imports it.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from csae_bench.errors import UnknownNameError
 from csae_bench.factors import datasets
 from csae_bench.factors.dataset import FactorDataset, Split
+from csae_bench.plugins import Plugins
 from csae_bench.registry import Registry
+
+ENTRY_POINT_GROUP = "csae_bench.factors"
 
 Make = Callable[[Split, int], FactorDataset]
 """Makes a dataset of a split and a seed; the same one each time."""
@@ -35,6 +39,12 @@ class FactorDatasetSpec:
 
 
 _REGISTRY: Registry[FactorDatasetSpec] = Registry("factor dataset")
+_MODULES = Plugins(
+    "factor dataset",
+    package=datasets.__name__,
+    folders=datasets.__path__,
+    group=ENTRY_POINT_GROUP,
+)
 
 
 def register_factors(name: str, *, has_prompts: bool = True) -> Callable[[Make], Make]:
@@ -51,7 +61,7 @@ def register_factors(name: str, *, has_prompts: bool = True) -> Callable[[Make],
 
 def factor_names() -> list[str]:
     """Names of all factor datasets, sorted, without importing them."""
-    return sorted(module.name for module in pkgutil.iter_modules(datasets.__path__))
+    return _MODULES.names()
 
 
 def get_factors(name: str) -> FactorDatasetSpec:
@@ -59,9 +69,12 @@ def get_factors(name: str) -> FactorDatasetSpec:
 
     Raises:
         UnknownNameError: there is no such dataset; the message suggests the nearest.
+        PluginError: the dataset is of an installed package that cannot be imported.
     """
-    if name not in _REGISTRY:
-        if name not in factor_names():
-            raise UnknownNameError("factor dataset", name, factor_names())
-        importlib.import_module(f"{datasets.__name__}.{name}")
+    _MODULES.load(name, _REGISTRY)
     return _REGISTRY.get(name)
+
+
+def code_of(name: str) -> tuple[str, list[Path]]:
+    """Version and Python files of the installed package that brings a dataset; none for ours."""
+    return _MODULES.code_of(name)

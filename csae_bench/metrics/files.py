@@ -92,16 +92,20 @@ def _suffix(path: Path, allowed: tuple[str, ...], kind: str) -> str:
 
 
 @contextmanager
-def _arrays(path: Path) -> Generator[Mapping[str, NDArray[Any]]]:
-    """The arrays of an .npz; whatever is wrong with the file while it is open is a DataError."""
+def _arrays(path: Path) -> Generator[Mapping[str, Any]]:
+    """The arrays of an .npz, and bytes for what is no array in it.
+
+    Whatever is wrong with the file while it is open is a DataError.
+    """
     try:
         check_regular(path)
-        # pickles would run code of whoever wrote the file
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise DataError(f"{path}: is a single array; it must be written by numpy.savez.")
-        with loaded as arrays:
-            yield arrays
+        with path.open("rb") as file:  # numpy leaves a broken file open that it opens itself
+            # pickles would run code of whoever wrote the file
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                raise DataError(f"{path}: is a single array; it must be written by numpy.savez.")
+            with loaded as arrays:
+                yield arrays
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: cannot be read as .npz: {_sentence(error)}") from error
 
@@ -151,10 +155,9 @@ def _npz_factors(path: Path) -> tuple[NDArray[Any], list[str] | None]:
         return _array(arrays, "factors"), None if names is None else [str(name) for name in names]
 
 
-def _array(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
+def _array(arrays: Mapping[str, Any], name: str) -> NDArray[Any]:
     array = arrays[name]
-    # what is no array comes back as bytes
-    if not isinstance(array, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(array, np.ndarray):
         raise ValueError(f"'{name}' in it is no array")
     return array
 

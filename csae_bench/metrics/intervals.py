@@ -94,10 +94,10 @@ def mig_intervals(
     )
     drawn = np.stack([np.concatenate([found[name] for name in names]) for found in each])
     of_names = dict(zip(names, np.split(drawn, len(names), axis=1), strict=True))
-    observed = prepared.statistics(prepared.tables(one_hot))
+    observed = prepared.observed()
     if len(sampled) < len(alive):
         whole = Resampled(codes, factors, n_quantiles=n_quantiles, n_bins=n_bins)
-        observed["mig_sup"] = whole.statistics(whole.tables(one_hot))["mig_sup"]
+        observed["mig_sup"] = whole.observed()["mig_sup"]
     return {
         name: score_interval(centred(of_names[name], observed[name]), factors, settings)
         for name in names

@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from csae_bench.metrics.contingency import (
-    Counter,
-    count_with,
+    contingency,
+    counter_of,
     value_entropies,
     value_information,
 )
@@ -100,8 +100,9 @@ def monosemanticity(
     """
     codes, factors = Codes.of(codes), Factors.of(factors)
     check_same_samples(codes, factors)
-    counter = Counter(sparse_bins(codes, n_quantiles))
-    table = count_with(counter, factors)
+    binned = sparse_bins(codes, n_quantiles)
+    counter = counter_of(binned)
+    table = contingency(binned, factors)
     families = Families.of(factors, parents or {})
     shares = normalised(value_information(table), value_entropies(table))
     filled = np.nan_to_num(shares)

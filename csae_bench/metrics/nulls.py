@@ -78,7 +78,7 @@ def permutation_null(
     check_same_samples(codes, factors)
     prepared = Resampled(codes, factors, n_quantiles=n_quantiles, n_bins=n_bins)
     one_hot = factors.one_hot()
-    observed = prepared.statistics(prepared.tables(one_hot))
+    observed = prepared.observed()
     draws = [
         prepared.statistics(prepared.tables(one_hot[order]))
         for order in permutations(factors.n, n_permutations, seed)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from csae_bench.metrics.contingency import (
     Contingency,
-    Counter,
+    contingency,
+    counter_of,
     factor_entropies,
     information,
     mutual_information,
@@ -56,8 +57,9 @@ class Resampled:
         sup_latents: NDArray[np.bool_] | None = None,
     ) -> None:
         self.value_ptr = factors.value_ptr
-        self._sparse = Counter(sparse_bins(codes, n_quantiles))
-        self._equal_width = Counter(equal_width_bins(codes, n_bins))
+        self._factors = factors
+        self._bins = sparse_bins(codes, n_quantiles), equal_width_bins(codes, n_bins)
+        self._sparse, self._equal_width = (counter_of(bins) for bins in self._bins)
         self._by_latent: Any = codes.scaled.T
         alive = codes.varies
         self._sup_latents = alive if sup_latents is None else alive & sup_latents
@@ -82,16 +84,32 @@ class Resampled:
             value_counts=one_hot.sum(0, dtype=np.int64),
         )
 
+    def observed(self) -> dict[str, NDArray[np.float64]]:
+        """Return the statistics of the factors as they are, from tables that metrics share."""
+        if not self._any_varies:
+            return self._nothing()
+        table, classic = (contingency(bins, self._factors) for bins in self._bins)
+        sums = self._by_latent @ self._factors.one_hot(np.float64)
+        return self._of(table, classic, sums)
+
     def statistics(self, tables: Tables) -> dict[str, NDArray[np.float64]]:
         """Name -> [n_factors + 1], each factor's value and then the score; NaN where undefined."""
         if not self._any_varies:
-            return {name: np.full(len(self.value_ptr), np.nan) for name in SCORES}
+            return self._nothing()
         counts = tables.value_counts
         table = Contingency(tables.sparse, self._sparse.row_ptr, self.value_ptr, counts)
+        classic = Contingency(tables.equal_width, self._equal_width.row_ptr, self.value_ptr, counts)
+        return self._of(table, classic, tables.sums)
+
+    def _nothing(self) -> dict[str, NDArray[np.float64]]:
+        return {name: np.full(len(self.value_ptr), np.nan) for name in SCORES}
+
+    def _of(
+        self, table: Contingency, classic: Contingency, sums: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
         found = information(table)
         entropies = factor_entropies(table)
-        by_value = value_gaps(found, table, means_from_sums(tables.sums, counts))
-        classic = Contingency(tables.equal_width, self._equal_width.row_ptr, self.value_ptr, counts)
+        by_value = value_gaps(found, table, means_from_sums(sums, table.value_counts))
         return {
             "maximum": _with_mean(factor_gaps(found.factors, entropies).highest),
             "mig": _with_mean(self._mig(classic)),

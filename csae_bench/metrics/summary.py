@@ -19,19 +19,19 @@ from csae_bench.metrics.resampling import SCORES
 from csae_bench.metrics.sap import sap
 from csae_bench.metrics.score import Score
 
-METRICS = {
-    "mig": "best latent's lead, by factor",
-    "value_mig": "best latent's lead, by value",
-    "mig_sup": "best factor's lead, by latent",
-    "factor_vae": "votes of the least varying latent",
-    "factor_vae_population": "factors with a latent of their own",
-    "dci_disentanglement": "one factor a latent",
-    "dci_completeness": "one latent a factor",
-    "sap": "best latent's lead in accuracy",
-    "modularity": "one factor a latent, at most",
-    "explicitness": "held-out AUC of linear probes",
-}
-"""Name -> what it is, in the order in which they are shown."""
+METRICS = (
+    "mig",
+    "value_mig",
+    "mig_sup",
+    "factor_vae",
+    "factor_vae_population",
+    "dci_disentanglement",
+    "dci_completeness",
+    "sap",
+    "modularity",
+    "explicitness",
+)
+"""Names in the order in which they are shown; what each is, the rows of the evals say."""
 
 N_PERMUTATIONS = 100
 """The smallest p is 1 / (1 + this)."""

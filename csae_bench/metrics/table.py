@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from csae_bench.metrics.summary import METRICS, Summary
+from csae_bench.metrics.summary import Summary
 
 _NAME_WIDTH = 22
 _FACTOR_WIDTH = 12
 
 
-def print_summary(summary: Summary, console: Console) -> None:
-    """A row for each metric, with its null where it has one, then each factor's values."""
+def print_summary(summary: Summary, gists: Mapping[str, str], console: Console) -> None:
+    """A row for each metric, with its null where it has one, then each factor's values.
+
+    Args:
+        gists: what each metric is, in a few words.
+    """
     factors = list(next(iter(summary.scores.values())).by_factor)
     console.print(f"{summary.n} samples, {summary.d_sae} latents, {len(factors)} factors")
     overall = _table("metric", "value", "adjusted", "p", "what it is")
     for name, score in summary.scores.items():
         null = summary.nulls[name].score if name in summary.nulls else None
         adjusted, p = (f"{null.adjusted:.3f}", f"{null.p:.2g}") if null else ("", "")
-        told = METRICS[name] if score.value is not None else f"undefined: {score.reason}"
+        told = gists[name] if score.value is not None else f"undefined: {score.reason}"
         overall.add_row(name, _shown(score.value), adjusted, p, escape(told))
     console.print(overall)
     console.print(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 if TYPE_CHECKING:
-    import torch
-    from jaxtyping import Float
-    from torch import Tensor
     from transformer_lens import HookedTransformer
 
 _BETWEEN_LAYERS = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")

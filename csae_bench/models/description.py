@@ -9,6 +9,7 @@ from typing import Any
 
 from csae_bench.models.architectures import hooked_config
 from csae_bench.models.folders import check_tokenizer_files, check_weight_files
+from csae_bench.models.held import held_shape
 from csae_bench.models.hf_config import HfConfig, read_hf_config
 from csae_bench.models.names import ModelKind, ModelReference, resolve
 from csae_bench.models.table import MODELS
@@ -78,6 +79,9 @@ def model_shape(model: ModelReference) -> dict[str, Any]:
         check_weight_files(model.path)
         check_tokenizer_files(model.path)
         return shape
+    held = held_shape(model.name) if model.kind == "memory" else None
+    if held is not None:
+        return held
     row = MODELS.get(model.name)
     if row is not None and row.published_config is not None:
         return hooked_config(HfConfig(row.published_config, model.name))

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from csae_bench.errors import UnknownNameError
+from csae_bench.models.held import held_shape
 from csae_bench.models.table import MODELS
 
-ModelKind = Literal["embedded", "folder", "hub"]
+ModelKind = Literal["embedded", "folder", "hub", "memory"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ def resolve(name_or_path: str) -> ModelReference:
 
     In this order: a name in the table; a path (it starts with `/`, `~`, `./` or `../`, or is a
     folder with a config.json); a hub name or alias that transformer-lens knows, in any case
-    (`gemma-2-2b` is google/gemma-2-2b); any other folder.
+    (`gemma-2-2b` is google/gemma-2-2b); any other folder. A model that is held in memory comes
+    before the hub's.
 
     Raises UnknownNameError for everything else. Whether a folder holds a model is for `describe`.
     """
@@ -41,6 +43,8 @@ def resolve(name_or_path: str) -> ModelReference:
         return _named(name_or_path)
     if _is_written_as_path(name_or_path) or (Path(name_or_path) / "config.json").is_file():
         return _folder(name_or_path)
+    if held_shape(name_or_path) is not None:
+        return ModelReference(name=name_or_path, kind="memory", path=None)
     hub_name = _hub_names().get(name_or_path.lower())
     if hub_name is not None:
         return _named(hub_name)

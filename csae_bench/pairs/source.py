@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -24,6 +24,7 @@ class Pairs(NamedTuple):
     """The group of paraphrases; for pairs of one sequence -1 - sequence."""
 
 
+@runtime_checkable
 class PairSource(Protocol):
     """What pairs of one kind are drawn from, deterministically."""
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-Outcome = Literal["ok", "problem", "unknown"]
+from csae_bench.inputs import Outcome
 
 Findings = Iterator[tuple[Outcome, str]]
 """What the function of a check yields: outcome and message, once or more often."""
 
 
 _ABOUT_THE_SAE = frozenset(
-    {"steps", "settings", "objective", "curriculum", "pairs", "model", "data", "sae"}
+    {"config", "steps", "settings", "objective", "curriculum", "pairs", "model", "data", "sae"}
 )
 """Checks of what decides the SAE; the others are about evals, the machine and folders."""
 

@@ -12,7 +12,7 @@ from csae_bench.preflight.check import Findings
 from csae_bench.results.store import Store
 from csae_bench.subjects import Subject
 
-_HOOKS_OF_WIDTH_D_MODEL = (
+HOOKS_OF_WIDTH_D_MODEL = (
     "hook_resid_pre",
     "hook_resid_mid",
     "hook_resid_post",
@@ -53,11 +53,11 @@ def model(subject: Subject) -> Findings:
             f"{subject.resolved.path}: hook_name is '{subject.hook_name}'; {model.name} has "
             f"layers 0 to {model.n_layers - 1}.",
         )
-    elif not subject.hook_name.endswith(_HOOKS_OF_WIDTH_D_MODEL):
+    elif not subject.hook_name.endswith(HOOKS_OF_WIDTH_D_MODEL):
         yield (
             "problem",
             f"{subject.resolved.path}: hook_name is '{subject.hook_name}'; it must end in one of "
-            f"{', '.join(_HOOKS_OF_WIDTH_D_MODEL)}.",
+            f"{', '.join(HOOKS_OF_WIDTH_D_MODEL)}.",
         )
     d_in = subject.trained_d_in
     if d_in is not None and d_in != model.d_model:

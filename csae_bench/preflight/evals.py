@@ -2,62 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from csae_bench.config.problems import eval_problems
-from csae_bench.corpora import corpus_status
 from csae_bench.errors import CsaeBenchError, UsageError
 from csae_bench.evals import EvalConfig, get_eval
-from csae_bench.factors import factor_status
+from csae_bench.inputs import Needs
 from csae_bench.preflight.check import Findings
 from csae_bench.subjects import Subject
 
+USUAL_CONTEXT = 128
+"""Tokens in a prompt of an eval that fits itself to the model, for the estimate of memory."""
+
 
 def evals(subject: Subject) -> Findings:
+    """Names, settings and data of the evals."""
     model = subject.config.model if subject.model is not None else None
     for name in subject.config.evals:
         try:
-            settings = _eval_config(subject, name)
-            spec = get_eval(name)
-            factors = settings.factor_dataset(model)
+            needs = _eval_config(subject, name).needs(model)
         except CsaeBenchError as error:
             yield "problem", str(error)
             continue
-        if model is None and settings.needs_model(None):
+        if model is None and needs.model:
             yield "ok", f"{name}: will be skipped, it needs a language model"
-            continue
-        reason = settings.skip_reason(model)
-        if reason is not None:
-            yield "ok", f"{name}: will be skipped: {reason}"
-            continue
-        found = spec.preflight(subject.resolved, settings) if spec.preflight else []
-        for text in found:
-            yield "problem", f"{subject.resolved.path}: evals.{name}: {text}"
-        own_data = settings.data_status(model)
-        for outcome, message in own_data:
-            where = f"{subject.resolved.path}: evals.{name}" if outcome == "problem" else name
-            yield outcome, f"{where}: {message}"
-        if own_data:
-            continue
-        dataset = getattr(settings, "dataset", None)
-        outcome, message = corpus_status(dataset) if isinstance(dataset, str) else ("ok", "")
-        if factors is not None:
-            outcome, message = factor_status(factors)
-            if outcome == "problem":
-                message = f"{subject.resolved.path}: evals.{name}.factors: {message}"
-        context = getattr(settings, "context_size", 0)
-        if subject.model is not None and context > subject.model.n_ctx:
-            outcome, message = (
-                "problem",
-                f"{subject.resolved.path}: evals.{name}.context_size is {context}; "
-                f"{subject.model.name} takes at most {subject.model.n_ctx} tokens.",
-            )
-        if outcome != "ok" or not found:
-            yield outcome, message if outcome == "problem" else f"{name}: {message}".rstrip(": ")
+        elif needs.skip is not None:
+            yield "ok", f"{name}: will be skipped: {needs.skip}"
+        else:
+            yield from _of_eval(subject, name, needs)
     if not subject.config.evals:
         yield "ok", "none"
+
+
+def _of_eval(subject: Subject, name: str, needs: Needs) -> Findings:
+    place = f"{subject.resolved.path}: evals.{name}"
+    for problem in needs.problems:
+        yield "problem", f"{place}: {problem}"
+    context, model = needs.context_size, subject.model
+    if model is not None and context is not None and context > model.n_ctx:
+        yield (
+            "problem",
+            f"{place}.context_size is {context}; {model.name} takes at most {model.n_ctx} tokens.",
+        )
+    for data in needs.inputs:
+        where = f"{place}.{data.key}" if data.key else place
+        for outcome, message in data.status():
+            said = f"{where}: {message}" if outcome == "problem" else f"{name}: {message}"
+            yield outcome, said.rstrip(": ")
+    if not needs.inputs and not needs.problems:
+        yield "ok", name
 
 
 def eval_settings(subject: Subject) -> dict[str, EvalConfig]:
@@ -69,14 +62,18 @@ def eval_settings(subject: Subject) -> dict[str, EvalConfig]:
     return {name: _eval_config(subject, name) for name in subject.config.evals}
 
 
-def sound_eval_settings(subject: Subject) -> list[Any]:
-    sound: list[Any] = []
+def largest_prompts(subject: Subject) -> tuple[int, int]:
+    """Return prompts in a forward pass and tokens in a prompt of the eval that needs most."""
+    model = subject.config.model if subject.model is not None else None
+    shapes: list[tuple[int, int]] = []
     for name in subject.config.evals:
         try:
-            sound.append(_eval_config(subject, name))
+            needs = _eval_config(subject, name).needs(model)
         except CsaeBenchError:  # reported by the check of the evals
             continue
-    return sound
+        shapes.append((needs.batch_size, needs.context_size or USUAL_CONTEXT))
+    usual = (Needs().batch_size, USUAL_CONTEXT)
+    return max(shapes, default=usual, key=lambda shape: shape[0] * shape[1])
 
 
 def _eval_config(subject: Subject, name: str) -> EvalConfig:

@@ -12,7 +12,7 @@ from csae_bench.cards import OnCard, on_cards
 from csae_bench.devices import pick_device
 from csae_bench.errors import UsageError, reason_of
 from csae_bench.preflight.check import Findings
-from csae_bench.preflight.evals import sound_eval_settings
+from csae_bench.preflight.evals import largest_prompts
 from csae_bench.regular_files import impossible_path
 from csae_bench.results.store import Store
 from csae_bench.subjects import Subject
@@ -69,11 +69,7 @@ def estimates(subject: Subject) -> list[OnCard]:
 
 def _needed(subject: Subject) -> tuple[needs.Estimate, int]:
     """Memory of the run, with the tokens of a prompt of the eval that needs most."""
-    settings = [
-        (getattr(one, "batch_size_prompts", 16), getattr(one, "context_size", 128))
-        for one in sound_eval_settings(subject)
-    ]
-    batch, context = max(settings, default=(16, 128), key=lambda pair: pair[0] * pair[1])
+    batch, context = largest_prompts(subject)
     needed = needs.estimate(subject.config, subject.model, eval_batch=batch, eval_context=context)
     return needed, context
 

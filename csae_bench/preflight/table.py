@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
-from csae_bench.preflight.doctor import Examination
+from csae_bench.preflight.check import Check
 from csae_bench.preflight.plan import StagePlan
 from csae_bench.results.table import plain, styled
 
 
-def print_examination(examination: Examination, console: Console) -> None:
-    """A row for each check, then one for each stage of training."""
-    checks = _table("check", "outcome", "finding")
-    for check in examination.checks:
-        checks.add_row(check.name, styled(check.outcome), plain(check.message))
-    console.print(checks)
-    if examination.stages:
-        stages = _table("stage", "steps", "pairs", "terms")
-        for plan in examination.stages:
-            stages.add_row(plain(plan.stage), _steps(plan), _pairs(plan), plain(_terms(plan)))
+def print_checks(checks: Sequence[Check], stages: Sequence[StagePlan], console: Console) -> None:
+    """Print a row for each check, then one for each stage of training."""
+    table = _table("check", "outcome", "finding")
+    for check in checks:
+        table.add_row(check.name, styled(check.outcome), plain(check.message))
+    console.print(table)
+    if stages:
+        table = _table("stage", "steps", "pairs", "terms")
+        for plan in stages:
+            table.add_row(plain(plan.stage), _steps(plan), _pairs(plan), plain(_terms(plan)))
         console.print()
-        console.print(stages)
+        console.print(table)
 
 
 def _table(*columns: str) -> Table:

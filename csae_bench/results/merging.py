@@ -41,6 +41,14 @@ def merged(earlier: RunRecord | None, latest: RunRecord) -> RunRecord:
     )
 
 
+def with_cells(record: RunRecord, cells: Mapping[str, Cell]) -> RunRecord:
+    """Return the record with the cells that it lacks, its status made of all."""
+    found = _in_order({**cells, **record.cells})
+    if not found:
+        return record
+    return record.model_copy(update={"cells": found, "status": overall(found)})
+
+
 def overall(cells: Mapping[str, Cell]) -> Status:
     """Return the status of a run with these cells: failed before invalid before ok."""
     statuses = {cell.status for cell in cells.values()}

@@ -50,6 +50,10 @@ class Store:
         """Path of a run's record."""
         return self.root / "runs" / _name(release, sae_id, ".json")
 
+    def cells(self, release: str, sae_id: str) -> Path:
+        """Folder of the files that a run's record is made of, one a cell."""
+        return self.root / "runs" / ".cells" / _name(release, sae_id, "")
+
     def checkpoint(self, release: str, sae_id: str, training_hash: str) -> Path:
         """Folder of a checkpoint."""
         return self.root / "checkpoints" / _name(release, sae_id, "") / training_hash

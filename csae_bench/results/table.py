@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from csae_bench.printable import printable
 from csae_bench.results.schema import Cell, RunRecord
+
+STEPS = ("training", "validity")
+"""Cells of a record that are no evals."""
 
 STATUS_STYLES = {
     "ok": "green",
@@ -41,6 +46,31 @@ def print_record(record: RunRecord, console: Console) -> None:
         seconds = "" if cell.wall_seconds is None else f"{cell.wall_seconds:.1f}"
         table.add_row(plain(name), styled(cell.status), plain(_outcome(cell)), seconds)
     console.print(table)
+
+
+def print_records(records: Sequence[RunRecord], console: Console) -> None:
+    """Print a line for each SAE: its status and the first score of each eval, or why not."""
+    evals = list(dict.fromkeys(n for one in records for n in one.cells if n not in STEPS))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("SAE", "status", *(plain(name) for name in evals)):
+        table.add_column(column)
+    for record in records:
+        scores = (_first_score(record.cells.get(name)) for name in evals)
+        table.add_row(plain(record.sae_id), styled(record.status), *scores)
+    console.print(table)
+    for record in records:
+        for name, cell in record.cells.items():
+            if cell.status in ("failed", "invalid"):
+                console.print(plain(f"{record.sae_id}, {name}: {_outcome(cell)}"))
+
+
+def _first_score(cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
+    if cell.status != "ok":
+        return styled(cell.status)
+    title, value = next(iter(cell.summary.items()), ("", None))
+    return plain(f"{title} {value:.4g}") if value is not None else styled(cell.status)
 
 
 def styled(status: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 
+@runtime_checkable
 class AnySae(Protocol):
     """An SAE: one of SAELens, or any module with these."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csae_bench.errors import SaeError
+from csae_bench.hashes import kept_hash
 from csae_bench.saes.folder import CFG_FILENAME, WEIGHTS_FILENAME, find_folder
 from csae_bench.saes.wording import reason
 
@@ -27,17 +28,22 @@ def weights_hash(folder: Path) -> str:
         SaeError: one of the two files is missing.
     """
     folder = find_folder(folder)
-    digest = hashlib.sha256()
-    for name in (WEIGHTS_FILENAME, CFG_FILENAME):
-        path = folder / name
-        try:
-            digest.update(f"{name} {path.stat().st_size}\n".encode())
+    paths = [folder / name for name in (WEIGHTS_FILENAME, CFG_FILENAME)]
+
+    def read() -> str:
+        digest = hashlib.sha256()
+        for path in paths:
+            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
             with path.open("rb") as file:
                 while chunk := file.read(_CHUNK):
                     digest.update(chunk)
-        except OSError as error:
-            raise SaeError(f"{path} cannot be read: {reason(error)}.") from error
-    return digest.hexdigest()
+        return digest.hexdigest()
+
+    try:
+        return kept_hash("sae 1", paths, read)
+    except OSError as error:
+        path = error.filename or folder
+        raise SaeError(f"{path} cannot be read: {reason(error)}.") from error
 
 
 def loaded_hash(sae: AnySae) -> str:

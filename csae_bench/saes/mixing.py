@@ -20,7 +20,7 @@ _ROUNDING = 1e-4
 
 def mix(
     sae: TrainingSAE[Any],
-    rows: Float[Tensor, "2*n_pairs d_in"],
+    rows: Float[Tensor, "n_rows d_in"],
     views: Views,
     *,
     targeting: Literal["targeted", "random"],

@@ -46,6 +46,22 @@ def load_pretrained(name: str, *, device: str) -> SAE[Any]:
         raise SaeError(f"{name} cannot be loaded: {reason(error)}.") from error
 
 
+def ids_of(release: str) -> list[str]:
+    """Return the ids of a release's SAEs, in the order of SAELens's directory.
+
+    Raises:
+        SaeError: the directory does not have the release.
+    """
+    directory = get_pretrained_saes_directory()
+    if release not in directory:
+        raise SaeError(
+            f"SAELens's directory of pretrained SAEs has no release {shown(release)}."
+            f"{did_you_mean(release[:200], directory)} It has {len(directory)}; a pattern of ids "
+            "takes one of them."
+        )
+    return list(directory[release].saes_map)
+
+
 def check_listed(release: str, sae_id: str) -> None:
     """Check what is known of a pretrained SAE without a network.
 

@@ -17,7 +17,7 @@ _ROWS_AT_A_TIME = 512
 of a ReLU's training."""
 
 
-def _of_batch(codes: Float[Tensor, "2*n_pairs d_sae"]) -> tuple[Tensor, Tensor | None]:
+def _of_batch(codes: Float[Tensor, "n_rows d_sae"]) -> tuple[Tensor, Tensor | None]:
     """Rate, rate in both views, mean and second moment of each latent, [4, d_sae]; and the mean of
     the rows' smallest active codes, None where nothing is active.
 

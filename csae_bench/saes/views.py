@@ -65,8 +65,8 @@ class Mixture:
 class Views:
     """A batch of pairs as an SAE sees it. Rows 2i and 2i + 1 are the two views of pair i."""
 
-    codes: Float[Tensor, "2*n_pairs d_sae"]
-    pre_activations: Float[Tensor, "2*n_pairs d_sae"]
+    codes: Float[Tensor, "n_rows d_sae"]
+    pre_activations: Float[Tensor, "n_rows d_sae"]
     """The encoder's output before sparsity, equal to the code where a latent is active."""
     pairs: PairIds
     statistics: LatentStatistics
@@ -85,7 +85,7 @@ class Views:
         return len(self.pairs)
 
     @cached_property
-    def active(self) -> Bool[Tensor, "2*n_pairs d_sae"]:
+    def active(self) -> Bool[Tensor, "n_rows d_sae"]:
         """Which latents are active. A NaN counts as active, so that no reading leaves it out."""
         return ~(self.codes.detach() <= 0)
 

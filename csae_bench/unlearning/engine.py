@@ -22,7 +22,7 @@ from torch import Tensor
 
 from csae_bench.models.continuing import final_logits, layer_after
 from csae_bench.unlearning.chat import ANSWERS, N_SPELLINGS
-from csae_bench.unlearning.prompts import ActiveLatents, Batch, in_batches
+from csae_bench.unlearning.prompts import ActiveLatents, AskedPrompts, Batch, in_batches
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -50,9 +50,11 @@ class AnswerEngine:
     hook_name: str
     batch_size: int
     """Prompts in a forward pass; answers do not depend on it."""
-    memory_gib: float = MEMORY_GIB
-    _kept: dict[str, list[Batch]] = field(default_factory=dict[str, list[Batch]])
-    _kept_bytes: int = 0
+    asked: AskedPrompts = field(default_factory=lambda: AskedPrompts(MEMORY_GIB))
+    """What is kept between settings, and from the SAE before."""
+    _codes: dict[int, ActiveLatents] = field(default_factory=dict[int, ActiveLatents])
+    """By the identity of the batch."""
+    _codes_bytes: int = 0
     _is_linear: bool | None = None
 
     @torch.no_grad()
@@ -111,9 +113,10 @@ class AnswerEngine:
 
     def _batches(self, prompts: Sequence[str]) -> list[Batch]:
         key = hashlib.sha256(json.dumps(list(prompts)).encode()).hexdigest()
-        if key not in self._kept:
-            self._kept[key] = list(in_batches(self.model, prompts, self.batch_size))
-        return self._kept[key]
+        batches = self.asked.batches
+        if key not in batches:
+            batches[key] = list(in_batches(self.model, prompts, self.batch_size))
+        return batches[key]
 
     def _answers(
         self, batch: Batch, clamp: Clamp | None, *, keep: bool
@@ -139,32 +142,31 @@ class AnswerEngine:
         resid = self.model(
             batch.tokens, stop_at_layer=self._place[0], return_type=None, padding_side="right"
         )
-        if keep and self._has_room(resid):
+        if keep and self.asked.has_room(resid):
             batch.resid = resid
         return resid
 
     def _active(
         self, batch: Batch, resid: Float[Tensor, "n length d_model"], *, keep: bool
     ) -> ActiveLatents:
-        if batch.active is not None:
-            return batch.active
+        if id(batch) in self._codes:
+            return self._codes[id(batch)]
         codes = self.sae.encode(resid)
         positions = torch.arange(codes.shape[1], device=codes.device)
         is_read = (positions > 0) & (positions <= batch.answer_at[:, None])
         is_active = (codes > 0) & is_read[..., None]
         row, position, latent = is_active.nonzero(as_tuple=True)
         active = ActiveLatents(row * codes.shape[1] + position, latent, codes[is_active])
-        if keep and self._has_room(*active):
-            batch.active = active
+        if keep and self.asked.has_room(*active):
+            self._codes[id(batch)] = active
+            self._codes_bytes += sum(part.numel() * part.element_size() for part in active)
         return active
 
-    def _has_room(self, *tensors: Tensor) -> bool:
-        """Counts the tensors in if they fit."""
-        n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        if self._kept_bytes + n_bytes > self.memory_gib * 2**30:
-            return False
-        self._kept_bytes += n_bytes
-        return True
+    def forget_codes(self) -> None:
+        """Give the room of this SAE's codes back to what is kept for the next one."""
+        self._codes.clear()
+        self.asked.n_bytes -= self._codes_bytes
+        self._codes_bytes = 0
 
     def _has_linear_decoder(
         self, batch: Batch, resid: Float[Tensor, "n length d_model"], clamp: Clamp, *, keep: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -36,9 +36,26 @@ class Batch:
     """Position whose prediction is the answer."""
     resid: Float[Tensor, "n length d_model"] | None = None
     """What enters the first layer that runs again."""
-    active: ActiveLatents | None = None
     clean: Float[Tensor, "n n_choices"] | None = None
     """Probabilities without intervention."""
+
+
+@dataclass
+class AskedPrompts:
+    """Prompts that were asked of a model, and what is kept of them for every SAE on one hook."""
+
+    memory_gib: float
+    """Activations that are kept, at most, those of one SAE's codes included."""
+    batches: dict[str, list[Batch]] = field(default_factory=dict[str, list[Batch]])
+    n_bytes: int = 0
+
+    def has_room(self, *tensors: Tensor) -> bool:
+        """Count the tensors in if they fit."""
+        n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        if self.n_bytes + n_bytes > self.memory_gib * 2**30:
+            return False
+        self.n_bytes += n_bytes
+        return True
 
 
 def in_batches(

@@ -26,7 +26,8 @@ LEVEL = 0.95
 
 _TOO_FEW = "there are fewer than two questions to forget or to retain"
 
-Rights = Bool[NDArray[np.bool_], "n_settings n_questions"]
+Forget = Bool[NDArray[np.bool_], "n_settings n_forget"]
+Retain = Bool[NDArray[np.bool_], "n_settings n_retain"]
 Accuracy = Float[NDArray[np.float64], "n_settings *draws"]
 
 
@@ -56,7 +57,7 @@ class Chance:
     reason: str | None = None
 
 
-def unlearning_score(forget: Rights, retain: Rights) -> float:
+def unlearning_score(forget: Forget, retain: Retain) -> float:
     """Share of the forget questions that the best admissible setting unlearns.
 
     0 (nothing, or nothing without harm) to 1. SAE-Bench (arXiv:2503.09532), after Farrell et al.
@@ -70,9 +71,9 @@ def unlearning_score(forget: Rights, retain: Rights) -> float:
 
 
 def held_out_score(
-    forget: Rights,
-    retain: Rights,
-    retain_subjects: Int[NDArray[np.int64], " n_questions"],
+    forget: Forget,
+    retain: Retain,
+    retain_subjects: Int[NDArray[np.int64], " n_retain"],
     *,
     n_splits: int,
     rng: np.random.Generator,
@@ -104,7 +105,7 @@ def held_out_score(
 
 
 def score_interval(
-    forget: Rights, retain: Rights, *, n_resamples: int, rng: np.random.Generator
+    forget: Forget, retain: Retain, *, n_resamples: int, rng: np.random.Generator
 ) -> Interval:
     """Interval of the score from drawing questions anew, the setting chosen anew each time.
 
@@ -116,10 +117,10 @@ def score_interval(
         return Interval(low=None, high=None, reason=_TOO_FEW)
 
     def score(
-        forget_drawn: Int[NDArray[np.int64], "*draws n"],
-        retain_drawn: Int[NDArray[np.int64], "*draws n"],
+        forget_drawn: Int[NDArray[np.int64], "*draws n_forget"],
+        retain_drawn: Int[NDArray[np.int64], "*draws n_retain"],
         axis: int = -1,
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.float64] | np.float64:
         return _scores(forget[:, forget_drawn].mean(axis), retain[:, retain_drawn].mean(axis))
 
     found = stats.bootstrap(
@@ -136,7 +137,7 @@ def score_interval(
 
 
 def against_chance(
-    score: float, controls: Sequence[tuple[Rights, Rights]], reason: str | None
+    score: float, controls: Sequence[tuple[Forget, Retain]], reason: str | None
 ) -> Chance:
     """The score against sweeps of random latents.
 
@@ -156,17 +157,19 @@ def against_chance(
     )
 
 
-def _scores(forget_accuracy: Accuracy, retain_accuracy: Accuracy) -> NDArray[np.float64]:
+def _scores(
+    forget_accuracy: Accuracy, retain_accuracy: Accuracy
+) -> NDArray[np.float64] | np.float64:
     """The score of each of any number of draws: [n_settings, *draws] to [*draws]."""
     is_admissible = retain_accuracy >= RETAIN_ACCURACY
     return (is_admissible * (1 - forget_accuracy)).max(0)
 
 
 def _chosen_and_measured(
-    forget: Rights,
-    retain: Rights,
-    forget_half: Bool[NDArray[np.bool_], " n"],
-    retain_half: Bool[NDArray[np.bool_], " n"],
+    forget: Forget,
+    retain: Retain,
+    forget_half: Bool[NDArray[np.bool_], " n_forget"],
+    retain_half: Bool[NDArray[np.bool_], " n_retain"],
 ) -> tuple[float, float]:
     """Score and retain accuracy outside the halves, of the setting that is best within."""
     effect = 1 - forget[:, forget_half].mean(1)

@@ -3,6 +3,7 @@
 Its traps each stand behind one fence here, with a test that fails when upstream mends it:
 
     core.py        SAE-Bench's core eval on objects, its values untouched
+    core_metrics.py  what each of these values is, and of those that correct them
     observing.py   sees what core computes while it computes it
     corrected.py   the same quantities by their right formulas, in float64
     adapting.py    modules that are no SAEs of SAELens, with what SAE-Bench reads

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Generic, TypedDict, TypeVar
 
 import torch
@@ -20,6 +22,8 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 # Said of every SAE here, and no user's to act on: text is tokenized as it is read, and the norms of
 # the decoder's rows change no value but l1.
 _EXPECTED_WARNINGS = ("Dataset is not tokenized", "Decoder weights are not normalized")
+
+_NO_TYPE_CHECK = "__no_type_check__"  # what typing.no_type_check sets; jaxtyping honours it
 
 
 class Halving(TypedDict):
@@ -60,6 +64,31 @@ def fence() -> Generator[list[str], None, None]:
         finally:
             messages = (str(w.message) for w in caught if _is_for_users(w))
             collected.extend(dict.fromkeys(messages))
+
+
+@contextlib.contextmanager
+def without_shape_checks(*modules: ModuleType) -> Generator[None, None, None]:
+    """Switch off, within, the checks of shapes that SAE-Bench puts on functions of these modules.
+
+    Some of its annotations are wrong, so that calls which work raise: those of `probe_training`,
+    for one. `jaxtyping.config` is read at each call and is global: it would also switch off the
+    checks that our tests put on csae_bench.
+    """
+    functions = [
+        function
+        for module in modules
+        for function in vars(module).values()
+        if inspect.isfunction(function)
+        and function.__module__ == module.__name__
+        and not hasattr(function, _NO_TYPE_CHECK)
+    ]
+    for function in functions:
+        setattr(function, _NO_TYPE_CHECK, True)
+    try:
+        yield
+    finally:
+        for function in functions:
+            delattr(function, _NO_TYPE_CHECK)
 
 
 def halving_batch(run: Callable[[int], T], batch_size: int) -> Halved[T]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 
 from csae_bench.errors import EvalError
+from csae_bench.upstream.adapting import AdaptedSae
 from csae_bench.upstream.corrected import (
     ActivationSums,
     LogitSums,
@@ -60,7 +61,7 @@ class Observer:
         self._logit_sums: LogitSums | None = None
         self._activation_sums: ActivationSums | None = None
 
-    def watch_sae(self, sae: SAE[Any]) -> None:
+    def watch_sae(self, sae: SAE[Any] | AdaptedSae) -> None:
         """Reports what `sae`, a copy of our own, encodes and decodes."""
         encode, decode = sae.encode, sae.decode
 

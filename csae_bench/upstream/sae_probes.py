@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ from transformer_lens import HookedTransformer
 from csae_bench.errors import ConfigError, EvalError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
+from csae_bench.shared import SharedPasses
 from csae_bench.upstream.adapting import AdaptedSae
 from csae_bench.upstream.fences import fence
 from csae_bench.upstream.sae_probes_data import MAX_ROWS, SUFFIX, n_train, read_dataset
@@ -71,12 +72,17 @@ class ProbesOutcome:
 
 
 def run_sae_probes(
-    sae: AnySae, model: HookedTransformer, files: Iterable[Path], settings: ProbeSettings
+    sae: AnySae,
+    model: HookedTransformer,
+    files: Iterable[Path],
+    settings: ProbeSettings,
+    shared: SharedPasses | None = None,
 ) -> ProbesOutcome:
     """Probes for each dataset in its `normal` setting; the SAE and the model are not changed.
 
     Args:
         files: `<name>.csv.zst`, see `sae_probes_data`.
+        shared: holds activations and dense probes, which are the model's, for other SAEs.
 
     Raises:
         DataError: a dataset is malformed.
@@ -86,13 +92,14 @@ def run_sae_probes(
         EvalError: sae-probes left no result.
     """
     _check(sae, model, settings)
+    kept = SharedPasses(max_bytes=0) if shared is None else shared
     found: list[DatasetOutcome] = []
     with fence() as said, tempfile.TemporaryDirectory(prefix="csae_bench_sae_probes_") as folder:
         for path in files:
             if settings.progress:
                 sys.stderr.write(f"sae_probes: {path.name}\n")
             with _quiet():
-                found.append(_on_dataset(sae, model, path, settings, Path(folder)))
+                found.append(_on_dataset(sae, model, path, settings, Path(folder), kept))
     return ProbesOutcome(tuple(found), _warnings(said))
 
 
@@ -123,16 +130,25 @@ def _check(sae: AnySae, model: HookedTransformer, settings: ProbeSettings) -> No
 
 
 def _on_dataset(
-    sae: AnySae, model: HookedTransformer, path: Path, settings: ProbeSettings, folder: Path
+    sae: AnySae,
+    model: HookedTransformer,
+    path: Path,
+    settings: ProbeSettings,
+    folder: Path,
+    kept: SharedPasses,
 ) -> DatasetOutcome:
     name = path.name.removesuffix(SUFFIX)
     rows = read_dataset(path)
-    activations, n_truncated = _activations(model, rows["prompt"].tolist(), settings)
+    place = (id(model), settings.hook_name, path, path.stat().st_mtime_ns)
+    activations, n_truncated = kept.get_or_make(
+        ("probed activations", *place, settings.batch_size, settings.max_seq_len),
+        lambda: _activations(model, rows["prompt"].tolist(), settings),
+    )
     # where get_xvals looks; that it is there keeps sae-probes from loading a model by name
     stored = folder / f"model_activations_{_MODEL}" / f"{name}_{settings.hook_name}.pt"
     stored.parent.mkdir(exist_ok=True)
     torch.save(activations, stored)
-    shared: dict[str, Any] = {
+    asked: dict[str, Any] = {
         "hook_name": settings.hook_name,
         "model_name": _MODEL,
         "model_cache_path": folder,
@@ -149,24 +165,43 @@ def _on_dataset(
             ks=list(settings.ks),
             device=settings.device,
             mean_diff_normalization=settings.mean_diff_normalization,
-            **shared,
+            **asked,
         )
+        dense = None
         if settings.with_baseline:
-            run_baseline_dataset_layer(numbered_dataset=name, method_name="logreg", **shared)
+            shape = (settings.batch_size, settings.max_seq_len, settings.seed)
+            dense = kept.get_or_make(
+                ("dense probe", *place, *shape), lambda: _dense_probe(name, folder, asked)
+            )
+            for message in dense.warnings:
+                warnings.warn(message, stacklevel=1)
     stored.unlink()
     by_k = {entry["k"]: entry for entry in _results(folder, f"sae_probes_{_MODEL}", name)}
-    baseline = (
-        _results(folder, f"baseline_results_{_MODEL}", name) if settings.with_baseline else []
-    )
     return DatasetOutcome(
         name=name,
         sae={k: _scores(by_k[k]) for k in settings.ks},
         latents={k: tuple(by_k[k]["indices"]) for k in settings.ks},
-        llm=_scores(baseline[0]) if baseline else None,
+        llm=None if dense is None else dense.scores,
         n_rows=min(len(rows), MAX_ROWS),
         n_train=n_train(len(rows)),
         n_truncated=n_truncated,
     )
+
+
+class _DenseProbe(NamedTuple):
+    """The probe on the model's activations, which is the same for every SAE."""
+
+    scores: Scores
+    warnings: tuple[str, ...]
+
+
+def _dense_probe(name: str, folder: Path, asked: Mapping[str, Any]) -> _DenseProbe:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run_baseline_dataset_layer(numbered_dataset=name, method_name="logreg", **asked)
+    (scores,) = _results(folder, f"baseline_results_{_MODEL}", name)
+    said = (warning for warning in caught if issubclass(warning.category, UserWarning))
+    return _DenseProbe(_scores(scores), tuple(str(warning.message) for warning in said))
 
 
 def _activations(

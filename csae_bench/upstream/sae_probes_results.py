@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from csae_bench.metrics.bootstrap import cluster_draws
+from csae_bench.metric_rows import Category, Direction, Form, Metric
 
 K = Literal[1, 2, 5, 10, 20, 50, 100]
 """The numbers of latents that SAE-Bench has fields for."""
@@ -24,18 +23,82 @@ _SCORES = {
     "test_auc": ("AUC", "Area under the ROC curve on held-out prompts."),
     "test_f1": ("F1", "Harmonic mean of precision and recall on held-out prompts, by class."),
 }
-_FIELDS = {
-    "llm": {
-        f"llm_{name}": (f"LLM test {title}", f"{text} A dense probe on the model's activations.")
-        for name, (title, text) in _SCORES.items()
+_MEAN = " Mean over datasets."
+
+
+def _row(title: str, score: str, probe: str, **more: Any) -> Metric:
+    short, text = _SCORES[score]
+    return Metric(
+        # as the same metrics of SAE-Bench's sparse_probing are called beside these
+        title=", ".join([title, *([short] if short != "accuracy" else [])]),
+        description=f"{text} {probe}{_MEAN}",
+        low=0,  # whole numbers, as the published schema has them
+        high=1,
+        comparable_from=None,
+        has_interval=True,
+        is_displayed=False,
+        **more,
+    )
+
+
+METRICS = {
+    **{
+        f"llm_{score}": _row(
+            "Probe on activations",
+            score,
+            "A dense probe on the model's activations.",
+            schema_title=f"LLM test {short}",
+            short="dense",
+            category="llm",
+            direction=Direction.NONE,
+            rank=1,
+            note="Describes the language model, not the SAE.",
+        )
+        for score, (short, _) in _SCORES.items()
     },
-    "sae": {
-        f"sae_top_{k}_{name}": (f"SAE test {title}, k = {k}", f"{text} A probe on {k} latents.")
+    **{
+        f"sae_top_{k}_{score}": _row(
+            f"Sparse probing, top {k}",
+            score,
+            f"A probe on {k} latents.",
+            schema_title=f"SAE test {short}, k = {k}",
+            short="AUC, k = 1" if k == 1 else f"k = {k}",
+            category="sae",
+            direction=Direction.HIGHER,
+        )
         for k in get_args(K)
-        for name, (title, text) in _SCORES.items()
+        for score, (short, _) in _SCORES.items()
     },
 }
-"""Category -> field -> title and description; SAE-Bench has the same."""
+"""SAE-Bench has the same fields, and others' titles for them."""
+
+FORM = Form(
+    categories={
+        "llm": Category(
+            title="LLM",
+            description="Means over datasets of the LLM's probes.",
+            is_displayed=True,
+            model="SaeProbesLlm",
+        ),
+        "sae": Category(
+            title="SAE",
+            description="Means over datasets of the SAE's probes.",
+            is_displayed=True,
+            model="SaeProbesSae",
+        ),
+        "intervals": Category(
+            title="Intervals",
+            description="95% percentile intervals of the means, from resampling datasets.",
+            model="SaeProbesIntervals",
+        ),
+    }
+)
+
+_FIELDS = {
+    category: [name for name, metric in METRICS.items() if metric.category == category]
+    for category in ("llm", "sae")
+}
+_OF_ANY_PROBE = (*_FIELDS["llm"], *_FIELDS["sae"])
 
 Metrics = dict[str, dict[str, float | None]]
 
@@ -86,36 +149,21 @@ class OfDataset(_Strict):
     """k -> the latents of its probe, the one with the largest difference of means first."""
 
 
-def metrics_model() -> type[BaseModel]:
-    """The model of `eval_result_metrics`: means over datasets, and their intervals."""
-    shown: Any = {"ui_default_display": True}
-    parts: dict[str, Any] = {}
-    for category, title in (("llm", "LLM"), ("sae", "SAE")):
-        part: Any = create_model(
-            f"SaeProbes{title.title()}",
-            __base__=_Strict,
-            **_numbers(_FIELDS[category], " Mean over datasets."),
-        )
-        description = f"Means over datasets of the {title}'s probes."
-        info = Field(title=title, description=description, json_schema_extra=shown)
-        parts[category] = (part, info)
-    ends = {
-        f"{field}_{end}": (f"{title}, {end} end", f"The {end} end of the 95% interval.")
-        for fields in _FIELDS.values()
-        for field, (title, _) in fields.items()
-        for end in ("low", "high")
-    }
-    part = create_model("SaeProbesIntervals", __base__=_Strict, **_numbers(ends))
-    description = "95% percentile intervals of the means, from resampling datasets."
-    parts["intervals"] = (part, Field(title="Intervals", description=description))
-    return create_model("SaeProbesMetrics", __base__=_Strict, **parts)
-
-
 def detail_model() -> type[BaseModel]:
     """The model of one of `eval_result_details`: a dataset's scores."""
-    return create_model(
-        "SaeProbesDetail", __base__=OfDataset, **_numbers(_FIELDS["llm"] | _FIELDS["sae"])
-    )
+    fields: dict[str, Any] = {
+        name: (
+            float | None,
+            Field(
+                title=metric.schema_title,
+                description=metric.description.removesuffix(_MEAN),
+                ge=metric.low,
+                le=metric.high,
+            ),
+        )
+        for name, metric in METRICS.items()
+    }
+    return create_model("SaeProbesDetail", __base__=OfDataset, **fields)
 
 
 def details(datasets: Sequence[DatasetOutcome]) -> list[dict[str, Any]]:
@@ -127,7 +175,7 @@ def details(datasets: Sequence[DatasetOutcome]) -> list[dict[str, Any]]:
             "n_train": found.n_train,
             "n_truncated": found.n_truncated,
             "latents": {str(k): list(latents) for k, latents in found.latents.items()},
-            **dict.fromkeys(_FIELDS["llm"] | _FIELDS["sae"]),
+            **dict.fromkeys(_OF_ANY_PROBE),
             **_scores(found),
         }
         for found in datasets
@@ -140,12 +188,13 @@ def metrics(datasets: Sequence[DatasetOutcome], *, n_resamples: int, seed: int) 
     Of one dataset there is no interval. Datasets are drawn as wholes: prompts of one are no
     independent evidence on another.
     """
+    import numpy as np
+
+    from csae_bench.metrics.bootstrap import cluster_draws
+
     found: Metrics = {category: dict.fromkeys(fields) for category, fields in _FIELDS.items()}
     found["intervals"] = {
-        f"{field}_{end}": None
-        for fields in _FIELDS.values()
-        for field in fields
-        for end in ("low", "high")
+        f"{field}_{end}": None for field in _OF_ANY_PROBE for end in ("low", "high")
     }
     rows = [_scores(dataset) for dataset in datasets]
     names = list(rows[0])
@@ -188,11 +237,4 @@ def _scores(found: DatasetOutcome) -> dict[str, float]:
             ("test_auc", scores.auc),
             ("test_f1", scores.f1),
         )
-    }
-
-
-def _numbers(fields: dict[str, tuple[str, str]], about: str = "") -> dict[str, Any]:
-    return {
-        name: (float | None, Field(title=title, description=f"{description}{about}", ge=0, le=1))
-        for name, (title, description) in fields.items()
     }

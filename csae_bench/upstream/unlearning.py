@@ -21,9 +21,12 @@ from csae_bench.errors import ConfigError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.saes.hashing import loaded_hash
+from csae_bench.shared import SharedPasses
 from csae_bench.unlearning.cache import Cache
 from csae_bench.unlearning.chat import chat_problems
 from csae_bench.unlearning.data import SUBJECTS, UnlearningData
+from csae_bench.unlearning.engine import MEMORY_GIB
+from csae_bench.unlearning.prompts import AskedPrompts
 from csae_bench.unlearning.sweep import Sweep
 from csae_bench.upstream.core import formatted_copy
 from csae_bench.upstream.provenance import versions
@@ -85,6 +88,7 @@ def run_unlearning(
     data: UnlearningData,
     settings: UnlearningSettings,
     cache: Path | None = None,
+    shared: SharedPasses | None = None,
 ) -> UnlearningOutcome:
     """Evaluates `sae`, which is not changed, at the model's dtype and on the model's device.
 
@@ -92,6 +96,7 @@ def run_unlearning(
         cache: a folder in which finished parts are kept by content. What belongs to this SAE alone
             is removed from it at the end; which questions the model can answer stays, for the next
             SAE.
+        shared: holds what the model answers without a clamp, for other SAEs on the same hook.
 
     Raises:
         ModelError: the tokenizer cannot be asked SAE-Bench's questions.
@@ -104,6 +109,10 @@ def run_unlearning(
     _check(sae, model, settings)
     config = sae_bench_config(model, settings)
     of_model, of_sae = _caches(sae, model, data, settings, cache)
+    asked = (shared or SharedPasses()).get_or_make(
+        ("asked prompts", id(model), settings.hook_name, settings.batch_size),
+        lambda: AskedPrompts(MEMORY_GIB),
+    )
     with (
         tempfile.TemporaryDirectory(prefix="csae-bench-") as folder,
         sae_bench_sees(
@@ -118,6 +127,7 @@ def run_unlearning(
             folder=Path(folder),
             of_model=of_model,
             of_sae=of_sae,
+            asked=asked,
             progress=settings.progress,
         )
         with bench.fast_answers():
@@ -129,6 +139,7 @@ def run_unlearning(
             rng = np.random.default_rng(settings.random_seed)
             n_draws = 0 if reason else settings.n_control
             controls = [bench.run_control(sweep, alive, rng) for _ in range(n_draws)]
+    bench.engine.forget_codes()
     of_sae.remove()
     return UnlearningOutcome(
         unlearning_score=score,

@@ -24,7 +24,8 @@ from transformer_lens import HookedTransformer
 from csae_bench.errors import DataError, EvalError
 from csae_bench.unlearning.cache import Cache
 from csae_bench.unlearning.data import FORGET, SUBJECTS, UnlearningData
-from csae_bench.unlearning.engine import AnswerEngine, Clamp
+from csae_bench.unlearning.engine import MEMORY_GIB, AnswerEngine, Clamp
+from csae_bench.unlearning.prompts import AskedPrompts
 from csae_bench.unlearning.sweep import Setting, Sweep
 from csae_bench.upstream.unlearning_fence import replaced
 
@@ -55,6 +56,8 @@ class Bench:
     """Which questions the model answers."""
     of_sae: Cache
     """Where latents fire, and the answers under each setting."""
+    asked: AskedPrompts = field(default_factory=lambda: AskedPrompts(MEMORY_GIB))
+    """What the model has answered without a clamp, for every SAE on this hook."""
     progress: bool = False
     questions: dict[str, Int[NDArray[np.int64], " n"]] = field(default_factory=dict[str, Any])
     """Rows that are asked of each subject."""
@@ -62,7 +65,9 @@ class Bench:
     def __post_init__(self) -> None:
         self._n_prompts = PROMPTS_PER_SEQUENCE * self.config.llm_batch_size
         hook_name = str(self.sae.cfg.metadata.hook_name)
-        self._engine = AnswerEngine(self.model, self.sae, hook_name, self._n_prompts)
+        self.engine = AnswerEngine(
+            self.model, self.sae, hook_name, self._n_prompts, asked=self.asked
+        )
         self._clamp: Clamp | None = None
         self._are_asked_again = True
         self._ask_and_score = metrics.modify_and_calculate_metrics
@@ -220,7 +225,7 @@ class Bench:
         self._clamp = Clamp(latents=_latents(params), multiplier=int(params["multiplier"]))
 
     def _probabilities(self, model: HookedTransformer, prompts: list[str], **_: Any) -> Tensor:
-        return self._engine.probabilities(prompts, self._clamp, keep=self._are_asked_again)
+        return self.engine.probabilities(prompts, self._clamp, keep=self._are_asked_again)
 
     def _finished_or_asked(self, *args: Any, **params: Any) -> dict[str, Any]:
         """SAE-Bench's answers under one setting, unless they are there already."""

@@ -15,7 +15,7 @@ from sae_bench.sae_bench_utils import activation_collection
 from transformer_lens import HookedTransformer
 
 from csae_bench.unlearning.data import UnlearningData
-from csae_bench.upstream.fences import fence
+from csae_bench.upstream.fences import fence, without_shape_checks
 
 CHAT_MODEL = "gemma-2-2b-it"
 """The name under which SAE-Bench asks in Gemma's chat format; any other raises there."""
@@ -50,6 +50,7 @@ def sae_bench_sees(
         if not progress:
             for module in (metrics, activation_collection):
                 enter(replaced(module, tqdm=_no_bar))
+        enter(without_shape_checks(activation_collection))
         enter(replaced(model.cfg, model_name=CHAT_MODEL))
         enter(_seeded(seed))
         warnings = enter(fence())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
 from csae_bench.errors import EvalError
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 
 def validate_core(result: dict[str, Any]) -> None:
@@ -54,5 +56,7 @@ def _validate(result: dict[str, Any], name: str, model: type[Any]) -> None:
 
 @cache
 def _schema(name: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
     path = f"evals/{name}/eval_output_schema_{name}.json"
     return Draft202012Validator(json.loads(files("sae_bench").joinpath(path).read_text()))

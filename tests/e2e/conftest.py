@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,9 +48,16 @@ def csae_bench() -> CsaeBench:
     return call
 
 
+@pytest.fixture
+def finished(_finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder in which a small custom_sae was trained and evaluated; each test's own."""
+    folder = tmp_path_factory.mktemp("finished") / "results"
+    shutil.copytree(_finished, folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
-def finished(csae_bench: CsaeBench, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder in which a small custom_sae was trained and evaluated."""
+def _finished(csae_bench: CsaeBench, tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("finished")
     outcome = csae_bench("run", *CUSTOM, "--results", results)
     assert outcome.exit_code == 0, outcome.stderr

@@ -138,7 +138,9 @@ def test_the_action_installs_all_that_compare_imports(place: Path) -> None:
         if not line.startswith("#")
     ]
     imported = {canonicalize_name(name) for name in line.split()[1:]} - {"csae-bench"}
-    named = {canonicalize_name(name) for name in _named_in_imports(ROOT / "csae_bench" / "compare")}
+    named = {
+        canonicalize_name(name) for name in _named_in_imports(ROOT / "csae_bench" / "comparison")
+    }
     assert {"rich", "matplotlib", "jinja2"} <= imported
     assert {"duckdb", "platformdirs"} <= named
     assert imported | named <= _closure(listed)

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from csae_bench.compare.reading import layout
+from csae_bench.comparison.reading import layout
 from tests.e2e import compare_folders as folders
 from tests.e2e.conftest import CsaeBench
 

@@ -12,7 +12,7 @@ from click.testing import Result
 
 from tests.e2e import compare_folders as folders
 from tests.e2e.conftest import CsaeBench
-from tests.unit.compare.result_files import live_core, published, write
+from tests.unit.comparison.result_files import live_core, published, write
 
 LONG = "x" * 5000
 

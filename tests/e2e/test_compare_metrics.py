@@ -10,8 +10,8 @@ import pytest
 
 from tests.e2e import compare_folders as folders
 from tests.e2e.conftest import CsaeBench
-from tests.unit.compare.result_files import write
-from tests.unit.compare.sparse_probing import sparse_probing, write_published
+from tests.unit.comparison.result_files import write
+from tests.unit.comparison.sparse_probing import sparse_probing, write_published
 
 TOP_1 = "sparse_probing.sae_top_1_test_accuracy"
 

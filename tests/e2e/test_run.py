@@ -225,11 +225,9 @@ def test_a_dead_sae_is_invalid_and_gets_no_scores(csae_bench: CsaeBench, tmp_pat
 
 
 def test_an_eval_that_fails_leaves_the_others_results_and_exits_4(
-    finished: Path, csae_bench: CsaeBench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    finished: Path, csae_bench: CsaeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from csae_bench import evals
-
-    results = shutil.copytree(finished, tmp_path / "r")  # other tests need the run as it was
 
     monkeypatch.setattr(evals.EVALS, "_entries", dict(evals.EVALS._entries))
 
@@ -239,8 +237,8 @@ def test_an_eval_that_fails_leaves_the_others_results_and_exits_4(
         raise ZeroDivisionError("as planned")
 
     flags = ("--evals", "broken,core", "--set", "evals.broken={}")
-    outcome = csae_bench("run", *CUSTOM, *flags, "--results", results)
-    record = _one(results, "runs/*.json")
+    outcome = csae_bench("run", *CUSTOM, *flags, "--results", finished)
+    record = _one(finished, "runs/*.json")
     assert outcome.exit_code == 4
     assert record["cells"]["core"]["status"] == "ok"
     assert record["cells"]["broken"]["reasons"][0]["kind"] == "ZeroDivisionError"

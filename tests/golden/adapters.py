@@ -188,8 +188,6 @@ def _context(
 
     return EvalContext(
         sae=cast(Any, sae),
-        resolved=cast(Any, None),
-        release="golden",
         sae_id="sae",
         model_name="" if model is None else MODEL,
         hook_name="" if model is None else HOOK,
@@ -340,26 +338,15 @@ def result_keys(
 
     Nothing is run and no model is loaded.
     """
-    from csae_bench.evals import get_eval
-    from csae_bench.harness import Harness
-    from csae_bench.preflight import eval_settings
-    from csae_bench.saes.hashing import weights_hash
-    from csae_bench.subjects import RunRequest, find_subject
+    from csae_bench.request import RunRequest
+    from csae_bench.runs import plan
+    from csae_bench.runs.job import EvalJob
+    from csae_bench.subjects import find_subject
 
     with tempfile.TemporaryDirectory() as results:
         request = RunRequest(
             source=str(sae), results=Path(results), evals=tuple(evals), sets=tuple(sets), seed=seed
         )
-        subject = find_subject(request)
-        harness = Harness(
-            subject=subject,
-            store=request.store,
-            weights_hash=weights_hash(subject.checkpoint),
-            device="cpu",
-            sae=lambda: cast(Any, None),
-            load_model=lambda _: cast(Any, None),
-        )
-        return {
-            name: harness._job(get_eval(name), settings).key  # pyright: ignore[reportPrivateUsage]
-            for name, settings in eval_settings(subject).items()
-        }
+        # not plan(): some settings have a key and would be refused all the same
+        jobs = plan._evals(find_subject(request))  # pyright: ignore[reportPrivateUsage]
+        return {job.eval_name: job.key or "" for job in jobs if isinstance(job, EvalJob)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,8 +53,6 @@ def run_eval(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., EvalResu
         sae = sae_class(TopKSAEConfig(d_in=INFO.d_model, d_sae=64, k=8, metadata=metadata))
         context = EvalContext(
             sae=sae,
-            resolved=cast(Any, None),
-            release="tiny-gemma2-it_layer_2_sae",
             sae_id="sae",
             model_name=NAME,
             hook_name=INFO.default_hook_name,

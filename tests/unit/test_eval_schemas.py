@@ -35,9 +35,9 @@ def test_every_metric_and_detail_has_a_title_and_a_description(name: str) -> Non
             assert info.get("description"), f"{place}.{field}"
 
     spec = get_eval(name)
-    assert spec.metrics is not None
-    assert spec.detail is not None
-    metrics = schema["$defs"][spec.metrics.__name__]
+    assert spec.metrics_model is not None
+    assert spec.detail_model is not None
+    metrics = schema["$defs"][spec.metrics_model.__name__]
     described(metrics, name)
     for category in metrics["properties"].values():
         described(schema["$defs"][category["$ref"].rsplit("/", 1)[1]], name)
@@ -46,9 +46,9 @@ def test_every_metric_and_detail_has_a_title_and_a_description(name: str) -> Non
 @pytest.mark.parametrize("name", NAMES)
 def test_the_headline_is_among_the_metrics(name: str) -> None:
     spec = get_eval(name)
-    assert spec.metrics is not None
+    assert spec.metrics_model is not None
     for place in spec.headline.values():
         root, category, field = place.split(".")
         assert root == "eval_result_metrics"
-        model: Any = spec.metrics.model_fields[category].annotation
+        model: Any = spec.metrics_model.model_fields[category].annotation
         assert field in model.model_fields

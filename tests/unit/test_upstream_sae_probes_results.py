@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from csae_bench.evals import get_eval
 from csae_bench.upstream.sae_probes_results import (
     ONE_DATASET,
     DatasetOutcome,
@@ -9,7 +10,6 @@ from csae_bench.upstream.sae_probes_results import (
     detail_model,
     details,
     metrics,
-    metrics_model,
     reasons,
 )
 
@@ -64,7 +64,9 @@ def test_what_was_not_asked_for_is_null_and_says_so() -> None:
 
 
 def test_metrics_and_details_fit_their_models() -> None:
-    metrics_model().model_validate(metrics(MANY, n_resamples=1000, seed=0))
+    model = get_eval("sparse_probing_sae_probes").metrics_model
+    assert model is not None
+    model.model_validate(metrics(MANY, n_resamples=1000, seed=0))
     for detail in details(MANY[:2]):
         detail_model().model_validate(detail)
     assert details(MANY[:1])[0]["latents"] == {"1": [3]}

@@ -53,8 +53,6 @@ def run_evals() -> RunEvals:
             spec = get_eval(name)
             context = EvalContext(
                 sae=sae,
-                resolved=cast(Any, None),
-                release="release",
                 sae_id="sae",
                 model_name=MODEL if model is not None else "",
                 hook_name=HOOK if model is not None else "",

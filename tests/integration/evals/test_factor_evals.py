@@ -136,16 +136,16 @@ def test_results_fit_the_evals_models_and_nulls_have_reasons(
 ) -> None:
     result: EvalResult = request.getfixturevalue(subject)[name]
     spec = get_eval(name)
-    assert spec.metrics is not None
-    assert spec.detail is not None
-    spec.metrics.model_validate(result.metrics)
+    assert spec.metrics_model is not None
+    assert spec.detail_model is not None
+    spec.metrics_model.model_validate(result.metrics)
     assert not not_finite({"m": result.metrics, "d": result.details, "u": result.unstructured})
     reasons = result.unstructured["reasons"]
     for category in result.metrics.values():
         assert all(reasons[field] for field, value in category.items() if value is None)
     assert len(result.details) == result.unstructured["data"]["n_factors"]
     for detail in result.details:
-        spec.detail.model_validate(detail)
+        spec.detail_model.model_validate(detail)
         assert all(detail["reasons"].values())
 
 

@@ -217,6 +217,7 @@ def test_top_prompts_are_those_with_the_largest_codes(
         found.top_prompts(96)
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_faults_are_sentences(model: HookedTransformer, sae: SAE[Any]) -> None:
     with pytest.raises(DataError, match=r"prompt 1 \(''\): has no token other than special ones"):
         codes_of_prompts(sae, model, _dataset(("The", "")), HOOK)
@@ -256,8 +257,6 @@ def test_evals_of_one_sae_share_one_pass_over_the_prompts(
     def context() -> EvalContext:
         return EvalContext(
             sae=sae,
-            resolved=cast(Any, None),
-            release="release",
             sae_id="sae",
             model_name=NAME,
             hook_name=HOOK,

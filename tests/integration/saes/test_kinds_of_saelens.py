@@ -32,12 +32,13 @@ from sae_lens.saes.sae import SAE, SAEMetadata
 from safetensors.torch import save_file
 
 from csae_bench.errors import SaeError
-from csae_bench.preflight.doctor import doctor
+from csae_bench.request import RunRequest
+from csae_bench.runs.plan import plan_sae
 from csae_bench.saes import architectures, register
 from csae_bench.saes.kinds import pretrained_refusal
 from csae_bench.saes.loading import load_sae
 from csae_bench.saes.pretrained import check_listed
-from csae_bench.subjects import RunRequest, find_subject
+from csae_bench.subjects import find_subject
 
 D_IN, D_SAE = 128, 32
 METADATA = {
@@ -99,7 +100,7 @@ def test_an_sae_that_cannot_be_judged_is_refused_as_folder_and_as_object(
     request = RunRequest(source=str(tmp_path / "sae"), results=tmp_path / "results")
     with pytest.raises(SaeError, match=reason):
         find_subject(request)
-    assert reason in " ".join(check.message for check in doctor(request).checks)
+    assert reason in " ".join(check.message for check in plan_sae(request).checks)
 
 
 def test_the_tables_name_what_saelens_has() -> None:
@@ -151,7 +152,7 @@ def test_a_pretrained_sae_that_cannot_be_judged_is_refused_before_anything_is_fe
     name = f"{release}:{sae_id}"
     with pytest.raises(SaeError, match=f"it is a {RELEASES[release]}"):
         load_sae(name)
-    (check,) = doctor(RunRequest(source=name, results=tmp_path)).checks
+    (check,) = plan_sae(RunRequest(source=name, results=tmp_path)).checks
     assert check.outcome == "problem"
     assert f"it is a {RELEASES[release]}" in check.message
 

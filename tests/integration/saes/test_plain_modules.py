@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,12 +21,16 @@ from csae_bench.errors import SaeError
 from csae_bench.evals import EvalContext, EvalResult, get_eval
 from csae_bench.factors import open_factors
 from csae_bench.factors.encoding import codes_of_prompts
-from csae_bench.harness import Harness
 from csae_bench.interventions import Interventions, Setting
+from csae_bench.request import RunRequest
+from csae_bench.runs.execute import Options, execute
+from csae_bench.runs.job import EvalJob
+from csae_bench.runs.plan import plan_sae
+from csae_bench.runs.session import Session
 from csae_bench.saes import attributes
 from csae_bench.saes.hashing import loaded_hash
 from csae_bench.saes.loading import load_sae, training_architecture
-from csae_bench.subjects import RunRequest, find_subject
+from csae_bench.subjects import find_subject
 from csae_bench.upstream import sae_cfg_dict
 from csae_bench.upstream.core import CoreSettings, formatted_copy, run_core
 from csae_bench.vital_signs import vital_signs
@@ -140,8 +145,6 @@ def mig(sae: Any, model: HookedTransformer, factors: Path) -> EvalResult:
     spec = get_eval("mig")
     context = EvalContext(
         sae=sae,
-        resolved=cast(Any, None),
-        release="release",
         sae_id="sae",
         model_name=MODEL,
         hook_name=HOOK,
@@ -219,19 +222,20 @@ def test_the_harness_files_a_result_of_it(
     sae.load_state_dict(of_saelens.state_dict())
     sae.requires_grad_(False)
     folder = write_sae(tmp_path / "sae")
-    request = RunRequest(source=str(folder), results=tmp_path / "results", evals=("mig",))
-    subject = find_subject(request)
-    harness = Harness(
-        subject=subject,
-        store=request.store,
-        weights_hash="0" * 64,
-        device="cpu",
-        sae=lambda: sae,
-        load_model=lambda _: model,
+    request = RunRequest(
+        source=str(folder),
+        results=tmp_path / "results",
+        evals=("mig",),
+        sets=(f"evals.mig.factors={factors}", "evals.mig.n_permutations=2"),
     )
-    cell = harness.run(
-        "mig", get_eval("mig").config.model_validate(QUICK | {"factors": str(factors)})
-    ).cell
+    planned = plan_sae(request)
+    (job,) = planned.evals
+    assert isinstance(job, EvalJob)
+    ref = replace(job.sae, location=None, weights_hash="0" * 64)
+    job = replace(job, sae=ref)
+    session = Session("cpu")
+    session.add_sae(sae, ref)
+    cell = execute(job, session, request.store, Options()).cell
     assert cell.status == "ok", cell.reasons
     (path,) = (tmp_path / "results" / "mig").glob("*_eval_results.json")
     cfg = json.loads(path.read_text())["sae_cfg_dict"]

@@ -19,6 +19,7 @@ from csae_bench.errors import DataError
 from csae_bench.tinyworld.questions import prompt
 from csae_bench.unlearning.data import SUBJECTS
 from csae_bench.unlearning.engine import AnswerEngine, Clamp
+from csae_bench.unlearning.prompts import AskedPrompts
 from csae_bench.upstream.unlearning_fence import CHAT_MODEL, replaced
 from tests.integration.unlearning.conftest import HOOK
 
@@ -136,7 +137,7 @@ def test_probabilities_do_not_depend_on_what_fits_into_memory(
     model: HookedTransformer, prompts: list[str]
 ) -> None:
     plenty = AnswerEngine(model, make_sae(), HOOK, 3)
-    nothing = AnswerEngine(model, make_sae(), HOOK, 3, memory_gib=0)
+    nothing = AnswerEngine(model, make_sae(), HOOK, 3, asked=AskedPrompts(0))
     for clamp in (CLAMP, Clamp(latents=(1, 2), multiplier=100)):
         kept = plenty.probabilities(prompts, clamp)
         torch.testing.assert_close(nothing.probabilities(prompts, clamp), kept, atol=0, rtol=0)

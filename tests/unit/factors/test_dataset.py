@@ -106,6 +106,7 @@ def test_other_samples_have_another_fingerprint(changes: dict[str, Any]) -> None
         ),
     ],
 )
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_a_malformed_dataset_is_an_error_that_says_so(
     changes: dict[str, Any], message: str
 ) -> None:

@@ -90,6 +90,7 @@ def test_any_codes_and_factors_give_nulls_and_held_out_scores(data: tuple[Any, A
             assert_no_nan(dataclasses.asdict(found))
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(data=codes_and_factors())
 def test_any_codes_and_factors_give_intervals(data: tuple[Any, Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import mutual_info_score
 
 from csae_bench.metrics.contingency import (
+    Counter,
     contingency,
     factor_entropies,
     information,
@@ -17,7 +18,7 @@ from csae_bench.metrics.contingency import (
     value_entropies,
     value_information,
 )
-from csae_bench.metrics.data import Factors, MetricInputError
+from csae_bench.metrics.data import Codes, Factors, MetricInputError
 from csae_bench.metrics.discretise import equal_width_bins, sparse_bins
 from tests.unit.metrics.codes import dense_bins, firing_at
 
@@ -90,3 +91,31 @@ def test_a_factor_with_too_many_values_is_refused(monkeypatch: pytest.MonkeyPatc
 def test_codes_and_factors_must_be_of_the_same_samples() -> None:
     with pytest.raises(MetricInputError, match="3 samples and factors of 2"):
         contingency(sparse_bins(np.ones((3, 2))), Factors.of([0, 1]))
+
+
+def test_equal_bins_and_factors_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from csae_bench.metrics import mig as metrics
+    from csae_bench.metrics.intervals import mig_intervals
+    from csae_bench.metrics.nulls import permutation_null
+
+    counted: list[int] = []
+    count = Counter.count
+
+    def counting(self: Counter, one_hot: Any) -> Any:
+        counted.append(id(self))
+        return count(self, one_hot)
+
+    rng = np.random.default_rng(0)
+    codes = Codes.of(rng.random((60, 9)) * (rng.random((60, 9)) < 0.5))
+    factors = Factors.of(rng.integers(0, 3, (60, 2)))
+    monkeypatch.setattr(Counter, "count", counting)
+    metrics.mig(codes, factors)
+    metrics.value_mig(codes, factors)
+    metrics.mig_sup(codes, factors)
+    assert len(counted) == len(set(counted)) == 2
+    permutation_null(codes, factors, n_permutations=3)
+    assert len(counted) == 2 + 2 * 3
+    before = len(counted)
+    mig_intervals(codes, factors, np.arange(60), n_resamples=1000)
+    assert counted.count(counted[0]) == counted.count(counted[1]) == 1 + 3
+    assert len(counted) > before

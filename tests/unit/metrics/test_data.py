@@ -168,6 +168,7 @@ def test_malformed_factors_are_refused(factors: object, message: str) -> None:
         ([], ("a",), (("x",),), "at least one sample"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_factors_that_do_not_fit_their_names_are_refused(
     values: list[list[int]],
     names: tuple[str, ...],

@@ -47,6 +47,7 @@ def test_an_ideal_sae_scores_1(seed: int, n_values: int) -> None:
     assert both(one_per_value(factors), factors, seed) == (1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_rare_latents_ruin_the_unfiltered_metric_alone(seed: int) -> None:
     factors, rng = shuffled(grid(4, 5, 2), seed)

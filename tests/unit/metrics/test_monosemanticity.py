@@ -93,6 +93,7 @@ def test_an_ideal_code_covers_and_selects_more_than_its_null() -> None:
     assert found.selectivity_null.score.adjusted > 0.05
 
 
+@pytest.mark.slow
 def test_a_latent_that_is_silent_with_a_value_is_tied_to_no_other() -> None:
     labels = np.repeat(np.arange(4), 200)
     tied = 0

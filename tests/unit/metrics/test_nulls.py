@@ -13,6 +13,7 @@ from tests.unit.metrics.codes import firing_at, grid, one_per_value
 SCORES = ("maximum", "mig", "value_mig", "mig_sup")
 
 
+@pytest.mark.slow
 def test_random_codes_are_inside_their_null() -> None:
     p: dict[str, list[float]] = {name: [] for name in SCORES}
     for seed in range(15):

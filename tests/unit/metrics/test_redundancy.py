@@ -74,6 +74,7 @@ def test_fewer_than_two_latents_have_no_redundancy() -> None:
     assert redundancy(np.zeros((500, 3))).effective_rank is None
 
 
+@pytest.mark.slow
 def test_no_matrix_of_latents_by_latents_is_held() -> None:
     codes = sparse.random_array((500, 12_000), density=0.02, rng=np.random.default_rng(0))
     tracemalloc.start()

@@ -57,6 +57,7 @@ def test_a_value_that_two_latents_share_needs_two() -> None:
     assert two["auroc"].value == two["balanced_accuracy"].value == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_random_codes_are_at_chance_and_inside_the_null(seed: int) -> None:
     for k in (1, 2, 5, 20):
@@ -201,6 +202,7 @@ def test_more_latents_than_vary_are_all_of_them() -> None:
         ({"n_latents": (0,)}, r"n_latents is \[0\]"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_a_setting_out_of_range_is_an_error(change: dict[str, Any], expected: str) -> None:
     given: dict[str, Any] = {"half": np.array([True, False] * 2), "n_latents": (1,)} | change
     with pytest.raises(MetricInputError, match=expected):

@@ -18,7 +18,7 @@ FRAMES = np.arange(N) % 6
 
 def _changes(own: float, others: float, noise: float = 0.1, seed: int = 0) -> Changes:
     rng = np.random.default_rng(seed)
-    return Changes(own + noise * rng.normal(size=N), np.full(N, others), FRAMES)
+    return Changes(own + noise * rng.normal(size=N), np.full(N, float(others)), FRAMES)
 
 
 def test_a_latent_that_moves_its_own_word_alone_is_wholly_specific() -> None:

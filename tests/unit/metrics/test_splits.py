@@ -67,6 +67,7 @@ def test_the_luck_of_the_best_of_many_is_gone_on_held_out_samples(
 
 
 @pytest.mark.parametrize("held_out", HELD_OUT)
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_a_mask_that_is_none_is_refused(held_out: Callable[..., Any]) -> None:
     codes, factors = np.eye(4), [0, 1, 0, 1]
     for mask in (np.ones(4, bool), np.zeros(4, bool), np.array([0, 1]), np.ones(3, bool)):

@@ -23,7 +23,7 @@ NAMES = [
 
 def shown(summary: Summary) -> str:
     text = io.StringIO()
-    print_summary(summary, Console(file=text, width=100))
+    print_summary(summary, dict.fromkeys(METRICS, ""), Console(file=text, width=100))
     return text.getvalue()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from csae_bench.preflight import Check
-from csae_bench.preflight.doctor import Examination, doctor
-from csae_bench.subjects import RunRequest
+from csae_bench.request import RunRequest
+from csae_bench.runs.plan import SaePlan, plan_sae
 
 CONFIG = """
 pairs: {paraphrase: {weight: 1}}
@@ -37,8 +37,8 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def _examined(config: Path, *sets: str) -> Examination:
-    return doctor(RunRequest(source=str(config), results=config.parent, sets=sets))
+def _examined(config: Path, *sets: str) -> SaePlan:
+    return plan_sae(RunRequest(source=str(config), results=config.parent, sets=sets))
 
 
 def _problems(config: Path, *sets: str) -> list[Check]:

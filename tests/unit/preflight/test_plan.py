@@ -9,9 +9,8 @@ from rich.console import Console
 
 from csae_bench.config.loading import load_config
 from csae_bench.preflight import Check
-from csae_bench.preflight.doctor import Examination
 from csae_bench.preflight.plan import StagePlan, stage_plans
-from csae_bench.preflight.table import print_examination
+from csae_bench.preflight.table import print_checks
 
 CONFIG = """
 pairs: {paraphrase: {weight: 3}}
@@ -63,8 +62,8 @@ def test_without_a_curriculum_the_terms_make_one_stage() -> None:
 
 def test_the_table_has_a_row_for_each_stage(tmp_path: Path) -> None:
     written = io.StringIO()
-    examination = Examination([Check("steps", "ok", "100 steps")], stages=_plans(tmp_path))
-    print_examination(examination, Console(file=written, width=120))
+    console = Console(file=written, width=120)
+    print_checks([Check("steps", "ok", "100 steps")], _plans(tmp_path), console)
     lines = [" ".join(line.split()) for line in written.getvalue().splitlines()]
     assert "alone 0 to 9 same_sequence 100% none: reconstruction alone" in lines
     assert "easy 10 to 49 same_sequence 25% rows 0.1" in lines

@@ -49,6 +49,7 @@ def test_reserved_words_and_frames_never_occur_in_paraphrases():
             assert not _forbidden(text)
 
 
+@pytest.mark.slow
 def test_the_language_models_documents_use_every_reserved_word_and_frame():
     seen = {found for text in documents("lm", 6000) for found in _forbidden(text)}
     assert seen == RESERVED | set(MARKS)

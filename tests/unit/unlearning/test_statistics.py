@@ -119,6 +119,7 @@ def test_chance_without_draws_is_undefined_with_the_reason() -> None:
     assert (found.mean, found.p, found.reason) == (None, None, "nothing is clamped")
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.data(), st.integers(1, 6), st.integers(1, 12), st.integers(1, 12))
 def test_any_answers_give_numbers_in_range_or_a_reason(

@@ -169,7 +169,14 @@ def test_a_pair_without_a_negative_is_left_out_of_the_mean() -> None:
     # Pair 2 shares its sequence with pair 0 and its group with pair 1.
     views = random_views(3, 8, pairs=PairIds(torch.tensor([0, 1, 0]), torch.tensor([0, 1, 1])))
     found = rows(views)
-    without = rows(replace(views, codes=views.codes[:4], pairs=all_apart(2)))
+    without = rows(
+        replace(
+            views,
+            codes=views.codes[:4],
+            pre_activations=views.pre_activations[:4],
+            pairs=all_apart(2),
+        )
+    )
     assert float(found.value) == pytest.approx(float(without.value), rel=1e-12)
     assert found.n_compared == without.n_compared == 2
 
@@ -184,7 +191,8 @@ def test_rows_is_nan_where_a_pair_without_a_negative_is_not_finite(broken: float
 def test_a_head_stands_between_the_codes_and_their_cosines() -> None:
     views = random_views(n_latents=20)
     head = nn.Linear(20, 6, bias=False, dtype=torch.float64)
-    by_hand = replace(views, codes=(views.codes @ head.weight.T).detach())
+    projected = (views.codes @ head.weight.T).detach()
+    by_hand = replace(views, codes=projected, pre_activations=projected)
     value = rows(replace(views, head=head)).value
     assert value.item() == pytest.approx(float(rows(by_hand).value), rel=1e-12)
     value.backward()

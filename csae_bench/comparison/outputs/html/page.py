@@ -1,0 +1,92 @@
+"""Fills the page's template with a report."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from csae_bench import pages
+from csae_bench.comparison.model import Report
+from csae_bench.comparison.outputs import selection, wording
+from csae_bench.comparison.outputs.figures import forests, paretos
+from csae_bench.comparison.outputs.html import measured, tables
+from csae_bench.comparison.outputs.html.drawing import (
+    draw_forest,
+    draw_pareto,
+    draw_standings,
+    legend,
+)
+from csae_bench.comparison.outputs.overview import (
+    broken_files,
+    changed_configurations,
+    gate_findings,
+    outcome,
+    stamp,
+    verdict_counts,
+)
+from csae_bench.comparison.outputs.saving import written
+from csae_bench.comparison.outputs.standings import standings
+from csae_bench.comparison.outputs.troubles import troubles, uncounted
+
+MAX_LISTED = 200
+"""Files, warnings and mismatches that are listed before the rest is counted."""
+
+
+def write_html(report: Report, path: Path) -> None:
+    """Writes the page; `path` then holds either the old or the new whole.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    with written(path) as temporary:
+        # a name may hold half a surrogate pair: as \udc80 it reads back in the data's JSON
+        temporary.write_text(html_page(report), encoding="utf-8", errors="backslashreplace")
+
+
+def html_page(report: Report) -> str:
+    """The page. All text is escaped, and nothing is loaded from anywhere."""
+    releases = _releases(report)
+    shown = set(selection.shown(report))
+    rows = [row for row in report.comparisons if row.metric in shown]
+    figures = paretos(report)
+    entries = legend(figures)
+    differences = forests(sorted(rows, key=lambda row: selection.rank(row.metric)))
+    drawn = {figure.metric for figure in (*figures, *differences)}
+    sides = [side for side in (report.candidate, report.baseline) if side is not None]
+    found = outcome(report)
+    return pages.render(
+        "comparison/outputs/html/report.html",
+        title=f"csae-bench compare: {found.word}",
+        counted=wording.counted,
+        report=report,
+        roots=[os.fspath(side.root) for side in sides],
+        releases=sorted(releases),
+        outcome=found,
+        stamp=stamp(report),
+        level=f"{1 - report.alpha:.0%}",
+        troubles=troubles(report),
+        counts=verdict_counts(rows),
+        symbols=wording.SYMBOLS,
+        forests=[draw_forest(figure, releases) for figure in differences],
+        paretos=[draw_pareto(figure, entries) for figure in figures],
+        legend=entries,
+        standings=[draw_standings(figure) for figure in standings(report, drawn)],
+        changed=sorted(changed_configurations(report).items()),
+        conditions=measured.conditions(report),
+        mismatches=measured.mismatches(report),
+        findings=gate_findings(report),
+        broken=broken_files(report),
+        ignored=uncounted(report),
+        max_listed=MAX_LISTED,
+        data={
+            "symbols": {verdict.value: symbol for verdict, symbol in wording.SYMBOLS.items()},
+            "comparisons": tables.comparison_table(report, releases),
+            "values": tables.value_table(report, releases),
+            "runs": tables.run_table(report, releases),
+        },
+    )
+
+
+def _releases(report: Report) -> set[str]:
+    sides = [side for side in (report.candidate, report.baseline) if side is not None]
+    return {item.family.release for side in sides for item in (*side.readings, *side.runs)}

@@ -1,0 +1,157 @@
+"""Reads a folder of results, ours or published: what they say, which mean nothing or are broken.
+
+A value is named `<eval>.<metric>`, see `values`. Details are read only when asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from csae_bench.comparison.model import Broken, OtherSet, Reading, ResultSet, RunReading
+from csae_bench.comparison.reading import questions
+from csae_bench.comparison.reading.index import Cache, Entry, index_for
+from csae_bench.comparison.reading.json_files import DETAILS, load_object
+from csae_bench.comparison.reading.layout import SUFFIX, Found, LeftOut, Unreadable, result_files
+from csae_bench.comparison.reading.record import run_of
+from csae_bench.comparison.reading.result import of_other_weights, propagated, reading_of
+from csae_bench.comparison.reading.variants import separated
+from csae_bench.errors import ResultError, UsageError
+
+_MAX_SAID = 3
+"""Files and folders that an error names."""
+
+
+class NotAResult(ResultError):
+    """A JSON file that is not meant to be a result."""
+
+
+def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
+    """All that the folder `root` holds; a broken file is listed, and the rest is read.
+
+    Of two results of one SAE and eval under the same conditions the newer one counts, by
+    `datetime_epoch_millis`; under other conditions both do, see `variants`. An SAE that its core
+    result or its run found invalid is invalid in every other eval, too: a dead SAE has a perfect
+    absorption score. A result of other weights than the record of its run names is invalid: the SAE
+    was trained again since.
+
+    Args:
+        cache: where what was read is kept for the next time, see `index.index_for`.
+
+    Raises:
+        UsageError: there is no such folder, or it holds neither results nor run records.
+    """
+    looked_at = list(result_files(root))
+    files = [found for found in looked_at if isinstance(found, Found)]
+    broken = [Broken(found.path, found.why) for found in looked_at if isinstance(found, Unreadable)]
+    ignored = [Broken(found.path, found.why) for found in looked_at if isinstance(found, LeftOut)]
+    other_sets = tuple(found for found in looked_at if isinstance(found, OtherSet))
+    entries: list[Entry] = []
+    index = index_for(root, cache, files)
+    for found in files:
+        try:
+            entries.append(Entry(found, index.recall(found) or read_file(found)))
+        except NotAResult as error:
+            ignored.append(Broken(found.path, str(error)))
+        except ResultError as error:
+            broken.append(Broken(found.path, str(error)))
+    index.remember(entries)
+    readings = [read for _, read in entries if isinstance(read, Reading)]
+    runs = [read for _, read in entries if isinstance(read, RunReading)]
+    if not (readings or runs or broken):
+        raise UsageError(_nothing(root, ignored, other_sets))
+    kept = separated(readings)
+    return ResultSet(
+        root=root,
+        readings=_judged(kept.readings, runs),
+        runs=tuple(runs),
+        broken=tuple(broken),
+        ignored=(*ignored, *kept.older),
+        other_sets=other_sets,
+    )
+
+
+def read_file(found: Found) -> Reading | RunReading:
+    """One result or run record.
+
+    Raises:
+        NotAResult: it is JSON, but neither says of which eval it is nor is named like a result.
+        ResultError: it cannot be read.
+    """
+    value = load_object(found.path)
+    if not (found.is_record or "eval_type_id" in value or found.path.name.endswith(SUFFIX)):
+        raise NotAResult(f"{found.path}: has no eval_type_id, so it is no result.")
+    try:
+        return (run_of if found.is_record else reading_of)(value, found.path)
+    except RecursionError:
+        raise ResultError(f"{found.path}: is nested too deeply to be a result.") from None
+
+
+def read_details(reading: Reading) -> list[dict[str, Any]]:
+    """The `eval_result_details` of a result: one of each latent, letter, factor or dataset.
+
+    Empty where the eval has none.
+
+    Raises:
+        ResultError: the file cannot be read any more, or its details are no list of objects.
+    """
+    details = load_object(reading.path, with_details=True).get(DETAILS)
+    if details is None:
+        return []
+    if not isinstance(details, list) or not all(isinstance(detail, dict) for detail in details):
+        raise ResultError(f"{reading.path}: {DETAILS} is no list of objects.")
+    return cast(list[dict[str, Any]], details)
+
+
+def read_items(reading: Reading) -> list[dict[str, Any]]:
+    """What intervals over factors, questions or datasets are taken of: mostly the details.
+
+    Raises:
+        ResultError: as `read_details`.
+    """
+    if reading.eval_name == questions.EVAL:
+        return questions.forget_questions(load_object(reading.path, with_details=True))
+    return read_details(reading)
+
+
+def _judged(readings: list[Reading], runs: list[RunReading]) -> tuple[Reading, ...]:
+    """The readings, invalid where anything says so of their SAE."""
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for reading in readings:
+        # under other conditions, such as text in another language, an SAE may well be invalid
+        if not reading.family.variant:
+            reasons[reading.family.release, reading.sae_id] += reading.invalid
+    for run in runs:
+        reasons[run.family.release, run.sae_id] += _why_dead(run)
+    records = {(run.family.release, run.sae_id): run for run in runs}
+    found: list[Reading] = []
+    for reading in readings:
+        sae = reading.family.release, reading.sae_id
+        read, record = propagated(reading, tuple(reasons[sae])), records.get(sae)
+        if record is not None and len({reading.weights_hash, record.weights_hash} - {None}) > 1:
+            read = of_other_weights(read, record.path)
+        found.append(read)
+    return tuple(found)
+
+
+def _why_dead(run: RunReading) -> list[str]:
+    """Why a run found its SAE invalid, whatever else went wrong in it; empty where it did not."""
+    if "invalid" not in (run.status, run.cells.get("validity")):
+        return []
+    cell = "validity: "
+    own = [problem.removeprefix(cell) for problem in run.problems if problem.startswith(cell)]
+    return own or list(run.problems)
+
+
+def _nothing(root: Path, ignored: Sequence[Broken], other_sets: Sequence[OtherSet]) -> str:
+    said = [
+        f"{file.path.relative_to(root)}: {file.why.rstrip('.')}" for file in ignored[:_MAX_SAID]
+    ]
+    said += [f"{found.path.relative_to(root)}: {found.n_results} results" for found in other_sets]
+    there = f" Not counted: {'; '.join(said[:_MAX_SAID])}." if said else ""
+    return (
+        f"{root}: holds no results: no *{SUFFIX} at any depth, no runs/*.json, and no other *.json "
+        f"that is one.{there} Name a folder that csae-bench run or SAE-Bench wrote."
+    )

@@ -1,0 +1,34 @@
+"""Executors: who carries out a plan. They all take the same plan and give the same cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from csae_bench.results.schema import Cell
+from csae_bench.runs.plan import Plan, SaePlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """One step of one SAE that has ended."""
+
+    sae: SaePlan
+    """As planned; of one that was on the hub, as planned again once it was there."""
+    name: str
+    """`training`, `validity`, an eval's name, or that of its variant; of an error, where it
+    struck."""
+    cell: Cell | None
+    """None where an error ended the SAE's jobs."""
+    weights_hash: str | None
+    """None before the weights are there."""
+    error: Exception | None = None
+
+
+class Executor(Protocol):
+    """Carries out a plan."""
+
+    def run(self, plan: Plan) -> Iterator[Done]:
+        """Yield each step as it ends; an error ends the jobs of its SAE and of no other."""
+        ...

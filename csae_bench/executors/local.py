@@ -1,0 +1,93 @@
+"""The executor of this process: SAE by SAE, with models and shared passes kept between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from csae_bench.checkpoints import ensure_checkpoint, training_cell
+from csae_bench.errors import PreflightError, ResultError
+from csae_bench.executors import Done
+from csae_bench.results.schema import Cell, RunRecord
+from csae_bench.results.store import read_record
+from csae_bench.runs.execute import INVALID, Options, execute, skipped
+from csae_bench.runs.job import SkippedEval
+from csae_bench.runs.plan import Plan, SaePlan, plan_sae, sae_ref
+from csae_bench.runs.session import Session
+from csae_bench.runs.validity import validity
+from csae_bench.subjects import Subject, fetch_pretrained
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Runs in this process.
+
+    Args:
+        session: what is held in memory meanwhile.
+        train_only: make the SAEs and evaluate none.
+    """
+
+    session: Session
+    train_only: bool = False
+
+    def run(self, plan: Plan) -> Iterator[Done]:
+        """Yield each step as it ends; an error ends the jobs of its SAE and of no other."""
+        for sae in plan.saes:
+            yield from self._sae(sae)
+
+    def _sae(self, sae: SaePlan) -> Iterator[Done]:
+        hashed: str | None = None
+        try:
+            sae = _fetched(sae)
+            assert sae.subject is not None, "a plan without problems knows its SAEs"
+            for name, cell, hashed in self._steps(sae, sae.subject):
+                yield Done(sae=sae, name=name, cell=cell, weights_hash=hashed)
+        except Exception as error:
+            where = "training" if hashed is None else "run"
+            yield Done(sae=sae, name=where, cell=None, weights_hash=hashed, error=error)
+
+    def _steps(self, sae: SaePlan, subject: Subject) -> Iterator[tuple[str, Cell, str]]:
+        request, session = sae.request, self.session
+        session.set_threads(subject.config.threads)
+        ensure_checkpoint(
+            subject,
+            request,
+            device=session.device,
+            load_model=lambda name: session.model(name, subject.config.model_dtype),
+        )
+        ref = sae_ref(subject)
+        assert ref.weights_hash is not None, "it was just made"
+        hashed = ref.weights_hash
+        yield "training", training_cell(subject), hashed
+        if self.train_only:
+            return
+        judged = validity(subject, ref, session, _record(sae, subject), force=request.force)
+        yield "validity", judged, hashed
+        options = Options(force=request.force, progress=request.progress)
+        for job in sae.evals:
+            if judged.status != "ok":
+                yield job.eval_name, skipped(INVALID), hashed
+            elif isinstance(job, SkippedEval):
+                yield job.eval_name, skipped(job.reason), hashed
+            else:
+                done = execute(job.with_weights(hashed), session, request.store, options)
+                yield done.name, done.cell, hashed
+
+
+def _fetched(sae: SaePlan) -> SaePlan:
+    """Return the plan of an SAE of the hub once it is here."""
+    if sae.subject is not None:
+        return sae
+    fetch_pretrained(sae.request)
+    found = plan_sae(sae.request)
+    if found.problems:
+        raise PreflightError(found.problems)
+    return found
+
+
+def _record(sae: SaePlan, subject: Subject) -> RunRecord | None:
+    path = sae.request.store.run_record(subject.release, subject.sae_id)
+    try:
+        return read_record(path)
+    except ResultError:  # a damaged record says nothing
+        return None

@@ -1,0 +1,62 @@
+"""Hashes of large files, kept by path, size and times, so that weights are not read again.
+
+They lie in the user's cache folder (`XDG_CACHE_HOME`), one small file each; all may be deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+WORTH_BYTES = 8 * 2**20
+"""Files with fewer bytes in all are read faster than a hash is looked up and trusted."""
+_SETTLED_SECONDS = 2.0
+"""A file that was written a moment ago may be written again without its times changing."""
+_N_DIGITS = 64
+
+
+def kept_hash(kind: str, paths: Sequence[Path], make: Callable[[], str]) -> str:
+    """Return the hash of some files, made only where they have changed since the last time.
+
+    Args:
+        kind: what kind of hash, with its version: another kind is another value.
+        paths: the files that it is made of.
+        make: reads them and returns 64 hex digits.
+
+    Raises:
+        OSError: a file cannot be looked at.
+    """
+    status = [path.stat() for path in paths]
+    if sum(one.st_size for one in status) < WORTH_BYTES:
+        return make()
+    stamps = [
+        (str(path.resolve()), one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino)
+        for path, one in zip(paths, status, strict=True)
+    ]
+    name = hashlib.sha256(json.dumps([kind, stamps]).encode()).hexdigest()
+    place = user_cache_path("csae-bench") / "hashes" / name
+    with contextlib.suppress(OSError):
+        known = place.read_text(encoding="ascii")
+        if len(known) == _N_DIGITS:
+            return known
+    value = make()
+    newest = max(max(one.st_mtime, one.st_ctime) for one in status)
+    if time.time() - newest > _SETTLED_SECONDS:
+        _keep(place, value)
+    return value
+
+
+def _keep(place: Path, value: str) -> None:
+    temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(value, encoding="ascii")
+        os.replace(temporary, place)

@@ -1,0 +1,55 @@
+"""What a user asked for, whichever way: the same for every command and for Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from csae_bench.config.loading import Flags
+from csae_bench.results.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What a user asked for; every command fills it from the same flags."""
+
+    source: str
+    """`--sae`: a config's name or path, a checkpoint folder, or RELEASE:SAE_ID."""
+    results: Path = Path("results")
+    model: str | None = None
+    evals: tuple[str, ...] | None = None
+    seed: int | None = None
+    device: str | None = None
+    sets: tuple[str, ...] = ()
+    force: bool = False
+    resume: bool = True
+    progress: bool = True
+
+    @property
+    def store(self) -> Store:
+        """The results folder."""
+        return Store(self.results)
+
+    @property
+    def flags(self) -> Flags:
+        """What it lays over a configuration."""
+        return {
+            "sets": self.sets,
+            "model": self.model,
+            "seed": self.seed,
+            "device": self.device,
+            "evals": self.evals,
+        }
+
+    def for_source(self, source: str) -> RunRequest:
+        """The same for another SAE, as a `permuted` control needs; --set stays behind."""
+        return RunRequest(
+            source=source,
+            results=self.results,
+            model=self.model,
+            seed=self.seed,
+            device=self.device,
+            force=False,
+            resume=self.resume,
+            progress=self.progress,
+        )

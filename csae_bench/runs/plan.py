@@ -1,0 +1,259 @@
+"""From requests to a plan: what is made, what is evaluated, and what would keep it from succeeding.
+
+A plan is data. It downloads nothing, loads nothing, and reads weights only to hash them. Problems
+are part of it: `doctor` prints them, `run` refuses on them. An SAE of the hub that was not fetched
+has no jobs until a worker has fetched it and planned again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from csae_bench import models
+from csae_bench.cards import OnCard
+from csae_bench.config import ResolvedConfig
+from csae_bench.config.loading import is_config, load_config, partial_config
+from csae_bench.errors import ConfigError, CsaeBenchError, SaeError
+from csae_bench.eval_pages import PAGES
+from csae_bench.evals import EvalConfig
+from csae_bench.preflight import Check, eval_settings, preflight
+from csae_bench.preflight.machine import estimates
+from csae_bench.preflight.plan import StagePlan, stage_plans
+from csae_bench.request import RunRequest
+from csae_bench.runs.job import EvalJob, InputRef, ModelRef, SaeRef, SkippedEval
+from csae_bench.saes.hashing import weights_hash
+from csae_bench.subjects import Subject, fetched_folder, find_subject, is_pretrained
+from csae_bench.upstream import versions
+
+NO_MODEL = "the SAE was trained on generated activations: there is no model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainJob:
+    """An SAE that is made unless it is there."""
+
+    key: str
+    """Hash of what decides the weights."""
+    made_from: Mapping[str, Any]
+    """What it is the hash of."""
+    checkpoint: Path
+    is_done: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaePlan:
+    """What one request asks for."""
+
+    request: RunRequest
+    subject: Subject | None
+    """None where it cannot be known: it is on the hub, or what names it is wrong."""
+    checks: tuple[Check, ...]
+    training: TrainJob | None = None
+    """None for an SAE that came as a folder."""
+    evals: tuple[EvalJob | SkippedEval, ...] = ()
+    """In the order of the run; none where there are problems."""
+    stages: tuple[StagePlan, ...] = ()
+    """What counts in which steps of training; empty where there is neither a curriculum nor a
+    contrastive term."""
+    cards: tuple[OnCard, ...] = ()
+    """Common GPUs, for a configuration made for CUDA."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs: as `--device` or the configuration says."""
+        return self.subject.config.device if self.subject else self.request.device or "auto"
+
+    @property
+    def problems(self) -> list[str]:
+        """What would keep it from succeeding, a sentence each."""
+        return [check.message for check in self.checks if check.outcome == "problem"]
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether the run would be refused."""
+        return bool(self.problems)
+
+    @property
+    def has_problem_of_the_sae(self) -> bool:
+        """Whether a problem is about the SAE itself, and not about evals, machine or folders."""
+        return any(c.outcome == "problem" and c.is_about_the_sae for c in self.checks)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a call asks for."""
+
+    saes: tuple[SaePlan, ...] = field(default=())
+
+    @property
+    def problems(self) -> list[str]:
+        """What would keep it from succeeding, each sentence once."""
+        return list(dict.fromkeys(problem for sae in self.saes for problem in sae.problems))
+
+
+def plan(requests: Iterable[RunRequest]) -> Plan:
+    """Return the plan of the requests, in their order.
+
+    Raises:
+        UsageError: a source, a model or a hook is none.
+    """
+    return Plan(tuple(plan_sae(request) for request in requests))
+
+
+def plan_sae(request: RunRequest) -> SaePlan:
+    """Return the plan of one request.
+
+    What is wrong in the configuration comes first, then what the checks find in the rest.
+
+    Raises:
+        UsageError: the source, the model or the hook is none.
+    """
+    if is_pretrained(request.source) and fetched_folder(request) is None:
+        return SaePlan(request=request, subject=None, checks=(_listed(request.source),))
+    try:
+        resolved, wrong = _resolved(request)
+        subject = _subject(request, resolved, wrong)
+    except (ConfigError, SaeError) as error:
+        name = "sae" if isinstance(error, SaeError) else "config"
+        checks = tuple(Check(name, "problem", line) for line in str(error).splitlines())
+        return SaePlan(request=request, subject=None, checks=checks)
+    of_config = [Check("config", "problem", problem) for problem in wrong]
+    if subject is None:
+        return SaePlan(request=request, subject=None, checks=tuple(of_config))
+    checks = preflight(subject, results=request.results, device=request.device)
+    if wrong:  # of a configuration that is not what was asked for, only problems say something
+        found = (*of_config, *(check for check in checks if check.outcome == "problem"))
+        is_named = not request.sets  # the id holds what --set changed
+        return SaePlan(request=request, subject=subject if is_named else None, checks=found)
+    is_sound = not any(check.outcome == "problem" for check in checks)
+    return SaePlan(
+        request=request,
+        subject=subject,
+        checks=tuple(checks),
+        training=_training(subject),
+        evals=_evals(subject) if is_sound else (),
+        stages=tuple(stage_plans(subject.config)),
+        cards=tuple(estimates(subject)),
+    )
+
+
+def _resolved(request: RunRequest) -> tuple[ResolvedConfig | None, list[str]]:
+    """Return the configuration, offending values at their defaults, and what is wrong with it."""
+    if not is_config(request.source):
+        return None, []
+    try:
+        return load_config(request.source, **request.flags), []
+    except ConfigError as error:
+        return partial_config(request.source, **request.flags), error.problems
+
+
+def _subject(
+    request: RunRequest, resolved: ResolvedConfig | None, wrong: list[str]
+) -> Subject | None:
+    if not wrong:
+        return find_subject(request, resolved)
+    try:
+        return None if resolved is None else find_subject(request, resolved)
+    except CsaeBenchError:  # what is wrong already keeps the SAE from being known
+        return None
+
+
+def _listed(source: str) -> Check:
+    from csae_bench.saes.pretrained import check_listed
+
+    try:
+        check_listed(*source.split(":", 1))
+    except SaeError as error:
+        return Check("sae", "problem", str(error))
+    return Check("sae", "unknown", f"{source} is on the hub: not checkable here")
+
+
+def _training(subject: Subject) -> TrainJob | None:
+    if subject.training_hash is None:
+        return None
+    return TrainJob(
+        key=subject.training_hash,
+        made_from=dict(subject.made_from or {}),
+        checkpoint=subject.checkpoint,
+        is_done=subject.is_ready,
+    )
+
+
+def _evals(subject: Subject) -> tuple[EvalJob | SkippedEval, ...]:
+    sae = sae_ref(subject)
+    return tuple(_eval(subject, sae, *item) for item in eval_settings(subject).items())
+
+
+def sae_ref(subject: Subject) -> SaeRef:
+    """Return the reference of a subject's SAE, with its hash where the weights are there."""
+    return SaeRef(
+        release=subject.release,
+        sae_id=subject.sae_id,
+        location=str(subject.checkpoint),
+        weights_hash=weights_hash(subject.checkpoint) if subject.is_ready else None,
+        training_hash=subject.training_hash,
+        model_name=subject.model.name if subject.model else None,
+        hook_name=subject.hook_name,
+    )
+
+
+def _eval(subject: Subject, sae: SaeRef, name: str, settings: EvalConfig) -> EvalJob | SkippedEval:
+    config = subject.config
+    return eval_job(
+        name,
+        settings,
+        sae=sae,
+        model=config.model if subject.model is not None else None,
+        model_dtype=config.model_dtype,
+        seed=config.seed,
+        config=config.model_dump(mode="json"),
+    )
+
+
+def eval_job(
+    name: str,
+    settings: EvalConfig,
+    *,
+    sae: SaeRef,
+    model: str | ModelRef | None,
+    model_dtype: str,
+    seed: int,
+    config: Mapping[str, Any],
+) -> EvalJob | SkippedEval:
+    """Return the job of one eval, or why there is none.
+
+    Args:
+        model: the run's, by name or, where it is in memory, by reference; None: there is none.
+        config: the run's, for the record.
+    """
+    model_name = model.name if isinstance(model, ModelRef) else model
+    needs = settings.needs(model_name)
+    if model is None and needs.model:
+        return SkippedEval(eval_name=name, reason=NO_MODEL)
+    if needs.skip is not None:
+        return SkippedEval(eval_name=name, reason=needs.skip)
+    asked = settings.model or model
+    if isinstance(asked, str):
+        asked = ModelRef(
+            name=asked,
+            true_name=models.describe(asked).name,
+            dtype=model_dtype,
+            fingerprint=models.weights_fingerprint(asked),
+        )
+    return EvalJob(
+        eval_name=name,
+        settings=settings.model_dump(mode="json"),
+        sae=sae,
+        model=asked,
+        model_dtype=model_dtype,
+        inputs=tuple(
+            InputRef(kind=one.kind, name=one.name, fingerprint=one.fingerprint())
+            for one in needs.inputs
+        ),
+        seed=seed,
+        versions={**versions(), **PAGES.versions(name)},
+        config=config,
+    )

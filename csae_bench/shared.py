@@ -1,0 +1,71 @@
+"""What passes of a language model gave that hold for every SAE: kept, so that they run once.
+
+Codes, clamped answers and whatever else an SAE takes part in have no place here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+GIB = 2**30
+MAX_BYTES = 4 * GIB
+"""Bytes that are kept by default."""
+
+
+class SharedPasses:
+    """Values by key, the most recently used ones, up to a number of bytes.
+
+    A value that is larger than all there is room for is given and not kept.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._n_bytes = 0
+
+    def get_or_make(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the value under the key, made unless it is there.
+
+        Args:
+            key: all that decides the value; an object in memory by its `id`, while it is held.
+        """
+        if key in self._values:
+            self._values.move_to_end(key)
+            return cast(T, self._values[key][0])
+        value = make()
+        size = n_bytes(value)
+        if size <= self.max_bytes:
+            self._values[key] = value, size
+            self._n_bytes += size
+            self._evict()
+        return value
+
+    def _evict(self) -> None:
+        while self._n_bytes > self.max_bytes:
+            _, (_, size) = self._values.popitem(last=False)
+            self._n_bytes -= size
+
+
+def n_bytes(value: Any) -> int:
+    """Return the size of the arrays and tensors in a value, nested or not."""
+    if value is None or isinstance(value, bool | int | float):
+        return 0
+    if isinstance(value, str | bytes):
+        return sys.getsizeof(value)
+    if hasattr(value, "element_size") and hasattr(value, "numel"):
+        return int(value.numel() * value.element_size())
+    if hasattr(value, "nbytes"):
+        return int(value.nbytes)
+    if dataclasses.is_dataclass(value):
+        return sum(n_bytes(getattr(value, part.name)) for part in dataclasses.fields(value))
+    if isinstance(value, Mapping):
+        return sum(n_bytes(inner) for inner in cast(Mapping[Any, Any], value).values())
+    if isinstance(value, Sequence):
+        return sum(n_bytes(inner) for inner in cast(Sequence[Any], value))
+    return 0

@@ -1,0 +1,52 @@
+"""What `--sae` stands for where it is a pattern: folders by a glob, or ids of a release."""
+
+from __future__ import annotations
+
+import glob
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from csae_bench.config.loading import is_config
+from csae_bench.errors import UsageError
+
+_MAGIC = re.compile(r"[*?]|\[[^\]]+\]")
+"""What makes a source a pattern."""
+
+
+def expanded(sources: tuple[str, ...]) -> tuple[str, ...]:
+    """Return each source once, a pattern as what it matches, sorted.
+
+    Raises:
+        UsageError: a pattern matches nothing.
+    """
+    found = [one for source in sources for one in _expanded(source)]
+    return tuple(dict.fromkeys(found))
+
+
+def _expanded(source: str) -> list[str]:
+    if not _MAGIC.search(source) or is_config(source) or Path(source).is_dir():
+        return [source]
+    release, colon, pattern = source.partition(":")
+    if colon and not _MAGIC.search(release):
+        return _of_release(release, pattern)
+    folders = sorted(path for path in glob.glob(source, recursive=True) if Path(path).is_dir())
+    if not folders:
+        raise UsageError(
+            f"--sae {source}: no folder matches this pattern. Quote it, and name folders of SAEs, "
+            "such as 'checkpoints/*/*'."
+        )
+    return folders
+
+
+def _of_release(release: str, pattern: str) -> list[str]:
+    from csae_bench.saes.pretrained import ids_of
+
+    ids = ids_of(release)
+    found = [f"{release}:{name}" for name in ids if fnmatchcase(name, pattern)]
+    if not found:
+        raise UsageError(
+            f"--sae {release}:{pattern}: none of the release's {len(ids)} SAEs matches, such as "
+            f"{release}:{ids[0]}."
+        )
+    return found

@@ -1,0 +1,1 @@
+"""A third party's package: an eval and a factor dataset for csae-bench."""

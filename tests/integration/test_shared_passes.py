@@ -1,0 +1,93 @@
+"""Passes of the model that no SAE takes part in run once, however many SAEs are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformer_lens import HookedTransformer
+
+import csae_bench
+from csae_bench import models
+from csae_bench.evals import discover
+
+DATA = Path(__file__).parents[1] / "golden" / "data"
+FACTORS: dict[str, Any] = {"factors": str(DATA / "prompts.csv"), "n_permutations": 2}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "core": {"n_eval_reconstruction_batches": 1, "n_eval_sparsity_variance_batches": 1},
+    "mig": FACTORS,
+    "factor_vae": FACTORS,
+    "feature_correlation": FACTORS,
+    "factor_probing": {**FACTORS, "n_prompts": 2},
+    "sparse_probing_sae_probes": {"data": str(DATA / "probes")},
+    "unlearning": {
+        "data": str(DATA / "questions"),
+        "n_control": 0,
+        "n_features_list": [3],
+        "multipliers": [8],
+        "dataset_size": 8,
+        "seq_len": 64,
+    },
+}
+NOTHING_OF_THEIR_OWN = ("mig", "factor_vae", "feature_correlation", "sparse_probing_sae_probes")
+"""Evals that read the model's activations and run it with no SAE in place."""
+
+
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The number of sequences in each forward pass."""
+    passes: list[int] = []
+    forward = HookedTransformer.forward
+
+    def counting(self: HookedTransformer, tokens: Any, *args: Any, **options: Any) -> Any:
+        passes.append(len(tokens))
+        return forward(self, tokens, *args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HookedTransformer, "forward", counting)
+        yield passes
+
+
+@pytest.fixture(scope="module")
+def model() -> HookedTransformer:
+    return models.load("tiny-gemma2-it")
+
+
+def _passes(name: str, n_saes: int, model: HookedTransformer, patch: pytest.MonkeyPatch) -> int:
+    sae = csae_bench.load_sae(DATA / "sae")
+    with counted(patch) as passes:
+        found = csae_bench.evaluate(
+            {f"sae {i}": sae for i in range(n_saes)},
+            model=model,
+            evals=[name],
+            settings={name: SETTINGS[name]},
+            progress=False,
+        )
+    assert {one[name].status for one in found.values()} == {"ok"}, found["sae 0"][name].reasons
+    metrics = [one[name].metrics for one in found.values()]
+    assert all(one == metrics[0] for one in metrics)
+    return sum(passes)
+
+
+def test_every_eval_is_counted_here() -> None:
+    assert set(SETTINGS) == set(discover())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_passes_of_one_and_of_four_saes(
+    name: str, model: HookedTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, four = (_passes(name, n, model, monkeypatch) for n in (1, 2, 4))
+    own = two - one
+    """Passes with an SAE in place, or on prompts that its codes chose."""
+    assert four == one + 3 * own
+    validity = 4 * 16
+    """Sequences that vital signs are measured on, with the SAE in place."""
+    assert one - own >= 2 * validity
+    if name in NOTHING_OF_THEIR_OWN:
+        assert own == validity
+    if name == "core":  # SAE-Bench's own function, which runs untouched
+        assert own - validity == one - 3 * validity

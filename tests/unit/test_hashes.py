@@ -1,0 +1,92 @@
+"""csae_bench/hashes.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from csae_bench import hashes
+from csae_bench.hashes import kept_hash
+
+
+class _Reader:
+    """Counts how often the files are read."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def __call__(self) -> str:
+        self.n += 1
+        return f"{self.n:064d}"
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is worth keeping the hash of, written long ago."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(hashes, "WORTH_BYTES", 4)
+    monkeypatch.setattr(hashes, "_SETTLED_SECONDS", -1.0)
+    path = tmp_path / "weights"
+    path.write_bytes(b"12345")
+    return path
+
+
+def test_an_unchanged_file_is_read_once(large: Path) -> None:
+    read = _Reader()
+    assert kept_hash("a", [large], read) == kept_hash("a", [large], read)
+    assert read.n == 1
+
+
+def test_another_kind_of_hash_is_another_value(large: Path) -> None:
+    read = _Reader()
+    assert kept_hash("a", [large], read) != kept_hash("b", [large], read)
+
+
+def test_a_changed_file_is_read_again(large: Path) -> None:
+    read = _Reader()
+    before = kept_hash("a", [large], read)
+    large.write_bytes(b"54321")
+    os.utime(large, ns=(1, 1))
+    assert kept_hash("a", [large], read) != before
+
+
+def test_a_small_file_is_always_read(large: Path) -> None:
+    read = _Reader()
+    large.write_bytes(b"1")
+    kept_hash("a", [large], read)
+    kept_hash("a", [large], read)
+    assert read.n == 2
+
+
+def test_a_file_that_was_just_written_is_not_trusted(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "_SETTLED_SECONDS", 3600.0)
+    read = _Reader()
+    kept_hash("a", [large], read)
+    kept_hash("a", [large], read)
+    assert read.n == 2
+
+
+def test_a_damaged_entry_is_made_again(large: Path, tmp_path: Path) -> None:
+    read = _Reader()
+    kept_hash("a", [large], read)
+    (entry,) = (tmp_path / "cache").rglob("hashes/*")
+    entry.write_text("")
+    kept_hash("a", [large], read)
+    assert read.n == 2
+
+
+def test_a_cache_that_cannot_be_written_costs_time_alone(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    read = _Reader()
+    assert kept_hash("a", [large], read) == f"{1:064d}"
+
+
+def test_a_missing_file_is_the_systems_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        kept_hash("a", [tmp_path / "nowhere"], _Reader())
