@@ -97,8 +97,9 @@ def compare(
 
     Examples:
         >>> import csae_bench
-        >>> report = csae_bench.compare("results/baseline")  # doctest: +SKIP
-        >>> report.to_frame()  # doctest: +SKIP
+        >>> report = csae_bench.compare("results/baseline")  # a folder of results
+        >>> report.exit_code, len(report.to_frame())  # one SAE: there is no pair to compare
+        (0, 0)
     """
     from csae_bench.comparison.command import CompareRequest, run_compare
 

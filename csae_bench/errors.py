@@ -56,7 +56,7 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, available: Iterable[str]) -> None:
         self.name = name
-        self.available = sorted(available)
+        self.available = sorted(set(available))
         super().__init__(
             f"Unknown {kind} '{name}'.{did_you_mean(name, self.available)} "
             f"Available: {', '.join(self.available) or 'none'}."

@@ -17,25 +17,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-import numpy as np
 from pydantic import BaseModel
 
+from csae_bench.eval_contract import EvalConfig, EvalContext, EvalResult
 from csae_bench.eval_pages import ENTRY_POINT_GROUP, EVALS, FOLDER, PAGES
-from csae_bench.inputs import Needs
 from csae_bench.metric_rows import FORM, Category, Direction, Form, Metric
 from csae_bench.metric_values import headline as headline_of
-from csae_bench.shared import SharedPasses
-from csae_bench.strict import Strict
-
-if TYPE_CHECKING:
-    from transformer_lens import HookedTransformer
-
-    from csae_bench.factors import Pooling, Split
-    from csae_bench.factors.encoding import FactorCodes
-    from csae_bench.saes.attributes import AnySae
 
 __path__ = [str(FOLDER)]
 
@@ -56,111 +45,9 @@ __all__ = [
 ]
 
 
+RunsEval = Callable[[EvalContext, Any], EvalResult]
+
 _N_IN_HEADLINE = 4
-
-
-class EvalConfig(Strict):
-    """Base of an eval's settings: frozen, and an unknown key is an error."""
-
-    model: str | None = None
-    """Language model this eval uses instead of the run's."""
-
-    def needs(self, model: str | None) -> Needs:
-        """Return what this eval needs; small files may be read, weights may not.
-
-        Args:
-            model: name or path of the run's language model; None for an SAE without one.
-
-        Raises:
-            CsaeBenchError: a name in the settings is not known.
-        """
-        return Needs()
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvalContext:
-    """What an eval works on."""
-
-    sae: AnySae
-    """The SAE in its inference form, on `device`. Shared by the run's evals: do not change it."""
-    sae_id: str
-    """What the SAE is called, for titles."""
-    model_name: str
-    """Name or path of the language model that `model()` gives; empty where the SAE has none."""
-    model_true_name: str = ""
-    """The name under which results of the model are filed; empty: that of `model_name`."""
-    model_fingerprint: str = ""
-    """Hash of the model's weights; empty: that of the files of `model_name`."""
-    hook_name: str
-    """Where the SAE's activations are taken; empty where it has no model."""
-    device: str
-    artifacts: Path
-    """A folder of this eval's own, empty at the start."""
-    cache: Path | None = None
-    """A folder of this eval's own that stays as it is between runs, for all SAEs; what is in it
-    must be found by content. None: nothing is to be kept."""
-    rng: np.random.Generator
-    """Seeded from the run's seed and the eval's name."""
-    load_model: Callable[[str], HookedTransformer]
-    """Loads a model by name, once per run."""
-    progress: bool = False
-    """Whether to show progress on stderr."""
-    encoded: dict[tuple[Any, ...], FactorCodes] = field(default_factory=dict)
-    """Codes of factor datasets that were encoded already; shared by the evals of one SAE."""
-    shared: SharedPasses = field(default_factory=SharedPasses)
-    """Results of passes of the model that no SAE takes part in; shared by all SAEs of a session."""
-
-    def model(self) -> HookedTransformer:
-        """The language model, loaded at the first call."""
-        return self.load_model(self.model_name)
-
-    def codes_and_factors(
-        self,
-        dataset: str = "auto",
-        *,
-        split: Split = "reserved",
-        seed: int = 0,
-        pooling: Pooling | None = None,
-    ) -> FactorCodes:
-        """The SAE's codes of a factor dataset with its factors, encoded once per run.
-
-        The model does not run for a dataset of activations. See `factors.open_factors` and
-        `factors.encoding.codes_of_prompts`, for errors too.
-
-        Args:
-            dataset: a name of `csae-bench list factors`, a .csv or .jsonl file, or the folder of a
-                synthetic model; `auto` suits the model, see `factors.chosen_factors`.
-            seed: of what the dataset draws at random.
-            pooling: none: the dataset's own.
-        """
-        from csae_bench.factors import chosen_factors, factor_fingerprint, open_factors
-        from csae_bench.factors.encoding import codes_of_prompts
-
-        dataset = chosen_factors(dataset, self.model_name or None)
-        key = (dataset, split, seed, pooling, self.model_name, self.hook_name)
-        if key not in self.encoded:
-            found = self.shared.get_or_make(
-                ("factors", dataset, factor_fingerprint(dataset), split, seed),
-                lambda: open_factors(dataset, split=split, seed=seed),
-            )
-            model = self.model() if found.prompts else None
-            self.encoded[key] = codes_of_prompts(
-                self.sae, model, found, self.hook_name, pooling=pooling, shared=self.shared
-            )
-        return self.encoded[key]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvalResult:
-    """What an eval measured; the harness makes an SAE-Bench `eval_result` JSON of it."""
-
-    metrics: Mapping[str, Mapping[str, float | int | None]]
-    """Category -> metric -> value. SAE-Bench's own values stay as SAE-Bench writes them; ours are
-    null where undefined, with the reason in `unstructured["reasons"]`."""
-    details: Sequence[Mapping[str, Any]] = ()
-    unstructured: Mapping[str, Any] = field(default_factory=dict)
-    eval_config: Mapping[str, Any] | None = None
-    """What SAE-Bench's own output model wants as eval_config; none: the eval's settings."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -169,7 +56,7 @@ class EvalSpec:
 
     name: str
     """Its name, its file's name and its eval_type_id."""
-    run: Callable[[EvalContext, Any], EvalResult]
+    run: RunsEval
     config: type[EvalConfig]
     summary: str
     """First line of its docstring."""
@@ -217,7 +104,7 @@ def register_eval(
     detail: type[BaseModel] | None = None,
     validate: Callable[[dict[str, Any]], None] | None = None,
     reported_config: type[BaseModel] | None = None,
-) -> Callable[[Callable[[EvalContext, Any], EvalResult]], Callable[[EvalContext, Any], EvalResult]]:
+) -> Callable[[RunsEval], RunsEval]:
     """Registers the decorated function as the eval `name`.
 
     Args:
@@ -231,22 +118,31 @@ def register_eval(
 
     Raises:
         ValueError: the headline names a metric that has no row.
+
+    Examples:
+        >>> norm = Metric(
+        ...     title="Decoder norm", description="Mean norm of the decoder's rows.",
+        ...     direction=Direction.NONE, high=None,
+        ... )
+        >>> @register_eval("decoder_norm", config=EvalConfig, metrics={"norm": norm})
+        ... def decoder_norm(ctx: EvalContext, cfg: EvalConfig) -> EvalResult:
+        ...     "Norms of the decoder's rows."
+        ...     return EvalResult(metrics={"scores": {"norm": ctx.sae.W_dec.norm(dim=1).mean()}})
+        >>> get_eval("decoder_norm").summary
+        "Norms of the decoder's rows."
     """
     rows = metrics or {}
     shown = _first(rows) if headline is None else headline
     headline_of(rows, shown)
 
-    def register(
-        run: Callable[[EvalContext, Any], EvalResult],
-    ) -> Callable[[EvalContext, Any], EvalResult]:
-        summary = (run.__doc__ or "").strip().splitlines()[0] if run.__doc__ else ""
+    def register(run: RunsEval) -> RunsEval:
         EVALS.add(
             name,
             EvalSpec(
                 name=name,
                 run=run,
                 config=config,
-                summary=summary,
+                summary=_first_line(run.__doc__),
                 metrics=rows,
                 form=form,
                 detail=detail,
@@ -293,6 +189,10 @@ def _detail_model(spec: EvalSpec) -> type[BaseModel] | None:
     if spec.detail is None:
         return None
     return detail_model(f"{spec.stem}Detail", spec.metrics, spec.detail)
+
+
+def _first_line(text: str | None) -> str:
+    return text.strip().splitlines()[0] if text else ""
 
 
 def _first(rows: Mapping[str, Metric]) -> list[str]:

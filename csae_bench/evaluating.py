@@ -59,11 +59,9 @@ def evaluate(
     numbers, to the last bit, that it would get by itself or from the command line.
 
     Args:
-        sae: an SAE of sae_lens, or any module with `encode`, `decode` and `W_dec` [d_sae, d_in]
-            (and `W_enc` where an eval needs it); or name -> such an SAE. It is copied and never
-            changed.
-        model: a name of `csae-bench list models`, a folder, a name on the hub, or a loaded
-            HookedTransformer; None: what the SAE's metadata name.
+        sae: of sae_lens, or any module with `encode`, `decode` and `W_dec` [d_sae, d_in] (`W_enc`,
+            where an eval needs it); or name -> such an SAE. It is copied and never changed.
+        model: a name, a folder or a HookedTransformer; None: what the SAE's metadata name.
         hook_name: where its activations are taken; None: what its metadata name.
         evals: names of evals, see `csae-bench list evals`.
         settings: eval -> setting -> value, such as {"mig": {"n_permutations": 1000}}.
@@ -71,12 +69,12 @@ def evaluate(
         device: auto, cpu, cuda, cuda:1 or mps.
         dtype: of a model that is loaded by name.
         name: what one SAE is called in results.
-        progress: show bars on stderr; None: where that is a terminal.
+        progress: shows bars on stderr; None: where that is a terminal.
 
     Returns:
-        An `Evaluation`, a mapping from eval to `EvalOutcome`; of several SAEs `Evaluations`, a
-        mapping from name to `Evaluation`. An SAE that is invalid has a status and reasons and no
-        metrics, an eval that failed likewise: neither is an exception.
+        A mapping from eval to `EvalOutcome`; of several SAEs one from name to such a mapping. An
+        SAE that is invalid has a status and reasons and no metrics, an eval that failed likewise:
+        neither is an exception.
 
     Raises:
         UsageError: a name, a hook or a setting is wrong, the SAE lacks what every eval needs, is
@@ -100,7 +98,5 @@ def evaluate(
     asked = InMemory(session, model, hook_name, tuple(evals), settings or {}, seed, device, dtype)
     shows = sys.stderr.isatty() if progress is None else progress
     with generators_kept():  # loading a model draws from them, too
-        found = {
-            called: asked.of(called, one, shows_progress=shows) for called, one in saes.items()
-        }
+        found = {each: asked.of(each, one, shows_progress=shows) for each, one in saes.items()}
     return Evaluations(found) if isinstance(sae, Mapping) else found[name]

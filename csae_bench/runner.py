@@ -40,6 +40,37 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
 
     Raises:
         ConfigError: the config asks for what pairs cannot do.
+
+    Examples:
+        >>> from sae_lens import LanguageModelSAERunnerConfig, LoggingConfig
+        >>> from csae_bench import models
+        >>> from csae_bench.corpora import open_corpus
+        >>> from csae_bench.saes.contrastive import ContrastiveTopKTrainingSAEConfig
+        >>> cfg = LanguageModelSAERunnerConfig(
+        ...     sae=ContrastiveTopKTrainingSAEConfig(
+        ...         d_in=128, d_sae=256, k=16, losses={"rows": {"weight": 0.1}}
+        ...     ),
+        ...     model_name="tiny-gemma2-it",
+        ...     hook_name="blocks.2.hook_resid_post",
+        ...     is_dataset_tokenized=False,
+        ...     context_size=64,
+        ...     store_batch_size_prompts=8,
+        ...     n_batches_in_buffer=16,
+        ...     train_batch_size_tokens=256,
+        ...     training_tokens=2 * 256,
+        ...     logger=LoggingConfig(log_to_wandb=False),
+        ...     checkpoint_path=None,
+        ...     output_path=None,
+        ...     verbose=False,
+        ... )
+        >>> sae = ContrastiveSAETrainingRunner(
+        ...     cfg,
+        ...     override_dataset=open_corpus("embedded", split="sae"),
+        ...     override_model=models.load("tiny-gemma2-it"),
+        ...     progress=False,
+        ... ).run()
+        >>> tuple(sae.W_dec.shape)
+        (256, 128)
     """
 
     def __init__(

@@ -133,10 +133,8 @@ class FactorVaeFound:
 
 def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
     """Return both forms of the score of codes, with nulls and the population's interval."""
+    from csae_bench import metrics
     from csae_bench.factor_evals.reporting import Measured
-    from csae_bench.metrics import factor_vae as metrics
-    from csae_bench.metrics.factor_vae_nulls import factor_vae_null, factor_vae_population_null
-    from csae_bench.metrics.intervals import factor_vae_population_interval
 
     codes, factors = samples.codes, samples.factors
     permuted: dict[str, Any] = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
@@ -150,10 +148,10 @@ def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
         seed=cfg.seed,
     )
     population = metrics.factor_vae_population(codes, factors, **permuted)
-    null = factor_vae_null(
+    null = metrics.factor_vae_null(
         codes, factors, classic, n_permutations=cfg.n_vote_permutations, seed=cfg.seed
     )
-    interval = factor_vae_population_interval(
+    interval = metrics.factor_vae_population_interval(
         codes, factors, samples.frames, population, n_resamples=cfg.n_resamples, seed=cfg.seed
     )
     return FactorVaeFound(
@@ -161,7 +159,7 @@ def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
             "factor_vae": Measured(score=classic, null=null),
             "factor_vae_population": Measured(
                 score=population,
-                null=factor_vae_population_null(codes, factors, population, **permuted),
+                null=metrics.factor_vae_population_null(codes, factors, population, **permuted),
                 interval=interval,
             ),
             "mean_margin": Measured(score=metrics.mean_margin(population)),

@@ -154,28 +154,27 @@ class MigFound:
 
 def score(samples: Samples, cfg: MigConfig) -> MigFound:
     """Return the three scores of codes, with nulls, intervals and held-out values."""
+    from csae_bench import metrics
     from csae_bench.factor_evals.reporting import Measured
-    from csae_bench.metrics import mig as metrics
-    from csae_bench.metrics.intervals import mig_intervals
-    from csae_bench.metrics.nulls import permutation_null
-    from csae_bench.metrics.splits import held_out_mig, held_out_value_mig
 
     codes, factors = samples.codes, samples.factors
     bins: dict[str, Any] = {"n_bins": cfg.n_bins, "n_quantiles": cfg.n_quantiles}
     classic = metrics.mig(codes, factors, n_bins=cfg.n_bins)
     by_value = metrics.value_mig(codes, factors, n_quantiles=cfg.n_quantiles)
     by_latent = metrics.mig_sup(codes, factors, n_quantiles=cfg.n_quantiles)
-    null = permutation_null(
+    null = metrics.permutation_null(
         codes, factors, n_permutations=cfg.n_permutations, seed=cfg.seed, **bins
     )
-    intervals = mig_intervals(
+    intervals = metrics.mig_intervals(
         codes, factors, samples.frames, n_resamples=cfg.n_resamples, seed=cfg.seed, **bins
     )
     half = samples.half_of_frames(cfg.seed)
     held_out, held_out_by_value = None, None
     if half is not None:
-        held_out = held_out_mig(codes, factors, half, n_bins=cfg.n_bins)
-        held_out_by_value = held_out_value_mig(codes, factors, half, n_quantiles=cfg.n_quantiles)
+        held_out = metrics.held_out_mig(codes, factors, half, n_bins=cfg.n_bins)
+        held_out_by_value = metrics.held_out_value_mig(
+            codes, factors, half, n_quantiles=cfg.n_quantiles
+        )
     return MigFound(
         measured={
             "mig": Measured(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from csae_bench.unlearning.data import EMBEDDED_SCALE, SAE_BENCH_SCALE, Scale
 from csae_bench.unlearning.fields import FORM, METRICS, SaeBenchConfig, UnlearningDetail
 from csae_bench.unlearning.readiness import QuestionsInput, model_problems
 from csae_bench.unlearning.sources import AUTO, EMBEDDED, chosen_data
+
+if TYPE_CHECKING:
+    from csae_bench.upstream.unlearning import UnlearningOutcome
 
 Count = Annotated[int, Field(ge=1)]
 # SAE-Bench writes them into names of files, which it cannot read again below this
@@ -123,11 +126,7 @@ def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
     from csae_bench.unlearning import reporting, statistics
     from csae_bench.unlearning.sources import open_data
     from csae_bench.upstream.fences import halving_batch
-    from csae_bench.upstream.unlearning import (
-        UnlearningOutcome,
-        UnlearningSettings,
-        run_unlearning,
-    )
+    from csae_bench.upstream.unlearning import UnlearningSettings, run_unlearning
 
     source = chosen_data(cfg.data, ctx.model_name)
     scale = cfg.scale(source, ctx.model_name)
@@ -169,9 +168,7 @@ def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
         details=reporting.details(sweep),
         eval_config=found.eval_config,
         unstructured={
-            "data": reporting.data(
-                data, sweep, dataset_size=scale.dataset_size, seq_len=scale.seq_len
-            ),
+            "data": reporting.data(data, sweep, scale),
             "questions": {name: ids.tolist() for name, ids in sweep.questions.items()},
             "control": reporting.control(found.controls, found.n_alive),
             "reasons": reasons,

@@ -16,6 +16,7 @@ from csae_bench.metrics.monosemanticity import Monosemanticity
 from csae_bench.metrics.specificity import Changes, Effects, effects
 
 if TYPE_CHECKING:
+    from csae_bench.factors.dataset import FactorDataset
     from csae_bench.interventions import Interventions
     from csae_bench.metrics.data import Codes
 
@@ -74,22 +75,10 @@ def intervene(
     latents = known.value_latents
     controls, reasons = _controls(samples, known, rng)
     rows = spread_over_frames(dataset.frames, PROMPTS_PER_CHOSEN * n_prompts, rng)
-    asked = None
     if not dataset.readouts or not dataset.prompts:
         why = NO_READOUTS if dataset.prompts else NO_MODEL
         controls, reasons = {}, dict.fromkeys(range(len(latents)), why)
-    elif controls:
-        from csae_bench.interventions import Interventions
-
-        wanted = {latents[value] for value in controls} | set(controls.values())
-        asked = Interventions(
-            ctx.sae,
-            ctx.model(),
-            dataset,
-            ctx.hook_name,
-            rows,
-            sorted(latent for latent in wanted if latent is not None),
-        )
+    asked = _asked(ctx, dataset, rows, latents, controls) if controls else None
     table = _Table.of(samples, rows)
     best: dict[str, dict[int, Changes]] = {name: {} for name in OPERATIONS}
     matched: dict[str, dict[int, Changes]] = {name: {} for name in OPERATIONS}
@@ -113,6 +102,25 @@ def intervene(
         n_sequences=0 if asked is None else asked.n_sequences,
         n_prompts=0 if asked is None else len(rows),
     )
+
+
+def _asked(
+    ctx: EvalContext,
+    dataset: FactorDataset,
+    rows: Sequence[int],
+    latents: Sequence[int | None],
+    controls: Mapping[int, int],
+) -> Interventions:
+    """The model and the prompts, ready for interventions on what `controls` has.
+
+    Args:
+        latents: the best of each value.
+    """
+    from csae_bench.interventions import Interventions
+
+    best = (latents[value] for value in controls)
+    wanted = {latent for latent in best if latent is not None} | set(controls.values())
+    return Interventions(ctx.sae, ctx.model(), dataset, ctx.hook_name, rows, sorted(wanted))
 
 
 def _quantiles(asked: Interventions | None) -> dict[int, float]:

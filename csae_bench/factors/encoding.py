@@ -16,7 +16,7 @@ from torch import Tensor
 
 from csae_bench.errors import DataError, EvalError
 from csae_bench.factors.dataset import POOLINGS, FactorDataset, Pooling
-from csae_bench.factors.reading import acts_of_prompts
+from csae_bench.factors.reading import PromptActs, acts_of_prompts
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.shared import SharedPasses
@@ -136,8 +136,13 @@ def codes_of_prompts(
         device=attributes.device(sae),
         shared=shared or SharedPasses(max_bytes=0),
     )
+    return _codes_of_read(sae, read, dataset, pooling, attributes.d_head(sae, model))
+
+
+def _codes_of_read(
+    sae: AnySae, read: PromptActs, dataset: FactorDataset, pooling: Pooling, d_head: int | None
+) -> FactorCodes:
     pooler = _Pooler(sae, dataset.name, pooling)
-    d_head = attributes.d_head(sae, model)
     blocks: list[Any] = []
     pooled_acts: list[NDArray[Any]] = []
     keeps_acts = len(read.order) * attributes.d_in(sae) <= MAX_POOLED_ACTS
@@ -147,9 +152,8 @@ def codes_of_prompts(
                 pooled_acts.append(_pooled_acts(rows, prompt, pooling))
             heads = rows.unflatten(1, (-1, d_head)) if d_head else rows
             blocks.append(pooler.pooled(heads, prompt, chosen))
-    codes = _in_order(blocks, read.order)
     return FactorCodes(
-        codes=codes,
+        codes=_in_order(blocks, read.order),
         dataset=dataset,
         pooling=pooling,
         n_tokens=read.n_tokens,

@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.errors import MetricInputError
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.score import Score, score_fields
 
 NO_HIERARCHY = "no factor of this dataset is the parent of another"
@@ -62,7 +63,10 @@ class Absorption:
 
 
 def absorption(
-    codes: Any, factors: Any, parents: Mapping[str, str], latents: Sequence[int | None]
+    codes: CodesLike,
+    factors: FactorsLike,
+    parents: Mapping[str, str],
+    latents: Sequence[int | None],
 ) -> Absorption:
     """How often the latent of a child's value fires and that of its parent's value does not.
 
@@ -80,8 +84,7 @@ def absorption(
     Raises:
         MetricInputError: malformed or mismatched input.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     if len(latents) != int(factors.value_ptr[-1]):
         raise MetricInputError(
             f"there are {len(latents)} latents for {int(factors.value_ptr[-1])} values; give one, "

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from csae_bench.metrics.data import Codes, Factors, MetricInputError, check_same_samples
+from csae_bench.metrics.data import Codes, Factors, MetricInputError
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike, same_samples
 
 N_RESAMPLES = 1000
 MIN_RESAMPLES = 1000
@@ -80,10 +81,9 @@ def cluster_draws(
 
 
 def checked_clusters(
-    codes: Any, factors: Any, clusters: Any, level: float
+    codes: CodesLike, factors: FactorsLike, clusters: LabelsLike, level: float
 ) -> tuple[Codes, Factors, NDArray[np.int64]]:
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     labels = Factors.of({"cluster": clusters}).values[:, 0]
     if len(labels) != codes.n:
         raise MetricInputError(

@@ -25,6 +25,7 @@ from csae_bench.metrics.bootstrap import (
 )
 from csae_bench.metrics.data import Factors
 from csae_bench.metrics.gaps import mean_by_factor
+from csae_bench.metrics.inputs import LabelsLike
 from csae_bench.metrics.nulls import N_PERMUTATIONS, Null, ScoreNull, null_of
 from csae_bench.metrics.score import Score, score_fields
 from csae_bench.metrics.sparse_probes import HeldOutDecisions
@@ -63,7 +64,7 @@ class _Side(NamedTuple):
 def classification(
     decisions: HeldOutDecisions,
     factors: Factors,
-    clusters: Any,
+    clusters: LabelsLike,
     *,
     n_permutations: int = N_PERMUTATIONS,
     n_resamples: int = N_RESAMPLES,
@@ -90,12 +91,7 @@ def classification(
     by_value = _mean_of_sides([_measure(side, side.has_value) for side in sides])
     observed = _all_with_mean(by_value, factors)
     permuted = [
-        _all_with_mean(
-            _mean_of_sides(
-                [_measure(side, side.has_value[rng.permutation(len(side.ranks))]) for side in sides]
-            ),
-            factors,
-        )
+        _all_with_mean(_mean_of_sides([_permuted_measure(side, rng) for side in sides]), factors)
         for _ in range(n_permutations)
     ]
     draws = cluster_draws(int(labels.max()) + 1, n_resamples, seed)
@@ -171,6 +167,10 @@ def _measure(
     rank_sums = np.einsum("nv,nv->v", side.ranks, has_value)
     won = rank_sums - n_with * (n_with + 1) / 2
     return _measures(hits, rejections, won, n_with, n_without, side.is_defined)
+
+
+def _permuted_measure(side: _Side, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    return _measure(side, side.has_value[rng.permutation(len(side.ranks))])
 
 
 def _measures(

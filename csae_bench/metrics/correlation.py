@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from csae_bench.metrics.contingency import Contingency, contingency
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.discretise import MAX_VALUES, MIN_REPEATS, sparse_bins
 from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.eta_squared import eta_squared, standardised
 from csae_bench.metrics.gaps import mean_activations
 from csae_bench.metrics.importances import BestLatentScore, varying_factors
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.score import no_score, score_fields, why_no_latent_varies
 
 _BLOCK_CELLS = 2**23
@@ -59,7 +59,9 @@ class FeatureMatch:
     settings: dict[str, Any]
 
 
-def factor_correlations(codes: Any, factors: Any, *, n_quantiles: int = 4) -> FactorCorrelations:
+def factor_correlations(
+    codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = 4
+) -> FactorCorrelations:
     """Correlation of each latent with each factor; the score is that of the best latent.
 
     `value` is the mean over factors of the largest eta, 0 to 1, and `by_factor` that of each. The
@@ -74,8 +76,7 @@ def factor_correlations(codes: Any, factors: Any, *, n_quantiles: int = 4) -> Fa
     Raises:
         MetricInputError: malformed or mismatched input.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     settings = {
         "binning": "sparse",
         "n_quantiles": n_quantiles,
@@ -127,7 +128,7 @@ def cramers_v(table: Contingency) -> Float[NDArray[Any], "d_sae n_factors"]:
 
 
 def mean_correlation_coefficient(
-    codes: Any, features: Any, names: Sequence[str] | None = None
+    codes: CodesLike, features: CodesLike, names: Sequence[str] | None = None
 ) -> FeatureMatch:
     """Mean |r| of true features with one latent each, matched so that it is largest (MCC).
 
@@ -142,7 +143,15 @@ def mean_correlation_coefficient(
 
     Raises:
         MetricInputError: malformed or mismatched input.
+
+    Examples:
+        >>> truth = np.random.default_rng(0).random((50, 3))
+        >>> found = mean_correlation_coefficient(truth[:, [2, 0, 1]] * 5, truth)
+        >>> round(found.value, 6), found.latents  # scale and order do not matter
+        (1.0, {'feature_0': 1, 'feature_1': 2, 'feature_2': 0})
     """
+    from scipy.optimize import linear_sum_assignment
+
     codes, features = Codes.of(codes), Codes.of(features)
     if codes.n != features.n:
         raise MetricInputError(
@@ -158,10 +167,8 @@ def mean_correlation_coefficient(
     present = np.flatnonzero(features.varies)
     by_feature: dict[str, float | None] = dict.fromkeys(labels)
     latents: dict[str, int | None] = dict.fromkeys(labels)
-    reason = why_no_latent_varies(codes)
-    if not len(present):
-        reason = "no true feature varies over the samples"
-    if reason:
+    none_varies = None if len(present) else "no true feature varies over the samples"
+    if reason := none_varies or why_no_latent_varies(codes):
         return FeatureMatch(
             value=None, reason=reason, by_feature=by_feature, latents=latents, settings=_MCC
         )

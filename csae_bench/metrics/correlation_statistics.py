@@ -18,7 +18,6 @@ from csae_bench.metrics.bootstrap import (
     score_interval,
 )
 from csae_bench.metrics.correlation import FactorCorrelations
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
 from csae_bench.metrics.eta_squared import (
     eta_squared,
     null_of_largest,
@@ -26,6 +25,7 @@ from csae_bench.metrics.eta_squared import (
     weighted_eta_squared,
 )
 from csae_bench.metrics.importances import varying_factors
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike, same_samples
 from csae_bench.metrics.nulls import N_PERMUTATIONS, ScoreNull, null_of
 from csae_bench.metrics.score import Score, no_score, score_fields, why_no_latent_varies
 
@@ -34,8 +34,8 @@ N_CANDIDATES = 16
 
 
 def correlation_null(
-    codes: Any,
-    factors: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
     score: FactorCorrelations,
     *,
     n_permutations: int = N_PERMUTATIONS,
@@ -49,8 +49,7 @@ def correlation_null(
     Raises:
         MetricInputError: malformed or mismatched input, or no permutation.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     draws = np.sqrt(null_of_largest(standardised(codes), factors, n_permutations, seed))
     defined = [value is not None for value in score.by_factor.values()]
     if score.value is None:
@@ -65,9 +64,9 @@ def correlation_null(
 
 
 def correlation_interval(
-    codes: Any,
-    factors: Any,
-    clusters: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
+    clusters: LabelsLike,
     *,
     n_resamples: int = N_RESAMPLES,
     level: float = 0.95,
@@ -108,14 +107,15 @@ def correlation_interval(
     return score_interval(centred(drawn, observed), factors, settings)
 
 
-def held_out_correlation(codes: Any, factors: Any, chosen_on: Bool[NDArray[Any], " n"]) -> Score:
+def held_out_correlation(
+    codes: CodesLike, factors: FactorsLike, chosen_on: Bool[NDArray[Any], " n"]
+) -> Score:
     """eta, on the other samples, of the latent chosen for each factor on `chosen_on`; 0 to 1.
 
     Raises:
         MetricInputError: malformed or mismatched input.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     settings = {"n_chosen_on": int(chosen_on.sum()), "n_scored_on": int((~chosen_on).sum())}
     sides = [(codes.samples(mask), factors.samples(mask)) for mask in (chosen_on, ~chosen_on)]
     reasons = [why_no_latent_varies(side) for side, _ in sides]

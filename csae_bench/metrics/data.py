@@ -248,15 +248,6 @@ class Factors:
         return f"Factors(n={self.n}, names={self.names})"
 
 
-def check_same_samples(codes: Codes, factors: Factors) -> None:
-    """Raises MetricInputError where codes and factors differ in their number of samples."""
-    if codes.n != factors.n:
-        raise MetricInputError(
-            f"there are codes of {codes.n} samples and factors of {factors.n}; give both for the "
-            "same samples, in the same order."
-        )
-
-
 def _from_torch(codes: Any) -> Any:
     codes = codes.detach().cpu()
     if str(codes.layout) == "torch.strided":

@@ -18,6 +18,7 @@ from csae_bench.metrics.importances import (
     Importances,
     information_importances,
 )
+from csae_bench.metrics.inputs import CodesLike, FactorsLike
 from csae_bench.metrics.probes import PENALTY, probe_importances
 from csae_bench.metrics.score import Score
 
@@ -31,7 +32,7 @@ class Dci(NamedTuple):
     completeness: BestLatentScore
 
 
-def dci_disentanglement(codes: Any, factors: Any, *, n_quantiles: int = 4) -> Score:
+def dci_disentanglement(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = 4) -> Score:
     """Does a latent inform about one factor alone? 0 (about all alike) to 1 (about one).
 
     One minus the entropy of a latent's importances over factors, in units of the logarithm of
@@ -41,12 +42,20 @@ def dci_disentanglement(codes: Any, factors: Any, *, n_quantiles: int = 4) -> Sc
 
     Raises:
         MetricInputError: malformed or mismatched input.
+
+    Examples:
+        >>> topic, tense = ["law", "music"] * 20, ["past", "past", "now", "now"] * 10
+        >>> codes = np.array([[t == "law", n == "now"] for t, n in zip(topic, tense, strict=True)])
+        >>> dci_disentanglement(codes, {"topic": topic, "tense": tense}).value
+        1.0
     """
     importances = information_importances(codes, factors, n_quantiles=n_quantiles)
     return dci(importances).disentanglement
 
 
-def dci_completeness(codes: Any, factors: Any, *, n_quantiles: int = 4) -> BestLatentScore:
+def dci_completeness(
+    codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = 4
+) -> BestLatentScore:
     """Is a factor captured by one latent alone? 0 (by all alike) to 1 (by one).
 
     One minus the entropy of a factor's importances over latents, in units of the logarithm of
@@ -55,12 +64,20 @@ def dci_completeness(codes: Any, factors: Any, *, n_quantiles: int = 4) -> BestL
 
     Raises:
         MetricInputError: malformed or mismatched input.
+
+    Examples:
+        >>> topic, tense = ["law", "music"] * 20, ["past", "past", "now", "now"] * 10
+        >>> codes = np.array([[t == "law", n == "now"] for t, n in zip(topic, tense, strict=True)])
+        >>> dci_completeness(codes, {"topic": topic, "tense": tense}).value
+        1.0
     """
     importances = information_importances(codes, factors, n_quantiles=n_quantiles)
     return dci(importances).completeness
 
 
-def dci_from_probes(codes: Any, factors: Any, *, penalty: float = PENALTY, seed: int = 0) -> Dci:
+def dci_from_probes(
+    codes: CodesLike, factors: FactorsLike, *, penalty: float = PENALTY, seed: int = 0
+) -> Dci:
     """Both scores, of the coefficients of L1 logistic regressions of each value against the rest.
 
     An importance is the mean over a factor's values of the coefficient's magnitude, per unit of

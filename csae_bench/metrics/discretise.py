@@ -13,6 +13,7 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 
 from csae_bench.metrics.data import Codes, MetricInputError
+from csae_bench.metrics.inputs import CodesLike
 
 MAX_VALUES = 32
 """A latent with at most this many distinct non-zero values has one bin for each."""
@@ -57,7 +58,7 @@ class Binned:
         )
 
 
-def sparse_bins(codes: Any, n_quantiles: int = 4, max_values: int = MAX_VALUES) -> Binned:
+def sparse_bins(codes: CodesLike, n_quantiles: int = 4, max_values: int = MAX_VALUES) -> Binned:
     """A zero bin, and quantile bins of the non-zeros of each latent; equal codes share a bin.
 
     A latent with at most `max_values` distinct non-zero values has one bin for each of them
@@ -82,7 +83,7 @@ def sparse_bins(codes: Any, n_quantiles: int = 4, max_values: int = MAX_VALUES) 
     )
 
 
-def equal_width_bins(codes: Any, n_bins: int = 20) -> Binned:
+def equal_width_bins(codes: CodesLike, n_bins: int = 20) -> Binned:
     """Bins of equal width between each latent's smallest and largest code, zeros included.
 
     disentanglement_lib's `_histogram_discretize`: bin b holds edge_b <= z < edge_b+1, the last

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Codes, Factors
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.nulls import permutations
 
 
@@ -44,7 +45,7 @@ def standardised(codes: Codes) -> Standardised:
     return Standardised(by_latent, sums * scale)
 
 
-def eta_squared(codes: Any, factors: Any) -> Float[NDArray[Any], "d_sae n_factors"]:
+def eta_squared(codes: CodesLike, factors: FactorsLike) -> Float[NDArray[Any], "d_sae n_factors"]:
     """eta^2 = 1 - E_v Var(z | f = v) / Var(z) for each latent z and factor f, 0 to 1.
 
     The share of the latent's variance between the factor's values, with variances over the
@@ -53,8 +54,7 @@ def eta_squared(codes: Any, factors: Any) -> Float[NDArray[Any], "d_sae n_factor
     Raises:
         MetricInputError: malformed or mismatched input.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     return explained(standardised(codes), factors.one_hot(np.float64), factors)
 
 

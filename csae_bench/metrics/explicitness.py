@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
 from csae_bench.metrics.holdout import training_samples
 from csae_bench.metrics.importances import varying_factors
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike, same_samples
 from csae_bench.metrics.probes import (
     MAX_PASSES,
     PENALTY,
@@ -24,10 +24,10 @@ from csae_bench.metrics.score import Score, no_score, score_fields
 
 
 def explicitness(
-    codes: Any,
-    factors: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
     *,
-    clusters: Any = None,
+    clusters: LabelsLike | None = None,
     train_share: float = 0.75,
     penalty: float = PENALTY,
     seed: int = 0,
@@ -50,9 +50,14 @@ def explicitness(
 
     Raises:
         MetricInputError: malformed or mismatched input, or a setting out of range.
+
+    Examples:
+        >>> topic, tense = ["law", "music"] * 20, ["past", "past", "now", "now"] * 10
+        >>> codes = np.array([[t == "law", n == "now"] for t, n in zip(topic, tense, strict=True)])
+        >>> explicitness(codes, {"topic": topic, "tense": tense}).value
+        1.0
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     check_penalty(penalty)
     settings = {
         "probe": "l1_logistic_regression",

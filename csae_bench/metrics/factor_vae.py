@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from csae_bench.metrics.data import Codes, Factors, MetricInputError, check_same_samples
+from csae_bench.metrics.data import Codes, Factors, MetricInputError
 from csae_bench.metrics.eta_squared import Standardised, explained, null_of_largest, standardised
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.nulls import N_PERMUTATIONS
 from csae_bench.metrics.score import Score, no_score, score_fields, why_no_latent_varies
 from csae_bench.metrics.voting import votes
@@ -59,8 +60,8 @@ class FactorVaePopulationScore(Score):
 
 
 def factor_vae(
-    codes: Any,
-    factors: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
     *,
     delta: float | None = 0.05,
     batch_size: int = 64,
@@ -88,27 +89,21 @@ def factor_vae(
 
     Raises:
         MetricInputError: malformed or mismatched input or settings.
+
+    Examples:
+        >>> topic, tense = ["law", "music"] * 20, ["past", "past", "now", "now"] * 10
+        >>> codes = np.array([[t == "law", n == "now"] for t, n in zip(topic, tense, strict=True)])
+        >>> factor_vae(codes, {"topic": topic, "tense": tense}).value
+        1.0
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     _check_settings(delta, batch_size, n_train, n_eval)
     lowest = 0.0 if delta is None else 1 - delta ** (1 / batch_size)
-    settings = {
-        "delta": delta,
-        "min_firing_rate": lowest,
-        "batch_size": batch_size,
-        "n_train": n_train,
-        "n_eval": n_eval,
-        "seed": seed,
-    }
+    settings = {"delta": delta, "min_firing_rate": lowest, "batch_size": batch_size}
+    settings |= {"n_train": n_train, "n_eval": n_eval, "seed": seed}
     judged = np.flatnonzero(codes.varies & (codes.firing_rates >= lowest))
     several = np.flatnonzero(_observed_values(factors) > 1)
-    why = why_no_latent_varies(codes)
-    if not why and not len(judged):
-        why = f"no latent that varies fires on at least {lowest:.2%} of the samples"
-    if not len(several):
-        why = "no factor has more than one value"
-    if why:
+    if why := _why_no_vote(codes, judged, several, lowest):
         return FactorVaeScore(
             **no_score(factors, why), settings=settings, n_latents=0, train_accuracy=None
         )
@@ -116,28 +111,42 @@ def factor_vae(
     units = standardised(codes.latents(judged))
     train = votes(units, factors, several, n_train, batch_size, rng)
     evaluation = votes(units, factors, several, n_eval, batch_size, rng)
-    majority = train.argmax(0)
-    right = evaluation[majority, np.arange(len(judged))]
-    by_factor = np.full(factors.n_factors, np.nan)
-    of_factor = evaluation.sum(1)
-    sums = np.bincount(majority, right, minlength=factors.n_factors)
-    by_factor[of_factor > 0] = (sums / np.maximum(of_factor, 1))[of_factor > 0]
-    fields = score_fields(
-        factors,
-        by_factor,
-        {factors.names[k]: "no vote was drawn for it" for k in several},
-        value=float(right.sum() / evaluation.sum()),
-    )
+    right, by_factor = _right_votes(train.argmax(0), evaluation)
+    no_vote = {factors.names[k]: "no vote was drawn for it" for k in several}
     return FactorVaeScore(
-        **fields,
+        **score_fields(factors, by_factor, no_vote, value=right),
         settings=settings,
         n_latents=len(judged),
         train_accuracy=float(train.max(0).sum() / train.sum()),
     )
 
 
+def _why_no_vote(
+    codes: Codes, judged: NDArray[np.int64], several: NDArray[np.int64], lowest: float
+) -> str | None:
+    if not len(several):
+        return "no factor has more than one value"
+    if not len(judged):
+        return why_no_latent_varies(codes) or (
+            f"no latent that varies fires on at least {lowest:.2%} of the samples"
+        )
+    return None
+
+
+def _right_votes(
+    majority: NDArray[np.int64], evaluation: Int[NDArray[Any], "n_factors n_judged"]
+) -> tuple[float, Float[NDArray[Any], " n_factors"]]:
+    """Share of the votes that the latents' majorities name right, of all and of each factor."""
+    n_factors = len(evaluation)
+    right = evaluation[majority, np.arange(len(majority))]
+    of_factor = evaluation.sum(1)
+    sums = np.bincount(majority, right, minlength=n_factors)
+    by_factor = np.where(of_factor > 0, sums / np.maximum(of_factor, 1), np.nan)
+    return float(right.sum() / evaluation.sum()), by_factor
+
+
 def factor_vae_population(
-    codes: Any, factors: Any, *, n_permutations: int = N_PERMUTATIONS, seed: int = 0
+    codes: CodesLike, factors: FactorsLike, *, n_permutations: int = N_PERMUTATIONS, seed: int = 0
 ) -> FactorVaePopulationScore:
     """Share of the factors that elect a latent of their own: FactorVAE of infinite batches.
 
@@ -154,9 +163,14 @@ def factor_vae_population(
 
     Raises:
         MetricInputError: malformed or mismatched input, or no permutation.
+
+    Examples:
+        >>> topic, tense = ["law", "music"] * 20, ["past", "past", "now", "now"] * 10
+        >>> codes = np.array([[t == "law", n == "now"] for t, n in zip(topic, tense, strict=True)])
+        >>> factor_vae_population(codes, {"topic": topic, "tense": tense}).value
+        1.0
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     settings = {"n_permutations": n_permutations, "seed": seed, "quantile": 0.95, "lead": LEAD}
     units = standardised(codes)
     null = null_of_largest(units, factors, n_permutations, seed)

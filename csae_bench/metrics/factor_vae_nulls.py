@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
 from csae_bench.metrics.eta_squared import explained, standardised
 from csae_bench.metrics.factor_vae import FactorVaePopulationScore, election, factor_vae
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.nulls import ScoreNull, null_of, permutations
 from csae_bench.metrics.score import Score
 
@@ -18,7 +18,12 @@ N_PERMUTATIONS = 20
 
 
 def factor_vae_null(
-    codes: Any, factors: Any, score: Score, *, n_permutations: int = N_PERMUTATIONS, seed: int = 0
+    codes: CodesLike,
+    factors: FactorsLike,
+    score: Score,
+    *,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
 ) -> ScoreNull:
     """The null of `factor_vae`, drawn at the settings of `score`; chance, in short.
 
@@ -29,8 +34,7 @@ def factor_vae_null(
     Raises:
         MetricInputError: malformed or mismatched input, or no permutation.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     names = ("delta", "batch_size", "n_train", "n_eval", "seed")
     settings = {name: score.settings[name] for name in names}
     draws = [
@@ -47,8 +51,8 @@ def factor_vae_null(
 
 
 def factor_vae_population_null(
-    codes: Any,
-    factors: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
     score: FactorVaePopulationScore,
     *,
     n_permutations: int = 200,
@@ -65,8 +69,7 @@ def factor_vae_population_null(
     Raises:
         MetricInputError: malformed or mismatched input, or no permutation.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     defined = np.array([vote is not None for vote in score.votes.values()])
     if not defined.any():
         return ScoreNull(score=None, by_factor=dict.fromkeys(factors.names))

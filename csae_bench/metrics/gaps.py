@@ -21,6 +21,7 @@ from csae_bench.metrics.contingency import (
 )
 from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.discretise import sparse_bins
+from csae_bench.metrics.inputs import CodesLike, FactorsLike
 
 
 class Gaps(NamedTuple):
@@ -137,7 +138,7 @@ def _pick(shares: NDArray[np.float64], latents: NDArray[np.int64]) -> NDArray[np
 
 
 def shares_of_values(
-    codes: Any, factors: Any, *, n_quantiles: int = 4
+    codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = 4
 ) -> Float[NDArray[Any], "d_sae n_values_total"]:
     """Information of each latent on each value, one against the rest, on the sparse bins.
 

@@ -9,11 +9,12 @@ from jaxtyping import Bool
 from numpy.typing import NDArray
 
 from csae_bench.metrics.errors import MetricInputError
+from csae_bench.metrics.inputs import LabelsLike
 from csae_bench.metrics.splits import split_clusters
 
 
 def training_samples(
-    n: int, clusters: Any = None, *, share: float, seed: int
+    n: int, clusters: LabelsLike | None = None, *, share: float, seed: int
 ) -> Bool[NDArray[Any], " n"]:
     """A mask of a random share of the samples, in whole clusters; all of a single sample.
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Factors
 from csae_bench.metrics.dci import dci
 from csae_bench.metrics.holdout import training_samples
 from csae_bench.metrics.importances import SparseCounter, importances_of, sparse_counter
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike, same_samples
 from csae_bench.metrics.modularity import modularity_of
 from csae_bench.metrics.nulls import ScoreNull, null_of, permutations
 from csae_bench.metrics.sap import sap_of
@@ -27,10 +28,10 @@ N_PERMUTATIONS = 20
 
 
 def importance_nulls(
-    codes: Any,
-    factors: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
     *,
-    clusters: Any = None,
+    clusters: LabelsLike | None = None,
     n_permutations: int = N_PERMUTATIONS,
     n_quantiles: int = 4,
     train_share: float = 0.75,
@@ -50,8 +51,7 @@ def importance_nulls(
     Raises:
         MetricInputError: malformed or mismatched input, or no permutation.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     counted = sparse_counter(codes, n_quantiles)
     train = training_samples(codes.n, clusters, share=train_share, seed=seed)
     observed = _scores(counted, factors, train)

@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from csae_bench.metrics.contingency import Counter, count_with, mutual_information
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.discretise import MAX_VALUES, MIN_REPEATS, sparse_bins
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.score import Score, no_score, score_fields
 
 
@@ -84,7 +85,9 @@ class Importances:
         return Importances(values, self.latents, self.varying, self.factors, settings)
 
 
-def information_importances(codes: Any, factors: Any, *, n_quantiles: int = 4) -> Importances:
+def information_importances(
+    codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = 4
+) -> Importances:
     """Mutual information in nats, on sparse bins. Plug-in, not corrected for chance.
 
     Args:
@@ -95,8 +98,7 @@ def information_importances(codes: Any, factors: Any, *, n_quantiles: int = 4) -
     Raises:
         MetricInputError: malformed or mismatched input.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     return importances_of(sparse_counter(codes, n_quantiles), factors)
 
 

@@ -29,6 +29,7 @@ from csae_bench.metrics.discretise import equal_width_bins, sparse_bins
 from csae_bench.metrics.eta_squared import standardised, weighted_eta_squared
 from csae_bench.metrics.factor_vae import FactorVaePopulationScore, election
 from csae_bench.metrics.gaps import factor_gaps, mean_activations, value_gaps
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike
 from csae_bench.metrics.resampling import Resampled, Tables
 
 N_CANDIDATES = 4
@@ -42,9 +43,9 @@ N_SUP_LATENTS = 128
 
 
 def mig_intervals(
-    codes: Any,
-    factors: Any,
-    clusters: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
+    clusters: LabelsLike,
     *,
     n_quantiles: int = 4,
     n_bins: int = 20,
@@ -68,8 +69,8 @@ def mig_intervals(
         MetricInputError: malformed or mismatched input, fewer than 1000 resamples.
     """
     codes, factors, labels = checked_clusters(codes, factors, clusters, level)
-    settings = bootstrap_settings(labels, n_resamples, level, seed)
-    settings |= {"n_quantiles": n_quantiles, "n_bins": n_bins}
+    bins: dict[str, Any] = {"n_quantiles": n_quantiles, "n_bins": n_bins}
+    settings = bootstrap_settings(labels, n_resamples, level, seed) | bins
     names = ("mig", "value_mig", "mig_sup")
     rng = np.random.default_rng(seed)
     alive = np.flatnonzero(codes.varies)
@@ -80,13 +81,7 @@ def mig_intervals(
     sampled = rng.choice(alive, min(len(alive), N_SUP_LATENTS), replace=False)
     kept = np.union1d(_candidates(codes, factors, n_quantiles, n_bins), sampled)
     is_sampled = np.isin(kept, sampled)
-    prepared = Resampled(
-        codes.latents(kept),
-        factors,
-        n_quantiles=n_quantiles,
-        n_bins=n_bins,
-        sup_latents=is_sampled,
-    )
+    prepared = Resampled(codes.latents(kept), factors, **bins, sup_latents=is_sampled)
     one_hot = factors.one_hot()
     draws = cluster_draws(n_clusters, n_resamples, seed)
     each = (
@@ -96,7 +91,7 @@ def mig_intervals(
     of_names = dict(zip(names, np.split(drawn, len(names), axis=1), strict=True))
     observed = prepared.observed()
     if len(sampled) < len(alive):
-        whole = Resampled(codes, factors, n_quantiles=n_quantiles, n_bins=n_bins)
+        whole = Resampled(codes, factors, **bins)
         observed["mig_sup"] = whole.observed()["mig_sup"]
     return {
         name: score_interval(centred(of_names[name], observed[name]), factors, settings)
@@ -105,9 +100,9 @@ def mig_intervals(
 
 
 def factor_vae_population_interval(
-    codes: Any,
-    factors: Any,
-    clusters: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
+    clusters: LabelsLike,
     score: FactorVaePopulationScore,
     *,
     n_resamples: int = N_RESAMPLES,

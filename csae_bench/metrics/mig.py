@@ -14,7 +14,7 @@ import numpy as np
 
 from csae_bench.metrics.contingency import contingency, factor_entropies, information
 from csae_bench.metrics.contingency import mutual_information as mutual_information_of
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Factors
 from csae_bench.metrics.discretise import MAX_VALUES, MIN_REPEATS, equal_width_bins, sparse_bins
 from csae_bench.metrics.gaps import (
     factor_gaps,
@@ -23,6 +23,7 @@ from csae_bench.metrics.gaps import (
     sup_gaps,
     value_gaps,
 )
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.score import (
     Score,
     no_score,
@@ -55,7 +56,7 @@ class ValueMigScore(Score):
     """Factor -> value -> that latent's information in units of the value's entropy."""
 
 
-def mig(codes: Any, factors: Any, *, n_bins: int = N_BINS) -> MigScore:
+def mig(codes: CodesLike, factors: FactorsLike, *, n_bins: int = N_BINS) -> MigScore:
     """Gap between the two most informative latents, averaged over factors.
 
     In units of factor entropy: 0 (entangled, or shared among latents) to 1 (one latent per
@@ -69,8 +70,14 @@ def mig(codes: Any, factors: Any, *, n_bins: int = N_BINS) -> MigScore:
 
     Raises:
         MetricInputError: malformed or mismatched input.
+
+    Examples:
+        >>> topic = ["law", "music", "sports"] * 20
+        >>> codes = [[row == name for name in ("law", "music", "sports")] for row in topic]
+        >>> round(mig(np.array(codes), {"topic": topic}).value, 3)  # three latents know as much
+        0.0
     """
-    codes, factors = _checked(codes, factors)
+    codes, factors = same_samples(codes, factors)
     settings = {"binning": "equal_width", "n_bins": n_bins}
     why = why_no_latent_varies(codes)
     if codes.d_sae == 1:
@@ -90,7 +97,9 @@ def mig(codes: Any, factors: Any, *, n_bins: int = N_BINS) -> MigScore:
     )
 
 
-def value_mig(codes: Any, factors: Any, *, n_quantiles: int = N_QUANTILES) -> ValueMigScore:
+def value_mig(
+    codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = N_QUANTILES
+) -> ValueMigScore:
     """Gap between the two latents that best detect a factor's value, siblings left out.
 
     Each value one against the rest, in units of that indicator's entropy; the mean over a
@@ -107,8 +116,15 @@ def value_mig(codes: Any, factors: Any, *, n_quantiles: int = N_QUANTILES) -> Va
 
     Raises:
         MetricInputError: malformed or mismatched input.
+
+    Examples:
+        >>> topic = ["law", "music", "sports"] * 20
+        >>> codes = [[row == name for name in ("law", "music", "sports")] for row in topic]
+        >>> found = value_mig(np.array(codes), {"topic": topic})
+        >>> found.value, found.best_latents["topic"]  # each value has a latent of its own
+        (1.0, {'law': 0, 'music': 1, 'sports': 2})
     """
-    codes, factors = _checked(codes, factors)
+    codes, factors = same_samples(codes, factors)
     settings = _sparse_settings(n_quantiles)
     why = why_no_latent_varies(codes)
     if why:
@@ -135,7 +151,7 @@ def value_mig(codes: Any, factors: Any, *, n_quantiles: int = N_QUANTILES) -> Va
     )
 
 
-def mig_sup(codes: Any, factors: Any, *, n_quantiles: int = N_QUANTILES) -> Score:
+def mig_sup(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = N_QUANTILES) -> Score:
     """Gap between a latent's two most informative factors, averaged over latents.
 
     Each factor's information in units of its entropy: 0 (latents mix factors, or know nothing) to
@@ -150,8 +166,14 @@ def mig_sup(codes: Any, factors: Any, *, n_quantiles: int = N_QUANTILES) -> Scor
 
     Raises:
         MetricInputError: malformed or mismatched input.
+
+    Examples:
+        >>> topic, tense = ["law", "music"] * 20, ["past", "past", "now", "now"] * 10
+        >>> codes = np.array([[t == "law", n == "now"] for t, n in zip(topic, tense, strict=True)])
+        >>> mig_sup(codes, {"topic": topic, "tense": tense}).value  # each latent knows one factor
+        1.0
     """
-    codes, factors = _checked(codes, factors)
+    codes, factors = same_samples(codes, factors)
     settings = _sparse_settings(n_quantiles)
     table = contingency(sparse_bins(codes, n_quantiles), factors)
     entropies = factor_entropies(table)
@@ -175,20 +197,14 @@ def mig_sup(codes: Any, factors: Any, *, n_quantiles: int = N_QUANTILES) -> Scor
 
 
 def binning_sensitivity(
-    codes: Any, factors: Any, *, n_quantiles: Sequence[int] = (1, 4, 8)
+    codes: CodesLike, factors: FactorsLike, *, n_quantiles: Sequence[int] = (1, 4, 8)
 ) -> dict[str, dict[int, float | None]]:
     """`value_mig` and `mig_sup` at several numbers of quantile bins: name -> Q -> value."""
-    codes, factors = _checked(codes, factors)
+    codes, factors = same_samples(codes, factors)
     return {
         metric.__name__: {q: metric(codes, factors, n_quantiles=q).value for q in n_quantiles}
         for metric in (value_mig, mig_sup)
     }
-
-
-def _checked(codes: Any, factors: Any) -> tuple[Codes, Factors]:
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
-    return codes, factors
 
 
 def _sparse_settings(n_quantiles: int) -> dict[str, Any]:

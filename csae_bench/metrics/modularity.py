@@ -9,10 +9,11 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from csae_bench.metrics.importances import Importances, information_importances
+from csae_bench.metrics.inputs import CodesLike, FactorsLike
 from csae_bench.metrics.score import Score
 
 
-def modularity(codes: Any, factors: Any, *, n_quantiles: int = 4) -> Score:
+def modularity(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = 4) -> Score:
     """Mean over latents of how far each informs about its best factor alone, 0 to 1.
 
     One minus the squared mutual information with the other factors, relative to as much of it as
@@ -23,6 +24,12 @@ def modularity(codes: Any, factors: Any, *, n_quantiles: int = 4) -> Score:
 
     Raises:
         MetricInputError: malformed or mismatched input.
+
+    Examples:
+        >>> topic, tense = ["law", "music"] * 20, ["past", "past", "now", "now"] * 10
+        >>> codes = np.array([[t == "law", n == "now"] for t, n in zip(topic, tense, strict=True)])
+        >>> modularity(codes, {"topic": topic, "tense": tense}).value
+        1.0
     """
     return modularity_of(information_importances(codes, factors, n_quantiles=n_quantiles))
 

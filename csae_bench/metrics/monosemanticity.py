@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -21,10 +21,11 @@ from csae_bench.metrics.contingency import (
     value_entropies,
     value_information,
 )
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.discretise import sparse_bins
 from csae_bench.metrics.families import Families
 from csae_bench.metrics.gaps import normalised
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.latent_nulls import QUANTILE, Permuted, permuted
 from csae_bench.metrics.nulls import N_PERMUTATIONS, ScoreNull, null_of, permutations
 from csae_bench.metrics.score import Score, score_fields, why_no_latent_varies
@@ -67,8 +68,8 @@ class Monosemanticity:
 
 
 def monosemanticity(
-    codes: Any,
-    factors: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
     parents: Mapping[str, str] | None = None,
     *,
     n_quantiles: int = 4,
@@ -98,41 +99,22 @@ def monosemanticity(
     Raises:
         MetricInputError: malformed or mismatched input, or no permutation.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     binned = sparse_bins(codes, n_quantiles)
-    counter = counter_of(binned)
     table = contingency(binned, factors)
     families = Families.of(factors, parents or {})
     shares = normalised(value_information(table), value_entropies(table))
     filled = np.nan_to_num(shares)
     rising = rises(codes, factors.one_hot())
-    drawn = permuted(
-        codes, factors, counter, families, permutations(factors.n, n_permutations, seed)
-    )
+    orders = permutations(factors.n, n_permutations, seed)
+    drawn = permuted(codes, factors, counter_of(binned), families, orders)
     led = leads(filled, rising, families)
     knows = codes.varies & (filled.max(1) > drawn.threshold)
     tied_to = np.where(codes.varies & (led.share > drawn.threshold), led.value, -1)
     selectivity, entropy = _over_families(families.largest(filled) - drawn.family_means, knows)
-    settings = {
-        "n_quantiles": n_quantiles,
-        "n_permutations": n_permutations,
-        "seed": seed,
-        "quantile": QUANTILE,
-        "lead": LEAD,
-    }
-    why = why_no_latent_varies(codes)
-    n_alive = max(int(codes.varies.sum()), 1)
-    alone = why or (None if families.n_families > 1 else ONE_FAMILY)
+    settings = {"n_quantiles": n_quantiles, "n_permutations": n_permutations, "seed": seed}
+    settings |= {"quantile": QUANTILE, "lead": LEAD}
     best_factor = families.factor_of_value[filled.argmax(1)]
-    tied = _tied_shares(tied_to, families, n_alive)
-    covered = _covered_shares(tied_to, factors, families)
-    mean_selectivity = _means(selectivity, best_factor, factors.n_factors)
-    tied_by_chance = np.stack([_tied_shares(each, families, n_alive) for each in drawn.tied_to])
-    covered_by_chance = np.stack(
-        [_covered_shares(each, factors, families) for each in drawn.tied_to]
-    )
-    selectivity_by_chance = _selectivity_by_chance(drawn, codes, factors.n_factors)
     return Monosemanticity(
         shares=shares,
         knows=knows,
@@ -140,16 +122,69 @@ def monosemanticity(
         selectivity=selectivity,
         entropy=entropy,
         value_latents=_value_latents(filled, rising, drawn.value_threshold),
-        tied=_score(factors, tied, settings, why),
-        tied_null=_null(factors, tied, tied_by_chance, why),
-        covered=_score(factors, covered, settings, why),
-        covered_null=_null(factors, covered, covered_by_chance, why),
-        mean_selectivity=_score(factors, mean_selectivity, settings, alone),
-        selectivity_null=_null(factors, mean_selectivity, selectivity_by_chance, alone),
-        mean_entropy=_score(
-            factors, _means(entropy, best_factor, factors.n_factors), settings, alone
-        ),
+        **_tied_scores(tied_to, codes, factors, families, drawn, settings),
+        **_selectivity_scores(selectivity, entropy, best_factor, codes, factors, drawn, settings),
     )
+
+
+class _TiedScores(TypedDict):
+    tied: Score
+    tied_null: ScoreNull
+    covered: Score
+    covered_null: ScoreNull
+
+
+class _SelectivityScores(TypedDict):
+    mean_selectivity: Score
+    selectivity_null: ScoreNull
+    mean_entropy: Score
+
+
+def _tied_scores(
+    tied_to: Int[NDArray[Any], " d_sae"],
+    codes: Codes,
+    factors: Factors,
+    families: Families,
+    drawn: Permuted,
+    settings: dict[str, Any],
+) -> _TiedScores:
+    """How many latents stand for a value, how many values have a latent, and both by chance."""
+    why = why_no_latent_varies(codes)
+    n_alive = max(int(codes.varies.sum()), 1)
+    tied, *tied_by_chance = (
+        _tied_shares(each, families, n_alive) for each in (tied_to, *drawn.tied_to)
+    )
+    covered, *covered_by_chance = (
+        _covered_shares(each, factors, families) for each in (tied_to, *drawn.tied_to)
+    )
+    return {
+        "tied": _score(factors, tied, settings, why),
+        "tied_null": _null(factors, tied, np.stack(tied_by_chance), why),
+        "covered": _score(factors, covered, settings, why),
+        "covered_null": _null(factors, covered, np.stack(covered_by_chance), why),
+    }
+
+
+def _selectivity_scores(
+    selectivity: Float[NDArray[Any], " d_sae"],
+    entropy: Float[NDArray[Any], " d_sae"],
+    best_factor: NDArray[np.int64],
+    codes: Codes,
+    factors: Factors,
+    drawn: Permuted,
+    settings: dict[str, Any],
+) -> _SelectivityScores:
+    """Means over the latents that know something, and what chance gives."""
+    why = why_no_latent_varies(codes)
+    alone = why or (None if drawn.family_means.shape[1] > 1 else ONE_FAMILY)
+    mean_selectivity = _means(selectivity, best_factor, factors.n_factors)
+    mean_entropy = _means(entropy, best_factor, factors.n_factors)
+    by_chance = _selectivity_by_chance(drawn, codes, factors.n_factors)
+    return {
+        "mean_selectivity": _score(factors, mean_selectivity, settings, alone),
+        "selectivity_null": _null(factors, mean_selectivity, by_chance, alone),
+        "mean_entropy": _score(factors, mean_entropy, settings, alone),
+    }
 
 
 def _value_latents(

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csae_bench.metrics.data import Codes, Factors, MetricInputError, check_same_samples
+from csae_bench.metrics.data import Factors, MetricInputError
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.resampling import SCORES, Resampled
 
 N_PERMUTATIONS = 200
@@ -54,8 +55,8 @@ class PermutationNull:
 
 
 def permutation_null(
-    codes: Any,
-    factors: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
     *,
     n_permutations: int = N_PERMUTATIONS,
     n_quantiles: int = 4,
@@ -74,8 +75,7 @@ def permutation_null(
     Raises:
         MetricInputError: malformed or mismatched input, or no permutation.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     prepared = Resampled(codes, factors, n_quantiles=n_quantiles, n_bins=n_bins)
     one_hot = factors.one_hot()
     observed = prepared.observed()

@@ -17,9 +17,10 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from scipy import sparse
 
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Codes
 from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.importances import Importances, varying_factors
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 
 PENALTY = 0.1
 """On the coefficients' magnitude, beside the summed log loss, in units of sqrt(n ln d).
@@ -96,7 +97,7 @@ def fit_probe(
 
 
 def probe_importances(
-    codes: Any, factors: Any, *, penalty: float = PENALTY, seed: int = 0
+    codes: CodesLike, factors: FactorsLike, *, penalty: float = PENALTY, seed: int = 0
 ) -> Importances:
     """Mean magnitude of a latent's coefficients for a factor's values, fitted on all samples.
 
@@ -109,8 +110,7 @@ def probe_importances(
     Raises:
         MetricInputError: malformed or mismatched input, or a penalty that is not one.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     check_penalty(penalty)
     varying = varying_factors(factors)
     settings = {

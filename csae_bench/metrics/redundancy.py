@@ -15,6 +15,7 @@ from csae_bench.metrics.correlation import products
 from csae_bench.metrics.data import Codes
 from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.eta_squared import Standardised, standardised
+from csae_bench.metrics.inputs import CodesLike
 
 _BLOCK_CELLS = 2**23
 
@@ -39,7 +40,7 @@ class Redundancy:
 
 
 def redundancy(
-    codes: Any,
+    codes: CodesLike,
     *,
     threshold: float = 0.95,
     min_firings: int = 8,

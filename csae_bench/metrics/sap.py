@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Factors
 from csae_bench.metrics.discretise import MAX_VALUES, MIN_REPEATS
 from csae_bench.metrics.holdout import training_samples
 from csae_bench.metrics.importances import (
@@ -17,14 +17,15 @@ from csae_bench.metrics.importances import (
     sparse_counter,
     varying_factors,
 )
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike, same_samples
 from csae_bench.metrics.score import no_score, score_fields
 
 
 def sap(
-    codes: Any,
-    factors: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
     *,
-    clusters: Any = None,
+    clusters: LabelsLike | None = None,
     n_quantiles: int = 4,
     train_share: float = 0.75,
     seed: int = 0,
@@ -49,9 +50,14 @@ def sap(
 
     Raises:
         MetricInputError: malformed or mismatched input, or a setting out of range.
+
+    Examples:
+        >>> topic, tense = ["law", "music"] * 20, ["past", "past", "now", "now"] * 10
+        >>> codes = np.array([[t == "law", n == "now"] for t, n in zip(topic, tense, strict=True)])
+        >>> sap(codes, {"topic": topic, "tense": tense}).value
+        0.5
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     settings = {
         "binning": "sparse",
         "n_quantiles": n_quantiles,

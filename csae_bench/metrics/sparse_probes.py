@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.errors import MetricInputError
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 
 MAX_PASSES = 1000
 _MAX_CELLS = 2**24
@@ -43,8 +44,8 @@ _Columns = Callable[
 
 
 def sparse_probes(
-    codes: Any,
-    factors: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
     half: Bool[NDArray[Any], " n"],
     *,
     n_latents: Sequence[int],
@@ -65,8 +66,7 @@ def sparse_probes(
     Raises:
         MetricInputError: malformed or mismatched input, an empty half, or a k below 1.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     _check_half(half, codes.n)
     if any(k < 1 for k in n_latents):
         raise MetricInputError(f"n_latents is {list(n_latents)}; each must be at least 1.")
@@ -88,7 +88,7 @@ def sparse_probes(
 
 
 def dense_probes(
-    acts: Float[NDArray[Any], "n d_in"], factors: Any, half: Bool[NDArray[Any], " n"]
+    acts: Float[NDArray[Any], "n d_in"], factors: FactorsLike, half: Bool[NDArray[Any], " n"]
 ) -> HeldOutDecisions:
     """Decisions of the same probes on all dimensions of the model's activations.
 

@@ -20,7 +20,7 @@ from csae_bench.metrics.contingency import (
     mutual_information,
     value_entropies,
 )
-from csae_bench.metrics.data import Codes, Factors, MetricInputError, check_same_samples
+from csae_bench.metrics.data import Codes, Factors, MetricInputError
 from csae_bench.metrics.discretise import equal_width_bins, sparse_bins
 from csae_bench.metrics.gaps import (
     Gaps,
@@ -30,6 +30,7 @@ from csae_bench.metrics.gaps import (
     normalised,
     value_gaps,
 )
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike, same_samples
 from csae_bench.metrics.score import Score, no_score, score_fields, why_no_latent_varies
 
 
@@ -41,7 +42,9 @@ class HeldOutScore(Score):
     """Factor -> information of the chosen best latents in units of entropy; mean over values."""
 
 
-def split_clusters(clusters: Any, *, share: float = 0.5, seed: int = 0) -> Bool[NDArray[Any], " n"]:
+def split_clusters(
+    clusters: LabelsLike, *, share: float = 0.5, seed: int = 0
+) -> Bool[NDArray[Any], " n"]:
     """A mask of samples that takes whole clusters at random, until it has this share of them.
 
     Args:
@@ -65,7 +68,7 @@ def split_clusters(clusters: Any, *, share: float = 0.5, seed: int = 0) -> Bool[
 
 
 def held_out_mig(
-    codes: Any, factors: Any, chosen_on: Bool[NDArray[Any], " n"], *, n_bins: int = 20
+    codes: CodesLike, factors: FactorsLike, chosen_on: Bool[NDArray[Any], " n"], *, n_bins: int = 20
 ) -> HeldOutScore:
     """`mig` of the two latents per factor chosen on `chosen_on`, on the other samples; -1 to 1.
 
@@ -89,7 +92,11 @@ def held_out_mig(
 
 
 def held_out_value_mig(
-    codes: Any, factors: Any, chosen_on: Bool[NDArray[Any], " n"], *, n_quantiles: int = 4
+    codes: CodesLike,
+    factors: FactorsLike,
+    chosen_on: Bool[NDArray[Any], " n"],
+    *,
+    n_quantiles: int = 4,
 ) -> HeldOutScore:
     """`value_mig` of the two latents per value chosen on `chosen_on`, on the others; -1 to 1.
 
@@ -110,9 +117,10 @@ def held_out_value_mig(
     return _score(factors, chosen, shares, settings)
 
 
-def _checked(codes: Any, factors: Any, chosen_on: Any) -> tuple[Codes, Factors, NDArray[np.bool_]]:
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+def _checked(
+    codes: CodesLike, factors: FactorsLike, chosen_on: Any
+) -> tuple[Codes, Factors, NDArray[np.bool_]]:
+    codes, factors = same_samples(codes, factors)
     mask = np.asarray(chosen_on)
     if mask.dtype != np.bool_ or mask.shape != (codes.n,) or mask.all() or not mask.any():
         raise MetricInputError(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from csae_bench.metrics.data import Codes, Factors, check_same_samples
+from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.dci import dci
 from csae_bench.metrics.explicitness import explicitness
 from csae_bench.metrics.factor_vae import factor_vae, factor_vae_population
 from csae_bench.metrics.importance_nulls import IMPORTANCE_SCORES, importance_nulls
 from csae_bench.metrics.importance_nulls import N_PERMUTATIONS as N_IMPORTANCE_PERMUTATIONS
 from csae_bench.metrics.importances import information_importances
+from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike, same_samples
 from csae_bench.metrics.mig import mig, mig_sup, value_mig
 from csae_bench.metrics.modularity import modularity_of
 from csae_bench.metrics.nulls import Null, ScoreNull, permutation_null
@@ -90,10 +91,10 @@ class Summary:
 
 
 def all_metrics(
-    codes: Any,
-    factors: Any,
+    codes: CodesLike,
+    factors: FactorsLike,
     *,
-    clusters: Any = None,
+    clusters: LabelsLike | None = None,
     n_permutations: int = N_PERMUTATIONS,
     seed: int = 0,
 ) -> Summary:
@@ -110,8 +111,7 @@ def all_metrics(
     Raises:
         MetricInputError: malformed or mismatched input, or no permutation.
     """
-    codes, factors = Codes.of(codes), Factors.of(factors)
-    check_same_samples(codes, factors)
+    codes, factors = same_samples(codes, factors)
     return Summary(
         scores=_scores(codes, factors, clusters, n_permutations=n_permutations, seed=seed),
         nulls=_nulls(codes, factors, clusters, n_permutations=n_permutations, seed=seed),
@@ -122,7 +122,7 @@ def all_metrics(
 
 
 def _scores(
-    codes: Codes, factors: Factors, clusters: Any, *, n_permutations: int, seed: int
+    codes: Codes, factors: Factors, clusters: LabelsLike | None, *, n_permutations: int, seed: int
 ) -> dict[str, Score]:
     importances = information_importances(codes, factors)
     of_importances = dci(importances)
@@ -143,7 +143,7 @@ def _scores(
 
 
 def _nulls(
-    codes: Codes, factors: Factors, clusters: Any, *, n_permutations: int, seed: int
+    codes: Codes, factors: Factors, clusters: LabelsLike | None, *, n_permutations: int, seed: int
 ) -> dict[str, ScoreNull]:
     of_information = permutation_null(codes, factors, n_permutations=n_permutations, seed=seed)
     return {

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 
 def register() -> None:
-    """Makes the contrastive architectures known to sae_lens; a second call does nothing."""
+    """Make the contrastive architectures known to sae_lens; a second call does nothing.
+
+    Examples:
+        >>> import csae_bench
+        >>> csae_bench.register()
+        >>> from sae_lens.registry import get_sae_class
+        >>> get_sae_class("contrastive_topk")[0].__name__
+        'ContrastiveTopKSAE'
+    """
     from csae_bench.saes import contrastive
 
     contrastive.register()

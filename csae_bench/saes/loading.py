@@ -62,6 +62,13 @@ def load_sae(
     Raises:
         SaeError: there is nothing to load, or what is there is damaged, of an unknown
             architecture, of a kind that cannot be judged, inconsistent, or not finite.
+
+    Examples:
+        >>> import csae_bench, tempfile
+        >>> with tempfile.TemporaryDirectory() as results:
+        ...     sae = csae_bench.load_sae(csae_bench.train("random", results=results))
+        >>> tuple(sae.W_dec.shape)
+        (1024, 128)
     """
     if isinstance(source, nn.Module):
         _check_module(source)

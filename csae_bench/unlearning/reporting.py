@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from csae_bench.metrics.bootstrap import Interval
-from csae_bench.unlearning.data import UnlearningData
+from csae_bench.unlearning.data import Scale, UnlearningData
 from csae_bench.unlearning.statistics import (
     RETAIN_ACCURACY,
     Chance,
@@ -78,7 +78,7 @@ def details(sweep: Sweep) -> list[dict[str, Any]]:
     ]
 
 
-def data(found: UnlearningData, sweep: Sweep, *, dataset_size: int, seq_len: int) -> dict[str, Any]:
+def data(found: UnlearningData, sweep: Sweep, scale: Scale) -> dict[str, Any]:
     """What was asked and read."""
     return {
         "name": found.name,
@@ -87,8 +87,8 @@ def data(found: UnlearningData, sweep: Sweep, *, dataset_size: int, seq_len: int
         "n_always_right": {name: len(ids) for name, ids in sweep.questions.items()},
         "n_forget_texts": len(found.forget_texts),
         "n_retain_texts": len(found.retain_texts),
-        "dataset_size": dataset_size,
-        "seq_len": seq_len,
+        "dataset_size": scale.dataset_size,
+        "seq_len": scale.seq_len,
         "questions_digest": found.questions_digest,
         "texts_digest": found.texts_digest,
     }

@@ -115,12 +115,7 @@ def run_core(
                 f"{settings.dataset_name} holds not one sequence of {settings.context_size} tokens."
             ) from None
         scalars["misc_metrics"] = core_main.calculate_misc_metrics(features)
-        undefined = {
-            name: str(value)
-            for category in scalars.values()
-            for name, value in category.items()
-            if not math.isfinite(value)
-        }
+        undefined = _undefined(scalars)
         features = core_main.replace_nans_with_negative_one(features)
         details = core_main.convert_feature_metrics(features)
     sums = observer.sums(
@@ -261,6 +256,16 @@ def _alive(densities: Sequence[float], n_tokens: int) -> Values:
         return missing(("frac_alive", "dead_fraction"), NO_TOKENS)
     alive = sum(density > 0 for density in densities) / len(densities)
     return Values({"frac_alive": alive, "dead_fraction": 1 - alive}, {})
+
+
+def _undefined(scalars: Metrics) -> dict[str, str]:
+    """Name -> `nan`, `inf` or `-inf`, for what is none of the finite numbers."""
+    return {
+        name: str(value)
+        for category in scalars.values()
+        for name, value in category.items()
+        if not math.isfinite(value)
+    }
 
 
 def _joined(*parts: Values) -> Values:

@@ -130,24 +130,36 @@ def run_unlearning(
             asked=asked,
             progress=settings.progress,
         )
-        with bench.fast_answers():
-            bench.find_questions(data)
-            sparsities = bench.find_sparsities()
-            score, sweep = bench.run_sweep()
-            alive = np.flatnonzero((sparsities["forget"] > 0) | (sparsities["retain"] > 0))
-            reason = _no_control(sweep, len(alive), settings)
-            rng = np.random.default_rng(settings.random_seed)
-            n_draws = 0 if reason else settings.n_control
-            controls = [bench.run_control(sweep, alive, rng) for _ in range(n_draws)]
+        found = _measured(bench, data, settings, warnings)
     bench.engine.forget_codes()
     of_sae.remove()
+    return found
+
+
+def _measured(
+    bench: Bench, data: UnlearningData, settings: UnlearningSettings, warnings: list[str]
+) -> UnlearningOutcome:
+    """The sweep, and the same with random latents.
+
+    Args:
+        warnings: more are added to it while SAE-Bench's functions run.
+    """
+    with bench.fast_answers():
+        bench.find_questions(data)
+        sparsities = bench.find_sparsities()
+        score, sweep = bench.run_sweep()
+        alive = np.flatnonzero((sparsities["forget"] > 0) | (sparsities["retain"] > 0))
+        reason = _no_control(sweep, len(alive), settings)
+        rng = np.random.default_rng(settings.random_seed)
+        n_draws = 0 if reason else settings.n_control
+        controls = [bench.run_control(sweep, alive, rng) for _ in range(n_draws)]
     return UnlearningOutcome(
         unlearning_score=score,
         sweep=sweep,
         controls=controls,
         control_reason=reason,
         n_alive=len(alive),
-        eval_config=asdict(config),
+        eval_config=asdict(bench.config),
         warnings=warnings,
     )
 

@@ -94,9 +94,7 @@ def test_codes_and_factors_must_be_of_the_same_samples() -> None:
 
 
 def test_equal_bins_and_factors_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from csae_bench.metrics import mig as metrics
-    from csae_bench.metrics.intervals import mig_intervals
-    from csae_bench.metrics.nulls import permutation_null
+    from csae_bench import metrics
 
     counted: list[int] = []
     count = Counter.count
@@ -113,9 +111,9 @@ def test_equal_bins_and_factors_are_counted_once(monkeypatch: pytest.MonkeyPatch
     metrics.value_mig(codes, factors)
     metrics.mig_sup(codes, factors)
     assert len(counted) == len(set(counted)) == 2
-    permutation_null(codes, factors, n_permutations=3)
+    metrics.permutation_null(codes, factors, n_permutations=3)
     assert len(counted) == 2 + 2 * 3
     before = len(counted)
-    mig_intervals(codes, factors, np.arange(60), n_resamples=1000)
+    metrics.mig_intervals(codes, factors, np.arange(60), n_resamples=1000)
     assert counted.count(counted[0]) == counted.count(counted[1]) == 1 + 3
     assert len(counted) > before
