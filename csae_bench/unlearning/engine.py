@@ -25,8 +25,9 @@ from csae_bench.unlearning.chat import ANSWERS, N_SPELLINGS
 from csae_bench.unlearning.prompts import ActiveLatents, AskedPrompts, Batch, in_batches
 
 if TYPE_CHECKING:
-    from sae_lens import SAE
     from transformer_lens import HookedTransformer
+
+    from csae_bench.saes.attributes import AnySae
 
 MEMORY_GIB = 4.0
 """Activations and codes that are kept between settings, at most."""
@@ -45,7 +46,7 @@ class AnswerEngine:
     """Asks one model with one SAE, and remembers what it has asked."""
 
     model: HookedTransformer
-    sae: SAE[Any]
+    sae: AnySae
     """At the model's type and device."""
     hook_name: str
     batch_size: int

@@ -16,7 +16,6 @@ from sae_bench.evals.unlearning import main as unlearning_main
 from sae_bench.evals.unlearning.eval_config import UnlearningEvalConfig
 from sae_bench.evals.unlearning.utils import eval as unlearning_eval
 from sae_bench.evals.unlearning.utils import feature_activation, metrics
-from sae_lens import SAE
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens import HookedTransformer
@@ -45,8 +44,8 @@ class Bench:
     """SAE-Bench's functions in a folder of their own; call within `sae_bench_sees`."""
 
     model: HookedTransformer
-    sae: SAE[Any]
-    """As `core.formatted_copy` makes it."""
+    sae: Any
+    """As `core.formatted_copy` makes it: an SAE of sae_lens, or an `AdaptedSae`."""
     model_name: str
     """The model's true name."""
     config: UnlearningEvalConfig
@@ -220,7 +219,7 @@ class Bench:
             },
         )
 
-    def _modify_model(self, model: HookedTransformer, sae: SAE[Any], **params: Any) -> None:
+    def _modify_model(self, model: HookedTransformer, sae: Any, **params: Any) -> None:
         """In place of SAE-Bench's hook on the model: the engine is told."""
         self._clamp = Clamp(latents=_latents(params), multiplier=int(params["multiplier"]))
 

@@ -80,10 +80,10 @@ def test_every_eval_is_counted_here() -> None:
 def test_passes_of_one_and_of_four_saes(
     name: str, model: HookedTransformer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two, four = (_passes(name, n, model, monkeypatch) for n in (1, 2, 4))
-    own = two - one
+    one, four = (_passes(name, n, model, monkeypatch) for n in (1, 4))
+    own, rest = divmod(four - one, 3)
     """Passes with an SAE in place, or on prompts that its codes chose."""
-    assert four == one + 3 * own
+    assert rest == 0
     validity = 4 * 16
     """Sequences that vital signs are measured on, with the SAE in place."""
     assert one - own >= 2 * validity
