@@ -21,8 +21,6 @@ PUBLIC = {
     **{f"csae_bench.metrics.{name}": metrics for name in sorted(METRICS)},
 }
 
-pytestmark = pytest.mark.filterwarnings("ignore:Dataset is not tokenized")
-
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 MIXTURE = PairsSettings(paraphrase=ParaphraseSettings(weight=1.0))
 
-pytestmark = pytest.mark.filterwarnings("ignore:Dataset is not tokenized")
-
 
 @pytest.fixture(autouse=True)
 def _handlers_of_signals() -> Iterator[None]:  # the stock runner leaves its own behind
