@@ -1,9 +1,9 @@
 """Four SAEs judged in one run against one: `run --sae A --sae B --sae C --sae D`, and `--sae A`.
 
 The default evals on the bundled model, in a process of its own each, start-up included. The SAEs
-are made beforehand, trained for 100 steps: the number of latents that fire is that of
-real ones, which the evals' cost depends on. The seconds of each eval go to stderr: what the first SAE
-paid for all, and what a further one costs.
+are made beforehand, trained for 100 steps: they are as sparse as real ones, which the evals' cost
+depends on. The seconds of each eval go to stderr: what the first SAE paid for all, and what a
+further one costs.
 """
 
 from __future__ import annotations
