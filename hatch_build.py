@@ -10,7 +10,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FOLDERS = {"evals": "csae_bench/_evals", "sae_configs": "csae_bench/_sae_configs"}
+FOLDERS = {"evals": "csae_bench/evals", "sae_configs": "csae_bench/_sae_configs"}
 
 
 class ShipTopLevelFolders(BuildHookInterface[Any]):

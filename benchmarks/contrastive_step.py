@@ -83,7 +83,7 @@ def _step(name: str, d_sae: int) -> Callable[[bool], None]:
     from csae_bench.saes.building import training_sae
     from csae_bench.training.data import pair_stream
     from csae_bench.training.loop import ContrastiveSAETrainer
-    from csae_bench.training.steering import SteeringSettings
+    from csae_bench.training.objective_schedule import SteeringSettings
 
     torch.manual_seed(0)
     settings: dict[str, Any] = {"d_sae": d_sae, "k": K}
@@ -144,7 +144,7 @@ def _peak_gib(name: str, d_sae: int) -> float:
 
 def three_steps(name: str, d_sae: int) -> None:
     """Make three steps, one of them measuring, and print the peak memory of this process."""
-    from csae_bench.measuring import peak_memory_gib
+    from csae_bench.hardware.peak_memory import peak_memory_gib
 
     step = _step(name, d_sae)
     for measuring in (True, False, True):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from csae_bench.measuring import peak_memory_gib
+from csae_bench.hardware.peak_memory import peak_memory_gib
 from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.discretise import sparse_bins
 from csae_bench.metrics.factor_vae import factor_vae, factor_vae_population

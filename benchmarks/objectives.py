@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from csae_bench.config import RunConfig
-from csae_bench.loss_terms import LOSS_TERMS
+from csae_bench.config.loss_terms import LOSS_TERMS
 from csae_bench.saes.curriculum import Curriculum
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
@@ -215,8 +215,8 @@ def _measure(resolved: Any, model: Any, folder: Path) -> dict[str, float]:
     import torch
     from sae_lens import SAE
 
+    from csae_bench.runs.vital_signs import vital_signs
     from csae_bench.training.data import held_out_stream, hook_name
-    from csae_bench.vital_signs import vital_signs
 
     sae = SAE.load_from_disk(folder / "inference")
     hook = hook_name(resolved.config)
@@ -267,7 +267,7 @@ def _absorption(
     """
     import torch
 
-    from csae_bench.activations import special_token_ids
+    from csae_bench.activations.sources import special_token_ids
 
     special = torch.tensor(special_token_ids(model.tokenizer))
     topics, domains = (list(best[factor].values()) for factor in ("topic", "domain"))

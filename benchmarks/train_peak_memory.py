@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from csae_bench.config import ResolvedConfig, RunConfig
-from csae_bench.measuring import peak_memory_gib
+from csae_bench.hardware.peak_memory import peak_memory_gib
 
 FIGURES = ("train_peak_memory_16k",)
 N_STEPS = 20

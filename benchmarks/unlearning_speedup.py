@@ -25,14 +25,14 @@ from sae_lens.saes.sae import SAEMetadata
 from transformer_lens import HookedTransformer
 
 from csae_bench import models, tinyworld
-from csae_bench.unlearning.cache import Cache
-from csae_bench.unlearning.data import EMBEDDED_SCALE, UnlearningData
-from csae_bench.unlearning.sources import open_data
-from csae_bench.unlearning.sweep import Sweep
+from csae_bench.engines.unlearning.cache import Cache
+from csae_bench.engines.unlearning.data import EMBEDDED_SCALE, UnlearningData
+from csae_bench.engines.unlearning.sources import open_data
+from csae_bench.engines.unlearning.sweep import Sweep
 from csae_bench.upstream.core import formatted_copy
 from csae_bench.upstream.unlearning import UnlearningSettings, sae_bench_config
-from csae_bench.upstream.unlearning_bench import Bench
-from csae_bench.upstream.unlearning_fence import sae_bench_sees
+from csae_bench.upstream.unlearning_isolation import sae_bench_sees
+from csae_bench.upstream.unlearning_run import Bench
 
 FIGURES = ("unlearning_speedup",)
 N_RUNS = 3

@@ -15,13 +15,13 @@ except PackageNotFoundError:  # a bare checkout, not installed
     __version__ = "0.0.0"
 
 _LAZY = {
-    "ContrastiveSAETrainingRunner": "csae_bench.runner",
-    "compare": "csae_bench.api",
-    "evaluate": "csae_bench.evaluating",
+    "ContrastiveSAETrainingRunner": "csae_bench.training.saelens_runner",
+    "compare": "csae_bench.api.training",
+    "evaluate": "csae_bench.api.evaluating",
     "load_sae": "csae_bench.saes.loading",
     "register": "csae_bench.saes",
     "register_eval": "csae_bench.evals",
-    "train": "csae_bench.api",
+    "train": "csae_bench.api.training",
 }
 
 __all__ = ["__version__", *sorted(_LAZY)]  # pyright: ignore[reportUnsupportedDunderAll]

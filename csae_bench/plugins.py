@@ -27,10 +27,20 @@ class Plugins:
         package: the package that ours belong to.
         folders: where ours lie.
         group: entry-point group of those of other packages.
+        excluded: modules in these folders that bring nothing.
     """
 
-    def __init__(self, kind: str, *, package: str, folders: Iterable[str], group: str) -> None:
+    def __init__(
+        self,
+        kind: str,
+        *,
+        package: str,
+        folders: Iterable[str],
+        group: str,
+        excluded: Iterable[str] = (),
+    ) -> None:
         self.kind = kind
+        self._excluded = frozenset(excluded)
         self.group = group
         self._package = package
         self._folders = list(folders)
@@ -42,7 +52,8 @@ class Plugins:
     @cached_property
     def shipped(self) -> frozenset[str]:
         """Names of ours, which no other package can take."""
-        return frozenset(module.name for module in pkgutil.iter_modules(self._folders))
+        found = {module.name for module in pkgutil.iter_modules(self._folders)}
+        return frozenset(found - self._excluded)
 
     def load(self, name: str, registry: Registry[Any]) -> None:
         """Import the module called `name`, which registers what it brings.

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
-from csae_bench.inputs import CorpusInput, Needs
+from csae_bench.evals.inputs import CorpusInput, Needs
 from csae_bench.upstream.core_metrics import METRICS
 
 Count = Annotated[int, Field(ge=1)]
@@ -69,7 +69,7 @@ def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
     from csae_bench import models
     from csae_bench.corpora import open_corpus
     from csae_bench.upstream.core import CoreOutcome, CoreSettings, run_core
-    from csae_bench.upstream.fences import halving_batch, scaled_batches
+    from csae_bench.upstream.isolation import halving_batch, scaled_batches
 
     def run(batch_size: int) -> CoreOutcome:
         def n_batches(planned: int) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from csae_bench.engines.factors.settings import Count, FactorEvalConfig
+from csae_bench.engines.probing.fields import METRICS, OfFactor
 from csae_bench.evals import EvalContext, EvalResult, register_eval
-from csae_bench.factor_evals.probing_fields import METRICS, OfFactor
-from csae_bench.factor_evals.settings import Count, FactorEvalConfig
 
 
 class FactorProbingConfig(FactorEvalConfig):
@@ -34,12 +34,12 @@ class FactorProbingConfig(FactorEvalConfig):
 )
 def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
     """Probes on the best latents of each factor value, what latents stand for, interventions."""
-    from csae_bench.factor_evals.browser.page import write_browser
-    from csae_bench.factor_evals.probing import measure
-    from csae_bench.factor_evals.probing_details import controls, of_factor
-    from csae_bench.factor_evals.probing_page import probing_page
-    from csae_bench.factor_evals.reporting import Report
-    from csae_bench.factor_evals.samples import samples_of
+    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.samples import samples_of
+    from csae_bench.engines.probing.browser.page import write_browser
+    from csae_bench.engines.probing.details import controls, of_factor
+    from csae_bench.engines.probing.measuring import measure
+    from csae_bench.engines.probing.page import probing_page
 
     samples = samples_of(ctx, cfg)
     found = measure(

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from csae_bench.engines.factors.fields import FactorDetail
+from csae_bench.engines.factors.settings import Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
-from csae_bench.factor_evals.fields import FactorDetail
-from csae_bench.factor_evals.settings import Count, FactorEvalConfig
 
 if TYPE_CHECKING:
-    from csae_bench.factor_evals.heat_map import HeatMap
-    from csae_bench.factor_evals.reporting import Measured
-    from csae_bench.factor_evals.samples import Samples
+    from csae_bench.engines.factors.heat_map import HeatMap
+    from csae_bench.engines.factors.reporting import Measured
+    from csae_bench.engines.factors.samples import Samples
     from csae_bench.metrics.factor_vae import FactorVaePopulationScore, FactorVaeScore
 
 METRICS = {
@@ -100,9 +100,9 @@ _OF_VOTE = [name for name in OfFactor.model_fields if name not in FactorDetail.m
 )
 def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
     """FactorVAE's votes: classic on latents that fire often, and for the whole population."""
-    from csae_bench.factor_evals.heat_map import write_heat_map
-    from csae_bench.factor_evals.reporting import Report
-    from csae_bench.factor_evals.samples import samples_of
+    from csae_bench.engines.factors.heat_map import write_heat_map
+    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.samples import samples_of
 
     samples = samples_of(ctx, cfg)
     found = score(samples, cfg)
@@ -134,7 +134,7 @@ class FactorVaeFound:
 def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
     """Return both forms of the score of codes, with nulls and the population's interval."""
     from csae_bench import metrics
-    from csae_bench.factor_evals.reporting import Measured
+    from csae_bench.engines.factors.reporting import Measured
 
     codes, factors = samples.codes, samples.factors
     permuted: dict[str, Any] = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
@@ -185,7 +185,7 @@ def _of_factor(
 def _heat_map(sae_id: str, samples: Samples, population: FactorVaePopulationScore) -> HeatMap:
     import numpy as np
 
-    from csae_bench.factor_evals.heat_map import HeatMap, shown_latents
+    from csae_bench.engines.factors.heat_map import HeatMap, shown_latents
     from csae_bench.metrics.eta_squared import eta_squared
 
     latents = shown_latents(vote.latent for vote in population.votes.values() if vote)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from csae_bench.engines.factors.fields import FactorDetail
+from csae_bench.engines.factors.settings import Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
-from csae_bench.factor_evals.fields import FactorDetail
-from csae_bench.factor_evals.settings import Count, FactorEvalConfig
 
 _WITH_NULL: dict[str, Any] = {"has_null": True, "is_by_factor": True}
 
@@ -135,15 +135,15 @@ class OfFactor(FactorDetail):
 )
 def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> EvalResult:
     """Correlation of latents with factors, DCI, SAP, probes, redundancy and true features."""
-    from csae_bench.factor_evals.association import measure
-    from csae_bench.factor_evals.heat_map import (
+    from csae_bench.engines.factors.feature_correlation import measure
+    from csae_bench.engines.factors.heat_map import (
         HeatMap,
         shown_latents,
         value_rows,
         write_heat_map,
     )
-    from csae_bench.factor_evals.reporting import Report
-    from csae_bench.factor_evals.samples import samples_of
+    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.samples import samples_of
 
     samples = samples_of(ctx, cfg)
     found = measure(

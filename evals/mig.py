@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from csae_bench.engines.factors.fields import FactorDetail, Strict
+from csae_bench.engines.factors.settings import Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
-from csae_bench.factor_evals.fields import FactorDetail, Strict
-from csae_bench.factor_evals.settings import Count, FactorEvalConfig
 
 _ACCOMPANIED: dict[str, Any] = {"has_null": True, "has_interval": True, "is_by_factor": True}
 
 if TYPE_CHECKING:
-    from csae_bench.factor_evals.heat_map import HeatMap
-    from csae_bench.factor_evals.reporting import Measured
-    from csae_bench.factor_evals.samples import Samples
+    from csae_bench.engines.factors.heat_map import HeatMap
+    from csae_bench.engines.factors.reporting import Measured
+    from csae_bench.engines.factors.samples import Samples
     from csae_bench.metrics.mig import MigScore, ValueMigScore
 
 METRICS = {
@@ -101,9 +101,9 @@ class OfFactor(FactorDetail):
 )
 def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
     """Mutual information gap of latents on factors: classic, by value, by latent."""
-    from csae_bench.factor_evals.heat_map import write_heat_map
-    from csae_bench.factor_evals.reporting import Report
-    from csae_bench.factor_evals.samples import samples_of
+    from csae_bench.engines.factors.heat_map import write_heat_map
+    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.samples import samples_of
     from csae_bench.metrics.mig import binning_sensitivity
 
     samples = samples_of(ctx, cfg)
@@ -155,7 +155,7 @@ class MigFound:
 def score(samples: Samples, cfg: MigConfig) -> MigFound:
     """Return the three scores of codes, with nulls, intervals and held-out values."""
     from csae_bench import metrics
-    from csae_bench.factor_evals.reporting import Measured
+    from csae_bench.engines.factors.reporting import Measured
 
     codes, factors = samples.codes, samples.factors
     bins: dict[str, Any] = {"n_bins": cfg.n_bins, "n_quantiles": cfg.n_quantiles}
@@ -195,7 +195,7 @@ def score(samples: Samples, cfg: MigConfig) -> MigFound:
 
 
 def _heat_map(sae_id: str, samples: Samples, found: MigFound, cfg: MigConfig) -> HeatMap:
-    from csae_bench.factor_evals.heat_map import HeatMap, shown_latents, value_rows
+    from csae_bench.engines.factors.heat_map import HeatMap, shown_latents, value_rows
     from csae_bench.metrics.gaps import shares_of_values
 
     best = found.by_value.best_latents.values()

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from csae_bench.engines.sae_probes.results import FORM, METRICS, K, detail_model
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
-from csae_bench.inputs import Needs, Status
-from csae_bench.upstream.sae_probes_results import FORM, METRICS, K, detail_model
+from csae_bench.evals.inputs import Needs, Status
 
 
 class SaeProbesConfig(EvalConfig):
@@ -66,14 +66,14 @@ class ProbesInput:
 
     def status(self) -> list[Status]:
         """Return what is wrong with the datasets; they are read."""
-        from csae_bench.upstream.sae_probes_data import data_problem
+        from csae_bench.engines.sae_probes.data import data_problem
 
         problem = data_problem(self.name, self.datasets)
         return [("ok", "")] if problem is None else [("problem", problem)]
 
     def fingerprint(self) -> str:
         """Return a hash of the datasets and of the version of sae-probes."""
-        from csae_bench.upstream.sae_probes_data import data_fingerprint
+        from csae_bench.engines.sae_probes.data import data_fingerprint
 
         return data_fingerprint(self.name, self.datasets)
 
@@ -88,10 +88,10 @@ class ProbesInput:
 )
 def sparse_probing_sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalResult:
     """sae-probes: probes on few latents and on activations, on 113 text datasets or on your own."""
-    from csae_bench.upstream import sae_probes_results as results
-    from csae_bench.upstream.fences import halving_batch
+    from csae_bench.engines.sae_probes import results
+    from csae_bench.engines.sae_probes.data import chosen_files, installed_version
+    from csae_bench.upstream.isolation import halving_batch
     from csae_bench.upstream.sae_probes import ProbeSettings, ProbesOutcome, run_sae_probes
-    from csae_bench.upstream.sae_probes_data import chosen_files, installed_version
 
     files = chosen_files(cfg.data, cfg.datasets)
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from csae_bench.engines.unlearning.data import EMBEDDED_SCALE, SAE_BENCH_SCALE, Scale
+from csae_bench.engines.unlearning.fields import FORM, METRICS, SaeBenchConfig, UnlearningDetail
+from csae_bench.engines.unlearning.readiness import QuestionsInput, model_problems
+from csae_bench.engines.unlearning.sources import AUTO, EMBEDDED, chosen_data
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
-from csae_bench.inputs import Needs
-from csae_bench.unlearning.data import EMBEDDED_SCALE, SAE_BENCH_SCALE, Scale
-from csae_bench.unlearning.fields import FORM, METRICS, SaeBenchConfig, UnlearningDetail
-from csae_bench.unlearning.readiness import QuestionsInput, model_problems
-from csae_bench.unlearning.sources import AUTO, EMBEDDED, chosen_data
+from csae_bench.evals.inputs import Needs
 
 if TYPE_CHECKING:
     from csae_bench.upstream.unlearning import UnlearningOutcome
@@ -123,9 +123,9 @@ def validate(result: dict[str, Any]) -> None:
 def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
     """SAE-Bench's unlearning eval: whether clamped latents make the model forget one subject."""
     from csae_bench import models
-    from csae_bench.unlearning import reporting, statistics
-    from csae_bench.unlearning.sources import open_data
-    from csae_bench.upstream.fences import halving_batch
+    from csae_bench.engines.unlearning import reporting, statistics
+    from csae_bench.engines.unlearning.sources import open_data
+    from csae_bench.upstream.isolation import halving_batch
     from csae_bench.upstream.unlearning import UnlearningSettings, run_unlearning
 
     source = chosen_data(cfg.data, ctx.model_name)

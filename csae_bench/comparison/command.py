@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from csae_bench.comparison.comparing import CompareOptions, compare
+from csae_bench.comparison.comparisons import CompareOptions, compare
 from csae_bench.comparison.gate import exit_code, judge
 from csae_bench.comparison.metrics import unknown_because
 from csae_bench.comparison.model import Report, ResultSet
@@ -78,7 +78,7 @@ def run_compare(request: CompareRequest) -> CompareOutcome:
     code = report.exit_code
     # last: what cannot be written above leaves the baseline as it was
     if request.update_baseline and request.baseline is not None:
-        from csae_bench.comparison.renewal import renew_baseline
+        from csae_bench.comparison.update_baseline import renew_baseline
 
         changes = renew_baseline(candidate, request.baseline)
         renewed = read_results(request.baseline)
@@ -175,7 +175,7 @@ def _check_flags(request: CompareRequest) -> None:
             f"--baseline {request.baseline}: is the folder that is compared; name another."
         )
     if request.update_baseline and request.baseline is not None:
-        from csae_bench.comparison import renewal
+        from csae_bench.comparison import update_baseline as renewal
 
         renewal.check_writable(request.baseline)
 

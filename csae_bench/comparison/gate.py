@@ -33,7 +33,7 @@ from csae_bench.errors import (
     EXIT_PRECEDENCE,
     EXIT_REGRESSION,
 )
-from csae_bench.metric_rows import Direction
+from csae_bench.evals.metric_rows import Direction
 
 RUNS_ARE_OK = "runs are ok"
 RESULTS_ARE_THERE = "results are there"

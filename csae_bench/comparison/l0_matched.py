@@ -21,7 +21,7 @@ from csae_bench.comparison.matching import MAX_FAMILIES, Match, Member, Seed, pa
 from csae_bench.comparison.metrics import MetricSpec
 from csae_bench.comparison.model import Condition, Family, Reading, Verdict
 from csae_bench.comparison.verdicts import Draft
-from csae_bench.metric_rows import Direction
+from csae_bench.evals.metric_rows import Direction
 
 L0 = "core.l0"
 AT_L0 = "@l0="

@@ -16,9 +16,9 @@ from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
 from csae_bench.errors import PluginError
-from csae_bench.eval_pages import metric_rows
-from csae_bench.metric_rows import ANY_VERSION, Direction
-from csae_bench.metric_values import Value, compared
+from csae_bench.evals.metric_rows import ANY_VERSION, Direction
+from csae_bench.evals.metric_values import Value, compared
+from csae_bench.evals.pages import metric_rows
 
 SD_MODEL = "tiny-gemma2-it"
 """The language model that `sd_between_seeds` was measured on, taken high: the larger of

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from csae_bench import printable
 from csae_bench.comparison.metrics import MetricSpec, lookup, unknown_because
 from csae_bench.errors import ConfigError, UsageError, did_you_mean
-from csae_bench.metric_rows import Direction
+from csae_bench.evals.metric_rows import Direction
+from csae_bench.support import printable
 
 NEEDS_VERDICT = "ci"
 _GLOB = frozenset("*?[")

@@ -21,7 +21,7 @@ from csae_bench.comparison.statistics import (
     paired_test,
     smallest_detectable,
 )
-from csae_bench.metric_rows import Direction
+from csae_bench.evals.metric_rows import Direction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from csae_bench.config.base import NonNegative, Settings
+from csae_bench.config.loss_terms import LOSS_TERMS, TermSettings
 from csae_bench.config.pairs import PairKinds
-from csae_bench.loss_terms import LOSS_TERMS, TermSettings
 
 HELD_BY_ALL_STAGES = {
     "weight": "use strength, which multiplies it",

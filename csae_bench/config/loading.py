@@ -19,7 +19,7 @@ from csae_bench.config.merging import Raw, leaves, merge, without_other_kinds
 from csae_bench.config.problems import delete, describe_all, impossible_values, where_set
 from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError, reason_of
-from csae_bench.printable import shortened
+from csae_bench.support.printable import shortened
 
 _MAX_SHOWN = 80
 """Characters of a user's text in a sentence."""

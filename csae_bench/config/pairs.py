@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from csae_bench.config.base import Count, NonNegative, Settings
-from csae_bench.loss_terms import PairKind
+from csae_bench.config.loss_terms import PairKind
 
 
 class PairKindSettings(Settings):

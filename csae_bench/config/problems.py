@@ -12,10 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from csae_bench.config import RunConfig
 from csae_bench.config.curriculum import HELD_BY_ALL_STAGES, STAGE_SETTINGS
+from csae_bench.config.loss_terms import LOSS_TERMS
 from csae_bench.errors import did_you_mean
-from csae_bench.loss_terms import LOSS_TERMS
-from csae_bench.printable import shortened
-from csae_bench.regular_files import impossible_path
+from csae_bench.support.printable import shortened
+from csae_bench.support.regular_files import impossible_path
 
 _DIGITS = re.compile(r"\s*[-+]?[\d_]{20,}\s*")
 

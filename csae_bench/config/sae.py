@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from csae_bench.config.base import Count, Fraction, NonNegative, Positive, Settings
-from csae_bench.loss_terms import LOSS_TERMS, TermSettings
+from csae_bench.config.loss_terms import LOSS_TERMS, TermSettings
 
 
 class SaeSettings(Settings):

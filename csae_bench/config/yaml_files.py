@@ -12,7 +12,7 @@ from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
 from csae_bench.errors import ConfigError, reason_of
-from csae_bench.regular_files import MIB, read_regular_text
+from csae_bench.support.regular_files import MIB, read_regular_text
 
 MAX_LEVELS = 50
 """Levels of nesting; a configuration has about six."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench.errors import DataError, did_you_mean, reason_of
-from csae_bench.regular_files import check_regular
+from csae_bench.support.regular_files import check_regular
 
 SUFFIXES = (".jsonl", ".parquet")
 

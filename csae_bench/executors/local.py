@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from csae_bench.checkpoints import ensure_checkpoint, training_cell
 from csae_bench.errors import PreflightError, ResultError
 from csae_bench.executors import Done
 from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.results.store import read_record
+from csae_bench.runs.checkpoints import ensure_checkpoint, training_cell
 from csae_bench.runs.execute import INVALID, Options, execute, skipped
 from csae_bench.runs.job import SkippedEval
 from csae_bench.runs.plan import Plan, SaePlan, plan_sae, sae_ref
 from csae_bench.runs.session import Session
+from csae_bench.runs.subjects import Subject, fetch_pretrained
 from csae_bench.runs.validity import validity
-from csae_bench.subjects import Subject, fetch_pretrained
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
+from csae_bench.activations.shared import SharedPasses
 from csae_bench.errors import DataError, EvalError
 from csae_bench.factors.dataset import POOLINGS, FactorDataset, Pooling
 from csae_bench.factors.reading import PromptActs, acts_of_prompts
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
-from csae_bench.shared import SharedPasses
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

@@ -12,7 +12,7 @@ import numpy as np
 from csae_bench.corpora import files
 from csae_bench.errors import DataError, reason_of
 from csae_bench.factors.dataset import FactorDataset, Split
-from csae_bench.regular_files import check_regular
+from csae_bench.support.regular_files import check_regular
 
 SUFFIXES = (".csv", ".jsonl")
 

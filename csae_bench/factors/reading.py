@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from csae_bench.activations.shared import SharedPasses
 from csae_bench.factors.dataset import FactorDataset, Pooling
 from csae_bench.factors.tokens import ReadPrompts, read_prompts
 from csae_bench.pairs import activations_at
-from csae_bench.shared import SharedPasses
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from csae_bench.activations import special_token_ids
+from csae_bench.activations.sources import special_token_ids
 from csae_bench.errors import DataError, ModelError
 from csae_bench.factors.dataset import FactorDataset, Pooling
 

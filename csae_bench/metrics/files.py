@@ -18,7 +18,7 @@ from scipy import sparse
 from csae_bench.errors import DataError, did_you_mean, reason_of
 from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.errors import MetricInputError
-from csae_bench.regular_files import check_regular
+from csae_bench.support.regular_files import check_regular
 
 CODES_SUFFIXES = (".npz", ".safetensors")
 FACTORS_SUFFIXES = (".csv", ".npz")

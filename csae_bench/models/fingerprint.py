@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from csae_bench.hashes import kept_hash
 from csae_bench.models.folders import TOKENIZER_FILES, check_tokenizer_files, weight_files
 from csae_bench.models.hf_config import read_hf_config
 from csae_bench.models.names import resolve
+from csae_bench.support.hashes import kept_hash
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from csae_bench.errors import ModelError, reason_of
-from csae_bench.regular_files import MIB, read_regular_text
+from csae_bench.support.regular_files import MIB, read_regular_text
 
 _REQUIRED = object()
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from csae_bench.activations import EpochWarning, special_token_ids
+from csae_bench.activations.sources import EpochWarning, special_token_ids
 from csae_bench.config import ParaphraseSettings
 from csae_bench.corpora import Paraphrases
 from csae_bench.errors import DataError, ModelError, did_you_mean

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from csae_bench.activations import ActivationSource, Sequences
+from csae_bench.activations.sources import ActivationSource, Sequences
 from csae_bench.config import SameSequenceSettings
 from csae_bench.errors import DataError
 from csae_bench.pairs.source import MAX_BARREN_DRAWS, Pairs, seeds_of_kind

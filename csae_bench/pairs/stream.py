@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from csae_bench.errors import ConfigError, DataError
-from csae_bench.mixing_buffer import MixingBuffer, PackedPairs
+from csae_bench.pairs.mixing_buffer import MixingBuffer, PackedPairs
 from csae_bench.pairs.shares import pairs_of_each_kind
 from csae_bench.pairs.shuffling import exchange_positives
 from csae_bench.pairs.source import PairSource, seeds_of_kind

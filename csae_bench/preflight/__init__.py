@@ -12,7 +12,7 @@ from pathlib import Path
 from csae_bench.preflight import data, evals, machine, objective, training
 from csae_bench.preflight.check import Check, Findings, problems
 from csae_bench.preflight.evals import eval_settings
-from csae_bench.subjects import Subject
+from csae_bench.runs.subjects import Subject
 
 __all__ = ["Check", "eval_settings", "preflight", "problems"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from csae_bench.inputs import Outcome
+from csae_bench.evals.inputs import Outcome
 
 Findings = Iterator[tuple[Outcome, str]]
 """What the function of a check yields: outcome and message, once or more often."""

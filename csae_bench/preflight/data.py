@@ -6,11 +6,11 @@ from pathlib import Path
 
 from csae_bench.config import GeneratorActivations, ModelActivations
 from csae_bench.corpora import corpus_status
-from csae_bench.identity import hook_layer
-from csae_bench.made_from import why_made_again
 from csae_bench.preflight.check import Findings
+from csae_bench.results.identity import hook_layer
 from csae_bench.results.store import Store
-from csae_bench.subjects import Subject
+from csae_bench.runs.made_from import why_made_again
+from csae_bench.runs.subjects import Subject
 
 HOOKS_OF_WIDTH_D_MODEL = (
     "hook_resid_pre",

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from csae_bench.config.problems import eval_problems
 from csae_bench.errors import CsaeBenchError, UsageError
 from csae_bench.evals import EvalConfig, get_eval
-from csae_bench.inputs import Needs
+from csae_bench.evals.inputs import Needs
 from csae_bench.preflight.check import Findings
-from csae_bench.subjects import Subject
+from csae_bench.runs.subjects import Subject
 
 USUAL_CONTEXT = 128
 """Tokens in a prompt of an eval that fits itself to the model, for the estimate of memory."""

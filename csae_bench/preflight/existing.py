@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from csae_bench.errors import SaeError
 from csae_bench.preflight.check import Findings
+from csae_bench.runs.subjects import Subject
 from csae_bench.saes.architectures import CHOOSES_K, architecture_of, k_of
 from csae_bench.saes.checking import check_folder
 from csae_bench.saes.folder import find_folder, is_training_form, stated
-from csae_bench.subjects import Subject
 
 
 def existing(subject: Subject) -> Findings:

@@ -6,16 +6,16 @@ import os
 import tempfile
 from pathlib import Path
 
-from csae_bench import disk
-from csae_bench import memory as needs
-from csae_bench.cards import OnCard, on_cards
-from csae_bench.devices import pick_device
 from csae_bench.errors import UsageError, reason_of
+from csae_bench.hardware import disk
+from csae_bench.hardware import memory as needs
+from csae_bench.hardware.devices import pick_device
+from csae_bench.hardware.gpus import OnCard, on_cards
 from csae_bench.preflight.check import Findings
 from csae_bench.preflight.evals import largest_prompts
-from csae_bench.regular_files import impossible_path
 from csae_bench.results.store import Store
-from csae_bench.subjects import Subject
+from csae_bench.runs.subjects import Subject
+from csae_bench.support.regular_files import impossible_path
 
 _ELSEWHERE = "Name another folder with --results."
 

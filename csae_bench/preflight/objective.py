@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from csae_bench.config import Contrastive, GeneratorActivations, RunConfig
+from csae_bench.config.loss_terms import TermSettings
 from csae_bench.corpora import paraphrase_status
 from csae_bench.errors import ConfigError
-from csae_bench.loss_terms import TermSettings
 from csae_bench.preflight.check import Findings
+from csae_bench.runs.subjects import Subject
 from csae_bench.saes.curriculum import Curriculum
-from csae_bench.subjects import Subject
 
 
 def objective(subject: Subject) -> Findings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from csae_bench.config import Contrastive, RunConfig
-from csae_bench.loss_terms import TermSettings
+from csae_bench.config.loss_terms import TermSettings
 from csae_bench.saes.curriculum import Curriculum
 
 

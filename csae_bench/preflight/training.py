@@ -16,7 +16,7 @@ from csae_bench.config import (
 from csae_bench.factors import factor_status
 from csae_bench.preflight.check import Findings
 from csae_bench.preflight.existing import existing
-from csae_bench.subjects import Subject
+from csae_bench.runs.subjects import Subject
 
 
 def steps(config: RunConfig) -> Findings:

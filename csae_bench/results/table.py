@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from csae_bench.printable import printable
 from csae_bench.results.schema import Cell, RunRecord
+from csae_bench.support.printable import printable
 
 STEPS = ("training", "validity")
 """Cells of a record that are no evals."""

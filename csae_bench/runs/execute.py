@@ -15,18 +15,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from csae_bench import progress
 from csae_bench.errors import EvalError
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, EvalSpec, get_eval
-from csae_bench.failures import failure_of
-from csae_bench.measuring import peak_memory_gib
+from csae_bench.hardware.peak_memory import peak_memory_gib
 from csae_bench.results.envelope import Provenance, eval_result, not_finite, value_at
+from csae_bench.results.failures import failure_of
 from csae_bench.results.keys import digest
 from csae_bench.results.schema import Cell, Failure
 from csae_bench.results.slots import Slot, find_slot, provenance_of
 from csae_bench.results.store import Store, write_json
 from csae_bench.runs.job import EvalJob
 from csae_bench.runs.session import Session
+from csae_bench.support import progress
 from csae_bench.upstream import sae_cfg_dict
 
 INVALID = "the SAE is invalid, so it gets no scores"

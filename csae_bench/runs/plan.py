@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench import models
-from csae_bench.cards import OnCard
 from csae_bench.config import ResolvedConfig
 from csae_bench.config.loading import is_config, load_config, partial_config
 from csae_bench.errors import ConfigError, CsaeBenchError, SaeError
-from csae_bench.eval_pages import PAGES
 from csae_bench.evals import EvalConfig
+from csae_bench.evals.pages import PAGES
+from csae_bench.hardware.gpus import OnCard
 from csae_bench.preflight import Check, eval_settings, preflight
 from csae_bench.preflight.machine import estimates
 from csae_bench.preflight.plan import StagePlan, stage_plans
-from csae_bench.request import RunRequest
 from csae_bench.runs.job import EvalJob, InputRef, ModelRef, SaeRef, SkippedEval
+from csae_bench.runs.request import RunRequest
+from csae_bench.runs.subjects import Subject, fetched_folder, find_subject, is_pretrained
 from csae_bench.saes.hashing import weights_hash
-from csae_bench.subjects import Subject, fetched_folder, find_subject, is_pretrained
 from csae_bench.upstream import versions
 
 NO_MODEL = "the SAE was trained on generated activations: there is no model"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from csae_bench import models, progress
+from csae_bench import models
+from csae_bench.activations.shared import MAX_BYTES, SharedPasses
 from csae_bench.runs.job import ModelRef, SaeRef
-from csae_bench.shared import MAX_BYTES, SharedPasses
+from csae_bench.support import progress
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

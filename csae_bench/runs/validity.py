@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from csae_bench import models, progress
+from csae_bench import models
 from csae_bench.config import PermutedSae, RandomSae, RunConfig
 from csae_bench.results.keys import digest
 from csae_bench.results.schema import Cell, Failure, RunRecord
 from csae_bench.results.validity import VitalSigns, is_worse_than_ablation, reasons_invalid
 from csae_bench.runs.job import SaeRef
 from csae_bench.runs.session import Session
-from csae_bench.subjects import Subject
+from csae_bench.runs.subjects import Subject
+from csae_bench.support import progress
 from csae_bench.upstream import versions
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def judged(
     Args:
         config: says on which text or activations.
     """
-    from csae_bench.vital_signs import vital_signs
+    from csae_bench.runs.vital_signs import vital_signs
 
     progress.begin("checking that the SAE is alive")
     started = time.perf_counter()

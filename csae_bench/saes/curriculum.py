@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from csae_bench.config import PairsSettings, RunConfig, Stage
-from csae_bench.loss_terms import TermSettings
+from csae_bench.config.loss_terms import TermSettings
 
 
 @dataclass(frozen=True)

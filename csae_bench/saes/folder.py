@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench.errors import SaeError
-from csae_bench.regular_files import MIB, read_regular_text
 from csae_bench.saes.wording import reason, shown
+from csae_bench.support.regular_files import MIB, read_regular_text
 
 CFG_FILENAME = "cfg.json"
 WEIGHTS_FILENAME = "sae_weights.safetensors"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csae_bench.errors import SaeError
-from csae_bench.hashes import kept_hash
 from csae_bench.saes.folder import CFG_FILENAME, WEIGHTS_FILENAME, find_folder
 from csae_bench.saes.wording import reason
+from csae_bench.support.hashes import kept_hash
 
 if TYPE_CHECKING:
     from csae_bench.saes.attributes import AnySae

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from csae_bench.loss_terms import PairKind, RowsSettings
+from csae_bench.config.loss_terms import PairKind, RowsSettings
 from csae_bench.saes.statistics import RunningStatistics
 
 Kinds = tuple[PairKind, ...] | None

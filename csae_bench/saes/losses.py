@@ -20,8 +20,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from csae_bench.loss_terms import Reading
-from csae_bench.saes.comparing import (
+from csae_bench.config.loss_terms import Reading
+from csae_bench.saes.similarities import (
     SMALLEST_NORM,
     cosines,
     cross_correlation,

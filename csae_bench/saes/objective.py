@@ -22,8 +22,8 @@ from sae_lens.saes.sae import (
 from torch import Tensor
 from typing_extensions import override
 
+from csae_bench.config.loss_terms import LOSS_TERMS, MixingSettings, RowsSettings, TermSettings
 from csae_bench.errors import ConfigError, TrainingError, UnknownNameError
-from csae_bench.loss_terms import LOSS_TERMS, MixingSettings, RowsSettings, TermSettings
 from csae_bench.saes import losses
 from csae_bench.saes.heads import ContrastiveParts, Kinds
 from csae_bench.saes.losses import TermValue

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from csae_bench.loss_terms import Reading
+from csae_bench.config.loss_terms import Reading
 from csae_bench.saes.pair_ids import PairIds
 
 

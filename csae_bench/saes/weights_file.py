@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from safetensors import SafetensorError, safe_open
 
 from csae_bench.errors import SaeError
-from csae_bench.regular_files import check_regular
 from csae_bench.saes import architectures
 from csae_bench.saes.architectures import architecture_of
 from csae_bench.saes.folder import WEIGHTS_FILENAME, is_training_form, missing
 from csae_bench.saes.wording import reason, shown
+from csae_bench.support.regular_files import check_regular
 
 _FLOATS = ("F32", "F64", "F16", "BF16")
 _MOST_NAMED = 6

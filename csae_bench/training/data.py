@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from csae_bench import identity, models
-from csae_bench.activations import ActivationSource, GeneratorSource, model_source
+from csae_bench import models
+from csae_bench.activations.sources import ActivationSource, GeneratorSource, model_source
 from csae_bench.config import GeneratorActivations, ResolvedConfig, RunConfig
 from csae_bench.corpora import open_paraphrases
 from csae_bench.errors import ConfigError, ModelError
@@ -21,6 +21,7 @@ from csae_bench.pairs import (
     SameSequencePairs,
     activations_at,
 )
+from csae_bench.results import identity
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

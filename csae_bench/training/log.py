@@ -12,7 +12,7 @@ from jaxtyping import Float
 from sae_lens.saes.sae import TrainStepOutput
 from torch import Tensor
 
-from csae_bench.loss_terms import LOSS_TERMS
+from csae_bench.config.loss_terms import LOSS_TERMS
 from csae_bench.saes.objective import ContrastiveStepOutput
 
 LOG_FILE = "training_log.jsonl"

@@ -15,12 +15,12 @@ from sae_lens.training.sae_trainer import Evaluator, SAETrainer, SaveCheckpointF
 from torch import Tensor
 from typing_extensions import override
 
-from csae_bench import progress
 from csae_bench.errors import TrainingError
-from csae_bench.measuring import peak_memory_gib
+from csae_bench.hardware.peak_memory import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.objective import ContrastiveStepOutput
 from csae_bench.saes.step import PairedStepInput
+from csae_bench.support import progress
 from csae_bench.training.finite import check_finite, gradients_located
 from csae_bench.training.log import (
     TrainingLog,
@@ -28,8 +28,8 @@ from csae_bench.training.log import (
     measurements,
     term_measurements,
 )
+from csae_bench.training.objective_schedule import Steering, SteeringSettings
 from csae_bench.training.state import random_state, set_random_state
-from csae_bench.training.steering import Steering, SteeringSettings
 
 N_BATCHES_FOR_SCALING = 16
 """Batches from which the mean norm of activations is estimated; they are not trained on."""

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from csae_bench.errors import ResultError, reason_of
-from csae_bench.regular_files import MIB, read_regular_text
+from csae_bench.support.regular_files import MIB, read_regular_text
 
 OUTCOME_FILE = "training.json"
 

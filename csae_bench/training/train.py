@@ -24,17 +24,18 @@ from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE
 from sae_lens.saes.sae import SAE, TrainingSAE
 from safetensors import SafetensorError
 
-from csae_bench import progress as reporting
 from csae_bench.config import ResolvedConfig, RunConfig, TrainedSae
 from csae_bench.errors import CsaeBenchError, TrainingError, UsageError, reason_of
-from csae_bench.measuring import peak_memory_gib
+from csae_bench.hardware.peak_memory import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.building import training_sae
+from csae_bench.support import progress as reporting
 from csae_bench.training.calibration import calibrate_threshold, mean_l0
 from csae_bench.training.data import held_out_stream, pair_stream, sae_metadata
 from csae_bench.training.interruption import Interruption, interruption
 from csae_bench.training.log import LOG_FILE, TrainingLog
 from csae_bench.training.loop import ContrastiveSAETrainer
+from csae_bench.training.objective_schedule import SteeringSettings
 from csae_bench.training.outcome import (
     OUTCOME_FILE,
     TrainingOutcome,
@@ -44,7 +45,6 @@ from csae_bench.training.outcome import (
 from csae_bench.training.separation import pair_separation
 from csae_bench.training.settings import trainer_config, wandb_run
 from csae_bench.training.state import StateFolder, seed_everything
-from csae_bench.training.steering import SteeringSettings
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

@@ -30,8 +30,8 @@ from csae_bench.upstream.corrected import (
     missing,
     reconstruction_values,
 )
-from csae_bench.upstream.fences import fence
-from csae_bench.upstream.observing import DataUse, ObservedStore, Observer
+from csae_bench.upstream.instrumentation import DataUse, ObservedStore, Observer
+from csae_bench.upstream.isolation import fence
 
 SHUFFLE_SEED = 42
 """SAE-Bench's."""

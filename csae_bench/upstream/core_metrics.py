@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from csae_bench.metric_rows import Direction, Metric
+from csae_bench.evals.metric_rows import Direction, Metric
 
 _HIGHER, _LOWER, _NONE = Direction.HIGHER, Direction.LOWER, Direction.NONE
 _BATCHED = "SAE-Bench's value depends on the batch size; core.corrected has the right one."

@@ -23,14 +23,14 @@ import torch
 from torch import Tensor
 from transformer_lens import HookedTransformer
 
+from csae_bench.activations.shared import SharedPasses
+from csae_bench.engines.sae_probes.data import MAX_ROWS, SUFFIX, n_train, read_dataset
+from csae_bench.engines.sae_probes.results import DatasetOutcome, Scores
 from csae_bench.errors import ConfigError, EvalError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
-from csae_bench.shared import SharedPasses
 from csae_bench.upstream.adapting import AdaptedSae
-from csae_bench.upstream.fences import fence
-from csae_bench.upstream.sae_probes_data import MAX_ROWS, SUFFIX, n_train, read_dataset
-from csae_bench.upstream.sae_probes_results import DatasetOutcome, Scores
+from csae_bench.upstream.isolation import fence
 
 with warnings.catch_warnings():  # it switches a warning of scikit-learn's off for the process
     from sae_probes import generate_model_activations, utils_data

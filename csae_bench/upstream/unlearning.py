@@ -2,7 +2,7 @@
 
 SAE-Bench's own runner skips it for SAEs that are objects, loads by name and keeps what it finished
 under names. This calls the functions that it is made of, unmodified, in a folder of their own; only
-the answers come from `csae_bench.unlearning.engine`, which are SAE-Bench's, sooner.
+the answers come from `csae_bench.engines.unlearning.engine`, which are SAE-Bench's, sooner.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from sae_bench.evals.unlearning.eval_config import UnlearningEvalConfig
 from sae_bench.sae_bench_utils import general_utils
 from transformer_lens import HookedTransformer
 
+from csae_bench.activations.shared import SharedPasses
+from csae_bench.engines.unlearning.cache import Cache
+from csae_bench.engines.unlearning.chat import chat_problems
+from csae_bench.engines.unlearning.data import SUBJECTS, UnlearningData
+from csae_bench.engines.unlearning.engine import MEMORY_GIB
+from csae_bench.engines.unlearning.prompts import AskedPrompts
+from csae_bench.engines.unlearning.sweep import Sweep
 from csae_bench.errors import ConfigError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.saes.hashing import loaded_hash
-from csae_bench.shared import SharedPasses
-from csae_bench.unlearning.cache import Cache
-from csae_bench.unlearning.chat import chat_problems
-from csae_bench.unlearning.data import SUBJECTS, UnlearningData
-from csae_bench.unlearning.engine import MEMORY_GIB
-from csae_bench.unlearning.prompts import AskedPrompts
-from csae_bench.unlearning.sweep import Sweep
 from csae_bench.upstream.core import formatted_copy
 from csae_bench.upstream.provenance import versions
-from csae_bench.upstream.unlearning_bench import METHOD, TARGET, Bench
-from csae_bench.upstream.unlearning_fence import sae_bench_sees
+from csae_bench.upstream.unlearning_isolation import sae_bench_sees
+from csae_bench.upstream.unlearning_run import METHOD, TARGET, Bench
 
 _FORGOTTEN_BY_DECODING = ("layer_norm", "constant_norm_rescale")
 

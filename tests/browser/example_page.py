@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from csae_bench.factor_evals.browser.content import (
+from csae_bench.engines.probing.browser.content import (
     Absorption,
     BestLatent,
     Effect,

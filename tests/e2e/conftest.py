@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from csae_bench.cli import main
+from csae_bench.cli.main import main
 
 SMALL = (
     "--evals", "core",

@@ -32,7 +32,7 @@ COMPARE_AND_SAY_WHAT_WAS_IMPORTED = """
 import sys
 before = set(sys.modules)
 from importlib.metadata import packages_distributions
-from csae_bench.cli import main
+from csae_bench.cli.main import main
 flags = ["--baseline", "results/baseline", "--md", "r.md", "--junit", "r.xml", "--html", "r.html",
          "--plots", "plots"]
 for more in ([], ["--json"]):

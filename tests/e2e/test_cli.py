@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from csae_bench.cli import main
+from csae_bench.cli.main import main
 from tests.e2e.conftest import CsaeBench
 
 
@@ -29,7 +29,7 @@ def test_every_command_and_every_option_has_help(path: str, command: click.Comma
 
 def test_help_imports_no_library_that_takes_time() -> None:
     code = (
-        "import sys\nfrom csae_bench.cli import main\n"
+        "import sys\nfrom csae_bench.cli.main import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
         "slow = {'torch', 'transformers', 'sae_lens', 'sae_bench', 'datasets', 'pydantic'}\n"
         "assert not slow & set(sys.modules), slow & set(sys.modules)"
@@ -40,7 +40,7 @@ def test_help_imports_no_library_that_takes_time() -> None:
 
 def test_list_imports_no_torch() -> None:
     code = (
-        "import sys\nfrom csae_bench.listing import listing\n"
+        "import sys\nfrom csae_bench.cli.listing import listing\n"
         "found = listing()\nassert 'core' in found['evals'] and 'custom_sae' in found['saes']\n"
         "assert 'tiny-gemma2-it' in found['models']\n"
         "slow = {'torch', 'transformers', 'sae_lens', 'sae_bench', 'datasets'}\n"
@@ -197,7 +197,7 @@ def test_a_bug_of_ours_is_not_mistaken_for_a_regression(
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("csae_bench.listing.listing", broken)
+    monkeypatch.setattr("csae_bench.cli.listing.listing", broken)
     outcome = csae_bench("list")
     assert outcome.exit_code == 4
     assert "a bug in csae-bench" in outcome.stderr
@@ -209,7 +209,7 @@ def test_ctrl_c_is_not_mistaken_for_a_regression(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("csae_bench.listing.listing", interrupted)
+    monkeypatch.setattr("csae_bench.cli.listing.listing", interrupted)
     assert csae_bench("list").exit_code == 4
 
 

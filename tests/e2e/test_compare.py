@@ -362,7 +362,7 @@ def test_json_has_intervals_over_factors(tmp_path: Path, csae_bench: CsaeBench) 
 
 def test_compare_imports_no_torch(pair: tuple[Path, Path]) -> None:
     code = (
-        "import sys\nfrom csae_bench.cli import main\n"
+        "import sys\nfrom csae_bench.cli.main import main\n"
         f"try: main(['compare', {str(pair[0])!r}, '--baseline', {str(pair[1])!r}])\n"
         "except SystemExit as end: assert not end.code, end.code\n"
         "slow = {'torch', 'transformers', 'sae_lens', 'sae_bench', 'datasets', 'statsmodels'}\n"

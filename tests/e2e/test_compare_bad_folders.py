@@ -24,7 +24,7 @@ from csae_bench.comparison.reading import layout
 from tests.e2e import compare_folders as folders
 from tests.e2e.conftest import CsaeBench
 
-MAIN = "from csae_bench.cli import main; main()"
+MAIN = "from csae_bench.cli.main import main; main()"
 LONG = 200_000
 MAX_SECONDS = 20
 """A FIFO would block for ever, and what is quadratic in 200,000 takes minutes."""

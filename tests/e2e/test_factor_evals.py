@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from csae_bench.eval_schemas import schema_path
+from csae_bench.evals.schemas import schema_path
 from csae_bench.factors import encoding
 from tests.e2e.conftest import CsaeBench
 

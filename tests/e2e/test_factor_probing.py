@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator
 
-from csae_bench.eval_schemas import schema_path
+from csae_bench.evals.schemas import schema_path
 from tests.e2e.conftest import CsaeBench
 
 

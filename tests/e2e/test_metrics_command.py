@@ -85,7 +85,7 @@ def test_bad_input_is_a_sentence_and_exit_2(
 
 def test_metrics_on_arrays_import_no_torch(folder: Path) -> None:
     code = (
-        "import sys\nfrom csae_bench.cli import main\n"
+        "import sys\nfrom csae_bench.cli.main import main\n"
         f"try: main(['metrics', {str(folder / 'dense.npz')!r}, {str(folder / 'factors.csv')!r}])\n"
         "except SystemExit: pass\n"
         "slow = {'torch', 'transformers', 'sae_lens', 'sae_bench', 'datasets'}\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench import progress
+from csae_bench.support import progress
 from tests.e2e.conftest import CUSTOM, CsaeBench
 
 

@@ -92,7 +92,7 @@ def test_a_second_run_does_nothing_and_does_not_import_sae_lens(finished: Path) 
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*_eval_results.json")}
     arguments = ["run", *CUSTOM, "--results", str(finished)]
     code = (
-        "import sys\nfrom csae_bench.cli import main\n"
+        "import sys\nfrom csae_bench.cli.main import main\n"
         f"try: main({arguments!r})\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "slow = {'sae_lens', 'sae_bench', 'transformer_lens', 'torch'} & set(sys.modules)\n"

@@ -262,11 +262,11 @@ def test_an_interrupted_run_keeps_the_cells_it_had(
 
 
 def test_two_runs_at_once_with_different_evals_lose_no_cell(results: Path) -> None:
-    from csae_bench.records import Clock, Recorder
-    from csae_bench.request import RunRequest
     from csae_bench.results.schema import Cell
+    from csae_bench.runs.record import Clock, Recorder
+    from csae_bench.runs.request import RunRequest
+    from csae_bench.runs.subjects import find_subject
     from csae_bench.saes.hashing import weights_hash
-    from csae_bench.subjects import find_subject
 
     sets = tuple(CUSTOM[i + 1] for i, flag in enumerate(CUSTOM) if flag == "--set")
     request = RunRequest(source="custom_sae", results=results, sets=sets, evals=("core",))

@@ -483,7 +483,7 @@ def test_permission_denied_is_called_so(
             raise PermissionError(13, "Permission denied", str(path))
         return open_file(path, *rest, **named)
 
-    monkeypatch.setattr("csae_bench.regular_files.os.open", denied)
+    monkeypatch.setattr("csae_bench.support.regular_files.os.open", denied)
     for arguments in (
         ("run", "--sae", folder, "--results", tmp_path / "results"),
         ("export", folder, "--to", tmp_path / "to"),

@@ -10,7 +10,7 @@ import pandas
 import pytest
 from jsonschema import Draft202012Validator
 
-from csae_bench.eval_schemas import schema_path
+from csae_bench.evals.schemas import schema_path
 from tests.e2e.conftest import CsaeBench
 
 

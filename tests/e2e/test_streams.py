@@ -120,7 +120,7 @@ def test_what_is_printed_to_a_closed_stdout_lands_in_no_file(tmp_path: Path) -> 
 def test_an_exit_code_of_1_survives_a_broken_pipe(tmp_path: Path) -> None:
     code = (
         "import sys, click\n"
-        "from csae_bench.terminal import Group\n"
+        "from csae_bench.cli.terminal import Group\n"
         "@click.group(cls=Group)\n"
         "def main(): pass\n"
         "@main.command()\n"
@@ -150,7 +150,7 @@ def test_what_the_machine_is_to_blame_for_is_called_no_bug(
     script = tmp_path / "fails.py"
     script.write_text(
         "import click\n"
-        "from csae_bench.terminal import Group\n"
+        "from csae_bench.cli.terminal import Group\n"
         "@click.group(cls=Group)\n"
         "def main(): pass\n"
         "@main.command()\n"

@@ -13,10 +13,10 @@ from jsonschema import Draft202012Validator
 from sae_bench.sae_bench_utils.graphing_utils import get_eval_results
 
 from csae_bench import tinyworld
-from csae_bench.eval_schemas import schema_path
+from csae_bench.engines.unlearning import sources
+from csae_bench.engines.unlearning.data import SUBJECTS
+from csae_bench.evals.schemas import schema_path
 from csae_bench.models import loading
-from csae_bench.unlearning import sources
-from csae_bench.unlearning.data import SUBJECTS
 from tests.e2e.conftest import CsaeBench
 
 SETTINGS = {

@@ -46,7 +46,7 @@ class Result(NamedTuple):
 
 def training_version() -> int:
     """Return the version that is raised when the same configuration trains to other weights."""
-    from csae_bench.identity import TRAINING_VERSION
+    from csae_bench.results.identity import TRAINING_VERSION
 
     return TRAINING_VERSION
 
@@ -253,9 +253,9 @@ def train(
     from csae_bench.saes.building import training_sae
     from csae_bench.training.log import TrainingLog
     from csae_bench.training.loop import ContrastiveSAETrainer
+    from csae_bench.training.objective_schedule import SteeringSettings
     from csae_bench.training.settings import trainer_config
     from csae_bench.training.state import seed_everything
-    from csae_bench.training.steering import SteeringSettings
 
     config = load_config(config_name, sets=sets).config
     seed_everything(config.seed)
@@ -338,10 +338,10 @@ def result_keys(
 
     Nothing is run and no model is loaded.
     """
-    from csae_bench.request import RunRequest
     from csae_bench.runs import plan
     from csae_bench.runs.job import EvalJob
-    from csae_bench.subjects import find_subject
+    from csae_bench.runs.request import RunRequest
+    from csae_bench.runs.subjects import find_subject
 
     with tempfile.TemporaryDirectory() as results:
         request = RunRequest(

@@ -105,7 +105,7 @@ def write_probes(folder: Path, n: int = 180) -> None:
 
 def write_questions(folder: Path, n_questions: int = 10, n_texts: int = 40) -> None:
     """Write a few of the embedded world's questions of each subject, and texts of both kinds."""
-    from csae_bench.unlearning.sources import open_data
+    from csae_bench.engines.unlearning.sources import open_data
 
     folder.mkdir(exist_ok=True)
     whole = open_data("embedded")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from csae_bench import models
-from csae_bench.activations import (
+from csae_bench.activations.sources import (
     ActivationSource,
     EpochWarning,
     GeneratorSource,

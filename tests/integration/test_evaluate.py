@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 import csae_bench
 from csae_bench import models
-from csae_bench.cli import main
+from csae_bench.cli.main import main
 from csae_bench.errors import ConfigError, SaeError, UsageError
 from csae_bench.results.slots import provenance_of
 from csae_bench.saes.hashing import loaded_hash
 
 if TYPE_CHECKING:
-    from csae_bench.evaluation import Evaluation
+    from csae_bench.api.evaluation import Evaluation
 
 SAE = Path(__file__).parents[1] / "golden" / "data" / "sae"
 PROMPTS = Path(__file__).parents[1] / "golden" / "data" / "prompts.csv"

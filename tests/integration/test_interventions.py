@@ -12,10 +12,16 @@ from sae_lens import SAE, StandardSAE, StandardSAEConfig, TopKSAE, TopKSAEConfig
 from sae_lens.saes.sae import SAEMetadata
 
 from csae_bench import models
+from csae_bench.activations.interventions import (
+    QUANTILE,
+    Interventions,
+    Setting,
+    continuation,
+    log_odds,
+)
 from csae_bench.errors import DataError, ModelError
 from csae_bench.factors import FactorDataset, Readout
 from csae_bench.factors.token_codes import codes_at_tokens
-from csae_bench.interventions import QUANTILE, Interventions, Setting, continuation, log_odds
 from tests.integration.evals.planted import part_of_embedded
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sae_lens.training.mixing_buffer import mixing_buffer
 
-from csae_bench.mixing_buffer import MixingBuffer, PackedPairs
+from csae_bench.pairs.mixing_buffer import MixingBuffer, PackedPairs
 
 CAPACITY, BATCH = 64, 8
 

@@ -7,7 +7,7 @@ import torch
 from transformer_lens import HookedTransformer
 
 from csae_bench import models
-from csae_bench.models.continuing import final_logits, layer_after
+from csae_bench.activations.continuing import final_logits, layer_after
 
 
 @pytest.fixture(scope="module")

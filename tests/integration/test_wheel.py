@@ -35,7 +35,7 @@ def _run(installed: Path, tmp_path: Path, *arguments: str) -> str:
         f"sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\n"
         "import csae_bench\n"
         f"assert csae_bench.__file__.startswith({str(installed)!r}), csae_bench.__file__\n"
-        f"from csae_bench.cli import main; main({list(arguments)!r})"
+        f"from csae_bench.cli.main import main; main({list(arguments)!r})"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
@@ -60,7 +60,7 @@ def test_the_pages_template_and_the_schemas_are_in_the_wheel(installed: Path) ->
     ):
         assert (package / page).is_file()
     assert (package / "factor_evals" / "browser" / "main.js").is_file()
-    assert (package / "_evals" / "eval_output_schema_mig.json").is_file()
+    assert (package / "evals" / "eval_output_schema_mig.json").is_file()
 
 
 def test_doctor_finds_the_embedded_model_in_the_wheel(installed: Path, tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from csae_bench.cards import CARDS, Card, Operations, on_cards, training_operations
 from csae_bench.config import RunConfig
 from csae_bench.config.loading import load_config
-from csae_bench.memory import GIB
+from csae_bench.hardware.gpus import CARDS, Card, Operations, on_cards, training_operations
+from csae_bench.hardware.memory import GIB
 from csae_bench.models import describe
 
 D_IN, D_SAE, ROWS = 64, 256, 32

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from csae_bench.devices import pick_device
 from csae_bench.errors import UsageError
+from csae_bench.hardware.devices import pick_device
 
 
 def test_auto_is_a_gpu_where_there_is_one() -> None:

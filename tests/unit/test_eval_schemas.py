@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from csae_bench.eval_schemas import evals_with_schema, schema_path, schema_text
 from csae_bench.evals import get_eval
+from csae_bench.evals.schemas import evals_with_schema, schema_path, schema_text
 
 NAMES = evals_with_schema()
 
@@ -21,7 +21,7 @@ def test_the_evals_of_ours_have_schemas() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_shipped_schema_is_what_the_eval_says(name: str) -> None:
     shipped = schema_path(name).read_text(encoding="utf-8")
-    assert shipped == schema_text(name), "run python -m csae_bench.eval_schemas"
+    assert shipped == schema_text(name), "run python -m csae_bench.evals.schemas"
     Draft202012Validator.check_schema(json.loads(shipped))
 
 

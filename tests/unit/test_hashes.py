@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench import hashes
-from csae_bench.hashes import kept_hash
+from csae_bench.support import hashes
+from csae_bench.support.hashes import kept_hash
 
 
 class _Reader:

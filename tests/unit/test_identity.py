@@ -6,7 +6,13 @@ import pytest
 
 from csae_bench.config.loading import load_config
 from csae_bench.errors import UsageError
-from csae_bench.identity import config_sae_id, hook_layer, release, training_hash, training_identity
+from csae_bench.results.identity import (
+    config_sae_id,
+    hook_layer,
+    release,
+    training_hash,
+    training_identity,
+)
 
 
 def _hash(name: str = "topk", model: str = "m", corpus: str = "c", **flags: object) -> str:

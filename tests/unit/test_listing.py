@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from csae_bench.listing import listing, listing_lines
+from csae_bench.cli.listing import listing, listing_lines
 
 FOUND = {
     "saes": {

@@ -6,8 +6,8 @@ import pytest
 
 from csae_bench.config import RunConfig
 from csae_bench.config.loading import load_config
-from csae_bench.loss_terms import LOSS_TERMS, ColumnsSettings, RowsSettings
-from csae_bench.memory import (
+from csae_bench.config.loss_terms import LOSS_TERMS, ColumnsSettings, RowsSettings
+from csae_bench.hardware.memory import (
     GIB,
     available_bytes,
     compared,

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from csae_bench.comparison.metrics import lookup
 from csae_bench.evals import EvalConfig, EvalSpec, discover, get_eval, register_eval
-from csae_bench.metric_models import metrics_model
-from csae_bench.metric_rows import CORRECTED, FORM, Category, Direction, Form, Metric
-from csae_bench.metric_values import compared, headline, values
+from csae_bench.evals.metric_models import metrics_model
+from csae_bench.evals.metric_rows import CORRECTED, FORM, Category, Direction, Form, Metric
+from csae_bench.evals.metric_values import compared, headline, values
 from csae_bench.results.envelope import value_at
 from tests.unit.comparison.result_files import OUR_CORE, loaded, reading
 
@@ -207,7 +207,7 @@ def test_without_a_headline_the_first_metrics_are_shown() -> None:
 
 
 def _registered(metrics: dict[str, Metric]) -> EvalSpec:
-    from csae_bench.eval_pages import EVALS as REGISTRY
+    from csae_bench.evals.pages import EVALS as REGISTRY
 
     register_eval("for_a_test", config=EvalConfig, metrics=metrics)(lambda ctx, cfg: Any)  # type: ignore[arg-type]
     try:

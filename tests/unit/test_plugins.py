@@ -8,8 +8,8 @@ import pytest
 
 from csae_bench.comparison import metrics as known
 from csae_bench.errors import PluginError, UnknownNameError
+from csae_bench.evals.metric_rows import Direction
 from csae_bench.factors import factor_fingerprint, registry
-from csae_bench.metric_rows import Direction
 from csae_bench.plugins import Plugins
 from csae_bench.registry import Registry
 

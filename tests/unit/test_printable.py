@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from csae_bench.printable import printable
+from csae_bench.support.printable import printable
 
 
 @pytest.mark.parametrize(

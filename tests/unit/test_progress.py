@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from csae_bench import progress
+from csae_bench.support import progress
 
 
 def test_nothing_is_printed_by_a_library_call(capsys: pytest.CaptureFixture[str]) -> None:

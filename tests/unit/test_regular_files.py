@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.regular_files import (
+from csae_bench.support.regular_files import (
     check_regular,
     impossible_path,
     read_regular,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from csae_bench.request import RunRequest
-from csae_bench.subjects import find_subject
+from csae_bench.runs.request import RunRequest
+from csae_bench.runs.subjects import find_subject
 
 
 def _hash(*sets: str) -> str | None:

@@ -68,7 +68,7 @@ def test_no_module_uses_shapes_of_another_without_being_checked() -> None:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    assert ("csae_bench.interventions", "LogOdds") in aliases
+    assert ("csae_bench.activations.interventions", "LogOdds") in aliases
     for folder in type_checking.FOLDERS.values():
         for path in set(folder.rglob("*.py")) - set(MODULES.values()):
             tree = ast.parse(path.read_text(encoding="utf-8"))

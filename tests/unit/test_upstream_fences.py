@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from csae_bench.errors import EvalError
-from csae_bench.upstream.fences import (
+from csae_bench.upstream.isolation import (
     Halved,
     fence,
     halving_batch,

@@ -10,14 +10,14 @@ from typing import Any
 import pandas
 import pytest
 
-from csae_bench.errors import CsaeBenchError, DataError, UnknownNameError
-from csae_bench.upstream.sae_probes_data import (
+from csae_bench.engines.sae_probes.data import (
     chosen_files,
     data_fingerprint,
     data_problem,
     n_train,
     read_dataset,
 )
+from csae_bench.errors import CsaeBenchError, DataError, UnknownNameError
 
 
 def _write(folder: Path, name: str = "nouns", **columns: Any) -> Path:
@@ -125,7 +125,7 @@ def test_a_missing_folder_has_no_fingerprint(tmp_path: Path) -> None:
 
 def test_looking_at_data_imports_neither_torch_nor_sae_probes() -> None:
     code = (
-        "import sys\nfrom csae_bench.upstream.sae_probes_data import data_problem\n"
+        "import sys\nfrom csae_bench.engines.sae_probes.data import data_problem\n"
         "assert data_problem('package', ['5_hist_fig_ismale']) is None\n"
         "assert not {'torch', 'sae_probes', 'sae_lens'} & set(sys.modules)"
     )

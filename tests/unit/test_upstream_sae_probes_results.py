@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from csae_bench.evals import get_eval
-from csae_bench.upstream.sae_probes_results import (
+from csae_bench.engines.sae_probes.results import (
     ONE_DATASET,
     DatasetOutcome,
     Scores,
@@ -12,6 +11,7 @@ from csae_bench.upstream.sae_probes_results import (
     metrics,
     reasons,
 )
+from csae_bench.evals import get_eval
 
 
 def _outcome(name: str, auc: float, llm: Scores | None = None) -> DatasetOutcome:

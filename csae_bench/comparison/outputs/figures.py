@@ -15,7 +15,7 @@ from csae_bench.comparison.model import Comparison, Family, Reading, Report, Res
 from csae_bench.comparison.outputs import selection
 from csae_bench.comparison.outputs.values import valid
 from csae_bench.comparison.outputs.wording import family_text
-from csae_bench.metric_rows import Direction
+from csae_bench.evals.metric_rows import Direction
 
 L0 = "core.l0"
 PARETO_OF_CORE: tuple[tuple[str, ...], ...] = (

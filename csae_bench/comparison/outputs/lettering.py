@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from csae_bench.printable import printable
+from csae_bench.support.printable import printable
 
 MAX_CHARACTERS = 60
 """Of a name in a picture; tables have the whole."""

@@ -23,7 +23,7 @@ from csae_bench.comparison.outputs.overview import (
 )
 from csae_bench.comparison.outputs.troubles import troubles, uncounted
 from csae_bench.comparison.outputs.values import FamilyValue, family_values
-from csae_bench.printable import printable
+from csae_bench.support.printable import printable
 
 MAX_CHARACTERS = 65_536
 """What a comment on GitHub may have."""

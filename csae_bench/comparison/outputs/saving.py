@@ -11,7 +11,7 @@ from pathlib import Path
 
 from csae_bench.comparison.reading.layout import real
 from csae_bench.errors import UsageError
-from csae_bench.printable import shortened
+from csae_bench.support.printable import shortened
 
 _MAX_NAMED = 300
 """Characters of a path in a sentence before it is cut."""

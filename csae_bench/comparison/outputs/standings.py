@@ -11,7 +11,7 @@ from csae_bench.comparison.outputs import selection
 from csae_bench.comparison.outputs.figures import Axis, axis
 from csae_bench.comparison.outputs.values import FamilyValue, family_values
 from csae_bench.comparison.outputs.wording import family_text
-from csae_bench.metric_rows import Direction
+from csae_bench.evals.metric_rows import Direction
 
 
 @dataclass(frozen=True, kw_only=True)

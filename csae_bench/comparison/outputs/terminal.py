@@ -22,7 +22,7 @@ from csae_bench.comparison.outputs.overview import (
 )
 from csae_bench.comparison.outputs.troubles import troubles, uncounted
 from csae_bench.comparison.outputs.values import FamilyValue, family_values
-from csae_bench.printable import printable
+from csae_bench.support.printable import printable
 
 _VERDICT_STYLES = {
     Verdict.BETTER: "blue",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from csae_bench.errors import ResultError
-from csae_bench.regular_files import read_regular
+from csae_bench.support.regular_files import read_regular
 
 DETAILS = "eval_result_details"
 _KEY = f'"{DETAILS}"'.encode()

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
-from csae_bench.metric_rows import CORRECTED, SCORES
-from csae_bench.metric_values import compared_name
+from csae_bench.evals.metric_rows import CORRECTED, SCORES
+from csae_bench.evals.metric_values import compared_name
 
 MAX = 1e100
 """No measurement is larger in size; means and spreads of smaller ones are finite."""

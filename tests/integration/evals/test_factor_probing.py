@@ -11,14 +11,14 @@ import pytest
 import torch
 from sae_lens import SAE, TopKSAE, TopKSAEConfig
 
-from csae_bench.evals import EvalResult, get_eval
-from csae_bench.factor_evals.intervening import (
+from csae_bench.engines.factors.reporting import ONE_FRAME
+from csae_bench.engines.probing.effects import (
     NO_CONTROL,
     NO_LATENT,
     NO_MODEL,
     NO_READOUTS,
 )
-from csae_bench.factor_evals.reporting import ONE_FRAME
+from csae_bench.evals import EvalResult, get_eval
 from csae_bench.factors import FactorDataset, open_factors
 from csae_bench.factors.datasets.synthetic import ideal_sae
 from csae_bench.factors.encoding import FactorCodes, codes_of_prompts

@@ -10,8 +10,8 @@ import pytest
 import torch
 from sae_lens import TopKSAE, TopKSAEConfig
 
+from csae_bench.engines.probing.browser.page import HTML
 from csae_bench.evals import EvalResult
-from csae_bench.factor_evals.browser.page import HTML
 from tests.browser.fixtures import OpenPage
 from tests.integration.evals.conftest import NAMES, RunEvals
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from csae_bench import models
-from csae_bench.activations import special_token_ids
+from csae_bench.activations.sources import special_token_ids
 from csae_bench.config import ParaphraseSettings, RunConfig
 from csae_bench.corpora import CollectedParaphrases
 from csae_bench.errors import ConfigError, ModelError

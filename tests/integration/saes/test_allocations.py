@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 from typing_extensions import override
 
-from csae_bench.loss_terms import LOSS_TERMS
+from csae_bench.config.loss_terms import LOSS_TERMS
 from csae_bench.saes.pair_ids import PairIds
 from tests.unit.saes.losses.builders import SMALL
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sae_lens.saes.sae import SAE
 
-from csae_bench.loss_terms import RowsSettings
+from csae_bench.config.loss_terms import RowsSettings
 from csae_bench.saes.contrastive import ARCHITECTURES
 from csae_bench.saes.export import export
 from csae_bench.saes.heads import (

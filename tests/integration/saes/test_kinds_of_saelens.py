@@ -32,13 +32,13 @@ from sae_lens.saes.sae import SAE, SAEMetadata
 from safetensors.torch import save_file
 
 from csae_bench.errors import SaeError
-from csae_bench.request import RunRequest
 from csae_bench.runs.plan import plan_sae
+from csae_bench.runs.request import RunRequest
+from csae_bench.runs.subjects import find_subject
 from csae_bench.saes import architectures, register
 from csae_bench.saes.kinds import pretrained_refusal
 from csae_bench.saes.loading import load_sae
 from csae_bench.saes.pretrained import check_listed
-from csae_bench.subjects import find_subject
 
 D_IN, D_SAE = 128, 32
 METADATA = {

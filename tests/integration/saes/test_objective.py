@@ -8,8 +8,8 @@ import pytest
 import torch
 from sae_lens.saes.sae import TrainCoefficientConfig, TrainStepInput
 
+from csae_bench.config.loss_terms import LOSS_TERMS
 from csae_bench.errors import ConfigError, TrainingError, UnknownNameError
-from csae_bench.loss_terms import LOSS_TERMS
 from csae_bench.saes import losses
 from csae_bench.saes.contrastive import ARCHITECTURES
 from csae_bench.saes.losses import rows

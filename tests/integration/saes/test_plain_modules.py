@@ -16,24 +16,24 @@ from sae_lens import StandardSAE, StandardSAEConfig
 from torch import Tensor, nn
 
 from csae_bench import models
+from csae_bench.activations.interventions import Interventions, Setting
 from csae_bench.corpora import open_corpus
 from csae_bench.errors import SaeError
 from csae_bench.evals import EvalContext, EvalResult, get_eval
 from csae_bench.factors import open_factors
 from csae_bench.factors.encoding import codes_of_prompts
-from csae_bench.interventions import Interventions, Setting
-from csae_bench.request import RunRequest
 from csae_bench.runs.execute import Options, execute
 from csae_bench.runs.job import EvalJob
 from csae_bench.runs.plan import plan_sae
+from csae_bench.runs.request import RunRequest
 from csae_bench.runs.session import Session
+from csae_bench.runs.subjects import find_subject
+from csae_bench.runs.vital_signs import vital_signs
 from csae_bench.saes import attributes
 from csae_bench.saes.hashing import loaded_hash
 from csae_bench.saes.loading import load_sae, training_architecture
-from csae_bench.subjects import find_subject
 from csae_bench.upstream import sae_cfg_dict
 from csae_bench.upstream.core import CoreSettings, formatted_copy, run_core
-from csae_bench.vital_signs import vital_signs
 from tests.sae_folders import HOOK, MODEL, write_sae
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from csae_bench import models
 from csae_bench.config import PairsSettings, ParaphraseSettings, SameSequenceSettings
 from csae_bench.corpora import open_corpus
 from csae_bench.errors import ConfigError, TrainingError
-from csae_bench.runner import ContrastiveSAETrainingRunner
 from csae_bench.saes.contrastive import ContrastiveTopKTrainingSAEConfig
 from csae_bench.training.loop import ContrastiveSAETrainer
+from csae_bench.training.saelens_runner import ContrastiveSAETrainingRunner
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

@@ -12,7 +12,7 @@ import torch
 from sae_lens.saes.sae import SAE
 
 from csae_bench import models
-from csae_bench.activations import EpochWarning
+from csae_bench.activations.sources import EpochWarning
 from csae_bench.config import ResolvedConfig, RunConfig
 from csae_bench.errors import DataError
 from csae_bench.training.data import pair_stream

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from csae_bench.activations import GeneratorSource, Sequences
+from csae_bench.activations.sources import GeneratorSource, Sequences
 from csae_bench.config import ResolvedConfig
 from csae_bench.errors import ModelError, TrainingError, UsageError
 from csae_bench.saes import losses

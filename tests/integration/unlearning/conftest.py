@@ -16,9 +16,9 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 
 from csae_bench import models, tinyworld
+from csae_bench.engines.unlearning.data import FORGET, RETAIN, UnlearningData
+from csae_bench.engines.unlearning.sources import open_data
 from csae_bench.tinyworld.questions import prompt
-from csae_bench.unlearning.data import FORGET, RETAIN, UnlearningData
-from csae_bench.unlearning.sources import open_data
 from csae_bench.upstream.unlearning import UnlearningSettings
 
 NAME = tinyworld.MODEL_NAME

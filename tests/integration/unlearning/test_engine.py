@@ -15,12 +15,12 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 
 from csae_bench import tinyworld
+from csae_bench.engines.unlearning.data import SUBJECTS
+from csae_bench.engines.unlearning.engine import AnswerEngine, Clamp
+from csae_bench.engines.unlearning.prompts import AskedPrompts
 from csae_bench.errors import DataError
 from csae_bench.tinyworld.questions import prompt
-from csae_bench.unlearning.data import SUBJECTS
-from csae_bench.unlearning.engine import AnswerEngine, Clamp
-from csae_bench.unlearning.prompts import AskedPrompts
-from csae_bench.upstream.unlearning_fence import CHAT_MODEL, replaced
+from csae_bench.upstream.unlearning_isolation import CHAT_MODEL, replaced
 from tests.integration.unlearning.conftest import HOOK
 
 CLAMP = Clamp(latents=(0, 3, 5, 17, 40), multiplier=30)

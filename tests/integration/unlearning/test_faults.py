@@ -17,12 +17,12 @@ from sae_bench.evals.unlearning.utils import feature_activation, metrics
 from sae_lens import SAE, TopKSAE, TopKSAEConfig
 from transformer_lens import HookedTransformer
 
+from csae_bench.engines.unlearning import cache as cache_module
+from csae_bench.engines.unlearning.data import FORGET, SUBJECTS, Question, UnlearningData
+from csae_bench.engines.unlearning.engine import AnswerEngine
 from csae_bench.errors import ConfigError, DataError, EvalError, ModelError, SaeError
-from csae_bench.unlearning import cache as cache_module
-from csae_bench.unlearning.data import FORGET, SUBJECTS, Question, UnlearningData
-from csae_bench.unlearning.engine import AnswerEngine
 from csae_bench.upstream.unlearning import UnlearningOutcome, run_unlearning
-from csae_bench.upstream.unlearning_fence import replaced
+from csae_bench.upstream.unlearning_isolation import replaced
 from tests.integration.unlearning.conftest import MakeSettings
 
 Run = Callable[..., UnlearningOutcome]

@@ -14,8 +14,8 @@ from sae_bench.evals.unlearning.utils.eval import run_eval_single_sae
 from sae_lens import SAE
 from transformer_lens import HookedTransformer
 
-from csae_bench.unlearning.data import FORGET, UnlearningData
-from csae_bench.upstream.unlearning_fence import replaced, sae_bench_sees
+from csae_bench.engines.unlearning.data import FORGET, UnlearningData
+from csae_bench.upstream.unlearning_isolation import replaced, sae_bench_sees
 
 
 def test_sae_bench_asks_no_model_under_its_true_name(

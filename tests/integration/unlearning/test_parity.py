@@ -17,11 +17,15 @@ from sae_bench.evals.unlearning.utils.eval import run_eval_single_sae
 from sae_lens import SAE
 from transformer_lens import HookedTransformer
 
-from csae_bench.unlearning.data import FORGET, MIN_CHARACTERS, SUBJECTS, UnlearningData
-from csae_bench.unlearning.statistics import RETAIN_ACCURACY, against_chance, unlearning_score
+from csae_bench.engines.unlearning.data import FORGET, MIN_CHARACTERS, SUBJECTS, UnlearningData
+from csae_bench.engines.unlearning.statistics import (
+    RETAIN_ACCURACY,
+    against_chance,
+    unlearning_score,
+)
 from csae_bench.upstream.core import formatted_copy
 from csae_bench.upstream.unlearning import UnlearningOutcome, UnlearningSettings, run_unlearning
-from csae_bench.upstream.unlearning_fence import sae_bench_sees
+from csae_bench.upstream.unlearning_isolation import sae_bench_sees
 from tests.integration.unlearning.conftest import HOOK, NAME, MakeSettings
 
 

@@ -22,7 +22,7 @@ from csae_bench.saes.building import training_sae
 from csae_bench.saes.loading import load_sae
 from csae_bench.upstream import sae_cfg_dict, validate_core
 from csae_bench.upstream.core import CoreOutcome, CoreSettings, run_core
-from csae_bench.upstream.stock import stock_multiple_evals
+from csae_bench.upstream.reference import stock_multiple_evals
 
 Stock = dict[str, Any]
 

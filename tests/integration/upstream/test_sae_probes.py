@@ -17,10 +17,10 @@ from sae_lens.saes.sae import SAEMetadata
 from transformer_lens import HookedTransformer
 
 from csae_bench import models
+from csae_bench.engines.sae_probes.data import chosen_files
+from csae_bench.engines.sae_probes.results import details, metrics
 from csae_bench.errors import ConfigError, SaeError
 from csae_bench.upstream.sae_probes import ProbeSettings, run_sae_probes
-from csae_bench.upstream.sae_probes_data import chosen_files
-from csae_bench.upstream.sae_probes_results import details, metrics
 
 HOOK_NAME = "blocks.2.hook_resid_post"
 SHIPPED = ["21_headline_istrump", "22_headline_isobama"]

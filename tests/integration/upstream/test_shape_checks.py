@@ -12,8 +12,8 @@ from beartype.roar import BeartypeCallHintViolation
 from sae_bench.evals.sparse_probing import probe_training
 from sae_bench.sae_bench_utils import activation_collection
 
-from csae_bench.models.continuing import final_logits
-from csae_bench.upstream.fences import without_shape_checks
+from csae_bench.activations.continuing import final_logits
+from csae_bench.upstream.isolation import without_shape_checks
 
 REFUSED = (jaxtyping.TypeCheckError, BeartypeCallHintViolation)
 """What functions raise that carry both of their decorators, and what those with beartype alone."""

@@ -19,8 +19,8 @@ from transformer_lens import HookedTransformer
 from csae_bench.corpora import open_corpus
 from csae_bench.errors import EvalError
 from csae_bench.upstream.core import CoreSettings
-from csae_bench.upstream.fences import fence
-from csae_bench.upstream.stock import given_model, stock_multiple_evals
+from csae_bench.upstream.isolation import fence
+from csae_bench.upstream.reference import given_model, stock_multiple_evals
 
 SMALL: dict[str, Any] = {
     "context_size": 16,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from csae_bench.comparison.comparing import CompareOptions, compare
+from csae_bench.comparison.comparisons import CompareOptions, compare
 from csae_bench.comparison.model import Comparison, ResultSet, Verdict
 from csae_bench.errors import UsageError
 from tests.unit.comparison.planted import Values, readings, results, run

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from csae_bench.comparison.comparing import CompareOptions, compare
+from csae_bench.comparison.comparisons import CompareOptions, compare
 from csae_bench.comparison.items import item_interval, item_values
 from csae_bench.comparison.model import Comparison, Reading
 from tests.unit.comparison.planted import readings, results

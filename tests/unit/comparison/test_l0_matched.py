@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csae_bench.comparison.comparing import CompareOptions, compare
+from csae_bench.comparison.comparisons import CompareOptions, compare
 from csae_bench.comparison.l0_matched import AT_L0, at_l0, overlap
 from csae_bench.comparison.metrics import SD_MODEL, lookup
 from csae_bench.comparison.model import Comparison, Reading, Report, ResultSet, Verdict

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from csae_bench.comparison.metrics import METRICS, lookup
 from csae_bench.evals import discover, get_eval
-from csae_bench.metric_rows import Direction
-from csae_bench.metric_values import compared
+from csae_bench.evals.metric_rows import Direction
+from csae_bench.evals.metric_values import compared
 from tests.unit.comparison.result_files import OUR_CORE, loaded, reading
 
 FACTOR_EVALS = ("mig", "factor_vae", "feature_correlation", "factor_probing")

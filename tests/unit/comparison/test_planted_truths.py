@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from csae_bench.comparison.comparing import CompareOptions, compare
+from csae_bench.comparison.comparisons import CompareOptions, compare
 from csae_bench.comparison.metrics import lookup
 from csae_bench.comparison.model import Comparison, Verdict
 from csae_bench.comparison.statistics import paired_test, smallest_detectable

@@ -9,7 +9,7 @@ import pytest
 from csae_bench.comparison.metrics import MetricSpec
 from csae_bench.comparison.model import Comparison, Family, Verdict
 from csae_bench.comparison.verdicts import Draft, conclude
-from csae_bench.metric_rows import Direction
+from csae_bench.evals.metric_rows import Direction
 
 SPREAD = (0.0, 0.001, -0.001, 0.002, -0.002)
 

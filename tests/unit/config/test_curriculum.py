@@ -10,8 +10,8 @@ import pytest
 from csae_bench.config import Stage
 from csae_bench.config.curriculum import HELD_BY_ALL_STAGES, STAGE_SETTINGS
 from csae_bench.config.loading import load_config, partial_config
+from csae_bench.config.loss_terms import LOSS_TERMS
 from csae_bench.errors import ConfigError
-from csae_bench.loss_terms import LOSS_TERMS
 
 
 def _config(tmp_path: Path, stage: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csae_bench.factor_evals.intervening import matched_latent, spread_over_frames
+from csae_bench.engines.probing.effects import matched_latent, spread_over_frames
 from csae_bench.metrics.data import Codes
 
 

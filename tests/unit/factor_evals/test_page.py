@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.factor_evals.page import Row, html_page
+from csae_bench.engines.factors.page import Row, html_page
 from csae_bench.factors.encoding import TopPrompt
 from tests.browser.fixtures import OpenPage
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from csae_bench.cli.listing import listing
 from csae_bench.errors import DataError, UnknownNameError
 from csae_bench.factors import factor_fingerprint, factor_names, factor_status, open_factors
-from csae_bench.listing import listing
 
 
 def test_the_named_datasets_are_listed_with_a_summary() -> None:

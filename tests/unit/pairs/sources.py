@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from csae_bench.activations import Sequences
+from csae_bench.activations.sources import Sequences
 from csae_bench.config import ParaphraseSettings, SameSequenceSettings
 from csae_bench.corpora import CollectedParaphrases, Paraphrases
 from csae_bench.pairs import PairSource, PairStream, ParaphrasePairs, SameSequencePairs

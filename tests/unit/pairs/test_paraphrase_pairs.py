@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from csae_bench.activations import EpochWarning, special_token_ids
+from csae_bench.activations.sources import EpochWarning, special_token_ids
 from csae_bench.corpora import EmbeddedParaphrases
 from csae_bench.errors import DataError
 from csae_bench.pairs import ParaphrasePairs
@@ -71,7 +71,7 @@ def test_every_text_has_one_partner_in_a_pass_and_the_odd_one_is_left_out(
         assert all(used.count(end) <= ends.count(end) for end in used)
 
 
-@pytest.mark.filterwarnings("ignore::csae_bench.activations.EpochWarning")
+@pytest.mark.filterwarnings("ignore::csae_bench.activations.sources.EpochWarning")
 def test_who_is_paired_with_whom_changes_from_pass_to_pass(model: ReadTokens) -> None:
     source = paraphrase_pairs(collected(TEXTS[2]), model=model, positions="last")
     partners = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from csae_bench.activations import Sequences
+from csae_bench.activations.sources import Sequences
 from csae_bench.config import SameSequenceSettings
 from csae_bench.errors import DataError
 from csae_bench.pairs import Pairs, same_sequence

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from csae_bench.activations import EpochWarning, GeneratorSource
+from csae_bench.activations.sources import EpochWarning, GeneratorSource
 from csae_bench.config import GeneratorActivations, ParaphraseSettings
 from csae_bench.corpora import EmbeddedParaphrases, open_paraphrases
 from csae_bench.errors import ConfigError, DataError
@@ -218,7 +218,7 @@ def test_a_restored_mixture_goes_on_with_the_same_batches_across_a_change_of_sha
         assert pairs.counts == restored.counts
 
 
-@pytest.mark.filterwarnings("ignore::csae_bench.activations.EpochWarning")
+@pytest.mark.filterwarnings("ignore::csae_bench.activations.sources.EpochWarning")
 @pytest.mark.parametrize("n_batches", [3, 21, 40])
 def test_a_restored_stream_of_a_file_goes_on_across_the_end_of_a_pass(
     tmp_path: Path, n_batches: int
@@ -266,7 +266,7 @@ def test_a_dataset_too_small_for_one_batch_is_an_error() -> None:
         next(_sequences(NumberedSource(n_windows=2), batch_size=256))
 
 
-@pytest.mark.filterwarnings("ignore::csae_bench.activations.EpochWarning")
+@pytest.mark.filterwarnings("ignore::csae_bench.activations.sources.EpochWarning")
 def test_a_small_dataset_that_fills_a_batch_is_read_again() -> None:
     pairs = _sequences(NumberedSource(n_windows=16), batch_size=256)
     for _ in range(20):

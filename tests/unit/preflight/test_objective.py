@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from csae_bench.preflight import Check
-from csae_bench.request import RunRequest
 from csae_bench.runs.plan import SaePlan, plan_sae
+from csae_bench.runs.request import RunRequest
 
 CONFIG = """
 pairs: {paraphrase: {weight: 1}}

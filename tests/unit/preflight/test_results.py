@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from csae_bench import disk
 from csae_bench.errors import PreflightError
+from csae_bench.hardware import disk
 from csae_bench.preflight.machine import results
-from csae_bench.request import RunRequest
-from csae_bench.run import run
-from csae_bench.subjects import Subject, find_subject
+from csae_bench.runs.request import RunRequest
+from csae_bench.runs.run import run
+from csae_bench.runs.subjects import Subject, find_subject
 
 
 def _subject(folder: Path, *sets: str, source: str = "topk") -> Subject:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from csae_bench.config import PairsSettings, ParaphraseSettings, Stage
-from csae_bench.loss_terms import ColumnsSettings, MixingSettings, RowsSettings
+from csae_bench.config.loss_terms import ColumnsSettings, MixingSettings, RowsSettings
 from csae_bench.saes.curriculum import Curriculum
 
 

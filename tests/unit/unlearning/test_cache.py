@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from csae_bench.engines.unlearning.cache import Cache
 from csae_bench.errors import ResultError
-from csae_bench.unlearning.cache import Cache
 
 
 class Maker:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tokenizers import Tokenizer
 
 from csae_bench import tinyworld
-from csae_bench.unlearning.chat import ANSWERS, MARKERS, chat_problems
+from csae_bench.engines.unlearning.chat import ANSWERS, MARKERS, chat_problems
 
 Encode = Callable[[str], list[int]]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from csae_bench import tinyworld
-from csae_bench.unlearning.readiness import QuestionsInput, model_problems
+from csae_bench.engines.unlearning.readiness import QuestionsInput, model_problems
 
 TINY = tinyworld.MODEL_NAME
 INSTRUCT = "google/gemma-2-2b-it"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from csae_bench.engines.unlearning.data import FORGET, SUBJECTS
+from csae_bench.engines.unlearning.fields import UnlearningDetail
+from csae_bench.engines.unlearning.reporting import details, metrics, notes, warnings
+from csae_bench.engines.unlearning.statistics import Chance, HeldOut
+from csae_bench.engines.unlearning.sweep import Setting, Sweep
 from csae_bench.evals import get_eval
 from csae_bench.metrics.bootstrap import Interval
-from csae_bench.unlearning.data import FORGET, SUBJECTS
-from csae_bench.unlearning.fields import UnlearningDetail
-from csae_bench.unlearning.reporting import details, metrics, notes, warnings
-from csae_bench.unlearning.statistics import Chance, HeldOut
-from csae_bench.unlearning.sweep import Setting, Sweep
 
 IDS = np.array([3, 7, 11])
 

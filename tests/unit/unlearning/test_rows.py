@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from csae_bench.engines.unlearning.data import Question
+from csae_bench.engines.unlearning.rows import question, text
 from csae_bench.errors import DataError
-from csae_bench.unlearning.data import Question
-from csae_bench.unlearning.rows import question, text
 
 ROW: dict[str, Any] = {"question": "What?", "choices": ["a", "b", "c", "d"], "answer": 2}
 PLACE = "questions.jsonl, line 3"

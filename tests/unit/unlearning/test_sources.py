@@ -12,10 +12,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from csae_bench.errors import DataError
-from csae_bench.tinyworld import FORGET_SUBJECT, RETAIN_SUBJECTS
-from csae_bench.unlearning.data import FORGET, RETAIN, SUBJECTS
-from csae_bench.unlearning.sources import (
+from csae_bench.engines.unlearning.data import FORGET, RETAIN, SUBJECTS
+from csae_bench.engines.unlearning.sources import (
     FILE_STEMS,
     FORGET_CORPUS,
     FORGET_FILE,
@@ -24,6 +22,8 @@ from csae_bench.unlearning.sources import (
     data_status,
     open_data,
 )
+from csae_bench.errors import DataError
+from csae_bench.tinyworld import FORGET_SUBJECT, RETAIN_SUBJECTS
 
 LONG = "A text that is longer than fifty characters, as short ones are not read."
 QUESTION: dict[str, Any] = {"question": "What?", "choices": ["a", "b", "c", "d"], "answer": 1}

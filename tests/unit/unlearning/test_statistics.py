@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from csae_bench.unlearning.statistics import (
+from csae_bench.engines.unlearning.statistics import (
     against_chance,
     held_out_score,
     score_interval,

@@ -10,7 +10,7 @@ from csae_bench.evals import (
     Metric,
     register_eval,
 )
-from csae_bench.inputs import FactorInput, Needs
+from csae_bench.evals.inputs import FactorInput, Needs
 
 METRICS = {
     "score": Metric(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from csae_bench.factor_evals.browser.content import ValueName
+from csae_bench.engines.probing.browser.content import ValueName
 from tests.browser.example_page import example_page
 
 PAGE = example_page()

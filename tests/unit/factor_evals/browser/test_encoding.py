@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from csae_bench.factor_evals.browser.content import Estimate
-from csae_bench.factor_evals.browser.encoding import encoded, estimate
+from csae_bench.engines.probing.browser.content import Estimate
+from csae_bench.engines.probing.browser.encoding import encoded, estimate
 from tests.browser.example_page import example_page
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from csae_bench.engines.probing.browser.content import Estimate
+from csae_bench.engines.probing.browser.page import HTML, html, write_browser
 from csae_bench.errors import ResultError
-from csae_bench.factor_evals.browser.content import Estimate
-from csae_bench.factor_evals.browser.page import HTML, html, write_browser
 from tests.browser.example_page import CLOSING, EVIL, FACTORS, ROUND, example_page
 from tests.browser.fixtures import OpenPage
 from tests.browser.page import Page

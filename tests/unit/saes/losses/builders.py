@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from csae_bench.loss_terms import LOSS_TERMS
+from csae_bench.config.loss_terms import LOSS_TERMS
 from csae_bench.saes import losses
 from csae_bench.saes.losses import TermValue
 from csae_bench.saes.pair_ids import PairIds

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from csae_bench.saes.comparing import may_be_told_apart, sample_latents
 from csae_bench.saes.losses import columns
+from csae_bench.saes.similarities import may_be_told_apart, sample_latents
 from csae_bench.saes.views import LatentStatistics, Views
 from tests.unit.saes.losses.builders import (
     cross_entropy_slowly,

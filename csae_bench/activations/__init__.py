@@ -1,0 +1,1 @@
+"""Everything that runs a language model to a hook, or on from one."""

@@ -1,0 +1,1 @@
+"""What `import csae_bench` offers: `evaluate`, `train`, `compare`."""

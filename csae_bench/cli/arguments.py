@@ -1,0 +1,64 @@
+"""Types of the command line's arguments: an empty or impossible one is refused where it stands."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from typing_extensions import override
+
+from csae_bench.support.regular_files import impossible_path
+
+
+class Text(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] (generic since 8.4)
+    """A text that is not empty, and that a file may be called: a name, a path, a pretrained id."""
+
+    name = "text"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not text.strip():
+            self.fail("it is empty; name something, or leave the option out.", param, ctx)
+        problem = impossible_path(text)
+        if len(text.splitlines()) > 1:
+            problem = "holds the end of a line, which no name does"
+        if problem is not None:
+            shown = text if len(text) <= 60 else f"{text[:60]}..."
+            self.fail(f"'{shown}' {problem}.", param, ctx)
+        return text
+
+
+class FilePath(Text):
+    """The same as a path."""
+
+    name = "path"
+
+    @override
+    def convert(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        # in --results=~/here no shell has replaced the ~
+        return Path(super().convert(os.fspath(value), param, ctx)).expanduser()
+
+
+class Names(Text):
+    """Names separated by commas, at least one, none twice."""
+
+    name = "names"
+
+    @override
+    def convert(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):  # converted already
+            return value
+        names = tuple(dict.fromkeys(name.strip() for name in str(value).split(",")))
+        if not any(names):
+            self.fail(
+                f"'{value}' names none; write names separated by commas, such as core,mig, or all.",
+                param, ctx,
+            )  # fmt: skip
+        return tuple(super(Names, self).convert(name, param, ctx) for name in names if name)

@@ -1,0 +1,150 @@
+"""What `csae-bench list` shows: names, each with one line."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+
+from csae_bench.config.loading import config_folder, config_names
+from csae_bench.errors import PluginError, UnknownNameError
+from csae_bench.evals import EvalSpec, discover, get_eval
+from csae_bench.evals.metric_rows import Direction
+from csae_bench.evals.metric_values import Value, compared
+from csae_bench.factors import factor_names, get_factors
+from csae_bench.models import model_names
+
+_EVALS_OF_METRICS = ("mig", "factor_vae", "feature_correlation")
+"""The evals that measure what `csae-bench metrics` does."""
+
+_NARROWEST = 20
+"""Columns below which a summary is not put beside its name."""
+
+
+def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
+    """Kind -> name -> one line, of one kind or of all.
+
+    Raises:
+        UnknownNameError: there is no such kind.
+    """
+    if kind is None:
+        return {name: find() for name, find in _KINDS.items()}
+    if kind not in _KINDS:
+        raise UnknownNameError("kind", kind, _KINDS)
+    return {kind: _KINDS[kind]()}
+
+
+def listing_lines(found: dict[str, dict[str, str]], columns: int | None) -> Iterator[str]:
+    """The listing as a person reads it, wrapped at words below their own column.
+
+    Args:
+        columns: width of the terminal; None leaves every entry on one line.
+    """
+    for section, entries in found.items():
+        yield f"{section}:"
+        width = max((len(name) for name in entries), default=0)
+        for name, summary in entries.items():
+            yield from _entry(f"  {name:<{width}}  ", summary, columns)
+
+
+def _entry(head: str, summary: str, columns: int | None) -> Iterator[str]:
+    room = None if columns is None else columns - len(head)
+    if room is None or not summary:
+        yield f"{head}{summary}".rstrip()
+        return
+    if room < _NARROWEST:  # below the name, where there is no room beside it
+        yield head.rstrip()
+        head = " " * 4
+    assert columns is not None
+    yield from textwrap.wrap(
+        summary,
+        width=max(columns, len(head) + 1),
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def gists() -> dict[str, str]:
+    """Metric of `csae-bench metrics` -> what it is in a few words, as the eval that has it says."""
+    from csae_bench.metrics.summary import METRICS
+
+    found = {
+        name: metric.gist
+        for eval_name in _EVALS_OF_METRICS
+        for name, metric in get_eval(eval_name).metrics.items()
+    }
+    return {name: found[name] for name in METRICS}
+
+
+def _evals() -> dict[str, str]:
+    return {name: _told(lambda name=name: get_eval(name).summary) for name in discover()}
+
+
+def _saes() -> dict[str, str]:
+    return {name: _first_comment(name) for name in config_names()}
+
+
+def _models() -> dict[str, str]:
+    return dict.fromkeys(model_names(), "")
+
+
+def _factors() -> dict[str, str]:
+    return {name: _told(lambda name=name: get_factors(name).summary) for name in factor_names()}
+
+
+def _metrics() -> dict[str, str]:
+    """The metrics of `csae-bench metrics`, then those of evals that are compared."""
+    return {**gists(), **{name: line for spec in _specs() for name, line in _of_eval(spec)}}
+
+
+def _specs() -> Iterator[EvalSpec]:
+    for name in discover():
+        try:
+            yield get_eval(name)
+        except PluginError:  # `list evals` says so
+            continue
+
+
+def _of_eval(spec: EvalSpec) -> Iterator[tuple[str, str]]:
+    for name, value in compared(spec.metrics).items():
+        title = value.title if value.suffix else value.metric.title
+        yield f"{spec.name}.{name}", "; ".join([title, *_judged(value)])
+
+
+def _judged(value: Value) -> Iterator[str]:
+    metric = value.metric
+    if metric.direction is Direction.TARGET:
+        yield f"best at {metric.target:g}"
+    elif metric.direction is not Direction.NONE:
+        yield f"{metric.direction} is better"
+    if metric.may_gate and not value.suffix:
+        yield "gates"
+
+
+def _told(find: Callable[[], str]) -> str:
+    """A summary, or why the installed package that has it gives none."""
+    try:
+        return find()
+    except PluginError as error:
+        return str(error)
+
+
+def _first_comment(name: str) -> str:
+    """A configuration's leading comment, to the end of the line that ends a sentence."""
+    words: list[str] = []
+    for line in (config_folder() / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#") or (words and words[-1].endswith((".", ":"))):
+            break
+        words.append(line.removeprefix("#").strip())
+    text = " ".join(words)
+    return f"{text[:-1]}." if text.endswith(":") else text
+
+
+_KINDS: dict[str, Callable[[], dict[str, str]]] = {
+    "evals": _evals,
+    "saes": _saes,
+    "models": _models,
+    "factors": _factors,
+    "metrics": _metrics,
+}

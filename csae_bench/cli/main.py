@@ -1,0 +1,238 @@
+"""The command line: parse, call, print. Results go to stdout, progress to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from csae_bench import __version__
+from csae_bench.cli.arguments import FilePath
+from csae_bench.cli.options import compare_options, run_options
+from csae_bench.cli.terminal import Group, columns, console, prepare_process, print_json, shown_path
+from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE
+from csae_bench.support.printable import printable
+from csae_bench.support.progress import reported
+
+if TYPE_CHECKING:
+    from csae_bench.runs.request import RunRequest
+    from csae_bench.runs.run import Outcome
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="csae-bench", help="Show the version and exit.")
+def main() -> None:
+    """Train contrastive sparse autoencoders and evaluate any SAE with SAE-Bench."""
+    prepare_process()
+
+
+@main.command()
+@run_options
+def run(as_json: bool, **flags: Any) -> None:
+    """Train an SAE unless it is there, evaluate it, and file the results."""
+    from csae_bench.results.pages import pages_of
+    from csae_bench.runs.run import run_all
+
+    requests = _requests(**flags)
+    with reported(repeats=not sys.stderr.isatty()):
+        outcomes = run_all(requests)
+    _show(outcomes, as_json=as_json)
+    for outcome in outcomes:
+        if outcome.record is not None and outcome.error is None:
+            for path in pages_of(outcome.record, requests[0].store):
+                click.echo(f"page: {printable(str(path))}", err=True)
+    for outcome in outcomes:
+        if outcome.record_path is not None:
+            click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
+    _end(outcomes)
+
+
+@main.command()
+@run_options
+def train(as_json: bool, **flags: Any) -> None:
+    """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
+    from csae_bench.runs.run import run_all
+
+    with reported(repeats=not sys.stderr.isatty()):
+        outcomes = run_all(_requests(**flags), train_only=True)
+    if as_json:
+        print_json(_as_json(outcomes))
+    for outcome in outcomes:
+        if outcome.checkpoint is not None and outcome.error is None:
+            click.echo(shown_path(outcome.checkpoint))
+    _end(outcomes)
+
+
+@main.command()
+@run_options
+def doctor(as_json: bool, **flags: Any) -> None:
+    """Check what would fail before it costs anything; no weights are read."""
+    from csae_bench.runs.plan import plan
+
+    found = plan(_requests(**flags))
+    if as_json:
+        each = [
+            {
+                "ok": not sae.problems,
+                "checks": [vars(check) for check in sae.checks],
+                "stages": [vars(stage) for stage in sae.stages],
+                "cards": [vars(card) for card in sae.cards],
+            }
+            for sae in found.saes
+        ]
+        of_many = {"ok": not found.problems, "saes": each}
+        print_json(each[0] if len(each) == 1 else of_many)
+    else:
+        from csae_bench.preflight.table import print_checks
+
+        for sae in found.saes:
+            if len(found.saes) > 1:
+                click.echo(f"{printable(sae.request.source)}:")
+            print_checks(sae.checks, sae.stages, console())
+    sys.exit(EXIT_USAGE if found.problems else 0)
+
+
+@main.command("list")
+@click.argument("kind", required=False, metavar="[evals|saes|models|factors|metrics]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_names(kind: str | None, as_json: bool) -> None:
+    """List what can be named: evals, SAE configurations, models, factor datasets, metrics."""
+    from csae_bench.cli.listing import listing, listing_lines
+
+    found = listing(kind)
+    if as_json:
+        print_json(found)
+        return
+    for line in listing_lines(found, columns()):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("codes", type=FilePath())
+@click.argument("factors", type=FilePath())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def metrics(codes: Path, factors: Path, as_json: bool) -> None:
+    """Score codes that lie in a file against the factors in another.
+
+    CODES is an .npz with an array "codes" [n, d_sae], an .npz of scipy.sparse.save_npz, or a
+    .safetensors with a tensor "codes". FACTORS is a .csv with a header, a column for each factor
+    and a line for each sample, or an .npz with "factors" [n, n_factors] and, if you like, "names".
+    Row i of both is the same sample.
+    """
+    from csae_bench.metrics.files import read_samples
+    from csae_bench.metrics.summary import all_metrics
+
+    summary = all_metrics(*read_samples(codes, factors))
+    if as_json:
+        print_json(summary.to_json())
+        return
+    from csae_bench.cli.listing import gists
+    from csae_bench.metrics.table import print_summary
+
+    print_summary(summary, gists(), console())
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=FilePath())
+@compare_options
+def compare(
+    as_json: bool,
+    md: Path | None,
+    junit: Path | None,
+    html: Path | None,
+    plots: Path | None,
+    **flags: Any,
+) -> None:
+    """Say what is better, worse or undecided in DIR, how sure that is, and gate on it.
+
+    DIR is any folder of SAE-Bench results. Exit codes: 0 fine, 1 a regression, 2 a mistake in the
+    call, 3 not comparable, 4 a failed or invalid run, 5 a result is missing; of several the first
+    of 2, 4, 5, 3, 1.
+    """
+    from csae_bench.comparison.command import CompareRequest, run_compare
+
+    outputs = {"md": md, "junit": junit, "html": html, "plots": plots}
+    asked = {kind: path for kind, path in outputs.items() if path is not None}
+    wants_all = as_json or html is not None
+    outcome = run_compare(CompareRequest(outputs=asked, details=wants_all, **flags))
+    if as_json:
+        from csae_bench.comparison.outputs.as_json import to_json
+
+        print_json(to_json(outcome.report))
+    else:
+        from csae_bench.comparison.outputs.terminal import print_report
+
+        print_report(outcome.report, console())
+    for line in outcome.changes:
+        click.echo(f"baseline: {printable(line)}", err=True)
+    for path in outcome.written:
+        click.echo(f"wrote {printable(str(path))}", err=True)
+    sys.exit(outcome.exit_code)
+
+
+@main.command()
+@click.argument("checkpoint", type=FilePath())
+@click.option("--to", required=True, type=FilePath(), help="Folder to write; new or empty.")
+@click.option(
+    "--stock", is_flag=True, help="Write it so that sae_lens alone loads it, without csae-bench."
+)
+def export(checkpoint: Path, to: Path, stock: bool) -> None:
+    """Write a checkpoint's cfg.json and weights for others."""
+    from csae_bench.saes.export import export as export_sae
+
+    click.echo(shown_path(export_sae(checkpoint, to, stock=stock)))
+
+
+def _requests(
+    *, sources: tuple[str, ...], evals: tuple[str, ...] | None, **flags: Any
+) -> list[RunRequest]:
+    from csae_bench.runs.request import RunRequest
+    from csae_bench.runs.sources import expanded
+
+    if evals == ("all",):
+        from csae_bench.evals import discover
+
+        evals = tuple(discover())
+    progress = sys.stderr.isatty()
+    return [
+        RunRequest(source=source, evals=evals, progress=progress, **flags)
+        for source in expanded(sources)
+    ]
+
+
+def _as_json(outcomes: Sequence[Outcome]) -> Any:
+    """The record of one SAE, or a list of those of several."""
+    records = [
+        None if outcome.record is None else outcome.record.model_dump(mode="json")
+        for outcome in outcomes
+    ]
+    return records[0] if len(records) == 1 else records
+
+
+def _show(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Print what each SAE scored, and of several a table with a line for each."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if as_json:
+        if len(outcomes) > 1 or not failed:
+            print_json(_as_json(outcomes))
+        return
+    from csae_bench.results.table import print_record, print_records
+
+    records = [outcome.record for outcome in outcomes if outcome.record is not None]
+    if len(outcomes) > 1:
+        print_records(records, console())
+    elif not failed:
+        print_record(records[0], console())
+
+
+def _end(outcomes: Sequence[Outcome]) -> NoReturn:
+    """Say what went wrong, and exit with the first code of the precedence that holds."""
+    for outcome in outcomes:
+        if outcome.error is not None:
+            for sentence in str(outcome.error).splitlines():
+                click.echo(f"error: {printable(sentence)}", err=True)
+    codes = {outcome.exit_code for outcome in outcomes}
+    sys.exit(next((code for code in EXIT_PRECEDENCE if code in codes), EXIT_OK))

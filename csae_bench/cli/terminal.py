@@ -1,0 +1,143 @@
+"""The process behind the command line: what it prints, how it ends, what it keeps quiet."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import shutil
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from typing_extensions import override
+
+from csae_bench.cli.streams import Streams, outlive_readers
+from csae_bench.errors import EXIT_FAILED, EXIT_USAGE, CsaeBenchError, reason_of
+from csae_bench.support.printable import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STATE_OF_THE_MACHINE = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE,
+    errno.ENFILE, errno.ESTALE, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP,
+}  # fmt: skip
+"""Errors of the system that no check of ours rules out: a disk that fills up, say."""
+
+
+class Group(click.Group):
+    """Ends every error of ours in its sentence and exit code, and never in a traceback."""
+
+    @override
+    def main(self, *args: Any, **extra: Any) -> Any:
+        streams = outlive_readers()
+        try:
+            return super().main(*args, **extra)
+        except SystemExit as end:
+            raise SystemExit(_exit_code(streams, end.code)) from None
+        finally:
+            streams.restore()
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CsaeBenchError as error:
+            for sentence in str(error).splitlines():
+                click.echo(f"error: {printable(sentence)}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            # not click's exit code 1, which means a regression here
+            click.echo("error: interrupted; run it again to go on from the last state.", err=True)
+            ctx.exit(EXIT_FAILED)
+        except click.ClickException as error:
+            setattr(error, "message", printable(error.message))  # noqa: B010 (Final in click)
+            raise
+        except (click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            sentence = _not_our_fault(error)
+            if sentence is not None and not os.environ.get("CSAE_BENCH_DEBUG"):
+                click.echo(f"error: {printable(sentence)}", err=True)
+                ctx.exit(EXIT_FAILED)
+            # a bug of ours: it must be seen, and must not end in Python's 1, a regression here
+            click.echo(traceback.format_exc(), err=True)
+            click.echo("error: this is a bug in csae-bench; please report it.", err=True)
+            ctx.exit(EXIT_FAILED)
+
+
+def prepare_process() -> None:
+    """What must be set before a command imports anything."""
+    # Threads that wait by spinning make a busy machine several times slower; torch must not have
+    # been imported yet.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _quiet_libraries()
+    _replace_what_cannot_be_printed()
+
+
+def console() -> Console:
+    """Where tables are printed; `cuda:-1:` stays what it is, and becomes no thumb."""
+    from rich.console import Console
+
+    return Console(emoji=False)
+
+
+def columns() -> int | None:
+    """Width of the terminal, or what COLUMNS says; None where stdout is a file or a pipe."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and 0 < len(asked) < 6 and int(asked) > 0:
+        return int(asked)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def shown_path(path: Path) -> str:
+    """A path: exact for a script, and on a terminal without what steers it."""
+    return printable(str(path)) if sys.stdout.isatty() else str(path)
+
+
+def print_json(value: Any) -> None:
+    """Strict JSON on stdout: NaN is an error of ours."""
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _exit_code(streams: Streams, code: Any) -> Any:
+    """The command's own exit code, or 4 where its output could not be written."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if streams.failure is None:
+        return code
+    click.echo(f"error: stdout cannot be written: {streams.failure}.", err=True)
+    return code if code == EXIT_USAGE else EXIT_FAILED
+
+
+def _not_our_fault(error: Exception) -> str | None:
+    """A sentence on what the machine is to blame for; None for what may be a bug of ours."""
+    if isinstance(error, MemoryError):
+        return "memory ran out. Free some, or ask for less, and run it again."
+    if isinstance(error, OSError) and error.errno in _STATE_OF_THE_MACHINE:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{reason_of(error)}."
+    return None
+
+
+def _replace_what_cannot_be_printed() -> None:
+    """A name such as café on a terminal that knows ASCII alone is printed as caf\\xe9."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _quiet_libraries() -> None:
+    """Keeps the libraries' own chatter off the terminal; CSAE_BENCH_DEBUG=1 lets it through."""
+    if os.environ.get("CSAE_BENCH_DEBUG"):
+        return
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)

@@ -1,0 +1,151 @@
+"""The samples of an eval: an SAE's codes of a factor dataset, checked, with their frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from csae_bench.engines.factors.settings import FactorEvalConfig
+from csae_bench.evals import EvalContext
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from csae_bench.factors.encoding import FactorCodes, TopPrompt
+    from csae_bench.metrics.data import Codes, Factors
+
+FEW_FRAMES = 10
+"""Below this many, percentile intervals cover too little."""
+MIN_SAMPLES = 2000
+"""Below this many, the null of the largest of thousands of latents is wide."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Codes of a factor dataset, and what metrics want beside them."""
+
+    found: FactorCodes
+    is_shuffled: bool = False
+    """Whether the factors are those of other samples, as a control."""
+
+    @property
+    def codes(self) -> Codes:
+        """The codes as metrics take them; the evals of a run share them, bins and all."""
+        return self.found.checked
+
+    @cached_property
+    def factors(self) -> Factors:
+        """The factor table as metrics take it."""
+        return self.found.factors
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """Template of each sample: the clusters of intervals and splits."""
+        return self.found.dataset.frames
+
+    @property
+    def n_frames(self) -> int:
+        return len(set(self.frames))
+
+    @property
+    def parents(self) -> Mapping[str, str]:
+        """Child factor -> parent factor."""
+        return self.found.dataset.parents
+
+    def divided_factors(self) -> dict[str, str]:
+        """Parent -> a child that divides its values: each of the child's is within one of them.
+
+        Whatever a latent knows of the parent, it knows as much of the child.
+        """
+        dataset = self.found.dataset
+        found: dict[str, str] = {}
+        for child, parent in dataset.parents.items():
+            pairs = np.stack([dataset.column(child), dataset.column(parent)])
+            if len(np.unique(pairs[0])) == np.unique(pairs, axis=1).shape[1]:
+                found[parent] = child
+        return found
+
+    def half_of_frames(self, seed: int) -> NDArray[np.bool_] | None:
+        """Samples to choose latents on; None where there is one frame, and none to hold out."""
+        from csae_bench.metrics.splits import split_clusters
+
+        if self.n_frames < 2:
+            return None
+        return split_clusters(np.array(self.frames), share=0.5, seed=seed)
+
+    def top_prompts(self, latent: int, n: int = 10) -> tuple[TopPrompt, ...]:
+        """The prompts with the latent's largest codes."""
+        return self.found.top_prompts(latent, n)
+
+    def describe(self) -> dict[str, Any]:
+        """Where the numbers come from, for `unstructured["data"]`."""
+        dataset = self.found.dataset
+        return {
+            "factors": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "split": dataset.split,
+            "pooling": self.found.pooling,
+            "n": self.codes.n,
+            "d_sae": self.codes.d_sae,
+            "n_latents_that_vary": int(self.codes.varies.sum()),
+            "n_factors": self.factors.n_factors,
+            "n_frames": self.n_frames,
+            "n_truncated": self.found.n_truncated,
+            "is_shuffled": self.is_shuffled,
+        }
+
+    def notes_on_intervals(self) -> list[str]:
+        """Those of the notes that tell how far intervals can be trusted."""
+        if 1 < self.n_frames < FEW_FRAMES:
+            return [f"intervals from {self.n_frames} frames are narrower than they should be"]
+        return []
+
+    def notes(self) -> list[str]:
+        """What holds of the dataset and not of the SAE, a sentence each."""
+        found = self.notes_on_intervals()
+        divided = self.divided_factors()
+        related = {name for pair in self.parents.items() for name in pair}
+        if related - {*divided, *divided.values()}:
+            found.append(
+                f"{len(related)} factors are a parent or a child of another: a latent for the one "
+                "knows something of the other, so an ideal SAE gets less than 1 from MIG, DCI and "
+                "FactorVAE"
+            )
+        for parent, child in divided.items():
+            found.append(
+                f"'{child}' divides the values of '{parent}': in factor_vae_population the vote of "
+                f"'{parent}' can never stand, and latents for '{child}' compete for '{parent}'"
+            )
+        return found
+
+    def warnings(self) -> list[str]:
+        """What a reader of the scores must know, a sentence each."""
+        found: list[str] = []
+        if self.is_shuffled:
+            found.append("a control: the factors are those of other samples, drawn at random")
+        if self.codes.n < MIN_SAMPLES:
+            found.append(
+                f"{self.codes.n} samples are few: use at least {MIN_SAMPLES}, or the best of many "
+                "latents is good by chance"
+            )
+        if self.found.n_truncated:
+            found.append(
+                f"{self.found.n_truncated} prompts are longer than the context and were cut"
+            )
+        return found
+
+
+def samples_of(ctx: EvalContext, cfg: FactorEvalConfig) -> Samples:
+    """The codes of the eval's factor dataset, encoded once for all evals of a run.
+
+    Raises:
+        DataError, EvalError, ModelError, UnknownNameError: see `EvalContext.codes_and_factors`.
+    """
+    found = ctx.codes_and_factors(cfg.factors, split=cfg.split, seed=cfg.seed, pooling=cfg.pooling)
+    if not cfg.shuffled:
+        return Samples(found)
+    return Samples(replace(found, dataset=found.dataset.shuffled(cfg.seed)), is_shuffled=True)

@@ -1,0 +1,46 @@
+"""Settings that every eval on a factor dataset has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from csae_bench.evals import EvalConfig
+from csae_bench.evals.inputs import FactorInput, Needs
+from csae_bench.factors import Pooling, Split, chosen_factors, needs_model
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class FactorEvalConfig(EvalConfig):
+    """Which samples, and how sure the scores are to be."""
+
+    factors: str = "auto"
+    """A name of `csae-bench list factors`, a .csv or .jsonl file with `text` and factor columns, or
+    the folder of a synthetic model. `auto`: `embedded` for the embedded model, `english` for
+    others, `synthetic` for an SAE without a model."""
+
+    split: Split = "reserved"
+    """Part of the dataset that is scored."""
+
+    pooling: Pooling | None = None
+    """How the codes of a prompt's tokens become one row: `mean`, `max`, `last` or `marked`; none:
+    the dataset's own."""
+
+    shuffled: bool = False
+    """Control: each sample gets the factors of another, drawn at random. No SAE may score then."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Seed of permutations, resamples and splits, and of a dataset that draws its samples."""
+
+    n_permutations: Count = 200
+    """Of the samples' factors, for the nulls; the smallest p is 1 / (1 + this)."""
+
+    n_resamples: Annotated[int, Field(ge=1000)] = 1000
+    """Of whole frames, for the 95% intervals."""
+
+    def needs(self, model: str | None) -> Needs:
+        """Return the factor dataset, and the model where the dataset has prompts."""
+        dataset = chosen_factors(self.factors, self.model or model)
+        return Needs(model=needs_model(dataset), inputs=(FactorInput(dataset),))

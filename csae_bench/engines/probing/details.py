@@ -1,0 +1,110 @@
+"""What the probing eval found, as the fields of its details."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from csae_bench.engines.probing.effects import OPERATIONS
+from csae_bench.engines.probing.fields import OfChild
+from csae_bench.engines.probing.measuring import PROBES, Probing, probe_name
+from csae_bench.metrics.classification import MEASURES, NO_PROBE
+from csae_bench.metrics.score import none_if_nan
+from csae_bench.metrics.specificity import Estimate
+
+
+def of_factor(found: Probing, factor: str) -> dict[str, Any]:
+    """The fields of `OfFactor` beside those of every eval."""
+    factors = found.samples.factors
+    k = factors.names.index(factor)
+    first = int(factors.value_ptr[k])
+    return {
+        "values": [
+            _of_value(found, first + place, value)
+            for place, value in enumerate(factors.value_names[k])
+        ],
+        "absorbed": [
+            {
+                "value": one.child[1],
+                "parent_value": one.parent[1],
+                **{
+                    name: getattr(one, name)
+                    for name in OfChild.model_fields
+                    if name not in ("value", "parent_value")
+                },
+            }
+            for one in found.absorption.children
+            if one.child[0] == factor
+        ],
+    }
+
+
+def controls(found: Probing) -> list[dict[str, Any]]:
+    """The random latent beside each latent that was intervened on."""
+    names = value_names(found)
+    return [
+        {
+            "factor": names[value][0],
+            "value": names[value][1],
+            "latent": found.latents.value_latents[value],
+            "control": control,
+        }
+        for value, control in found.intervened.controls.items()
+    ]
+
+
+def value_names(found: Probing) -> list[tuple[str, str]]:
+    """Factor and value of each value, in order."""
+    factors = found.samples.factors
+    return [
+        (name, value)
+        for name, values in zip(factors.names, factors.value_names, strict=True)
+        for value in values
+    ]
+
+
+def _of_value(found: Probing, value: int, name: str) -> dict[str, Any]:
+    latents = found.latents
+    latent = latents.value_latents[value]
+    return {
+        "value": name,
+        "n": int(found.samples.factors.value_counts[value]),
+        "latent": latent,
+        "information": None if latent is None else float(latents.shares[latent, value]),
+        "control": found.intervened.controls.get(value),
+        "tied_latents": np.flatnonzero(latents.tied_to == value).tolist(),
+        "probes": [_of_probe(found, probe, value) for probe in PROBES],
+        "operations": [_of_operation(found, operation, value) for operation in OPERATIONS],
+    }
+
+
+def _of_probe(found: Probing, probe: str, value: int) -> dict[str, Any]:
+    of_probe = found.probes.get(probe)
+    values: dict[str, float | None] = {
+        name: None if of_probe is None else none_if_nan(of_probe.by_value[name][value])
+        for name in MEASURES
+    }
+    reason = found.why_no_probe(probe) if of_probe is None else NO_PROBE
+    chosen = {probe_name(k): of_values[value] for k, of_values in found.probe_latents.items()}
+    return {
+        "probe": probe,
+        "latents": list(chosen.get(probe, ())),
+        **values,
+        "reason": "" if values["auroc"] is not None else reason,
+    }
+
+
+def _of_operation(found: Probing, operation: str, value: int) -> dict[str, Any]:
+    best = found.intervened.best[operation].by_value[value]
+    random = found.intervened.random[operation].by_value[value]["own"]
+    each: dict[str, Estimate] = {**best, "random_own": random}
+    return {
+        "operation": operation,
+        **{name: one.value for name, one in each.items()},
+        "own_low": best["own"].low,
+        "own_high": best["own"].high,
+        "random_low": random.low,
+        "random_high": random.high,
+        "reasons": {name: one.reason for name, one in each.items() if one.value is None},
+    }

@@ -1,0 +1,251 @@
+"""What happens to a model's later words when the best latents of values are clamped or ablated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csae_bench.engines.factors.samples import Samples
+from csae_bench.evals import EvalContext
+from csae_bench.metrics.families import Families
+from csae_bench.metrics.monosemanticity import Monosemanticity
+from csae_bench.metrics.specificity import Changes, Effects, effects
+
+if TYPE_CHECKING:
+    from csae_bench.activations.interventions import Interventions
+    from csae_bench.factors.dataset import FactorDataset
+    from csae_bench.metrics.data import Codes
+
+OPERATIONS = ("clamp", "ablation")
+PROMPTS_PER_CHOSEN = 6
+"""The model is asked about this many prompts for each that a latent is intervened on in: of those
+at hand, some have a value and some lack it."""
+NO_MODEL = "the dataset has activations and no prompts: there is no model to intervene on"
+NO_READOUTS = "the dataset names no later words that a model would say a factor's value with"
+NO_LATENT = "no latent knows more of this value than permuted factors give"
+NO_CONTROL = (
+    "there is no latent left to be the control: every other is the best of a value, or knows most "
+    "of the same factor"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intervened:
+    """Effects by operation, of the values' best latents and of random ones matched to them."""
+
+    best: Mapping[str, Effects]
+    random: Mapping[str, Effects]
+    controls: Mapping[int, int]
+    """Value -> the random latent that was matched to its best latent."""
+    clamped_to: Mapping[int, float]
+    """Latent -> the code it was clamped to."""
+    n_sequences: int
+    """Prompts with a stem that the model read."""
+    n_prompts: int
+    """Prompts that were at hand."""
+
+
+def intervene(
+    ctx: EvalContext,
+    samples: Samples,
+    known: Monosemanticity,
+    *,
+    n_prompts: int,
+    n_resamples: int,
+    seed: int,
+) -> Intervened:
+    """Clamps the best latent of each value where prompts lack it, ablates it where they have it.
+
+    The control of a latent is a random one that fires about as often and knows most of another
+    family of factors.
+
+    Args:
+        known: what the latents stand for, and the best of each value.
+        n_prompts: for each value and operation, at most.
+
+    Raises:
+        DataError, ModelError: see `Interventions`.
+    """
+    dataset, factors = samples.found.dataset, samples.factors
+    rng = np.random.default_rng(seed)
+    latents = known.value_latents
+    controls, reasons = _controls(samples, known, rng)
+    rows = spread_over_frames(dataset.frames, PROMPTS_PER_CHOSEN * n_prompts, rng)
+    if not dataset.readouts or not dataset.prompts:
+        why = NO_READOUTS if dataset.prompts else NO_MODEL
+        controls, reasons = {}, dict.fromkeys(range(len(latents)), why)
+    asked = _asked(ctx, dataset, rows, latents, controls) if controls else None
+    table = _Table.of(samples, rows)
+    best: dict[str, dict[int, Changes]] = {name: {} for name in OPERATIONS}
+    matched: dict[str, dict[int, Changes]] = {name: {} for name in OPERATIONS}
+    not_done: dict[str, dict[int, str]] = {name: dict(reasons) for name in OPERATIONS}
+    for value, control in controls.items():
+        assert asked is not None
+        latent = latents[value]
+        assert latent is not None
+        for operation in OPERATIONS:
+            changes = _changes(asked, table, value, (latent, control), operation, n_prompts, rng)
+            if isinstance(changes, str):
+                not_done[operation][value] = changes
+            else:
+                best[operation][value], matched[operation][value] = changes
+    made: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
+    return Intervened(
+        best={op: effects(best[op], not_done[op], factors, **made) for op in OPERATIONS},
+        random={op: effects(matched[op], not_done[op], factors, **made) for op in OPERATIONS},
+        controls=controls,
+        clamped_to=_quantiles(asked),
+        n_sequences=0 if asked is None else asked.n_sequences,
+        n_prompts=0 if asked is None else len(rows),
+    )
+
+
+def _asked(
+    ctx: EvalContext,
+    dataset: FactorDataset,
+    rows: Sequence[int],
+    latents: Sequence[int | None],
+    controls: Mapping[int, int],
+) -> Interventions:
+    """The model and the prompts, ready for interventions on what `controls` has.
+
+    Args:
+        latents: the best of each value.
+    """
+    from csae_bench.activations.interventions import Interventions
+
+    best = (latents[value] for value in controls)
+    wanted = {latent for latent in best if latent is not None} | set(controls.values())
+    return Interventions(ctx.sae, ctx.model(), dataset, ctx.hook_name, rows, sorted(wanted))
+
+
+def _quantiles(asked: Interventions | None) -> dict[int, float]:
+    if asked is None:
+        return {}
+    found = {latent: asked.quantile(latent) for latent in asked.latents}
+    return {latent: code for latent, code in found.items() if code is not None}
+
+
+def spread_over_frames(frames: Sequence[str], n: int, rng: np.random.Generator) -> list[int]:
+    """Numbers of at most n samples at random, as many of each frame as can be, in order."""
+    order = rng.permutation(len(frames))
+    names = np.array(frames)[order]
+    turn = np.zeros(len(frames), np.int64)
+    for frame in np.unique(names):
+        turn[names == frame] = np.arange((names == frame).sum())
+    return sorted(order[np.argsort(turn, kind="stable")][:n].tolist())
+
+
+def matched_latent(
+    codes: Codes, latent: int, taken: Sequence[int], rng: np.random.Generator
+) -> int | None:
+    """A random latent of the tenth whose firing rates are nearest; None where there is no other.
+
+    Args:
+        taken: latents that it must not be.
+    """
+    free = np.setdiff1d(np.flatnonzero(codes.varies), [latent, *taken])
+    if not len(free):
+        return None
+    distance = np.abs(codes.firing_rates[free] - codes.firing_rates[latent])
+    nearest = np.argsort(distance, kind="stable")[: max(1, len(free) // 10)]
+    return int(free[rng.choice(nearest)])
+
+
+def _controls(
+    samples: Samples, known: Monosemanticity, rng: np.random.Generator
+) -> tuple[dict[int, int], dict[int, str]]:
+    """Value -> its control, for values that can be intervened on; why not, for the others."""
+    families = Families.of(samples.factors, samples.parents)
+    best_family = families.largest(np.nan_to_num(known.shares)).argmax(1)
+    best = [latent for latent in known.value_latents if latent is not None]
+    controls: dict[int, int] = {}
+    reasons: dict[int, str] = {}
+    for value, latent in enumerate(known.value_latents):
+        name = samples.factors.names[families.factor_of_value[value]]
+        kin = np.flatnonzero(best_family == families.of_value[value]).tolist()
+        if latent is None:
+            reasons[value] = NO_LATENT
+        elif name not in samples.found.dataset.readouts:
+            reasons[value] = f"the dataset names no later words for '{name}'"
+        elif (control := matched_latent(samples.codes, latent, best + kin, rng)) is None:
+            reasons[value] = NO_CONTROL
+        else:
+            controls[value] = control
+    return controls, reasons
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Table:
+    """What is known of the prompts at hand."""
+
+    rows: NDArray[np.int64]
+    one_hot: NDArray[np.bool_]
+    clusters: NDArray[np.int64]
+    families: Families
+
+    @classmethod
+    def of(cls, samples: Samples, rows: Sequence[int]) -> _Table:
+        frames = np.array(samples.frames)[list(rows)]
+        return cls(
+            rows=np.array(rows),
+            one_hot=samples.factors.one_hot(np.bool_)[list(rows)],
+            clusters=np.unique(frames, return_inverse=True)[1],
+            families=Families.of(samples.factors, samples.parents),
+        )
+
+    def others(self, value: int) -> NDArray[np.bool_]:
+        """Mask of the values of factors of other families than the value's."""
+        return self.families.of_value != self.families.of_value[value]
+
+
+def _changes(
+    asked: Interventions,
+    table: _Table,
+    value: int,
+    pair: tuple[int, int],
+    operation: str,
+    n_prompts: int,
+    rng: np.random.Generator,
+) -> tuple[Changes, Changes] | str:
+    """Of the best latent and of its control; or why there are none."""
+    from csae_bench.activations.interventions import Setting
+
+    has_value = table.one_hot[:, value]
+    places = np.flatnonzero(has_value if operation == "ablation" else ~has_value)
+    if not len(places):
+        return f"no prompt at hand {'has' if operation == 'ablation' else 'lacks'} the value"
+    places = np.sort(rng.permutation(places)[:n_prompts])
+    codes = [0.0 if operation == "ablation" else asked.quantile(latent) for latent in pair]
+    for latent, code in zip(pair, codes, strict=True):
+        if code is None:
+            return f"latent {latent} is active at no token of the prompts at hand"
+    settings = [
+        Setting(latent, code) for latent, code in zip(pair, codes, strict=True) if code is not None
+    ]
+    sign = -1 if operation == "ablation" else 1
+    rightful = np.where(table.one_hot[places] & table.others(value), 1.0, np.nan)
+    clean = asked.clean[places]
+    first, second = (
+        _of(sign, after - clean, value, rightful, table.clusters[places])
+        for after in asked.with_codes(table.rows[places].tolist(), settings)
+    )
+    return first, second
+
+
+def _of(
+    sign: int,
+    change: NDArray[np.float64],
+    value: int,
+    rightful: NDArray[np.float64],
+    clusters: NDArray[np.int64],
+) -> Changes:
+    # a row has a right word for every factor with a readout
+    magnitudes = np.abs(change) * rightful
+    n_others = (~np.isnan(magnitudes)).sum(1)
+    others = np.where(n_others > 0, np.nansum(magnitudes, 1) / np.maximum(n_others, 1), np.nan)
+    return Changes(own=sign * change[:, value], others=others, clusters=clusters)

@@ -1,0 +1,66 @@
+"""What is finished already, kept by content: a run that was killed goes on from it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from csae_bench.errors import ResultError
+from csae_bench.results.identity import digest
+from csae_bench.results.store import read_json, write_json
+
+N_DIGITS = 32
+"""Hex digits of a hash in a file's name."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """JSON values in a folder, each under the hash of all that decides it.
+
+    A value is written so that its file holds all of it or is not there. Without a folder nothing
+    is kept.
+    """
+
+    folder: Path | None
+
+    def get_or_make(
+        self, what: str, key: Mapping[str, Any], make: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The value under the key, made and kept if it is not there.
+
+        Args:
+            what: begins the file's name.
+        """
+        if self.folder is None:
+            return make()
+        path = self.folder / f"{what}-{digest(key)[:N_DIGITS]}.json"
+        try:
+            known = read_json(path)
+        except ResultError:  # damaged from outside: it is made again, and overwritten
+            known = None
+        if known is None:
+            known = make()
+            self._keep(path, known)
+        return known
+
+    def part(self, what: str, key: Mapping[str, Any]) -> Cache:
+        """A cache in a folder of its own below this one."""
+        if self.folder is None:
+            return self
+        return Cache(self.folder / f"{what}-{digest(key)[:N_DIGITS]}")
+
+    def remove(self) -> None:
+        """Removes the folder with all that is in it."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _keep(self, path: Path, value: dict[str, Any]) -> None:
+        try:
+            write_json(path, value)
+        except ResultError as error:
+            # a second run of the same may end, and remove the folder, while this one writes
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise

@@ -1,0 +1,200 @@
+"""The eval contract: what an eval gets, what it gives back, and how it is found.
+
+An eval is one file in the repository's `evals/` folder, imported as `csae_bench.evals.<name>`:
+
+    @register_eval("mig", config=MigConfig, metrics=METRICS)
+    def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult: ...
+
+METRICS has a row for each metric (`Metric`): models, schema, the line on the terminal and all that
+`compare` knows of it come from there. The harness owns seeding, loading, skip-if-done, gradient
+mode, provenance, JSON and clean-up; an eval owns its science. Third parties add theirs through the
+entry-point group `csae_bench.evals`. Eval modules import torch, sae_lens and sae_bench inside
+functions: listing them, and comparing their results, must stay fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from csae_bench.evals.contract import EvalConfig, EvalContext, EvalResult
+from csae_bench.evals.metric_rows import FORM, Category, Direction, Form, Metric
+from csae_bench.evals.metric_values import headline as headline_of
+from csae_bench.evals.pages import ENTRY_POINT_GROUP, EVALS, FOLDER, PAGES
+
+__path__ = [*__path__, str(FOLDER)]
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "EVALS",
+    "Category",
+    "Direction",
+    "EvalConfig",
+    "EvalContext",
+    "EvalResult",
+    "EvalSpec",
+    "Form",
+    "Metric",
+    "discover",
+    "get_eval",
+    "register_eval",
+]
+
+
+RunsEval = Callable[[EvalContext, Any], EvalResult]
+
+_N_IN_HEADLINE = 4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EvalSpec:
+    """An eval as registered."""
+
+    name: str
+    """Its name, its file's name and its eval_type_id."""
+    run: RunsEval
+    config: type[EvalConfig]
+    summary: str
+    """First line of its docstring."""
+    metrics: Mapping[str, Metric] = field(default_factory=dict[str, Metric])
+    """The row of each of its metrics."""
+    form: Form | None = field(default_factory=Form)
+    """How results file them; None: as SAE-Bench's own model has it."""
+    detail: type[BaseModel] | None = None
+    """Model of each of its details, but for the metrics that are by factor."""
+    validate: Callable[[dict[str, Any]], None] | None = None
+    """Checks the whole JSON against SAE-Bench's own model; raises EvalError."""
+    reported_config: type[BaseModel]
+    """Model of the result's eval_config: the settings, or what SAE-Bench wants in their place."""
+    shown: Sequence[str] = ()
+    """The metrics in the line that a run prints, in order."""
+
+    @property
+    def metrics_model(self) -> type[BaseModel] | None:
+        """Model that the metrics of a result are checked against; None: SAE-Bench's own."""
+        return _metrics_model(self)
+
+    @property
+    def detail_model(self) -> type[BaseModel] | None:
+        """Model that each of its details is checked against."""
+        return _detail_model(self)
+
+    @property
+    def headline(self) -> dict[str, str]:
+        """What a run prints: short title -> dotted place of the value in the JSON."""
+        return headline_of(self.metrics, self.shown)
+
+    @property
+    def stem(self) -> str:
+        """What the names of its models begin with."""
+        return self.config.__name__.removesuffix("Config")
+
+
+def register_eval(
+    name: str,
+    *,
+    config: type[EvalConfig],
+    metrics: Mapping[str, Metric] | None = None,
+    headline: Sequence[str] | None = None,
+    form: Form | None = FORM,
+    detail: type[BaseModel] | None = None,
+    validate: Callable[[dict[str, Any]], None] | None = None,
+    reported_config: type[BaseModel] | None = None,
+) -> Callable[[RunsEval], RunsEval]:
+    """Registers the decorated function as the eval `name`.
+
+    Args:
+        metrics: the row of each metric; without rows nothing is known of what it measures.
+        headline: the metrics in the line that a run prints, in order; none: the first four that
+            are compared.
+        form: how results file the metrics; None where SAE-Bench's own model, which `validate`
+            checks, says so.
+        detail: the model of each of its details; metrics that are by factor are added to it.
+        reported_config: what the result has as eval_config, where that is not the settings.
+
+    Raises:
+        ValueError: the headline names a metric that has no row.
+
+    Examples:
+        >>> norm = Metric(
+        ...     title="Decoder norm", description="Mean norm of the decoder's rows.",
+        ...     direction=Direction.NONE, high=None,
+        ... )
+        >>> @register_eval("decoder_norm", config=EvalConfig, metrics={"norm": norm})
+        ... def decoder_norm(ctx: EvalContext, cfg: EvalConfig) -> EvalResult:
+        ...     "Norms of the decoder's rows."
+        ...     return EvalResult(metrics={"scores": {"norm": ctx.sae.W_dec.norm(dim=1).mean()}})
+        >>> get_eval("decoder_norm").summary
+        "Norms of the decoder's rows."
+    """
+    rows = metrics or {}
+    shown = _first(rows) if headline is None else headline
+    headline_of(rows, shown)
+
+    def register(run: RunsEval) -> RunsEval:
+        EVALS.add(
+            name,
+            EvalSpec(
+                name=name,
+                run=run,
+                config=config,
+                summary=_first_line(run.__doc__),
+                metrics=rows,
+                form=form,
+                detail=detail,
+                validate=validate,
+                reported_config=reported_config or config,
+                shown=shown,
+            ),
+        )
+        return run
+
+    return register
+
+
+def discover() -> list[str]:
+    """Names of all evals: files of `evals/` and installed entry points, without importing them."""
+    return PAGES.names()
+
+
+def get_eval(name: str) -> EvalSpec:
+    """The eval called `name`, its module imported.
+
+    Raises:
+        UnknownNameError: no file and no entry point has this name.
+        PluginError: the eval is of an installed package that cannot be imported.
+    """
+    PAGES.load(name, EVALS)
+    return cast(EvalSpec, EVALS.get(name))
+
+
+# made when asked for, and not at import: comparing needs the rows alone
+@cache
+def _metrics_model(spec: EvalSpec) -> type[BaseModel] | None:
+    from csae_bench.evals.metric_models import metrics_model
+
+    if not spec.metrics or spec.form is None:
+        return None
+    return metrics_model(f"{spec.stem}Metrics", spec.metrics, spec.form)
+
+
+@cache
+def _detail_model(spec: EvalSpec) -> type[BaseModel] | None:
+    from csae_bench.evals.metric_models import detail_model
+
+    if spec.detail is None:
+        return None
+    return detail_model(f"{spec.stem}Detail", spec.metrics, spec.detail)
+
+
+def _first_line(text: str | None) -> str:
+    return text.strip().splitlines()[0] if text else ""
+
+
+def _first(rows: Mapping[str, Metric]) -> list[str]:
+    compared = (name for name, metric in rows.items() if not metric.is_supporting)
+    return list(compared)[:_N_IN_HEADLINE]

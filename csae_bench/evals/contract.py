@@ -1,0 +1,125 @@
+"""What an eval gets and what it gives back; `csae_bench.evals` has the whole contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from csae_bench.activations.shared import SharedPasses
+from csae_bench.config.strict import Strict
+from csae_bench.evals.inputs import Needs
+
+if TYPE_CHECKING:
+    from transformer_lens import HookedTransformer
+
+    from csae_bench.factors import Pooling, Split
+    from csae_bench.factors.encoding import FactorCodes
+    from csae_bench.saes.attributes import AnySae
+
+
+class EvalConfig(Strict):
+    """Base of an eval's settings: frozen, and an unknown key is an error."""
+
+    model: str | None = None
+    """Language model this eval uses instead of the run's."""
+
+    def needs(self, model: str | None) -> Needs:
+        """Return what this eval needs; small files may be read, weights may not.
+
+        Args:
+            model: name or path of the run's language model; None for an SAE without one.
+
+        Raises:
+            CsaeBenchError: a name in the settings is not known.
+        """
+        return Needs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalContext:
+    """What an eval works on."""
+
+    sae: AnySae
+    """The SAE in its inference form, on `device`. Shared by the run's evals: do not change it."""
+    sae_id: str
+    """What the SAE is called, for titles."""
+    model_name: str
+    """Name or path of the language model that `model()` gives; empty where the SAE has none."""
+    model_true_name: str = ""
+    """The name under which results of the model are filed; empty: that of `model_name`."""
+    model_fingerprint: str = ""
+    """Hash of the model's weights; empty: that of the files of `model_name`."""
+    hook_name: str
+    """Where the SAE's activations are taken; empty where it has no model."""
+    device: str
+    artifacts: Path
+    """A folder of this eval's own, empty at the start."""
+    cache: Path | None = None
+    """A folder of this eval's own that stays as it is between runs, for all SAEs; what is in it
+    must be found by content. None: nothing is to be kept."""
+    rng: np.random.Generator
+    """Seeded from the run's seed and the eval's name."""
+    load_model: Callable[[str], HookedTransformer]
+    """Loads a model by name, once per run."""
+    progress: bool = False
+    """Whether to show progress on stderr."""
+    encoded: dict[tuple[Any, ...], FactorCodes] = field(default_factory=dict)
+    """Codes of factor datasets that were encoded already; shared by the evals of one SAE."""
+    shared: SharedPasses = field(default_factory=SharedPasses)
+    """Results of passes of the model that no SAE takes part in; shared by all SAEs of a session."""
+
+    def model(self) -> HookedTransformer:
+        """The language model, loaded at the first call."""
+        return self.load_model(self.model_name)
+
+    def codes_and_factors(
+        self,
+        dataset: str = "auto",
+        *,
+        split: Split = "reserved",
+        seed: int = 0,
+        pooling: Pooling | None = None,
+    ) -> FactorCodes:
+        """The SAE's codes of a factor dataset with its factors, encoded once per run.
+
+        The model does not run for a dataset of activations. See `factors.open_factors` and
+        `factors.encoding.codes_of_prompts`, for errors too.
+
+        Args:
+            dataset: a name of `csae-bench list factors`, a .csv or .jsonl file, or the folder of a
+                synthetic model; `auto` suits the model, see `factors.chosen_factors`.
+            seed: of what the dataset draws at random.
+            pooling: none: the dataset's own.
+        """
+        from csae_bench.factors import chosen_factors, factor_fingerprint, open_factors
+        from csae_bench.factors.encoding import codes_of_prompts
+
+        dataset = chosen_factors(dataset, self.model_name or None)
+        key = (dataset, split, seed, pooling, self.model_name, self.hook_name)
+        if key not in self.encoded:
+            found = self.shared.get_or_make(
+                ("factors", dataset, factor_fingerprint(dataset), split, seed),
+                lambda: open_factors(dataset, split=split, seed=seed),
+            )
+            model = self.model() if found.prompts else None
+            self.encoded[key] = codes_of_prompts(
+                self.sae, model, found, self.hook_name, pooling=pooling, shared=self.shared
+            )
+        return self.encoded[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalResult:
+    """What an eval measured; the harness makes an SAE-Bench `eval_result` JSON of it."""
+
+    metrics: Mapping[str, Mapping[str, float | int | None]]
+    """Category -> metric -> value. SAE-Bench's own values stay as SAE-Bench writes them; ours are
+    null where undefined, with the reason in `unstructured["reasons"]`."""
+    details: Sequence[Mapping[str, Any]] = ()
+    unstructured: Mapping[str, Any] = field(default_factory=dict)
+    eval_config: Mapping[str, Any] | None = None
+    """What SAE-Bench's own output model wants as eval_config; none: the eval's settings."""

@@ -1,0 +1,135 @@
+"""The values of a result, as the rows of its eval's metrics have them: where they are filed, what
+they are called, and in which order they are compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from csae_bench.evals.metric_rows import CORRECTED, SCORES, Metric
+
+
+class Value(NamedTuple):
+    """A value of a result: a metric, or what accompanies one."""
+
+    name: str
+    """Its metric's name in the table and, of what accompanies it, `_low` and the like."""
+    category: str
+    title: str
+    description: str
+    low: float | None
+    high: float | None
+    metric: Metric
+    suffix: str
+    """`low`, `adjusted` and the like; empty for the metric itself."""
+
+    @property
+    def field(self) -> str:
+        """Its name within its category."""
+        return self.name.removeprefix(f"{self.category}.")
+
+    @property
+    def place(self) -> str:
+        """Where the JSON of a result has it, as keys with dots between them."""
+        root = "unstructured" if self.category == CORRECTED else "metrics"
+        return f"eval_result_{root}.{self.category}.{self.field}"
+
+    @property
+    def short(self) -> str:
+        """Its title in the line that a run prints."""
+        return self.title.rpartition(", ")[2] if self.suffix else self.metric.short or self.title
+
+
+def values(metrics: Mapping[str, Metric]) -> Iterator[Value]:
+    """All values of a table's metrics, each metric before what accompanies it."""
+    for name, metric in metrics.items():
+        yield from values_of(name, metric)
+
+
+def values_of(name: str, metric: Metric) -> Iterator[Value]:
+    """A metric and what accompanies it."""
+    title = metric.schema_title or metric.title
+    low, high = metric.low, metric.high
+    yield Value(name, metric.category, title, metric.description, low, high, metric, "")
+
+    def beside(
+        category: str, suffix: str, of_title: str, description: str,
+        low: float | None, high: float | None,
+    ) -> Value:  # fmt: skip
+        of_title = f"{title}, {of_title}"
+        return Value(f"{name}_{suffix}", category, of_title, description, low, high, metric, suffix)
+
+    if metric.has_null:
+        span = None if low is None or high is None else high - low
+        yield beside("chance", "null_mean", "null mean", "Mean over permutations of the factors.",
+                     low, high)  # fmt: skip
+        yield beside("chance", "adjusted", "less chance",
+                     "The value minus the null's mean: about 0 without a relation.",
+                     None if span is None else -span, span)  # fmt: skip
+        yield beside("chance", "p", "p",
+                     "(1 + permutations that reach the value) / (1 + permutations), one-sided.",
+                     0.0, 1.0)  # fmt: skip
+    if metric.has_interval:
+        for end in ("low", "high"):
+            description = f"The {end} end of the 95% interval."
+            yield beside("intervals", end, f"{end} end", description, low, high)
+    if metric.has_held_out:
+        yield beside("held_out", "held_out", "held out",
+                     "Of latents chosen on half of the frames, on the other half.",
+                     -1.0 if high == 1.0 else low, high)  # fmt: skip
+
+
+def headline(metrics: Mapping[str, Metric], names: Sequence[str]) -> dict[str, str]:
+    """Short title -> place of each value that is named.
+
+    Raises:
+        ValueError: the table has no such value, or two have one short title.
+    """
+    by_name = {value.name: value for value in values(metrics)}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise ValueError(f"headline names {', '.join(unknown)}, which is no value of the metrics")
+    found = {by_name[name].short: by_name[name].place for name in names}
+    if len(found) < len(names):
+        raise ValueError(f"headline: two of {', '.join(names)} have one short title")
+    return found
+
+
+def compared(metrics: Mapping[str, Metric]) -> dict[str, Value]:
+    """The values that are compared, those that say most first, by their names in a comparison."""
+    there = list(values(metrics))
+    has_scores = any(value.category == SCORES for value in there)
+    n_of_name = Counter(value.field for value in there if value.category != CORRECTED)
+    return {
+        compared_name(
+            value.category,
+            value.field,
+            has_scores=has_scores,
+            is_unique=n_of_name[value.field] == 1,
+        ): value
+        for value in sorted(there, key=_order)
+        if not value.metric.is_supporting
+        and (not value.suffix or value.suffix in value.metric.compared)
+    }
+
+
+def compared_name(category: str, field: str, *, has_scores: bool, is_unique: bool) -> str:
+    """What a comparison calls a value of a result, after the eval's name.
+
+    It goes without its category among the `scores`; where an eval has no such category, wherever
+    no other category has its name.
+    """
+    if category == CORRECTED:
+        return f"{category}.{field}"
+    is_plain = category == SCORES if has_scores else is_unique
+    return field if is_plain else f"{category}.{field}"
+
+
+def _order(value: Value) -> tuple[int, int]:
+    """Metrics by rank, then what accompanies them."""
+    if not value.suffix:
+        return -1, value.metric.rank
+    of_metric: tuple[str, ...] = value.metric.compared
+    return of_metric.index(value.suffix) if value.suffix in of_metric else len(of_metric), 0

@@ -1,0 +1,66 @@
+"""Where evals are found, and the rows of their metrics; importing it imports no eval.
+
+An eval's page is a file of the top-level `evals/`, or a module of an installed package that
+announces it as an entry point of `csae_bench.evals`.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from csae_bench.evals.metric_rows import Metric
+from csae_bench.plugins import Plugins
+from csae_bench.registry import Registry
+
+ENTRY_POINT_GROUP = "csae_bench.evals"
+
+OWN_MODULES = frozenset(
+    {"contract", "inputs", "metric_models", "metric_rows", "metric_values", "pages", "schemas"}
+)
+"""Modules of this package, which are no pages."""
+
+
+def _pages_folder() -> Path:
+    package = Path(__file__).parent
+    modules = {module.name for module in pkgutil.iter_modules([str(package)])}
+    return package if modules - OWN_MODULES else package.parents[1] / "evals"
+
+
+FOLDER = _pages_folder()
+"""Our pages. A wheel has them in this package; a checkout has a folder at the top for them."""
+
+PAGES = Plugins(
+    "eval",
+    package="csae_bench.evals",
+    folders=[str(FOLDER)],
+    group=ENTRY_POINT_GROUP,
+    excluded=OWN_MODULES,
+)
+
+
+class Registered(Protocol):
+    """An eval, as far as its metrics go; see `evals.EvalSpec`."""
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """The rows of its metrics by name."""
+        ...
+
+
+EVALS: Registry[Registered] = Registry("eval")
+"""The evals whose pages were imported, by name."""
+
+
+def metric_rows(eval_name: str) -> Mapping[str, Metric] | None:
+    """The rows of an eval's metrics, its page imported; None where no eval has this name.
+
+    Raises:
+        PluginError: the eval is of an installed package that cannot be imported.
+    """
+    if eval_name not in EVALS and eval_name not in PAGES.names():
+        return None
+    PAGES.load(eval_name, EVALS)
+    return EVALS.get(eval_name).metrics

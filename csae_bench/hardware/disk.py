@@ -1,0 +1,82 @@
+"""How much room a run needs on the disk of its results, estimated from its configuration alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from csae_bench.config import Contrastive, GeneratorActivations, TrainedSae
+from csae_bench.hardware.memory import GIB, d_sae
+from csae_bench.runs.subjects import Subject
+
+MIB = 2**20
+
+_RESULT_BYTES, _RESULT_BYTES_A_LATENT = MIB, 800
+"""An eval's JSON, pictures and pages, at most 0.6 MiB as measured, and what core says of a latent,
+with the page of probes."""
+
+_LOG_BYTES, _LOG_BYTES_A_TERM = 300, 120
+"""A line of the training log, and what a term adds to it."""
+
+
+def needed_bytes(subject: Subject) -> dict[str, float]:
+    """Bytes that a run adds to its results folder at the same time, by part.
+
+    While a state to resume from is replaced, its predecessor is there too. What a training that was
+    interrupted left is taken off.
+    """
+    config, needed = subject.config, dict[str, float]()
+    if subject.of is not None:
+        needed |= {f"{part} of {subject.of.sae_id}": n for part, n in _made(subject.of).items()}
+    needed |= _made(subject)
+    per_eval = _RESULT_BYTES + _RESULT_BYTES_A_LATENT * d_sae(config, _d_in(subject))
+    needed["results"] = float(per_eval * len(config.evals))
+    return needed
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space of the disk below a folder that is there, for this user."""
+    return shutil.disk_usage(folder).free
+
+
+def shown(size: float) -> str:
+    """A size in GiB, or in MiB where it is small."""
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.1f} MiB"
+
+
+def _made(subject: Subject) -> dict[str, float]:
+    """What making the SAE's checkpoint takes; empty where it is there, or is a folder's."""
+    if subject.is_ready:
+        return {}
+    config, sae = subject.config, subject.config.sae
+    activations, training, d_in = config.activations, config.training, _d_in(subject)
+    width = d_sae(config, d_in)
+    weights = 4.0 * (2 * d_in * width + d_in + 2 * width)
+    if not isinstance(sae, TrainedSae):
+        return {"weights": weights}
+    n_terms = len(sae.active_terms()) if isinstance(sae, Contrastive) else 0
+    # weights, Adam's two moments, and the pairs that are waiting, anchor and positive of each
+    pairs = len(config.pairs.shares()) * 8.0 * d_in * activations.pairs_in_buffer
+    state = 3 * weights + pairs + MIB
+    n_saves = training.n_steps // training.checkpoint_every if training.checkpoint_every else 0
+    states = min(n_saves, 2) * state
+    line = _LOG_BYTES + n_terms * _LOG_BYTES_A_TERM
+    return {
+        "states to resume from": max(0.0, states - _size(subject.checkpoint)),
+        # a second state is gone when the weights are written, and larger
+        "weights": weights if n_saves < 2 else 0.0,
+        "training log": training.n_steps / training.log_every * line,
+    }
+
+
+def _d_in(subject: Subject) -> int:
+    activations = subject.config.activations
+    if subject.model is not None:
+        return subject.model.d_model
+    return activations.d_in if isinstance(activations, GeneratorActivations) else 0
+
+
+def _size(folder: Path) -> int:
+    found = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
+    return sum(path.lstat().st_size for path in found)

@@ -1,0 +1,241 @@
+"""Makes the SAE that a configuration describes, unless it is there already."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from filelock import FileLock, Timeout
+
+from csae_bench.config import (
+    IdealSae,
+    IdentitySae,
+    PcaSae,
+    PermutedSae,
+    RandomSae,
+    TrainedSae,
+)
+from csae_bench.errors import UsageError
+from csae_bench.results.schema import Cell, Failure, Training
+from csae_bench.results.store import Store
+from csae_bench.runs.made_from import why_made_again, write_made_from
+from csae_bench.runs.request import RunRequest
+from csae_bench.runs.subjects import Subject
+from csae_bench.support import progress
+from csae_bench.support.printable import printable
+from csae_bench.training.outcome import OUTCOME_FILE, read_outcome
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
+    from torch import Tensor
+    from transformer_lens import HookedTransformer
+
+LoadModel = Callable[[str], "HookedTransformer"]
+
+
+def ensure_checkpoint(
+    subject: Subject, request: RunRequest, *, device: str, load_model: LoadModel
+) -> None:
+    """Trains or builds the subject's SAE, so that `subject.checkpoint/inference` is there.
+
+    An SAE that came as a folder is left as it is, --force or not: nobody could make it again. Of
+    two runs that want the same checkpoint the second waits for the first.
+
+    Raises:
+        TrainingError, DataError, ModelError, UsageError: it could not be made.
+    """
+    if subject.training_hash is None or (subject.is_ready and not request.force):
+        return
+    if subject.of is not None:
+        ensure_checkpoint(
+            subject.of, request.for_source(subject.of.source), device=device, load_model=load_model
+        )
+    folder = subject.checkpoint
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made: {error.strerror}.") from error
+    with _only_one(folder):
+        if subject.is_ready and not request.force:
+            return
+        if request.force:
+            _empty(folder)
+        elif (why := why_made_again(subject, request.store)) is not None:
+            click.echo(printable(why), err=True)
+        write_made_from(subject)
+        if isinstance(subject.config.sae, TrainedSae):
+            _train(subject, request, device=device, load_model=load_model)
+        else:
+            progress.begin(f"making {subject.sae_id}")
+            _save(_baseline(subject, device=device, load_model=load_model), folder)
+
+
+def training_of(subject: Subject, store: Store) -> Training | None:
+    """What training was to do and did so far; None for an SAE that is not trained here.
+
+    A training that was killed has the steps and the loss of its log's last line.
+    """
+    if not subject.config.is_trained or subject.training_hash is None:
+        return None
+    log = subject.checkpoint / "training_log.jsonl"
+    places: dict[str, Any] = {
+        "training_log": store.relative(log) if log.is_file() else None,
+        "checkpoint": store.relative(subject.checkpoint) if subject.is_ready else None,
+    }
+    if (subject.checkpoint / OUTCOME_FILE).is_file():
+        outcome = read_outcome(subject.checkpoint)
+        return Training(
+            planned_steps=outcome.planned_steps,
+            executed_steps=outcome.executed_steps,
+            n_tokens=outcome.n_tokens_used,
+            final_loss=outcome.final_loss,
+            wall_seconds=outcome.wall_seconds,
+            peak_memory_gib=outcome.peak_memory_gib,
+            epochs=outcome.epochs,
+            l0_training=outcome.l0_training,
+            l0_inference=outcome.l0_inference,
+            pair_separation=outcome.pair_separation,
+            pair_separation_by_kind=outcome.pair_separation_by_kind or {},
+            **places,
+        )
+    settings = subject.config.training
+    last = _last_line(log)
+    executed = int(last.get("step", 0))
+    return Training(
+        planned_steps=settings.n_steps,
+        executed_steps=executed,
+        n_tokens=executed * settings.batch_size,
+        final_loss=last.get("loss"),
+        **places,
+    )
+
+
+def training_cell(subject: Subject) -> Cell:
+    """Return the cell of a training that is done, or that there was none."""
+    if not subject.config.is_trained or subject.training_hash is None:
+        reason = Failure(kind="skipped", message="there is nothing to train")
+        return Cell(status="skipped", reasons=(reason,))
+    return Cell(status="ok", key=subject.training_hash)
+
+
+def _last_line(log: Path) -> dict[str, Any]:
+    """The last whole line of a training log; empty where there is none."""
+    try:
+        lines = log.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    for line in reversed(lines):
+        try:
+            return json.loads(line)
+        except ValueError:  # the line that a kill cut short
+            continue
+    return {}
+
+
+def _train(subject: Subject, request: RunRequest, *, device: str, load_model: LoadModel) -> None:
+    from csae_bench.training.train import train
+
+    train(
+        subject.resolved,
+        load_model(subject.config.model) if subject.model else None,
+        subject.checkpoint,
+        device=device,
+        resume=request.resume,
+        progress=request.progress,
+    )
+
+
+def _baseline(subject: Subject, *, device: str, load_model: LoadModel) -> SAE[Any]:
+    from csae_bench.saes import baselines
+
+    config, sae = subject.config, subject.config.sae
+    options: dict[str, Any] = {"device": device, "metadata": _metadata(subject)}
+
+    def rows(n_rows: int) -> Tensor:
+        from csae_bench.training.data import sample_rows
+
+        model = load_model(config.model) if subject.model else None
+        return sample_rows(subject.resolved, model, n_rows, device=device)
+
+    match sae:
+        case IdentitySae():
+            d_in = (
+                subject.model.d_model if subject.model else getattr(config.activations, "d_in", 0)
+            )
+            return baselines.identity(d_in, **options)
+        case PcaSae():
+            return baselines.pca(rows(sae.n_fit_tokens), sae.n_components, **options)
+        case RandomSae():
+            fit = rows(sae.n_fit_tokens)
+            return baselines.random(fit, sae.d_sae, sae.k, config.seed, **options)
+        case IdealSae():
+            return _ideal(subject, sae, options)
+        case PermutedSae():
+            from csae_bench.saes.loading import load_sae
+
+            assert subject.of is not None
+            permuted = load_sae(subject.of.checkpoint, device=device)
+            return baselines.permuted(permuted, config.seed, metadata=options["metadata"])
+        case _:
+            raise AssertionError(f"{sae.architecture} is trained, not built")
+
+
+def _ideal(subject: Subject, sae: IdealSae, options: dict[str, Any]) -> SAE[Any]:
+    from csae_bench.factors import open_factors
+    from csae_bench.factors.datasets.synthetic import ideal_sae
+
+    ideal = ideal_sae(open_factors(sae.factors, seed=sae.factors_seed), **options)
+    d_in = subject.model.d_model if subject.model else getattr(subject.config.activations, "d_in")  # noqa: B009 (generated ones have it)
+    if ideal.cfg.d_in != d_in:
+        raise UsageError(
+            f"{subject.resolved.path}: activations.d_in is {d_in}; sae.factors '{sae.factors}' has "
+            f"activations of width {ideal.cfg.d_in}: set activations.d_in={ideal.cfg.d_in}, with "
+            "activations.kind=generator."
+        )
+    return ideal
+
+
+def _metadata(subject: Subject) -> dict[str, Any]:
+    from csae_bench.training.data import sae_metadata
+
+    return sae_metadata(subject.resolved)
+
+
+def _save(sae: SAE[Any], folder: Path) -> None:
+    unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".inference."))
+    try:
+        sae.save_model(unfinished)
+        unfinished.rename(folder / "inference")
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.suffix != ".lock":
+            entry.unlink()
+
+
+@contextmanager
+def _only_one(folder: Path) -> Generator[None]:
+    """Holds the checkpoint's lock; waits, saying so, while another run holds it."""
+    lock = FileLock(folder.parent / f".{folder.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        click.echo(f"Waiting for another run that makes {folder}.", err=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,147 @@
+"""THE flow: from what a user asked for to results on disk and a record of what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from csae_bench.errors import EXIT_FAILED, EXIT_OK, CsaeBenchError, PreflightError
+from csae_bench.executors import Done
+from csae_bench.executors.local import LocalExecutor
+from csae_bench.hardware.devices import pick_device
+from csae_bench.results.schema import Cell, RunRecord
+from csae_bench.runs.plan import Plan, SaePlan, plan
+from csae_bench.runs.record import Clock, Recorder
+from csae_bench.runs.request import RunRequest
+from csae_bench.runs.session import Session
+from csae_bench.runs.subjects import Subject
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Result of a run: its record, where that is filed, and the checkpoint."""
+
+    record: RunRecord | None
+    """What this run did; the file also has the cells of earlier runs of the same SAE. None where
+    it ended before the SAE was known."""
+    record_path: Path | None
+    checkpoint: Path | None
+    error: BaseException | None = None
+    """What ended it early, one of ours or KeyboardInterrupt."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every cell is ok or skipped, else 4, or the error's."""
+        if isinstance(self.error, CsaeBenchError):
+            return self.error.exit_code
+        is_fine = self.error is None and self.record and self.record.status in ("ok", "skipped")
+        return EXIT_OK if is_fine else EXIT_FAILED
+
+
+def run(request: RunRequest, *, train_only: bool = False) -> Outcome:
+    """Train the SAE unless it is there, judge it, run its evals and record all of it.
+
+    Raises:
+        ConfigError, PreflightError and other UsageErrors: nothing was started; where the SAE
+            itself is at fault and has no record yet, a failed one says why.
+        RunError: training failed; the record says so too.
+    """
+    (outcome,) = run_all([request], train_only=train_only)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome
+
+
+def run_all(requests: Sequence[RunRequest], *, train_only: bool = False) -> list[Outcome]:
+    """Do the same for several SAEs; passes of the model that hold for all of them run once.
+
+    What goes wrong with one SAE is in its outcome, and the others are run all the same.
+
+    Raises:
+        UsageError, PreflightError: something is wrong with one of them; nothing was started.
+    """
+    planned = _checked(plan(requests), train_only=train_only)
+    session = Session(pick_device(planned.saes[0].device))
+    runs = {id(sae.request): _Run(sae) for sae in planned.saes}
+    current: _Run | None = None
+    try:
+        for done in LocalExecutor(session, train_only).run(planned):
+            current = runs[id(done.sae.request)]
+            current.add(done)
+    except KeyboardInterrupt as error:
+        (current or next(iter(runs.values()))).interrupt(error)
+        raise
+    return [one.outcome() for one in runs.values()]
+
+
+def _checked(planned: Plan, *, train_only: bool) -> Plan:
+    for sae in planned.saes:
+        if train_only and sae.subject is not None and sae.training is None:
+            raise PreflightError(
+                [f"{sae.request.source}: is trained already; there is nothing to train."]
+            )
+    if planned.problems:
+        _record_refusals(planned.saes)
+        raise PreflightError(planned.problems)
+    return planned
+
+
+def _record_refusals(saes: Iterable[SaePlan]) -> None:
+    for sae in saes:
+        if sae.subject is not None and sae.has_problem_of_the_sae:
+            Recorder(sae.request, sae.subject, Clock()).refused(sae.problems)
+
+
+@dataclass
+class _Run:
+    """What has come of one SAE so far."""
+
+    sae: SaePlan
+    clock: Clock = field(default_factory=Clock)
+    cells: dict[str, Cell] = field(default_factory=dict[str, Cell])
+    weights_hash: str | None = None
+    record: RunRecord | None = None
+    record_path: Path | None = None
+    error: BaseException | None = None
+
+    def add(self, done: Done) -> None:
+        """Take a step that has ended, and file the record."""
+        self.sae = done.sae
+        self.weights_hash = done.weights_hash or self.weights_hash
+        try:
+            if done.error is not None:
+                raise done.error
+            assert done.cell is not None
+            self.cells[done.name] = done.cell
+            if self.weights_hash is not None:
+                recorder = self._recorder(self._subject())
+                self.record, self.record_path = recorder.file(self.cells, self.weights_hash)
+        except Exception as error:
+            self._fail(error)
+
+    def interrupt(self, error: KeyboardInterrupt) -> None:
+        """Record that the run was interrupted."""
+        self._fail(error)
+
+    def outcome(self) -> Outcome:
+        subject = self.sae.subject
+        return Outcome(
+            record=self.record,
+            record_path=self.record_path,
+            checkpoint=subject.checkpoint.resolve() if subject else None,
+            error=self.error,
+        )
+
+    def _fail(self, error: BaseException) -> None:
+        self.error = error
+        if self.sae.subject is not None:
+            recorder = self._recorder(self.sae.subject)
+            self.error = recorder.failed(error, self.cells, self.weights_hash)
+
+    def _recorder(self, subject: Subject) -> Recorder:
+        return Recorder(self.sae.request, subject, self.clock)
+
+    def _subject(self) -> Subject:
+        assert self.sae.subject is not None, "a step was made of an SAE that is known"
+        return self.sae.subject

@@ -1,0 +1,272 @@
+"""What `--sae` stands for: the SAE of a run, with its names, its model and where it lies.
+
+Everything here is read from small files: no weights are loaded and torch is not imported.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from csae_bench import models
+from csae_bench.config import (
+    GeneratorActivations,
+    IdealSae,
+    PairsSettings,
+    PermutedSae,
+    ResolvedConfig,
+    RunConfig,
+)
+from csae_bench.config.loading import Flags, config_names, is_config, load_config
+from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
+from csae_bench.errors import ConfigError, ResultError, SaeError, UnknownNameError
+from csae_bench.factors import factor_fingerprint
+from csae_bench.results import identity
+from csae_bench.results.store import Store, read_record
+from csae_bench.runs.request import RunRequest
+from csae_bench.saes.checking import check_folder
+from csae_bench.saes.folder import find_folder, local_folder, stated
+from csae_bench.saes.hashing import weights_hash
+
+_FILE_NAME = re.compile(r"[\w.+=,@-]{1,120}")
+"""What an id from somebody's cfg.json must look like to become part of a file's name."""
+
+_SETTABLE_FOR_A_FOLDER = ("evals.", "model_dtype", "threads", "hook_name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The SAE of a run."""
+
+    source: str
+    resolved: ResolvedConfig
+    model: models.ModelInfo | None
+    """None for an SAE on generated activations."""
+    hook_name: str | None
+    release: str
+    sae_id: str
+    checkpoint: Path
+    """A folder whose `inference/` holds the SAE, or will."""
+    training_hash: str | None
+    """Hash of what decides the weights; None for an SAE that came as a folder."""
+    made_from: Mapping[str, Any] | None = None
+    """What decides the weights, of which `training_hash` is the hash."""
+    of: Subject | None = None
+    """The SAE that a `permuted` control permutes."""
+    trained_d_in: int | None = None
+    """Width of the activations that an SAE which came as a folder takes."""
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's configuration."""
+        return self.resolved.config
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the weights are there."""
+        return self.training_hash is None or _is_finished(self.checkpoint)
+
+
+def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) -> Subject:
+    """The SAE that a request is about.
+
+    Args:
+        resolved: the configuration where it is known already.
+
+    Raises:
+        ConfigError, UnknownNameError, UsageError: the source, the configuration or the model is
+            wrong.
+        SaeError: the folder holds no SAE.
+    """
+    if resolved is not None or is_config(request.source):
+        return _of_config(request, resolved or load_config(request.source, **request.flags))
+    folder = local_folder(request.source)
+    if folder is not None:
+        return _of_folder(request, folder)
+    if is_pretrained(request.source):
+        return _of_pretrained(request)
+    raise UnknownNameError("SAE configuration or checkpoint folder", request.source, config_names())
+
+
+def is_pretrained(source: str) -> bool:
+    """Whether `source` is written as RELEASE:SAE_ID of SAELens's directory."""
+    return ":" in source and not is_config(source) and local_folder(source) is None
+
+
+def fetched_folder(request: RunRequest) -> Path | None:
+    """Return where a pretrained SAE was kept when it was fetched; None where it was not yet."""
+    folder = _pretrained_folder(request)
+    return folder if (folder / "inference").is_dir() else None
+
+
+def fetch_pretrained(request: RunRequest) -> Path:
+    """Fetch a pretrained SAE, unless it is there, and keep it among the checkpoints.
+
+    Raises:
+        SaeError: it cannot be had, or is of a kind that cannot be judged.
+    """
+    from csae_bench.saes.loading import load_sae
+
+    folder = _pretrained_folder(request)
+    if fetched_folder(request) is None:
+        sae = load_sae(request.source)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            sae.save_model(Path(unfinished) / "inference")
+            (Path(unfinished) / "inference").rename(folder / "inference")
+    return folder
+
+
+def _pretrained_folder(request: RunRequest) -> Path:
+    name = request.source.replace("/", "_").replace(":", "_")
+    return request.results / "checkpoints" / "pretrained" / name
+
+
+def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
+    config = resolved.config
+    sae_id = identity.config_sae_id(resolved)
+    if isinstance(config.activations, GeneratorActivations):
+        model, hook_name, corpus = None, None, ""
+        release = identity.generated_release(config.activations)
+        if isinstance(config.sae, IdealSae):
+            corpus = factor_fingerprint(config.sae.factors)
+    else:
+        model = models.describe(config.model)
+        hook_name = config.hook_name or model.default_hook_name
+        release = identity.release(model.name, hook_name)
+        corpus = _corpora(config.activations.dataset, config.pairs)
+    of = (
+        find_subject(request.for_source(config.sae.of))
+        if isinstance(config.sae, PermutedSae)
+        else None
+    )
+    made_from = identity.training_identity(
+        resolved,
+        model=models.weights_fingerprint(config.model) if model else "",
+        corpus=corpus,
+        of=_identity_of(of),
+    )
+    training_hash = identity.training_hash(made_from)
+    return Subject(
+        source=request.source,
+        resolved=resolved,
+        model=model,
+        hook_name=hook_name,
+        release=release,
+        sae_id=sae_id,
+        checkpoint=_checkpoint(request.store, release, sae_id, training_hash),
+        training_hash=training_hash,
+        made_from=made_from,
+        of=of,
+    )
+
+
+def _checkpoint(store: Store, release: str, sae_id: str, training_hash: str) -> Path:
+    """The SAE's own checkpoint, or one of another name with the same training hash.
+
+    A finished one goes before one that was interrupted, the SAE's own before others.
+    """
+    own = store.checkpoint(release, sae_id, training_hash)
+    found = [own, *(path for path in store.checkpoints(training_hash) if path != own)]
+    finished = [path for path in found if _is_finished(path)]
+    interrupted = [path for path in found if (path / "trainer").exists()]
+    return (finished or interrupted or [own])[0]
+
+
+def _is_finished(checkpoint: Path) -> bool:
+    return (checkpoint / "inference" / "cfg.json").is_file()
+
+
+def _corpora(dataset: str, pairs: PairsSettings) -> str:
+    """Fingerprint of the text, and of the paraphrases where there are such pairs."""
+    text = corpus_fingerprint(dataset, split="sae")
+    if "paraphrase" not in pairs.shares():
+        return text
+    return f"{text} {paraphrase_fingerprint(pairs.paraphrase)}"
+
+
+def _of_folder(request: RunRequest, folder: Path) -> Subject:
+    inference = find_folder(folder)
+    cfg = check_folder(inference)
+    metadata = stated(cfg)
+    name = request.model or metadata.get("model_name")
+    hook_name = metadata.get("hook_name")
+    resolved = _config_of_folder(request, folder, name, hook_name)
+    hook_name = resolved.config.hook_name
+    if not name or not hook_name:
+        missing = "model_name" if not name else "hook_name"
+        flag = "--model" if not name else "--set hook_name=blocks.2.hook_resid_post"
+        raise SaeError(f"{inference}/cfg.json: metadata.{missing} is missing; pass it with {flag}.")
+    model = models.describe(name)
+    release = identity.release(model.name, hook_name)
+    return Subject(
+        source=request.source,
+        resolved=resolved,
+        model=model,
+        hook_name=hook_name,
+        release=release,
+        sae_id=_id_of_folder(request.store, release, folder, metadata, weights_hash(inference)),
+        checkpoint=folder,
+        training_hash=None,
+        trained_d_in=cfg.get("d_in"),
+    )
+
+
+def _id_of_folder(
+    store: Store, release: str, folder: Path, metadata: Mapping[str, Any], hashed: str
+) -> str:
+    """The name that a checkpoint of ours has in its cfg.json; else the folder's, with its hash.
+
+    Where the results have another SAE of that name, the hash tells the two apart.
+    """
+    named = metadata.get(identity.SAE_ID_KEY)
+    if not isinstance(named, str) or not _FILE_NAME.fullmatch(named):
+        return f"{folder.resolve().name}-{hashed[:8]}"
+    try:
+        record = read_record(store.run_record(release, named))
+    except ResultError:  # a damaged record says nothing
+        record = None
+    is_other = record is not None and record.weights_hash not in (None, hashed)
+    return f"{named}-{hashed[:8]}" if is_other else named
+
+
+def _of_pretrained(request: RunRequest) -> Subject:
+    """As the folder that it was fetched to."""
+    folder = fetched_folder(request)
+    if folder is None:
+        raise SaeError(f"{request.source}: has not been fetched from the hub yet.")
+    subject = _of_folder(request, folder)
+    sae_id = f"{request.source.split(':')[-1].split('/')[-1]}-{weights_hash(folder)[:8]}"
+    return replace(subject, sae_id=sae_id)
+
+
+def _config_of_folder(
+    request: RunRequest, folder: Path, model: str | None, hook_name: str | None
+) -> ResolvedConfig:
+    """The configuration under which an existing SAE is evaluated: nothing of it trains."""
+    without_effect = [text for text in request.sets if not text.startswith(_SETTABLE_FOR_A_FOLDER)]
+    if without_effect:
+        raise ConfigError(
+            [
+                f"--set {text}: has no effect on {folder}, which is trained already; settable are "
+                f"{', '.join(key.rstrip('.') for key in _SETTABLE_FOR_A_FOLDER)}."
+                for text in without_effect
+            ]
+        )
+    sets: Sequence[str] = (
+        *([f"hook_name={hook_name}"] if hook_name else []),
+        *request.sets,
+    )
+    flags: Flags = {**request.flags, "sets": sets, "model": model}
+    loaded = load_config("_existing", **flags)
+    return loaded.model_copy(update={"name": folder.resolve().name, "path": folder})
+
+
+def _identity_of(subject: Subject | None) -> str:
+    if subject is None:
+        return ""
+    return subject.training_hash or weights_hash(subject.checkpoint)

@@ -1,0 +1,108 @@
+"""What the loss terms are made of: which latents to compare, similarities, and cross-entropy."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from csae_bench.config.loss_terms import Reading
+from csae_bench.saes.views import LatentStatistics, Views
+
+SMALLEST_NORM = 1e-6
+"""Rows shorter than this have no direction; float32 codes of an active latent are far above."""
+
+_DENSE = 0.02
+"""Share of active codes from which a dense product is faster than a sparse one."""
+
+_SMALLEST_SPREAD = 0.1
+"""Floor of a latent's standard deviation, in units of the mean one of those sampled with it."""
+
+
+def sample_latents(views: Views, n_latents: int, min_firings: int) -> Int64[Tensor, " n_sampled"]:
+    """Latents that fire often enough in both views: all, or `n_latents` of them, evenly over their
+    firing rates: one at random of each of `n_latents` equal strata.
+    """
+    eligible = (views.firings.amin(0) >= min_firings).nonzero().squeeze(1)
+    if len(eligible) <= n_latents:
+        return eligible
+    by_rate = eligible[views.statistics.rate[eligible].argsort(stable=True)]
+    # whole numbers: strata that overlap would draw a latent twice, and tell it from itself
+    bounds = torch.arange(n_latents + 1, device=by_rate.device) * len(by_rate) // n_latents
+    first_of, width = bounds[:-1], bounds.diff()
+    place = torch.rand(n_latents, device=by_rate.device, generator=views.generator)
+    chosen = first_of + (place * width).long().minimum(width - 1)
+    return by_rate[chosen].sort().values
+
+
+def may_be_told_apart(
+    active: Bool[Tensor, "n_rows n_latents"], max_co_firing: float
+) -> Bool[Tensor, "n_latents n_latents"]:
+    """False on the diagonal, and for two latents where P(one | other) exceeds `max_co_firing`."""
+    fires = active.float()
+    is_sparse = active.count_nonzero() < _DENSE * active.numel()
+    together = torch.sparse.mm(fires.T.to_sparse(), fires) if is_sparse else fires.T @ fires
+    # together / fires of the rarer one is the larger of the two conditional probabilities
+    rarer = torch.minimum(together.diagonal()[:, None], together.diagonal()[None, :])
+    return (together <= max_co_firing * rarer).fill_diagonal_(False)
+
+
+def info_nce(
+    similarity: Float[Tensor, "n n"], negatives: Bool[Tensor, "n n"]
+) -> Float[Tensor, " n"]:
+    """Symmetric cross-entropy of finding the diagonal, with itself and negatives as candidates."""
+    itself = torch.eye(len(negatives), dtype=torch.bool, device=negatives.device)
+    candidates = similarity.masked_fill(~(negatives | itself), -torch.inf)
+    return (candidates.logsumexp(1) + candidates.logsumexp(0)) / 2 - similarity.diagonal()
+
+
+def cross_correlation(
+    views: Views, latents: Int64[Tensor, " n_latents"], on: Reading
+) -> Float[Tensor, "n_latents n_latents"]:
+    """Cross-correlation of the two views, by running means and standard deviations.
+
+    Those of the batch would give the few firings of a rare latent a gradient without bound.
+    """
+    anchors, positives = views.read(on, latents)
+    mean, spread = _scale(views.statistics, latents, anchors.dtype)
+    return ((anchors - mean) / spread).T @ ((positives - mean) / spread) / views.n_pairs
+
+
+def _scale(
+    statistics: LatentStatistics, latents: Int64[Tensor, " n"], dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    spread = statistics.variance[latents].to(dtype).sqrt()
+    floor = (_SMALLEST_SPREAD * spread.mean()).clamp_min(SMALLEST_NORM)
+    return statistics.mean[latents].to(dtype), torch.maximum(spread, floor)
+
+
+def cosines(
+    anchors: Float[Tensor, "n_pairs n_latents"], positives: Float[Tensor, "n_pairs n_latents"]
+) -> Float[Tensor, "n_pairs n_pairs"]:
+    """Of each anchor with each positive; 0 with a row that has no direction."""
+    return _unit(anchors) @ _unit(positives).T
+
+
+def _unit(
+    codes: Float[Tensor, "n_pairs n_latents"],
+) -> Float[Tensor, "n_pairs n_latents"]:
+    """Rows scaled to length 1, rows without a direction replaced by 0."""
+    norms = torch.linalg.vector_norm(codes, dim=1, keepdim=True)
+    # where, not a clamp alone: 1 / the clamp would be the gradient into an all-zero row.
+    # norms <= ..., not norms > ...: a NaN has to stay one.
+    return torch.where(norms <= SMALLEST_NORM, 0.0, codes / norms.clamp_min(SMALLEST_NORM))
+
+
+def segment_cosine(
+    one: Float[Tensor, " n_entries"],
+    other: Float[Tensor, " n_entries"],
+    row: Int64[Tensor, " n_entries"],
+    n_rows: int,
+    among: Bool[Tensor, " n_entries"],
+) -> Float[Tensor, " n_rows"]:
+    """Cosine of each row's entries, of those in `among`; 0 where a row has none."""
+    precise = torch.promote_types(one.dtype, torch.float32)
+    one, other = one.to(precise) * among, other.to(precise) * among
+    products = torch.stack([one * other, one.square(), other.square()], dim=1)
+    sums = products.new_zeros(n_rows, 3).index_add(0, row, products)
+    return sums[:, 0] / (sums[:, 1] * sums[:, 2]).clamp_min(SMALLEST_NORM**4).sqrt()
