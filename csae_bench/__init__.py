@@ -16,7 +16,7 @@ except PackageNotFoundError:  # a bare checkout, not installed
 
 _LAZY = {
     "ContrastiveSAETrainingRunner": "csae_bench.training.saelens_runner",
-    "compare": "csae_bench.api.training",
+    "compare": "csae_bench.api.comparing",
     "evaluate": "csae_bench.api.evaluating",
     "load_sae": "csae_bench.saes.loading",
     "register": "csae_bench.saes",

@@ -12,7 +12,7 @@ import pytest
 from csae_bench.errors import UnknownNameError
 from csae_bench.evals import EvalConfig, discover, get_eval
 
-FOLDER = Path(__file__).parents[2] / "evals"
+FOLDER = Path(__file__).parents[3] / "evals"
 FILES = sorted(FOLDER.glob("*.py"))
 SLOW = {"torch", "transformers", "transformer_lens", "sae_lens", "sae_bench", "datasets", "sklearn"}
 

@@ -21,7 +21,7 @@ from csae_bench.engines.unlearning.prompts import AskedPrompts
 from csae_bench.errors import DataError
 from csae_bench.tinyworld.questions import prompt
 from csae_bench.upstream.unlearning_isolation import CHAT_MODEL, replaced
-from tests.integration.unlearning.conftest import HOOK
+from tests.integration.engines.unlearning.conftest import HOOK
 
 CLAMP = Clamp(latents=(0, 3, 5, 17, 40), multiplier=30)
 # float32 sums in another order; probabilities are at most 1

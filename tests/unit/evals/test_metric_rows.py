@@ -19,7 +19,7 @@ from csae_bench.results.envelope import value_at
 from tests.unit.comparison.result_files import OUR_CORE, loaded, reading
 
 EVALS = discover()
-FIXTURES = Path(__file__).parents[1] / "data" / "results"
+FIXTURES = Path(__file__).parents[2] / "data" / "results"
 RESULTS = sorted(FIXTURES.rglob("*_eval_results.json"))
 
 

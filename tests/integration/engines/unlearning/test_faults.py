@@ -23,7 +23,7 @@ from csae_bench.engines.unlearning.engine import AnswerEngine
 from csae_bench.errors import ConfigError, DataError, EvalError, ModelError, SaeError
 from csae_bench.upstream.unlearning import UnlearningOutcome, run_unlearning
 from csae_bench.upstream.unlearning_isolation import replaced
-from tests.integration.unlearning.conftest import MakeSettings
+from tests.integration.engines.unlearning.conftest import MakeSettings
 
 Run = Callable[..., UnlearningOutcome]
 
