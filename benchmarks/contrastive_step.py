@@ -83,7 +83,7 @@ def _step(name: str, d_sae: int) -> Callable[[bool], None]:
     from csae_bench.saes.building import training_sae
     from csae_bench.training.data import pair_stream
     from csae_bench.training.loop import ContrastiveSAETrainer
-    from csae_bench.training.objective_schedule import SteeringSettings
+    from csae_bench.training.objective_schedule import ObjectiveScheduleSettings
 
     torch.manual_seed(0)
     settings: dict[str, Any] = {"d_sae": d_sae, "k": K}
@@ -123,12 +123,12 @@ def _step(name: str, d_sae: int) -> Callable[[bool], None]:
             metadata={},
         ),
         stream,
-        steering=SteeringSettings(weighting=WeightingSettings(every=PERIOD)),
+        schedule=ObjectiveScheduleSettings(weighting=WeightingSettings(every=PERIOD)),
     )
 
     def step(measuring: bool) -> None:
         ours.n_training_steps = PERIOD if measuring else PERIOD + 1
-        ours.steering.before_step(ours.n_training_steps)
+        ours.schedule.before_step(ours.n_training_steps)
         ours.step(batch)
 
     return step

@@ -32,7 +32,7 @@ from csae_bench.engines.unlearning.sweep import Sweep
 from csae_bench.upstream.core import formatted_copy
 from csae_bench.upstream.unlearning import UnlearningSettings, sae_bench_config
 from csae_bench.upstream.unlearning_isolation import sae_bench_sees
-from csae_bench.upstream.unlearning_run import Bench
+from csae_bench.upstream.unlearning_run import UnlearningRun
 
 FIGURES = ("unlearning_speedup",)
 N_RUNS = 3
@@ -79,8 +79,8 @@ def main() -> None:
     print(f"BENCH unlearning_speedup {ratio:.1f} ratio")
 
 
-def _bench(model: HookedTransformer, sae: SAE[Any], folder: Path) -> Bench:
-    return Bench(
+def _bench(model: HookedTransformer, sae: SAE[Any], folder: Path) -> UnlearningRun:
+    return UnlearningRun(
         model=model,
         sae=sae,
         model_name=MODEL,
@@ -93,7 +93,7 @@ def _bench(model: HookedTransformer, sae: SAE[Any], folder: Path) -> Bench:
 
 def _found_before(
     model: HookedTransformer, sae: SAE[Any], data: UnlearningData, folder: Path
-) -> tuple[Bench, Sweep]:
+) -> tuple[UnlearningRun, Sweep]:
     """Fills the folder with all that is not timed, and says what the answers are."""
     bench = _bench(model, sae, folder)
     with bench.fast_answers():

@@ -79,7 +79,7 @@ def doctor(as_json: bool, **flags: Any) -> None:
                 "ok": not sae.problems,
                 "checks": [vars(check) for check in sae.checks],
                 "stages": [vars(stage) for stage in sae.stages],
-                "cards": [vars(card) for card in sae.cards],
+                "gpus": [vars(gpu) for gpu in sae.gpus],
             }
             for sae in found.saes
         ]

@@ -12,7 +12,7 @@ operations, and its backward pass twice that again:
   with each; measuring their gradients is one pass to the encoder for each, every
   `training.weighting.every` steps.
 
-These are divided by `SHARE_OF_PEAK` of the card's peak for the type that each is computed in:
+These are divided by `SHARE_OF_PEAK` of the GPU's peak for the type that each is computed in:
 bfloat16 for a model in half precision and for the SAE under `training.autocast`, float32 for all
 else, the terms included. Evaluation, calibration, reading of text and checkpoints are left out.
 """
@@ -30,14 +30,14 @@ from csae_bench.results.identity import hook_layer
 from csae_bench.saes.curriculum import Curriculum
 
 SHARE_OF_PEAK = 0.4
-"""Of a card's peak, what a training is assumed to reach."""
+"""Of a GPU's peak, what a training is assumed to reach."""
 
 TOKENS_OF_A_TEXT = 32
 """Length that a paraphrase is assumed to have where only its last position is used."""
 
 
 @dataclass(frozen=True)
-class Card:
+class Gpu:
     """A GPU by its published figures."""
 
     name: str
@@ -48,20 +48,20 @@ class Card:
     """Peak in float32, without TF32, which torch leaves off."""
 
 
-CARDS = (
-    Card("RTX 4090", 24, 165, 83),
-    Card("A100", 80, 312, 19.5),
-    Card("H100", 80, 989, 67),
+GPUS = (
+    Gpu("RTX 4090", 24, 165, 83),
+    Gpu("A100", 80, 312, 19.5),
+    Gpu("H100", 80, 989, 67),
 )
 
 
 @dataclass(frozen=True)
-class OnCard:
-    """What a run would come to on a card."""
+class GpuEstimate:
+    """What a run would come to on a GPU."""
 
-    card: str
+    gpu: str
     memory_gib: int
-    """Of the card."""
+    """Of the GPU."""
     needed_gib: float
     fits: bool
     training_hours: float
@@ -74,7 +74,7 @@ class OnCard:
     def __str__(self) -> str:
         verdict = "fits" if self.fits else "does not fit"
         return (
-            f"{self.card}, {self.memory_gib} GB: {verdict}, {self.needed_gib:.1f} GiB needed; "
+            f"{self.gpu}, {self.memory_gib} GB: {verdict}, {self.needed_gib:.1f} GiB needed; "
             f"training takes about {_duration(self.training_hours)} at "
             f"{self.share_of_peak:.0%} of its peak ({self.bfloat16_tflops:g} TFLOP/s in bfloat16, "
             f"{self.float32_tflops:g} in float32)"
@@ -94,26 +94,28 @@ class Operations:
     def __mul__(self, factor: float) -> Operations:
         return Operations(self.bfloat16 * factor, self.float32 * factor)
 
-    def hours_on(self, card: Card) -> float:
-        """Time at `SHARE_OF_PEAK` of the card's peaks."""
-        seconds = self.bfloat16 / card.bfloat16_tflops + self.float32 / card.float32_tflops
+    def hours_on(self, gpu: Gpu) -> float:
+        """Time at `SHARE_OF_PEAK` of the GPU's peaks."""
+        seconds = self.bfloat16 / gpu.bfloat16_tflops + self.float32 / gpu.float32_tflops
         return seconds / (SHARE_OF_PEAK * 1e12 * 3600)
 
 
-def on_cards(config: RunConfig, model: ModelInfo | None, peak_bytes: float) -> list[OnCard]:
-    """Each card of `CARDS`, for a run whose peak of memory is known; see `memory.estimate`."""
+def gpu_estimates(
+    config: RunConfig, model: ModelInfo | None, peak_bytes: float
+) -> list[GpuEstimate]:
+    """Each GPU of `GPUS`, for a run whose peak of memory is known; see `memory.estimate`."""
     operations = training_operations(config, model)
     return [
-        OnCard(
-            card=card.name,
-            memory_gib=card.memory_gib,
+        GpuEstimate(
+            gpu=gpu.name,
+            memory_gib=gpu.memory_gib,
             needed_gib=round(peak_bytes / memory.GIB, 2),
-            fits=peak_bytes <= card.memory_gib * memory.GIB,
-            training_hours=float(f"{operations.hours_on(card):.3g}"),
-            bfloat16_tflops=card.bfloat16_tflops,
-            float32_tflops=card.float32_tflops,
+            fits=peak_bytes <= gpu.memory_gib * memory.GIB,
+            training_hours=float(f"{operations.hours_on(gpu):.3g}"),
+            bfloat16_tflops=gpu.bfloat16_tflops,
+            float32_tflops=gpu.float32_tflops,
         )
-        for card in CARDS
+        for gpu in GPUS
     ]
 
 

@@ -17,7 +17,7 @@ from csae_bench.runs.subjects import Subject
 __all__ = ["Check", "eval_settings", "preflight", "problems"]
 
 
-_OF_TRAINING = ("steps", "objective", "curriculum", "pairs", "cards")
+_OF_TRAINING = ("steps", "objective", "curriculum", "pairs", "gpus")
 
 
 def preflight(subject: Subject, *, results: Path, device: str | None = None) -> list[Check]:
@@ -40,7 +40,7 @@ def preflight(subject: Subject, *, results: Path, device: str | None = None) -> 
         ("weights", lambda: data.weights(subject, results)),
         ("device", lambda: machine.device(subject, asked=device)),
         ("memory", lambda: machine.memory(subject)),
-        ("cards", lambda: machine.cards(subject)),
+        ("gpus", lambda: machine.gpus(subject)),
         ("results", lambda: machine.results(subject, results)),
     ]
     if not subject.config.is_trained:

@@ -1,4 +1,4 @@
-"""Checks of the machine: its device and memory, common cards, the folder of the results."""
+"""Checks of the machine: its device and memory, common GPUs, the folder of the results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from csae_bench.errors import UsageError, reason_of
 from csae_bench.hardware import disk
 from csae_bench.hardware import memory as needs
 from csae_bench.hardware.devices import pick_device
-from csae_bench.hardware.gpus import OnCard, on_cards
+from csae_bench.hardware.gpus import GpuEstimate, gpu_estimates
 from csae_bench.preflight.check import Findings
 from csae_bench.preflight.evals import largest_prompts
 from csae_bench.results.store import Store
@@ -53,18 +53,18 @@ def memory(subject: Subject) -> Findings:
         yield "problem", f"memory: {summary}, {available / needs.GIB:.1f} GiB free. {advice}"
 
 
-def cards(subject: Subject) -> Findings:
-    """For a configuration made for CUDA: which cards it fits, and how long its training takes."""
+def gpus(subject: Subject) -> Findings:
+    """For a configuration made for CUDA: which GPUs it fits, and how long its training takes."""
     for found in estimates(subject):
         yield "ok" if found.fits else "unknown", str(found)
 
 
-def estimates(subject: Subject) -> list[OnCard]:
+def estimates(subject: Subject) -> list[GpuEstimate]:
     """The same as data; empty for a configuration that names another device, or trains nothing."""
     config = subject.config
     if not config.device.startswith("cuda") or not config.is_trained:
         return []
-    return on_cards(config, subject.model, _needed(subject)[0].peak)
+    return gpu_estimates(config, subject.model, _needed(subject)[0].peak)
 
 
 def _needed(subject: Subject) -> tuple[needs.Estimate, int]:

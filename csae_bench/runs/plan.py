@@ -18,7 +18,7 @@ from csae_bench.config.loading import is_config, load_config, partial_config
 from csae_bench.errors import ConfigError, CsaeBenchError, SaeError
 from csae_bench.evals import EvalConfig
 from csae_bench.evals.pages import PAGES
-from csae_bench.hardware.gpus import OnCard
+from csae_bench.hardware.gpus import GpuEstimate
 from csae_bench.preflight import Check, eval_settings, preflight
 from csae_bench.preflight.machine import estimates
 from csae_bench.preflight.plan import StagePlan, stage_plans
@@ -58,7 +58,7 @@ class SaePlan:
     stages: tuple[StagePlan, ...] = ()
     """What counts in which steps of training; empty where there is neither a curriculum nor a
     contrastive term."""
-    cards: tuple[OnCard, ...] = ()
+    gpus: tuple[GpuEstimate, ...] = ()
     """Common GPUs, for a configuration made for CUDA."""
 
     @property
@@ -136,7 +136,7 @@ def plan_sae(request: RunRequest) -> SaePlan:
         training=_training(subject),
         evals=_evals(subject) if is_sound else (),
         stages=tuple(stage_plans(subject.config)),
-        cards=tuple(estimates(subject)),
+        gpus=tuple(estimates(subject)),
     )
 
 

@@ -28,7 +28,7 @@ from csae_bench.training.log import (
     measurements,
     term_measurements,
 )
-from csae_bench.training.objective_schedule import Steering, SteeringSettings
+from csae_bench.training.objective_schedule import ObjectiveSchedule, ObjectiveScheduleSettings
 from csae_bench.training.state import random_state, set_random_state
 
 N_BATCHES_FOR_SCALING = 16
@@ -59,7 +59,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         evaluator: Evaluator[Any] | None = None,
         save_checkpoint_fn: SaveCheckpointFn | None = None,
         *,
-        steering: SteeringSettings | None = None,
+        schedule: ObjectiveScheduleSettings | None = None,
         gradient_clip_norm: float = 1.0,
         debug_gradients: bool = False,
         log: TrainingLog | None = None,
@@ -67,11 +67,11 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         progress: bool = True,
     ) -> None:
         super().__init__(cfg, sae, data_provider, evaluator, save_checkpoint_fn)
-        self.steering = Steering(
+        self.schedule = ObjectiveSchedule(
             sae,
             data_provider,
             self.coefficient_schedulers,
-            steering or SteeringSettings(),
+            schedule or ObjectiveScheduleSettings(),
             planned_steps=self.planned_steps,
         )
         self._gradient_clip_norm = gradient_clip_norm
@@ -141,7 +141,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         state = {
             "stream": self.data_provider.state_dict(),
             "random": random_state(),
-            "steering": self.steering.state_dict(),
+            "schedule": self.schedule.state_dict(),
             "seconds": self.seconds,
             "last_loss": self.last_loss,
         }
@@ -157,7 +157,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         )
         self.data_provider.load_state_dict(state["stream"])
         set_random_state(state["random"])
-        self.steering.load_state_dict(state["steering"])
+        self.schedule.load_state_dict(state["schedule"])
         self._seconds_before = state["seconds"]
         self._last_loss = None if state["last_loss"] is None else torch.tensor(state["last_loss"])
         self._n_samples_logged = self.n_training_samples
@@ -170,7 +170,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             self._log.drop_after(self.n_training_steps)
 
     def _make_step(self, counter: progress.Counter) -> None:
-        self.steering.before_step(self.n_training_steps)
+        self.schedule.before_step(self.n_training_steps)
         output = self.step(next(self.data_provider))
         self._last_loss, loss = output.loss.detach(), None
         if self.cfg.logger.log_to_wandb:
@@ -191,7 +191,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             output.loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(sae.parameters(), self._gradient_clip_norm)
         check_finite(self.n_training_steps + 1, output, norm, norms)
-        self.steering.learn(self.n_training_steps, output, norms)
+        self.schedule.learn(self.n_training_steps, output, norms)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.lr_scheduler.step()
@@ -215,14 +215,14 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         return output
 
     def _measure(self, output: TrainStepOutput, W_enc: Tensor) -> dict[str, float] | None:
-        """The norms of the gradients, where the log or the steering wants them."""
-        if not self._is_due() and not self.steering.must_measure(self.n_training_steps):
+        """The norms of the gradients, where the log or the schedule wants them."""
+        if not self._is_due() and not self.schedule.must_measure(self.n_training_steps):
             return None
         norms = gradient_norms(output, W_enc)
         if self._is_due():  # now, as the schedulers move on before the line is written
             self._line = {
                 "lr": self.optimizer.param_groups[0]["lr"],
-                **self.steering.measurements(),
+                **self.schedule.measurements(),
             }
             if isinstance(output, ContrastiveStepOutput):
                 self._line |= term_measurements(output, self.get_coefficients(), norms)
@@ -240,7 +240,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
     def _is_due(self) -> bool:
         return self._log is not None and (
             self._log.is_due(self.n_training_steps + 1, last=self.planned_steps)
-            or self.steering.curriculum.is_start(self.n_training_steps)
+            or self.schedule.curriculum.is_start(self.n_training_steps)
         )
 
     def _write_log(self, output: TrainStepOutput) -> None:

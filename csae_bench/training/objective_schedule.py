@@ -1,7 +1,7 @@
-"""Steering: what of the objective changes from step to step.
+"""Schedule of the objective: what of the objective changes from step to step.
 
 The curriculum says which terms count and which pairs a batch is made of, the weighting how strongly
-each term pulls, the L0 controller how strong the sparsity penalty is. Steering carries this into
+each term pulls, the L0 controller how strong the sparsity penalty is. The schedule carries this into
 SAELens's trainer, and stops a training whose terms do nothing.
 """
 
@@ -42,7 +42,7 @@ many steps L0 follows each, as measured: thresholds move more slowly than biases
 
 
 @dataclass(frozen=True, kw_only=True)
-class SteeringSettings:
+class ObjectiveScheduleSettings:
     """The parts of a configuration that steer."""
 
     weighting: WeightingSettings = field(default_factory=WeightingSettings)
@@ -51,7 +51,7 @@ class SteeringSettings:
     pairs: PairsSettings = field(default_factory=PairsSettings)
 
     @classmethod
-    def of(cls, config: RunConfig) -> SteeringSettings:
+    def of(cls, config: RunConfig) -> ObjectiveScheduleSettings:
         """Those of a configuration."""
         training = config.training
         return cls(
@@ -62,7 +62,7 @@ class SteeringSettings:
         )
 
 
-class Steering:
+class ObjectiveSchedule:
     """Of one training."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Steering:
         sae: TrainingSAE[Any],
         stream: PairStream,
         schedulers: dict[str, CoefficientScheduler],
-        settings: SteeringSettings,
+        settings: ObjectiveScheduleSettings,
         *,
         planned_steps: int,
     ) -> None:

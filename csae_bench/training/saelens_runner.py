@@ -22,7 +22,7 @@ from csae_bench.saes import register
 from csae_bench.training.interruption import Interruption, interruption
 from csae_bench.training.log import LOG_FILE, TrainingLog
 from csae_bench.training.loop import ContrastiveSAETrainer
-from csae_bench.training.objective_schedule import SteeringSettings
+from csae_bench.training.objective_schedule import ObjectiveScheduleSettings
 from csae_bench.training.state import seed_everything
 
 
@@ -94,7 +94,7 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
         register()
         seed_everything(cfg.seed)
         super().__init__(cfg, override_dataset, override_model, override_sae)
-        self._steering = SteeringSettings(
+        self._schedule = ObjectiveScheduleSettings(
             weighting=weighting or WeightingSettings(),
             curriculum=curriculum,
             hold_l0=hold_l0,
@@ -160,7 +160,7 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
             stream,
             self.evaluator,
             self.save_checkpoint,
-            steering=self._steering,
+            schedule=self._schedule,
             gradient_clip_norm=self._gradient_clip_norm,
             log=log,
             after_step=lambda trainer: self._stop_where_asked(trainer, stop),

@@ -35,7 +35,7 @@ from csae_bench.training.data import held_out_stream, pair_stream, sae_metadata
 from csae_bench.training.interruption import Interruption, interruption
 from csae_bench.training.log import LOG_FILE, TrainingLog
 from csae_bench.training.loop import ContrastiveSAETrainer
-from csae_bench.training.objective_schedule import SteeringSettings
+from csae_bench.training.objective_schedule import ObjectiveScheduleSettings
 from csae_bench.training.outcome import (
     OUTCOME_FILE,
     TrainingOutcome,
@@ -114,7 +114,7 @@ def _fit(
             trainer_config(config, device),
             sae,
             stream,
-            steering=SteeringSettings.of(config),
+            schedule=ObjectiveScheduleSettings.of(config),
             gradient_clip_norm=config.training.gradient_clip_norm,
             debug_gradients=config.training.debug_gradients,
             log=log,

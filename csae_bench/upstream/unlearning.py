@@ -31,7 +31,7 @@ from csae_bench.saes.hashing import loaded_hash
 from csae_bench.upstream.core import formatted_copy
 from csae_bench.upstream.provenance import versions
 from csae_bench.upstream.unlearning_isolation import sae_bench_sees
-from csae_bench.upstream.unlearning_run import METHOD, TARGET, Bench
+from csae_bench.upstream.unlearning_run import METHOD, TARGET, UnlearningRun
 
 _FORGOTTEN_BY_DECODING = ("layer_norm", "constant_norm_rescale")
 
@@ -119,7 +119,7 @@ def run_unlearning(
             model, data, seed=settings.random_seed, progress=settings.progress
         ) as warnings,
     ):
-        bench = Bench(
+        run = UnlearningRun(
             model=model,
             sae=formatted_copy(sae, model, settings.model_name, settings.hook_name),
             model_name=settings.model_name,
@@ -130,36 +130,36 @@ def run_unlearning(
             asked=asked,
             progress=settings.progress,
         )
-        found = _measured(bench, data, settings, warnings)
-    bench.engine.forget_codes()
+        found = _measured(run, data, settings, warnings)
+    run.engine.forget_codes()
     of_sae.remove()
     return found
 
 
 def _measured(
-    bench: Bench, data: UnlearningData, settings: UnlearningSettings, warnings: list[str]
+    run: UnlearningRun, data: UnlearningData, settings: UnlearningSettings, warnings: list[str]
 ) -> UnlearningOutcome:
     """The sweep, and the same with random latents.
 
     Args:
         warnings: more are added to it while SAE-Bench's functions run.
     """
-    with bench.fast_answers():
-        bench.find_questions(data)
-        sparsities = bench.find_sparsities()
-        score, sweep = bench.run_sweep()
+    with run.fast_answers():
+        run.find_questions(data)
+        sparsities = run.find_sparsities()
+        score, sweep = run.run_sweep()
         alive = np.flatnonzero((sparsities["forget"] > 0) | (sparsities["retain"] > 0))
         reason = _no_control(sweep, len(alive), settings)
         rng = np.random.default_rng(settings.random_seed)
         n_draws = 0 if reason else settings.n_control
-        controls = [bench.run_control(sweep, alive, rng) for _ in range(n_draws)]
+        controls = [run.run_control(sweep, alive, rng) for _ in range(n_draws)]
     return UnlearningOutcome(
         unlearning_score=score,
         sweep=sweep,
         controls=controls,
         control_reason=reason,
         n_alive=len(alive),
-        eval_config=asdict(bench.config),
+        eval_config=asdict(run.config),
         warnings=warnings,
     )
 

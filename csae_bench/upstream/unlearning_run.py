@@ -40,7 +40,7 @@ Shares = Float[NDArray[np.float64], " d_sae"]
 
 
 @dataclass(kw_only=True)
-class Bench:
+class UnlearningRun:
     """SAE-Bench's functions in a folder of their own; call within `sae_bench_sees`."""
 
     model: HookedTransformer

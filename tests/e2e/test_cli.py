@@ -98,8 +98,8 @@ def test_doctor_shows_gemmas_curriculum_and_the_cards_it_fits(
     assert stages[0]["n_steps"] == stages[1]["first_step"]
     assert set(stages[2]["pairs"]) == {"same_sequence", "paraphrase"}
     assert stages[2]["settings"]["mixing"] == {"targeting": "random"}
-    assert {card["memory_gib"]: card["fits"] for card in found["cards"]} == {24: True, 80: True}
-    assert all(card["training_hours"] > 0 for card in found["cards"])
+    assert {gpu["memory_gib"]: gpu["fits"] for gpu in found["gpus"]} == {24: True, 80: True}
+    assert all(gpu["training_hours"] > 0 for gpu in found["gpus"])
     shown = csae_bench("doctor", "--sae", name).stdout
     for expected in ("hard mixing", "none: reconstruction alone", "24 GB: fits", "40% of its peak"):
         assert expected in " ".join(shown.split())
@@ -107,7 +107,7 @@ def test_doctor_shows_gemmas_curriculum_and_the_cards_it_fits(
 
 def test_doctor_estimates_no_card_for_a_run_on_the_cpu(csae_bench: CsaeBench) -> None:
     flags = ("--device", "cpu", "--json")
-    assert json.loads(csae_bench("doctor", "--sae", "custom_sae", *flags).stdout)["cards"] == []
+    assert json.loads(csae_bench("doctor", "--sae", "custom_sae", *flags).stdout)["gpus"] == []
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def train(
     from csae_bench.saes.building import training_sae
     from csae_bench.training.log import TrainingLog
     from csae_bench.training.loop import ContrastiveSAETrainer
-    from csae_bench.training.objective_schedule import SteeringSettings
+    from csae_bench.training.objective_schedule import ObjectiveScheduleSettings
     from csae_bench.training.settings import trainer_config
     from csae_bench.training.state import seed_everything
 
@@ -271,7 +271,7 @@ def train(
             trainer_config(config, "cpu"),
             sae,
             stream,
-            steering=SteeringSettings.of(config),
+            schedule=ObjectiveScheduleSettings.of(config),
             gradient_clip_norm=config.training.gradient_clip_norm,
             log=TrainingLog(log, every=1),
             after_step=lambda _: gradients.append(dict(norms)),

@@ -1,4 +1,4 @@
-"""csae_bench/cards.py."""
+"""csae_bench/gpus.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from csae_bench.config import RunConfig
 from csae_bench.config.loading import load_config
-from csae_bench.hardware.gpus import CARDS, Card, Operations, on_cards, training_operations
+from csae_bench.hardware.gpus import GPUS, Gpu, Operations, gpu_estimates, training_operations
 from csae_bench.hardware.memory import GIB
 from csae_bench.models import describe
 
@@ -78,17 +78,19 @@ def test_the_model_costs_its_layers_up_to_the_hook() -> None:
 
 
 def test_time_is_operations_over_the_assumed_share_of_the_peak() -> None:
-    card = Card("a card", 1, bfloat16_tflops=100, float32_tflops=10)
-    assert Operations(bfloat16=40e12 * 3600).hours_on(card) == pytest.approx(1)
-    assert Operations(float32=4e12 * 3600).hours_on(card) == pytest.approx(1)
+    gpu = Gpu("a gpu", 1, bfloat16_tflops=100, float32_tflops=10)
+    assert Operations(bfloat16=40e12 * 3600).hours_on(gpu) == pytest.approx(1)
+    assert Operations(float32=4e12 * 3600).hours_on(gpu) == pytest.approx(1)
 
 
 def test_a_run_fits_where_its_peak_does() -> None:
-    fits = {found.memory_gib: found.fits for found in on_cards(_config(), None, 30 * GIB)}
+    fits = {found.memory_gib: found.fits for found in gpu_estimates(_config(), None, 30 * GIB)}
     assert fits == {24: False, 80: True}
 
 
 def test_the_sentence_says_what_was_assumed() -> None:
-    (found, *_) = on_cards(load_config("gemma_2_2b").config, describe("google/gemma-2-2b"), GIB)
-    for part in (CARDS[0].name, "24 GB: fits, 1.0 GiB", "hours at 40% of its peak", "165 TFLOP/s"):
+    (found, *_) = gpu_estimates(
+        load_config("gemma_2_2b").config, describe("google/gemma-2-2b"), GIB
+    )
+    for part in (GPUS[0].name, "24 GB: fits, 1.0 GiB", "hours at 40% of its peak", "165 TFLOP/s"):
         assert part in str(found)
