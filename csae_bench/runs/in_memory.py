@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from csae_bench.config.loading import load_config
 from csae_bench.config.problems import eval_problems
 from csae_bench.errors import ConfigError, SaeError, UnknownNameError, UsageError
 from csae_bench.evals import EvalConfig, get_eval
-from csae_bench.evaluation import EvalOutcome, Evaluation
+from csae_bench.evaluation import EvalOutcome, Evaluation, ScratchFolder
 from csae_bench.failures import failure_of
 from csae_bench.models.held import hold
 from csae_bench.preflight.data import HOOKS_OF_WIDTH_D_MODEL
@@ -56,7 +55,7 @@ class InMemory:
         self.settings = {name: _settings(name, settings.get(name, {})) for name in evals}
         self.seed, self.device = seed, device
         self._refs: dict[int, ModelRef] = {}
-        self._cache = tempfile.TemporaryDirectory(prefix="csae-bench-")
+        self._cache = ScratchFolder()
         """What evals keep for all SAEs of the call, such as questions that the model can answer."""
 
     def of(self, name: str, sae: AnySae, *, shows_progress: bool) -> Evaluation:
@@ -116,14 +115,14 @@ class InMemory:
     def _outcome(self, job: EvalJob | SkippedEval, *, shows_progress: bool) -> EvalOutcome:
         if isinstance(job, SkippedEval):
             return EvalOutcome(name=job.eval_name, status="skipped", reasons=(job.reason,))
-        folder = tempfile.TemporaryDirectory(prefix="csae-bench-")
-        artifacts, started = Path(folder.name) / "artifacts", time.perf_counter()
+        folder = ScratchFolder()
+        artifacts, started = folder.path / "artifacts", time.perf_counter()
         try:
             measured = measure(
                 job,
                 self.session,
                 artifacts=artifacts,
-                cache=Path(self._cache.name) / job.eval_name,
+                cache=self._cache.path / job.eval_name,
                 shows_progress=shows_progress,
             )
             seconds = time.perf_counter() - started
