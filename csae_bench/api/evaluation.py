@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class ScratchFolder:
+    """A temporary folder that is removed when this object is no longer used."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="csae-bench-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvalOutcome:
     """What one eval measured of one SAE."""
@@ -34,7 +43,7 @@ class EvalOutcome:
     result: dict[str, Any] | None = None
     """The whole SAE-Bench `eval_result` JSON; None where the status is not `ok`."""
     job: EvalJob | None = None
-    artifacts: TemporaryDirectory[str] | None = None
+    artifacts: ScratchFolder | None = None
     """Holds the pictures and pages that the eval left, until they are saved."""
 
     @property
@@ -179,7 +188,7 @@ def _file(outcome: EvalOutcome, job: EvalJob, store: Store) -> tuple[str, Cell, 
         result["eval_result_unstructured"] = {**unstructured, "provenance": provenance}
         write_json(slot.path, result)
         shutil.rmtree(slot.artifacts, ignore_errors=True)
-        made = Path(outcome.artifacts.name) / "artifacts" if outcome.artifacts else None
+        made = outcome.artifacts.path / "artifacts" if outcome.artifacts else None
         if made is not None and made.is_dir():
             shutil.copytree(made, slot.artifacts)
     cell = Cell(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from csae_bench import models
-from csae_bench.api.evaluation import EvalOutcome, Evaluation
+from csae_bench.api.evaluation import EvalOutcome, Evaluation, ScratchFolder
 from csae_bench.config import RunConfig
 from csae_bench.config.loading import load_config
 from csae_bench.config.problems import eval_problems
@@ -57,7 +56,7 @@ class InMemory:
         self.settings = {name: _settings(name, settings.get(name, {})) for name in evals}
         self.seed, self.device = seed, device
         self._refs: dict[int, ModelRef] = {}
-        self._cache = tempfile.TemporaryDirectory(prefix="csae-bench-")
+        self._cache = ScratchFolder()
         """What evals keep for all SAEs of the call, such as questions that the model can answer."""
 
     def of(self, name: str, sae: AnySae, *, shows_progress: bool) -> Evaluation:
@@ -117,14 +116,14 @@ class InMemory:
     def _outcome(self, job: EvalJob | SkippedEval, *, shows_progress: bool) -> EvalOutcome:
         if isinstance(job, SkippedEval):
             return EvalOutcome(name=job.eval_name, status="skipped", reasons=(job.reason,))
-        folder = tempfile.TemporaryDirectory(prefix="csae-bench-")
-        artifacts, started = Path(folder.name) / "artifacts", time.perf_counter()
+        folder = ScratchFolder()
+        artifacts, started = folder.path / "artifacts", time.perf_counter()
         try:
             measured = measure(
                 job,
                 self.session,
                 artifacts=artifacts,
-                cache=Path(self._cache.name) / job.eval_name,
+                cache=self._cache.path / job.eval_name,
                 shows_progress=shows_progress,
             )
             seconds = time.perf_counter() - started

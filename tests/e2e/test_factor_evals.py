@@ -126,6 +126,7 @@ def _scores(csae_bench: CsaeBench, folder: Path, *flags: str) -> dict[str, float
     }
 
 
+@pytest.mark.slow
 def test_controls_are_one_command_each(csae_bench: CsaeBench, tmp_path: Path) -> None:
     ideal = _scores(csae_bench, tmp_path, "--sae", "ideal")
     for name in (

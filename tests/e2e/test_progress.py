@@ -27,6 +27,7 @@ def test_a_run_announces_its_steps_and_names_its_pages_and_its_record(
     assert all(Path(line.split(": ", 1)[1]).is_file() for line in last)
 
 
+@pytest.mark.slow
 def test_training_tells_its_step_its_loss_and_the_time_left(
     csae_bench: CsaeBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

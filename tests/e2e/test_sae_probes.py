@@ -52,6 +52,7 @@ def test_a_folders_datasets_give_a_result_that_fits_its_schema(
     assert reasons["sae_top_20_test_auc"] == "20 is not among evals.sparse_probing_sae_probes.ks"
 
 
+@pytest.mark.slow
 def test_other_data_are_evaluated_anew_and_the_same_are_not(
     csae_bench: CsaeBench, folder: Path, tmp_path: Path
 ) -> None:

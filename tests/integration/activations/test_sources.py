@@ -127,6 +127,9 @@ def test_another_seed_reads_other_text(model: HookedTransformer) -> None:
     assert not torch.equal(one.acts, other.acts)
 
 
+@pytest.mark.filterwarnings(
+    "ignore::csae_bench.activations.sources.EpochWarning"
+)  # of later passes
 def test_a_dataset_that_ends_is_started_over_with_a_warning(
     model: HookedTransformer, small_folder: str
 ) -> None:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 NAME = "factor_probing"
 
+# minutes; golden numbers and the contract of every eval are tested in between
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

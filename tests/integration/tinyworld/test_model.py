@@ -61,11 +61,13 @@ def test_cross_entropy_is_well_below_a_trigram_models(shipped):
     assert figures.model < 0.8 * figures.trigram
 
 
+@pytest.mark.slow
 def test_every_factor_is_readable_by_a_linear_probe_on_reserved_frames(shipped, grid):
     accuracy = quality.probe_accuracy(*shipped, factor_grid("train", repeats=2), grid)
     assert min(accuracy.values()) >= 0.95
 
 
+@pytest.mark.slow
 def test_every_factors_later_word_is_predicted(shipped, grid):
     accuracy = quality.later_word_accuracy(*shipped, grid)
     assert min(figure.overall for figure in accuracy.values()) >= 0.95

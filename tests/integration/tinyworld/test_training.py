@@ -16,6 +16,7 @@ def trained():
     return model, losses
 
 
+@pytest.mark.slow
 def test_loss_falls_in_a_minute_of_training(trained):
     _, losses = trained
     assert len(losses) == SMALL.steps
@@ -23,6 +24,7 @@ def test_loss_falls_in_a_minute_of_training(trained):
     assert sum(losses[-5:]) / 5 < losses[0] - 2.5
 
 
+@pytest.mark.slow
 def test_training_is_reproducible():
     few = lm.LMTraining(steps=3, batch=4, context=32, factor_steps=2)
     first, second = (lm.train(few).state_dict() for _ in range(2))

@@ -191,6 +191,7 @@ def test_what_pairs_cannot_do_is_an_error_before_anything_is_loaded(
         ContrastiveSAETrainingRunner(_config(None, **changes))
 
 
+@pytest.mark.filterwarnings("ignore:The term 'rows' counts at no step")
 def test_zero_steps_are_an_error(model: HookedTransformer) -> None:
     with pytest.raises(TrainingError, match="200 tokens / batch 256 = 0 steps"):
         _runner(_config(None, training_tokens=200), model).run()

@@ -106,6 +106,7 @@ def test_a_dataset_below_one_batch_is_an_error(
         train(resolved, model, tmp_path / "out", progress=False)
 
 
+@pytest.mark.slow
 def test_rows_sets_held_out_paraphrases_apart_from_other_pairs(
     model: HookedTransformer, tmp_path: Path
 ) -> None:

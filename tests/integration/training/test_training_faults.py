@@ -162,6 +162,7 @@ def test_weights_are_untouched_by_the_step_that_fails(
     assert all(weights.isfinite().all() for weights in seen[0].sae.parameters())
 
 
+@pytest.mark.filterwarnings("ignore:The term 'rows' counts at no step")
 def test_zero_steps_are_an_error_with_the_arithmetic(resolve: Resolve, tmp_path: Path) -> None:
     resolved = resolve(training={"n_tokens": 100, "lr_warm_up_steps": 0, "lr_decay_steps": 0})
     with pytest.raises(TrainingError, match="100 tokens / batch 128 = 0 steps; need at least 128"):

@@ -119,6 +119,7 @@ def test_shuffled_positives_separate_no_pairs_and_do_not_stop(
     assert shuffled.pair_separation < twin.pair_separation + 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["contrastive", "contrastive_jumprelu", "standard"])
 def test_l0_is_held_at_its_target(architecture: str, resolve: Resolve, tmp_path: Path) -> None:
     losses = {"losses": {"rows": {"weight": 0.1}}} if architecture.startswith("contra") else {}

@@ -132,6 +132,7 @@ def test_killed_within_a_stage_of_the_whole_objective_it_resumes_to_the_same_wei
     assert _log(straight) == _log(broken)
 
 
+@pytest.mark.slow
 def test_training_killed_by_sigkill_resumes(resolve: Resolve, tmp_path: Path) -> None:
     resolved = resolve()
     script = f"""

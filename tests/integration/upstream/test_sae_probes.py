@@ -77,6 +77,7 @@ def settings() -> Callable[..., ProbeSettings]:
     return make
 
 
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
 def test_numbers_are_those_of_sae_benchs_own_eval(
     sae: SAE[Any],
     model: HookedTransformer,
