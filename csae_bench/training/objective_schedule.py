@@ -1,7 +1,7 @@
 """Schedule of the objective: what of the objective changes from step to step.
 
 The curriculum says which terms count and which pairs a batch is made of, the weighting how strongly
-each term pulls, the L0 controller how strong the sparsity penalty is. The schedule carries this into
+each term pulls, the L0 controller how strong the sparsity penalty is. The schedule carries it into
 SAELens's trainer, and stops a training whose terms do nothing.
 """
 
