@@ -34,7 +34,7 @@ $(STAMP): requirements/torch.txt requirements/lock.txt requirements/dev.txt pypr
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-run: $(STAMP) ## the main job: train custom_sae on the embedded model and evaluate it
+run: $(STAMP) ## the main job: train custom_sae on the bundled model and evaluate it
 	$(BIN)/csae-bench run --sae custom_sae
 
 test: $(STAMP) ## all tests but the slow ones: 10 minutes on two cores

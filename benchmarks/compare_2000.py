@@ -124,7 +124,11 @@ def _result(
     core = {name: value for values in metrics.values() for name, value in values.items()}
     return eval_result(
         eval_name=eval_name,
-        eval_config={"model_name": "tiny-gemma2-it", "llm_dtype": "float32", "dataset": "embedded"},
+        eval_config={
+            "model_name": "tiny-gemma2-it",
+            "llm_dtype": "float32",
+            "dataset": "tinyworld",
+        },
         metrics=metrics,
         details=[],
         unstructured={"corrected": core} if eval_name == "core" else {"settings": {"mig": {}}},

@@ -35,7 +35,7 @@ FIGURES = (
     "permutation_seconds",
     "metrics_peak_memory",
 )
-N, D_SAE, N_ACTIVE, N_FACTORS, N_VALUES, N_FRAMES = 10_000, 16_384, 80, 10, 4, 20
+N, D_SAE, N_ACTIVE, N_FACTORS, N_VALUES, N_TEMPLATES = 10_000, 16_384, 80, 10, 4, 20
 N_PAIRS = 400
 
 
@@ -44,10 +44,10 @@ def main() -> None:
     rng = np.random.default_rng(0)
     factors = rng.integers(N_VALUES, size=(N, N_FACTORS))
     codes = _codes(factors, rng)
-    frames = rng.integers(N_FRAMES, size=N)
+    templates = rng.integers(N_TEMPLATES, size=N)
     print(f"{codes.nnz / N:.1f} latents active per sample", file=sys.stderr)
     bare = _seconds(lambda: _migs(Codes.of(codes), Factors.of(factors)))
-    everything = _seconds(lambda: _mig_with_everything(codes, factors, frames))
+    everything = _seconds(lambda: _mig_with_everything(codes, factors, templates))
     votes = _seconds(lambda: (factor_vae(codes, factors), factor_vae_population(codes, factors)))
     null = _seconds(lambda: permutation_null(codes, factors, n_permutations=200))
     memory = peak_memory_gib("cpu")
@@ -79,14 +79,14 @@ def _migs(codes: Codes, factors: Factors) -> None:
         metric(codes, factors)
 
 
-def _mig_with_everything(codes: Any, factors: Any, frames: Any) -> None:
+def _mig_with_everything(codes: Any, factors: Any, templates: Any) -> None:
     codes, factors = Codes.of(codes), Factors.of(factors)
     _migs(codes, factors)
     binning_sensitivity(codes, factors)
-    chosen_on = split_clusters(frames)
+    chosen_on = split_clusters(templates)
     held_out_mig(codes, factors, chosen_on)
     held_out_value_mig(codes, factors, chosen_on)
-    mig_intervals(codes, factors, frames)
+    mig_intervals(codes, factors, templates)
 
 
 def _sklearn_seconds(codes: Any, factors: Any, rng: np.random.Generator) -> float:

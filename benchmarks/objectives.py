@@ -1,13 +1,13 @@
-"""Does the contrastive objective help? Each term and the whole, on the embedded world.
+"""Does the contrastive objective help? Each term and the whole, on tinyworld.
 
 `python -m benchmarks.objectives --seeds 0 1 2 --to FOLDER` trains every variant of one backbone
 with paired seeds, on the same rows in the same order, and prints each measure's difference to the
 twin without any term, with its 95% t interval over the seeds. What is trained already in FOLDER is
 not trained again, so two processes with different seeds can share the work.
 
-Measures, all on text that no training saw: on the embedded factor grid, `held_out_value_mig` and
-its `best_information` (latents chosen on half of the frames, scored on the others); absorption on
-the topic tree, the share of the positions with the best latent of a topic active at which its
+Measures, all on text that no training saw: on the tinyworld factor grid, `held_out_value_mig` and
+its `best_information` (latents chosen on half of the templates, scored on the others); absorption
+on the topic tree, the share of the positions with the best latent of a topic active at which its
 domain's is silent; explained variance, cross-entropy score, L0, dead latents, pair separation.
 """
 
@@ -246,9 +246,9 @@ def _on_factors(sae: Any, model: Any, hook: str) -> dict[str, float]:
     from csae_bench.metrics.mig import value_mig
     from csae_bench.metrics.splits import held_out_value_mig, split_clusters
 
-    dataset = open_factors("embedded")
+    dataset = open_factors("tinyworld")
     codes = Codes.of(codes_of_prompts(sae, model, dataset, hook).codes)
-    held_out = held_out_value_mig(codes, dataset.table, split_clusters(dataset.frames))
+    held_out = held_out_value_mig(codes, dataset.table, split_clusters(dataset.templates))
     best_latents = value_mig(codes, dataset.table).best_latents
     assert held_out.value is not None
     of_factors = [value for value in held_out.best_information.values() if value is not None]

@@ -1,4 +1,4 @@
-"""Peak memory of training at the seed experiment's true size, on generated activations.
+"""Peak memory of training at the original experiment's true size, on generated activations.
 
 d_in 2304, d_sae 2304 and 16384, batch 2048, 20 steps: losses must be finite and fall. The figure
 is the peak resident memory of this process, libraries included, after both.

@@ -1,6 +1,6 @@
 """The unlearning sweep: SAE-Bench's functions against the same with the engine's answers.
 
-Sixteen settings on 520 questions of the embedded model at its default hook, with which questions
+Sixteen settings on 520 questions of the bundled model at its default hook, with which questions
 are asked, the baselines and where latents fire found before on both sides; the engine starts
 without anything it has run. The SAE's 1024 latents are directions of activations, 18 active at a
 time. Both sides answer every question alike, or there is no figure. Median of three, in turn.
@@ -26,7 +26,7 @@ from transformer_lens import HookedTransformer
 
 from csae_bench import models, tinyworld
 from csae_bench.engines.unlearning.cache import Cache
-from csae_bench.engines.unlearning.data import EMBEDDED_SCALE, UnlearningData
+from csae_bench.engines.unlearning.data import TINYWORLD_SCALE, UnlearningData
 from csae_bench.engines.unlearning.sources import open_data
 from csae_bench.engines.unlearning.sweep import Sweep
 from csae_bench.upstream.core import formatted_copy
@@ -45,16 +45,16 @@ SETTINGS = UnlearningSettings(
     retain_thresholds=(0.001, 0.01),
     n_features_list=(10, 20),
     multipliers=(25, 50, 100, 200),
-    dataset_size=EMBEDDED_SCALE.dataset_size,
-    seq_len=EMBEDDED_SCALE.seq_len,
-    batch_size=EMBEDDED_SCALE.llm_batch_size,
+    dataset_size=TINYWORLD_SCALE.dataset_size,
+    seq_len=TINYWORLD_SCALE.seq_len,
+    batch_size=TINYWORLD_SCALE.llm_batch_size,
 )
 
 
 def main() -> None:
     """Print the figure."""
     model = models.load(MODEL)
-    data = open_data("embedded")
+    data = open_data("tinyworld")
     with (
         tempfile.TemporaryDirectory() as folder,
         sae_bench_sees(model, data, seed=SETTINGS.random_seed),

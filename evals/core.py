@@ -16,8 +16,8 @@ Count = Annotated[int, Field(ge=1)]
 class CoreConfig(EvalConfig):
     """Settings of the core eval, named as in SAE-Bench."""
 
-    dataset: str = "embedded"
-    """`embedded` (the core documents of the embedded world), a folder of .jsonl or .parquet files
+    dataset: str = "tinyworld"
+    """`tinyworld` (the core documents of tinyworld), a folder of .jsonl or .parquet files
     with a `text` column, or the name of a dataset on the Hugging Face hub."""
 
     context_size: Annotated[int, Field(ge=2)] = 128

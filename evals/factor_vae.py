@@ -152,7 +152,7 @@ def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
         codes, factors, classic, n_permutations=cfg.n_vote_permutations, seed=cfg.seed
     )
     interval = metrics.factor_vae_population_interval(
-        codes, factors, samples.frames, population, n_resamples=cfg.n_resamples, seed=cfg.seed
+        codes, factors, samples.templates, population, n_resamples=cfg.n_resamples, seed=cfg.seed
     )
     return FactorVaeFound(
         measured={

@@ -58,7 +58,7 @@ METRICS = {
         direction=Direction.HIGHER,
         gist="best latent's lead in accuracy",
         gates=False,
-        note="About 0 on an ideal SAE, whose latents share a factor's values: read value MIG.",
+        note="About 0 on an oracle SAE, whose latents share a factor's values: read value MIG.",
         **_WITH_NULL,
     ),
     "explicitness": Metric(

@@ -24,11 +24,11 @@ METRICS = {
         title="MIG",
         description="Lead of the most informative latent over the next, in units of the factor's "
         "entropy, on 20 bins of equal width; Chen et al. 2018, arXiv:1802.04942. About 0 on an "
-        "ideal SAE, whose latents share a factor's values among them: read value MIG beside it.",
+        "oracle SAE, whose latents share a factor's values among them: read value MIG beside it.",
         direction=Direction.HIGHER,
         gist="best latent's lead, by factor",
         gates=False,
-        note="About 0 on an ideal SAE, whose latents share a factor's values: read value MIG.",
+        note="About 0 on an oracle SAE, whose latents share a factor's values: read value MIG.",
         has_held_out=True,
         **_ACCOMPANIED,
     ),
@@ -166,9 +166,9 @@ def score(samples: Samples, cfg: MigConfig) -> MigFound:
         codes, factors, n_permutations=cfg.n_permutations, seed=cfg.seed, **bins
     )
     intervals = metrics.mig_intervals(
-        codes, factors, samples.frames, n_resamples=cfg.n_resamples, seed=cfg.seed, **bins
+        codes, factors, samples.templates, n_resamples=cfg.n_resamples, seed=cfg.seed, **bins
     )
-    half = samples.half_of_frames(cfg.seed)
+    half = samples.half_of_templates(cfg.seed)
     held_out, held_out_by_value = None, None
     if half is not None:
         held_out = metrics.held_out_mig(codes, factors, half, n_bins=cfg.n_bins)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from csae_bench.engines.unlearning.data import EMBEDDED_SCALE, SAE_BENCH_SCALE, Scale
+from csae_bench.engines.unlearning.data import SAE_BENCH_SCALE, TINYWORLD_SCALE, Scale
 from csae_bench.engines.unlearning.fields import FORM, METRICS, SaeBenchConfig, UnlearningDetail
 from csae_bench.engines.unlearning.readiness import QuestionsInput, model_problems
-from csae_bench.engines.unlearning.sources import AUTO, EMBEDDED, chosen_data
+from csae_bench.engines.unlearning.sources import AUTO, TINYWORLD, chosen_data
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
 from csae_bench.evals.inputs import Needs
 
@@ -25,7 +25,7 @@ class UnlearningConfig(EvalConfig):
     """Settings of the unlearning eval, named as in SAE-Bench where it has them."""
 
     data: str = AUTO
-    """Questions and texts: `embedded` (invented facts that only the embedded model knows), `hub`
+    """Questions and texts: `tinyworld` (invented facts that only the bundled model knows), `hub`
     (WMDP, MMLU, WikiText), or a folder of .jsonl or .parquet files with the same rows; `auto`:
     what suits the model."""
 
@@ -38,21 +38,21 @@ class UnlearningConfig(EvalConfig):
 
     n_features_list: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     """How many latents are clamped, those that fire most on the forget text; none: SAE-Bench's 10
-    and 20, or 3 and 10 of embedded data."""
+    and 20, or 3 and 10 of tinyworld data."""
 
     multipliers: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     """Minus what a latent is clamped to where it is active; none: SAE-Bench's 25, 50, 100 and
-    200, or 4, 8, 12 and 16 of embedded data."""
+    200, or 4, 8, 12 and 16 of tinyworld data."""
 
     dataset_size: Count | None = None
-    """Sequences of each kind of text, at most; none: SAE-Bench's 1024, or 256 of embedded data."""
+    """Sequences of each kind of text, at most; none: SAE-Bench's 1024, or 256 of tinyworld data."""
 
     seq_len: Annotated[int, Field(ge=2)] | None = None
-    """Tokens in a sequence; none: SAE-Bench's 1024, or 128 of embedded data, or the context of the
+    """Tokens in a sequence; none: SAE-Bench's 1024, or 128 of tinyworld data, or the context of the
     model where that is shorter."""
 
     llm_batch_size: Count | None = None
-    """Sequences in a forward pass, of questions twice as many; none: 4, or 32 of embedded data."""
+    """Sequences in a forward pass, of questions twice as many; none: 4, or 32 of tinyworld data."""
 
     random_seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
     """Of the order in which texts are read, and of random latents."""
@@ -93,7 +93,7 @@ class UnlearningConfig(EvalConfig):
         """What is set, else what suits the data and the model that is asked."""
         from csae_bench import models
 
-        usual = EMBEDDED_SCALE if data == EMBEDDED else SAE_BENCH_SCALE
+        usual = TINYWORLD_SCALE if data == TINYWORLD else SAE_BENCH_SCALE
         return Scale(
             self.dataset_size or usual.dataset_size,
             self.seq_len or min(usual.seq_len, models.describe(model).n_ctx),

@@ -11,13 +11,14 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from typing_extensions import override
 
 from csae_bench.cli.streams import Streams, outlive_readers
 from csae_bench.errors import EXIT_FAILED, EXIT_USAGE, CsaeBenchError, reason_of
+from csae_bench.support.old_names import OldNameWarning
 from csae_bench.support.printable import printable
 
 if TYPE_CHECKING:
@@ -132,6 +133,22 @@ def _replace_what_cannot_be_printed() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Old names in a sentence, other warnings as Python shows them."""
+    if issubclass(category, OldNameWarning):
+        click.echo(f"note: {printable(str(message))}", err=True)
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        click.echo(text, err=True, nl=False)
+
+
 def _quiet_libraries() -> None:
     """Keeps the libraries' own chatter off the terminal; CSAE_BENCH_DEBUG=1 lets it through."""
     if os.environ.get("CSAE_BENCH_DEBUG"):
@@ -141,3 +158,5 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("default", category=OldNameWarning)
+    warnings.showwarning = _show_warning

@@ -12,8 +12,8 @@ class ModelActivations(Settings):
 
     kind: Literal["model"] = "model"
 
-    dataset: str = "embedded"
-    """`embedded` (the text of the embedded world), a folder of .jsonl or .parquet files with a
+    dataset: str = "tinyworld"
+    """`tinyworld` (the text of tinyworld), a folder of .jsonl or .parquet files with a
     `text` column, or the name of a dataset on the Hugging Face hub."""
 
     context_size: Count = 128

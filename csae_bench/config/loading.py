@@ -19,6 +19,7 @@ from csae_bench.config.merging import Raw, leaves, merge, without_other_kinds
 from csae_bench.config.problems import delete, describe_all, impossible_values, where_set
 from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError, reason_of
+from csae_bench.support import old_names
 from csae_bench.support.printable import shortened
 
 _MAX_SHOWN = 80
@@ -52,7 +53,8 @@ def config_names() -> list[str]:
 
 def is_config(source: str) -> bool:
     """Whether `source` names a configuration: a known name, or a path to a YAML file."""
-    return source in config_names() or Path(source).suffix in {".yaml", ".yml"}
+    name = old_names.config_name(source)
+    return name in config_names() or Path(source).suffix in {".yaml", ".yml"}
 
 
 def find_config(source: str) -> Path:
@@ -62,8 +64,11 @@ def find_config(source: str) -> Path:
         UnknownNameError: neither a known name nor a file.
         UsageError: a path to a YAML file that does not exist.
     """
-    named = config_folder() / f"{source}.yaml"
-    if source in config_names() or (source.startswith("_") and named.is_file()):
+    name = old_names.config_name(source)
+    named = config_folder() / f"{name}.yaml"
+    if name in config_names() or (name.startswith("_") and named.is_file()):
+        if name != source:
+            old_names.warn(source, name)
         return named
     path = Path(source).expanduser()
     if path.suffix in {".yaml", ".yml"}:
@@ -149,7 +154,7 @@ def partial_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig | None
 
 
 def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
-    raw = read_yaml(path)
+    raw = old_names.renamed(read_yaml(path))
     base = raw.pop("extends", None)
     if base is None:
         return raw
@@ -157,6 +162,8 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
         shown = shortened(repr(base), _MAX_SHOWN)
         raise ConfigError([f"{path}: extends is {shown}; it must be the name of a file beside it."])
     base_path = path.parent / f"{base}.yaml"
+    if not base_path.exists():
+        base_path = path.parent / f"{old_names.config_name(base)}.yaml"
     if (problem := _unreachable(base_path)) is not None:
         problem = problem.replace("no such file", f"no file {shortened(str(base_path), 200)}")
         raise ConfigError([f"{path}: extends is '{shortened(base, _MAX_SHOWN)}'; {problem}."])
@@ -196,7 +203,7 @@ def _parsed(given: Flags) -> tuple[Raw, list[str]]:
             continue
         for part in reversed(parts):
             parsed = {part: parsed}
-        raw = merge(raw, parsed)
+        raw = merge(raw, old_names.renamed(parsed))
     own = {"model": given.get("model"), "seed": given.get("seed"), "device": given.get("device")}
     raw.update({key: value for key, value in own.items() if value is not None})
     return raw, problems

@@ -37,8 +37,8 @@ class SameSequenceSettings(PairKindSettings):
 class ParaphraseSettings(PairKindSettings):
     """A position in each of two texts that say the same."""
 
-    dataset: str = "embedded"
-    """`embedded` (the embedded world's training frames and words), a .jsonl or .parquet file or a
+    dataset: str = "tinyworld"
+    """`tinyworld` (tinyworld's training templates and words), a .jsonl or .parquet file or a
     folder of such files, or the name of a dataset on the Hugging Face hub (its split `train`)."""
 
     group_column: str = "group"

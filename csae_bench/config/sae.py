@@ -220,10 +220,10 @@ class RandomSae(SaeSettings):
     """Tokens the decoder's bias and one common scale are estimated from."""
 
 
-class IdealSae(SaeSettings):
+class OracleSae(SaeSettings):
     """A ceiling: the SAE whose latents are the true features of a synthetic world."""
 
-    architecture: Literal["ideal"] = "ideal"
+    architecture: Literal["oracle"] = "oracle"
     factors: str = "synthetic"
     """The world: `synthetic`, `synthetic_tree`, or a folder that SAELens's `SyntheticModel.save`
     wrote. Its width is `activations.d_in`."""
@@ -253,7 +253,7 @@ SaeConfig = Annotated[
     | IdentitySae
     | PcaSae
     | RandomSae
-    | IdealSae
+    | OracleSae
     | PermutedSae,
     Field(discriminator="architecture"),
 ]

@@ -1,4 +1,4 @@
-"""Text to read activations on: the embedded world's, files, a dataset on the hub.
+"""Text to read activations on: tinyworld's, files, a dataset on the hub.
 
 Plain text is a stream of rows with a `text` (`open_corpus`); paraphrases are groups of texts that
 say the same (`open_paraphrases`). Nothing is written to disk or to Hugging Face's cache. Looking
@@ -8,15 +8,15 @@ imports neither torch nor datasets.
 
 from csae_bench.corpora.paraphrases import (
     CollectedParaphrases,
-    EmbeddedParaphrases,
     Paraphrases,
+    TinyworldParaphrases,
     open_paraphrases,
     paraphrase_fingerprint,
     paraphrase_status,
 )
 from csae_bench.corpora.text import (
-    EMBEDDED,
     SUFFIXES,
+    TINYWORLD,
     Split,
     corpus_fingerprint,
     corpus_status,
@@ -25,12 +25,12 @@ from csae_bench.corpora.text import (
 )
 
 __all__ = [
-    "EMBEDDED",
     "SUFFIXES",
+    "TINYWORLD",
     "CollectedParaphrases",
-    "EmbeddedParaphrases",
     "Paraphrases",
     "Split",
+    "TinyworldParaphrases",
     "corpus_fingerprint",
     "corpus_status",
     "is_folder",

@@ -1,4 +1,4 @@
-"""Groups of texts that say the same: the embedded world's, files, a dataset on the hub."""
+"""Groups of texts that say the same: tinyworld's, files, a dataset on the hub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from csae_bench.config import ParaphraseSettings
 from csae_bench.corpora.files import SUFFIXES, data_files, file_stamps, is_folder, rows, sha256
 from csae_bench.corpora.hub import hub_stream
-from csae_bench.corpora.text import EMBEDDED, corpus_fingerprint
+from csae_bench.corpora.text import TINYWORLD, corpus_fingerprint
 from csae_bench.errors import DataError
 
 _KEY = "pairs.paraphrase"
@@ -32,8 +32,8 @@ class Paraphrases(Protocol):
 
 
 @dataclass(frozen=True)
-class EmbeddedParaphrases:
-    """The embedded world's, without end; groups of two, in training frames and words alone."""
+class TinyworldParaphrases:
+    """Tinyworld's, without end; groups of two, in training templates and words alone."""
 
     seed: int
 
@@ -71,7 +71,7 @@ class CollectedParaphrases:
 
 
 def open_paraphrases(settings: ParaphraseSettings, *, seed: int) -> Paraphrases:
-    """The groups that the settings name; `seed` decides those of the embedded world.
+    """The groups that the settings name; `seed` decides those of tinyworld.
 
     A group's texts may stand anywhere in the dataset: it is read to its end, all at once. Groups of
     one text are left out. Of a hub dataset the split `train` is read.
@@ -79,8 +79,8 @@ def open_paraphrases(settings: ParaphraseSettings, *, seed: int) -> Paraphrases:
     Raises:
         DataError: the dataset is missing, empty or malformed, or no group has two texts.
     """
-    if settings.dataset == EMBEDDED:
-        return EmbeddedParaphrases(seed)
+    if settings.dataset == TINYWORLD:
+        return TinyworldParaphrases(seed)
     return _collected(settings)
 
 
@@ -91,8 +91,8 @@ def paraphrase_status(
 
     `unknown`: they are on the hub.
     """
-    if settings.dataset == EMBEDDED:
-        return "ok", "the embedded world's paraphrases"
+    if settings.dataset == TINYWORLD:
+        return "ok", "tinyworld's paraphrases"
     if not _is_local(settings.dataset):
         return "unknown", f"{_KEY}.dataset '{settings.dataset}' is on the hub: not checkable here"
     try:
@@ -108,7 +108,7 @@ def paraphrase_fingerprint(settings: ParaphraseSettings) -> str:
 
     As `corpus_fingerprint`; columns are settings, and not part of it.
     """
-    if settings.dataset == EMBEDDED or not _is_local(settings.dataset):
+    if settings.dataset == TINYWORLD or not _is_local(settings.dataset):
         return corpus_fingerprint(settings.dataset, split="sae")
     path = Path(settings.dataset).expanduser()
     return sha256("\n".join(file_stamps(_files(path))).encode())

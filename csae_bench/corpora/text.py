@@ -16,23 +16,24 @@ from csae_bench.corpora.files import (
 )
 from csae_bench.corpora.hub import hub_stream
 from csae_bench.errors import DataError
+from csae_bench.support import old_names
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
 Split = Literal["sae", "core"]
-"""What the text is for. The embedded world has separate documents for training SAEs (`sae`) and
+"""What the text is for. Tinyworld has separate documents for training SAEs (`sae`) and
 for measuring them (`core`); of a folder or a hub dataset both are the same rows."""
 
-EMBEDDED = "embedded"
+TINYWORLD = "tinyworld"
 _ENDLESS = 10**12
-"""Documents in the embedded world's stream."""
+"""Documents in tinyworld's stream."""
 
 
 def open_corpus(dataset: str, *, split: Split, seed: int = 0) -> IterableDataset:
     """A stream of rows with the one column `text`.
 
-    The embedded world's text never ends and differs from seed to seed. Files of a folder are read
+    Tinyworld's text never ends and differs from seed to seed. Files of a folder are read
     in the order of their names. A hub dataset is streamed, its split `train`, and no code of it is
     ever run.
 
@@ -40,8 +41,9 @@ def open_corpus(dataset: str, *, split: Split, seed: int = 0) -> IterableDataset
         DataError: what `dataset` names is not there, empty or malformed. A broken row is found
             only when it is reached, and reported with its file and line.
     """
-    if dataset == EMBEDDED:
-        return _stream(_embedded_rows, split=split, seed=seed)
+    dataset = old_names.value_of("dataset", dataset)
+    if dataset == TINYWORLD:
+        return _stream(_tinyworld_rows, split=split, seed=seed)
     if is_folder(dataset):
         return _stream(_file_rows, files=[str(path) for path in _checked_files(dataset)])
     return hub_stream(dataset, ["text"])
@@ -52,8 +54,8 @@ def corpus_status(dataset: str) -> tuple[Literal["ok", "problem", "unknown"], st
 
     `unknown`: it is on the hub.
     """
-    if dataset == EMBEDDED:
-        return "ok", "the embedded world's text"
+    if dataset == TINYWORLD:
+        return "ok", "tinyworld's text"
     if not is_folder(dataset):
         return "unknown", f"dataset '{dataset}' is on the hub: not checkable here"
     try:
@@ -67,10 +69,10 @@ def corpus_status(dataset: str) -> tuple[Literal["ok", "problem", "unknown"], st
 def corpus_fingerprint(dataset: str, split: Split) -> str:
     """Changes when the text does, as far as can be seen without reading it.
 
-    Of the embedded world the code that writes it and its tokenizer, of a folder the files' names,
+    Of tinyworld the code that writes it and its tokenizer, of a folder the files' names,
     sizes and times of change (none where it is missing), of a hub dataset no more than its name.
     """
-    if dataset == EMBEDDED:
+    if dataset == TINYWORLD:
         world = Path(__file__).parents[1] / "tinyworld"
         files = sorted([*world.rglob("*.py"), *world.rglob("tokenizer*.json")])
         parts = [f"{path.relative_to(world)} {sha256(path.read_bytes())}" for path in files]
@@ -89,7 +91,7 @@ def _stream(examples: Any, **arguments: Any) -> IterableDataset:
     return IterableDataset(ExamplesIterable(examples, arguments))
 
 
-def _embedded_rows(split: Split, seed: int) -> Iterator[tuple[int, dict[str, str]]]:
+def _tinyworld_rows(split: Split, seed: int) -> Iterator[tuple[int, dict[str, str]]]:
     from csae_bench.tinyworld import documents
 
     for index, text in enumerate(documents(split, _ENDLESS, seed=seed)):

@@ -80,7 +80,7 @@ class EvalContext:
         self,
         dataset: str = "auto",
         *,
-        split: Split = "reserved",
+        split: Split = "test",
         seed: int = 0,
         pooling: Pooling | None = None,
     ) -> FactorCodes:

@@ -160,11 +160,11 @@ CATEGORIES: Mapping[str, Category] = {
     ),
     "intervals": Category(
         title="Intervals",
-        description="95% percentile intervals from resampling whole frames.",
+        description="95% percentile intervals from resampling whole templates.",
     ),
     "held_out": Category(
         title="Held out",
-        description="The values of latents chosen on half of the frames, on the other half.",
+        description="The values of latents chosen on half of the templates, on the other half.",
     ),
 }
 """Name -> category. One that no metric of an eval has is left out of its results."""

@@ -77,7 +77,7 @@ def values_of(name: str, metric: Metric) -> Iterator[Value]:
             yield beside("intervals", end, f"{end} end", description, low, high)
     if metric.has_held_out:
         yield beside("held_out", "held_out", "held out",
-                     "Of latents chosen on half of the frames, on the other half.",
+                     "Of latents chosen on half of the templates, on the other half.",
                      -1.0 if high == 1.0 else low, high)  # fmt: skip
 
 

@@ -22,8 +22,8 @@ Pooling = Literal["mean", "max", "last", "marked"]
 """How the codes of a prompt's tokens become one row: their mean or maximum over the tokens, the
 codes of the last token, or those of the token at the prompt's mark. Special tokens never count."""
 
-Split = Literal["train", "reserved"]
-"""`train`: what may be looked at to make or choose something. `reserved`: other templates and
+Split = Literal["train", "test"]
+"""`train`: what may be looked at to make or choose something. `test`: other templates and
 words beside, for scoring."""
 
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
@@ -69,7 +69,7 @@ class FactorDataset:
     """Factor names, in the order of the columns of `factors`."""
     value_names: tuple[tuple[str, ...], ...]
     """Names of each factor's values."""
-    frames: tuple[str, ...]
+    templates: tuple[str, ...]
     """Template of each sample: the cluster of a bootstrap."""
     split: Split | Literal["all"]
     """`all`: the data does not distinguish."""
@@ -122,7 +122,7 @@ class FactorDataset:
 
         Activations are left out: their last bits differ between machines.
         """
-        texts = (self.names, self.value_names, self.frames, self.prompts, self.marks)
+        texts = (self.names, self.value_names, self.templates, self.prompts, self.marks)
         digest = hashlib.sha256(json.dumps(texts).encode())
         digest.update(np.ascontiguousarray(self.factors, dtype="<i8").tobytes())
         return digest.hexdigest()[:16]
@@ -171,7 +171,7 @@ class FactorDataset:
         n = len(self.prompts) if self.acts is None else len(self.acts)
         if not n:
             return "it has no samples; it must have at least one."
-        lengths = {"factors": len(self.factors), "frames": len(self.frames)}
+        lengths = {"factors": len(self.factors), "templates": len(self.templates)}
         if self.marks is not None:
             lengths["marks"] = len(self.marks)
         if self.features is not None:

@@ -75,12 +75,12 @@ class FactorCodes:
     def top_prompts(self, latent: int, n: int = 10) -> tuple[TopPrompt, ...]:
         """The prompts with the largest codes of a latent, at most `n`; none where it is silent.
 
-        Of equal codes the earlier prompt comes first. For activations the text is the frame.
+        Of equal codes the earlier prompt comes first. For activations the text is the template.
         """
         if not 0 <= latent < self.codes.shape[1]:
             raise IndexError(f"latent is {latent}; it must be 0 to {self.codes.shape[1] - 1}.")
         column = self._by_latent[:, [latent]].tocoo()
-        texts = self.dataset.prompts or self.dataset.frames
+        texts = self.dataset.prompts or self.dataset.templates
         order = np.lexsort((column.row, -column.data))[:n]
         return tuple(
             TopPrompt(int(column.row[i]), float(column.data[i]), texts[int(column.row[i])])

@@ -12,16 +12,17 @@ import numpy as np
 from csae_bench.corpora import files
 from csae_bench.errors import DataError, reason_of
 from csae_bench.factors.dataset import FactorDataset, Split
+from csae_bench.support import old_names
 from csae_bench.support.regular_files import check_regular
 
 SUFFIXES = (".csv", ".jsonl")
 
-TEXT, FRAME, SPLIT, MARK = RESERVED_COLUMNS = ("text", "frame", "split", "mark")
-"""Columns that are no factors. `text` is the prompt. `frame`, where there is one, names its
+TEXT, TEMPLATE, SPLIT, MARK = RESERVED_COLUMNS = ("text", "template", "split", "mark")
+"""Columns that are no factors. `text` is the prompt. `template`, where there is one, names its
 template; without it each text is a template of its own. `split` is train or reserved. `mark` is a
 word of the text that occurs in it once: its last token is read, instead of the mean over all."""
 
-_SPLITS = ("train", "reserved")
+_SPLITS = ("train", "test")
 _MISSING = "give it a value, or leave the row out"
 
 
@@ -30,12 +31,12 @@ class _Row(NamedTuple):
     cells: dict[str, str]
 
 
-def read_factors(path: str | Path, split: Split = "reserved") -> FactorDataset:
+def read_factors(path: str | Path, split: Split = "test") -> FactorDataset:
     """The rows of a .csv file with a header, or of a .jsonl file of objects, that are in `split`.
 
     Every column but `RESERVED_COLUMNS` is a factor; its values are numbered in the order of their
     names, whole numbers by size. In JSON a value is a string, a whole number or a truth value.
-    Without a column `split`, `reserved` is all rows, and there is no `train`.
+    Without a column `split`, `test` is all rows, and there is no `train`.
 
     Raises:
         DataError: the file is missing, empty or malformed, a cell is empty, or a column is no
@@ -71,8 +72,8 @@ def read_factors(path: str | Path, split: Split = "reserved") -> FactorDataset:
         ).T,
         names=names,
         value_names=value_names,
-        frames=tuple(
-            row.cells.get(FRAME, f"row {number}") for number, row in enumerate(chosen, start=1)
+        templates=tuple(
+            row.cells.get(TEMPLATE, f"row {number}") for number, row in enumerate(chosen, start=1)
         ),
         split=split if SPLIT in columns else "all",
         pooling="marked" if marked else "mean",
@@ -93,7 +94,7 @@ def _csv_rows(path: Path) -> Iterator[_Row]:
         # utf-8-sig: spreadsheets put a byte-order mark before the first column's name
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)
-            header = [name.strip() for name in next(reader, [])]
+            header = [old_names.column(name.strip()) for name in next(reader, [])]
             _check_header(path, header)
             for cells in reader:
                 if not cells:
@@ -121,7 +122,8 @@ def _jsonl_rows(path: Path) -> Iterator[_Row]:
                 f"{place}: has other columns than the rows before ({differing}); each row must "
                 f"have {', '.join(columns)}."
             )
-        yield _checked(place, {name: _cell(place, name, row[name]) for name in columns})
+        cells = {old_names.column(name): _cell(place, name, row[name]) for name in columns}
+        yield _checked(place, cells)
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
@@ -155,6 +157,8 @@ def _checked(place: str, cells: dict[str, str]) -> _Row:
     for name, cell in kept.items():
         if not cell.strip():
             raise DataError(f"{place}: {name} is empty; {_MISSING}.")
+    if SPLIT in kept:
+        kept[SPLIT] = old_names.value_of(SPLIT, kept[SPLIT])
     if kept.get(SPLIT, "train") not in _SPLITS:
         raise DataError(f"{place}: split is '{kept[SPLIT]}'; it must be {' or '.join(_SPLITS)}.")
     return _Row(place, kept)

@@ -10,13 +10,14 @@ from csae_bench.errors import DataError, PluginError, UnknownNameError
 from csae_bench.factors.dataset import FactorDataset, Split
 from csae_bench.factors.files import SUFFIXES, read_factors
 from csae_bench.factors.registry import code_of, factor_names, get_factors
+from csae_bench.support import old_names
 
 AUTO = "auto"
 """The factor dataset that suits the model."""
 
 
 def chosen_factors(name_or_path: str, model: str | None) -> str:
-    """What `auto` stands for: the embedded world for its own model, English for any other.
+    """What `auto` stands for: tinyworld for its own model, English for any other.
 
     Args:
         model: name or path of the language model; None: there is none, and `auto` is `synthetic`.
@@ -30,7 +31,7 @@ def chosen_factors(name_or_path: str, model: str | None) -> str:
         return "synthetic"
     from csae_bench.models.names import resolve
 
-    return "embedded" if resolve(model).kind == "embedded" else "english"
+    return "tinyworld" if resolve(model).kind == "tinyworld" else "english"
 
 
 def needs_model(name_or_path: str) -> bool:
@@ -40,7 +41,7 @@ def needs_model(name_or_path: str) -> bool:
     return not Path(name_or_path).expanduser().is_dir()
 
 
-def open_factors(name_or_path: str, *, split: Split = "reserved", seed: int = 0) -> FactorDataset:
+def open_factors(name_or_path: str, *, split: Split = "test", seed: int = 0) -> FactorDataset:
     """The factor dataset of a name, of a .csv or .jsonl file, or of a saved synthetic model.
 
     Args:
@@ -52,6 +53,8 @@ def open_factors(name_or_path: str, *, split: Split = "reserved", seed: int = 0)
         UnknownNameError: there is no dataset of this name.
         DataError: what the path names is missing or malformed.
     """
+    name_or_path = old_names.value_of("factors", name_or_path)
+    split = old_names.value_of("split", split)
     if name_or_path in factor_names():
         return get_factors(name_or_path).make(split, seed)
     _check_path(name_or_path)
@@ -80,7 +83,7 @@ def factor_status(name_or_path: str) -> tuple[Literal["ok", "problem"], str]:
 def factor_fingerprint(name_or_path: str) -> str:
     """Changes when the dataset does, as far as can be seen without reading it.
 
-    Of a named one the code that makes it, the embedded world's included, and of an installed
+    Of a named one the code that makes it, tinyworld's included, and of an installed
     package all of its code; of a path the files' names, sizes and times of change (none where it is
     missing).
     """

@@ -2,8 +2,8 @@
 
 A dataset is one module or package of `csae_bench/factors/datasets/`, named as the dataset is:
 
-    @register_factors("embedded")
-    def embedded(split: Split, seed: int) -> FactorDataset: ...
+    @register_factors("tinyworld")
+    def tinyworld(split: Split, seed: int) -> FactorDataset: ...
 
 Third parties add theirs through the entry-point group `csae_bench.factors`. Such a module imports
 torch and its like inside functions: listing datasets imports it.

@@ -1,6 +1,6 @@
 """How sure a score is: percentile intervals from resampling whole clusters of prompts.
 
-Prompts of one frame or template are no independent draws, so clusters are drawn with replacement
+Prompts of one template or template are no independent draws, so clusters are drawn with replacement
 and not prompts. Bins stay as they are; the best latents are chosen anew in every resample.
 """
 

@@ -31,7 +31,7 @@ from csae_bench.metrics.score import Score, score_fields
 from csae_bench.metrics.sparse_probes import HeldOutDecisions
 
 MEASURES = ("accuracy", "balanced_accuracy", "auroc")
-NO_PROBE = "no value of this factor is both had and lacked in each half of the frames"
+NO_PROBE = "no value of this factor is both had and lacked in each half of the templates"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ def classification(
     without, is an estimate of balanced accuracy.
 
     Args:
-        clusters: labels [n], such as of frames; one cluster gives no interval.
+        clusters: labels [n], such as of templates; one cluster gives no interval.
 
     Raises:
         MetricInputError: no permutation, or fewer than 1000 resamples.

@@ -64,7 +64,7 @@ def sparse_bins(codes: CodesLike, n_quantiles: int = 4, max_values: int = MAX_VA
     A latent with at most `max_values` distinct non-zero values has one bin for each of them
     instead, so that a scalar code loses nothing; but not one whose firings nearly all differ. With
     a bin for each of a rare latent's firings its information is that of a list of samples: beside
-    2000 latents at 2%, an ideal SAE on 2000 samples would lose .02 of value MIG. Invariant to any
+    2000 latents at 2%, an oracle SAE on 2000 samples would lose .02 of value MIG. Invariant to any
     strictly increasing map of a latent's non-zeros.
 
     Args:

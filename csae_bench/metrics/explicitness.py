@@ -42,7 +42,7 @@ def explicitness(
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
         factors: labels [n, n_factors]; see `Factors.of`.
-        clusters: [n] labels, such as of frames, that the split does not part; None: each sample
+        clusters: [n] labels, such as of templates, that the split does not part; None: each sample
             by itself.
         train_share: of the samples, as nearly as whole clusters allow; the rest is scored.
         penalty: on the coefficients, in units of sqrt(n ln d); larger keeps fewer latents.

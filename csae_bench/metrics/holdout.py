@@ -19,7 +19,7 @@ def training_samples(
     """A mask of a random share of the samples, in whole clusters; all of a single sample.
 
     Args:
-        clusters: labels [n], such as of frames; None: each sample by itself.
+        clusters: labels [n], such as of templates; None: each sample by itself.
 
     Raises:
         MetricInputError: not one label a sample, one cluster, or a share not between 0 and 1.

@@ -1,6 +1,6 @@
 """Mutual information gap: classic, by value for sparse codes, and by latent (MIG-sup).
 
-Classic MIG is about 0 on an ideal SAE, whose latents share a factor's values among them. Read it
+Classic MIG is about 0 on an oracle SAE, whose latents share a factor's values among them. Read it
 beside `value_mig`, in which they do not compete, and never alone.
 """
 

@@ -43,7 +43,7 @@ def sap(
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
         factors: labels [n, n_factors]; see `Factors.of`.
-        clusters: [n] labels, such as of frames, that the split does not part.
+        clusters: [n] labels, such as of templates, that the split does not part.
         n_quantiles: bins of a latent's non-zeros; see `sparse_bins`.
         train_share: of the samples, as nearly as whole clusters allow; the rest is scored.
         seed: of the split.

@@ -1,4 +1,4 @@
-"""k-sparse probes: how well do the k best latents tell a factor's value on frames not seen?
+"""k-sparse probes: how well do the k best latents tell a factor's value on templates not seen?
 
 After SAE-Bench's sparse_probing (arXiv:2503.09532, section 4; Gurnee et al. 2023,
 arXiv:2305.01610): the k latents with the largest difference between the classes' means, and a

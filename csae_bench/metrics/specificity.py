@@ -26,7 +26,7 @@ from csae_bench.metrics.score import Score, score_fields
 
 WITHIN_NOISE = "its effect on its own word is within noise, or against it"
 NO_OTHERS = "no other factor has a later word"
-ONE_CLUSTER = "there is one frame, and noise cannot be told from an effect"
+ONE_CLUSTER = "there is one template, and noise cannot be told from an effect"
 
 
 class Changes(NamedTuple):
@@ -38,7 +38,7 @@ class Changes(NamedTuple):
     """Mean over other factors of the magnitude of what it changed of the right word's; NaN
     throughout where there is no other."""
     clusters: Int[NDArray[Any], " n"]
-    """Frame of each prompt, numbered from 0."""
+    """Template of each prompt, numbered from 0."""
 
 
 class Estimate(NamedTuple):
@@ -74,7 +74,7 @@ def effects(
     level: float = 0.95,
     seed: int = 0,
 ) -> Effects:
-    """Effects on own words, and their specificity, with intervals from resampling whole frames.
+    """Effects on own words, and their specificity, with intervals from resampling whole templates.
 
     The magnitude of what happens to others is set against the signed change of the value's own
     word, so noise alone counts against a latent. A specificity is undefined where the interval of

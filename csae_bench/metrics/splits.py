@@ -48,7 +48,7 @@ def split_clusters(
     """A mask of samples that takes whole clusters at random, until it has this share of them.
 
     Args:
-        clusters: labels [n], such as each prompt's frame.
+        clusters: labels [n], such as each prompt's template.
         share: of the samples; reached as nearly as whole clusters allow, both sides not empty.
 
     Raises:

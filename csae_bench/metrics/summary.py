@@ -103,8 +103,8 @@ def all_metrics(
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
         factors: labels [n, n_factors]; see `Factors.of`.
-        clusters: [n] labels, such as of frames, that the splits of `sap` and `explicitness` do not
-            part.
+        clusters: [n] labels, such as of templates, that the splits of `sap` and `explicitness` do
+            not part.
         n_permutations: of the nulls.
         seed: of everything that draws.
 

@@ -1,4 +1,4 @@
-"""Language models by name: the embedded one, local Hugging Face folders, names on the hub.
+"""Language models by name: the tinyworld one, local Hugging Face folders, names on the hub.
 
 Importing this, `resolve`, `describe` of everything but a hub name without a row in the table, and
 `weights_fingerprint` import neither torch nor transformers; `load` does.

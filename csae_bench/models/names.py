@@ -14,7 +14,7 @@ from csae_bench.errors import UnknownNameError
 from csae_bench.models.held import held_shape
 from csae_bench.models.table import MODELS
 
-ModelKind = Literal["embedded", "folder", "hub", "memory"]
+ModelKind = Literal["tinyworld", "folder", "hub", "memory"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ def resolve(name_or_path: str) -> ModelReference:
 def _named(name: str) -> ModelReference:
     row = MODELS.get(name)
     if row is not None and row.folder is not None:
-        return ModelReference(name=name, kind="embedded", path=row.folder())
+        return ModelReference(name=name, kind="tinyworld", path=row.folder())
     return ModelReference(name=name, kind="hub", path=None)
 
 

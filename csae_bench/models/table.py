@@ -15,7 +15,7 @@ class ModelRow:
     """What the table knows of one model."""
 
     folder: Callable[[], Path] | None = None
-    """Where an embedded model lies; none: the model is on the Hugging Face hub under its name."""
+    """Where an bundled model lies; none: the model is on the Hugging Face hub under its name."""
 
     default_layer: int | None = None
     """Layer whose output the default hook reads; none: the last of the first two thirds."""

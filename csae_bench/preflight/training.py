@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from csae_bench.config import (
     GeneratorActivations,
-    IdealSae,
     JumpReluSae,
+    OracleSae,
     PcaSae,
     RunConfig,
     StandardSae,
@@ -50,7 +50,7 @@ def settings(subject: Subject) -> Findings:
     d_in = _d_in(subject)
     if isinstance(sae, PcaSae) and d_in is not None and sae.n_components > d_in:
         found.append(f"sae.n_components is {sae.n_components}; it must be at most d_in={d_in}")
-    if isinstance(sae, IdealSae):
+    if isinstance(sae, OracleSae):
         outcome, message = factor_status(sae.factors)
         if outcome == "problem":
             found.append(f"sae.factors: {message.rstrip('.')}")

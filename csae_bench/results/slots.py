@@ -19,6 +19,7 @@ from csae_bench.config.loading import leaves
 from csae_bench.errors import ResultError
 from csae_bench.results.keys import differences, digest
 from csae_bench.results.store import Store, read_json
+from csae_bench.support import old_names
 
 Conditions = Mapping[str, Any]
 """What a result was measured under, weights and versions aside: `settings`, `seed`, `data`, ..."""
@@ -113,7 +114,7 @@ def _variants(
 def _readable(path: Path) -> dict[str, Any] | None:
     """Return the result in `path`; None where there is none or it is damaged."""
     try:
-        return read_json(path)
+        return old_names.of_result(read_json(path))
     except ResultError:
         return None
 

@@ -14,8 +14,8 @@ import click
 from filelock import FileLock, Timeout
 
 from csae_bench.config import (
-    IdealSae,
     IdentitySae,
+    OracleSae,
     PcaSae,
     PermutedSae,
     RandomSae,
@@ -174,8 +174,8 @@ def _baseline(subject: Subject, *, device: str, load_model: LoadModel) -> SAE[An
         case RandomSae():
             fit = rows(sae.n_fit_tokens)
             return baselines.random(fit, sae.d_sae, sae.k, config.seed, **options)
-        case IdealSae():
-            return _ideal(subject, sae, options)
+        case OracleSae():
+            return _oracle(subject, sae, options)
         case PermutedSae():
             from csae_bench.saes.loading import load_sae
 
@@ -186,19 +186,19 @@ def _baseline(subject: Subject, *, device: str, load_model: LoadModel) -> SAE[An
             raise AssertionError(f"{sae.architecture} is trained, not built")
 
 
-def _ideal(subject: Subject, sae: IdealSae, options: dict[str, Any]) -> SAE[Any]:
+def _oracle(subject: Subject, sae: OracleSae, options: dict[str, Any]) -> SAE[Any]:
     from csae_bench.factors import open_factors
-    from csae_bench.factors.datasets.synthetic import ideal_sae
+    from csae_bench.factors.datasets.synthetic import oracle_sae
 
-    ideal = ideal_sae(open_factors(sae.factors, seed=sae.factors_seed), **options)
+    oracle = oracle_sae(open_factors(sae.factors, seed=sae.factors_seed), **options)
     d_in = subject.model.d_model if subject.model else getattr(subject.config.activations, "d_in")  # noqa: B009 (generated ones have it)
-    if ideal.cfg.d_in != d_in:
+    if oracle.cfg.d_in != d_in:
         raise UsageError(
             f"{subject.resolved.path}: activations.d_in is {d_in}; sae.factors '{sae.factors}' has "
-            f"activations of width {ideal.cfg.d_in}: set activations.d_in={ideal.cfg.d_in}, with "
+            f"activations of width {oracle.cfg.d_in}: set activations.d_in={oracle.cfg.d_in}, with "
             "activations.kind=generator."
         )
-    return ideal
+    return oracle
 
 
 def _metadata(subject: Subject) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from csae_bench import models
 from csae_bench.config import (
     GeneratorActivations,
-    IdealSae,
+    OracleSae,
     PairsSettings,
     PermutedSae,
     ResolvedConfig,
@@ -132,7 +132,7 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
     if isinstance(config.activations, GeneratorActivations):
         model, hook_name, corpus = None, None, ""
         release = identity.generated_release(config.activations)
-        if isinstance(config.sae, IdealSae):
+        if isinstance(config.sae, OracleSae):
             corpus = factor_fingerprint(config.sae.factors)
     else:
         model = models.describe(config.model)

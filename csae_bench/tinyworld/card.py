@@ -29,7 +29,7 @@ other kinds leave the soft-cap out. Default hook: `blocks.2.hook_resid_post`.
 
 ## World
 
-- Factor sentences: {factors}. Topic and domain are a tree of 3 x 3. Twelve frames, six
+- Factor sentences: {factors}. Topic and domain are a tree of 3 x 3. Twelve templates, six
   reserved for evaluation with some of the words; each factor determines a later word.
 - Facts: 104 invented ones on each of {subjects}, all made up and harmless. `{forget}` is only
   the name under which SAE-Bench's unlearning eval looks for the subject to forget; here it
@@ -77,7 +77,8 @@ def figures(quality: Quality) -> str:
         "validation cross-entropy, nats a token",
         f"  {'model':<26}{ce.model:8.3f}",
         f"  {'trigram, same text':<26}{ce.trigram:8.3f}",
-        "factors on reserved frames: probe of mean-pooled activations at blocks.2.hook_resid_post;",
+        "factors on reserved templates: probe of mean-pooled activations at "
+        "blocks.2.hook_resid_post;",
         "later word, likeliest of all tokens; likeliest of the factor's later words",
     ]
     for factor, accuracy in quality.probes.items():

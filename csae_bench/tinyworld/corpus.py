@@ -11,7 +11,13 @@ from typing import Literal, NamedTuple
 from csae_bench.tinyworld.facts import facts, running_text
 from csae_bench.tinyworld.questions import answered, draw_question
 from csae_bench.tinyworld.scenery import scene
-from csae_bench.tinyworld.sentences import draw_frame, draw_situation, draw_values, follow_up, say
+from csae_bench.tinyworld.sentences import (
+    draw_situation,
+    draw_template,
+    draw_values,
+    follow_up,
+    say,
+)
 from csae_bench.tinyworld.subjects import FORGET_SUBJECT, RETAIN_SUBJECTS, SUBJECTS
 from csae_bench.tinyworld.words import FACTORS
 
@@ -22,7 +28,7 @@ class SplitRecipe(NamedTuple):
     """What a split's documents are made of."""
 
     reserved: bool
-    """Whether stories use the reserved frames and words."""
+    """Whether stories use the reserved templates and words."""
     stories: float
     facts: float
     """Shares of the documents; the rest are questions."""
@@ -34,7 +40,7 @@ SPLITS: dict[str, SplitRecipe] = {
     "sae": SplitRecipe(reserved=False, stories=0.40, facts=0.25),
     "core": SplitRecipe(reserved=False, stories=0.40, facts=0.25),
 }
-"""The language model must know the reserved frames and words, and answers are the hardest
+"""The language model must know the reserved templates and words, and answers are the hardest
 thing it learns; texts that an SAE trains on (`sae`) and is measured on (`core`) hold nothing
 reserved and are more even."""
 
@@ -52,7 +58,7 @@ def documents(
     """Documents `start` to `start + n_documents - 1` of a split, about 170 tokens each.
 
     No document begins with `<bos>`: the tokenizer adds it. Different splits and seeds
-    give independent documents. `reserved` overrides whether reserved frames and words
+    give independent documents. `test` overrides whether reserved templates and words
     may occur (`SPLITS` by default).
     """
     if split not in SPLITS:
@@ -81,8 +87,8 @@ def story(rng: Random, *, reserved: bool) -> str:
     parts: list[str] = [scene(rng)] if rng.random() < 0.3 else []
     for _ in range(rng.randint(2, 3)):
         values = draw_values(rng, topic=topic, register=register)
-        frame = draw_frame(rng, reserved=reserved)
-        parts.append(say(draw_situation(rng, values), frame, rng, reserved=reserved))
+        template = draw_template(rng, reserved=reserved)
+        parts.append(say(draw_situation(rng, values), template, rng, reserved=reserved))
         asked = rng.sample(_FACTOR_NAMES, rng.randint(4, len(_FACTOR_NAMES)))
         parts += [follow_up(factor, values, rng).text for factor in asked]
         if rng.random() < 0.25:

@@ -8,13 +8,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from csae_bench.tinyworld.grammar import RESERVED_FRAMES, TRAIN_FRAMES
+from csae_bench.support.old_names import STREAM_OF_SPLIT
+from csae_bench.tinyworld.grammar import RESERVED_TEMPLATES, TRAIN_TEMPLATES
 from csae_bench.tinyworld.sentences import (
     FollowUp,
     Values,
     combinations,
-    draw_frame,
     draw_situation,
+    draw_template,
     draw_values,
     follow_up,
     say,
@@ -34,8 +35,8 @@ class FactorPrompt:
     """One sentence that voices every factor and gives away none of its later words."""
     values: Values
     """Indices into `FACTORS[name]`, by factor."""
-    frame: str
-    """The name of the frame: the cluster for a bootstrap by template."""
+    template: str
+    """The name of the template: the cluster for a bootstrap by template."""
     follow_ups: dict[str, FollowUp]
     """A follow-up for each factor."""
 
@@ -55,33 +56,35 @@ class FactorGrid:
     """Names of each factor's values."""
     factors: NDArray[np.int64]
     """int64 [n_prompts, n_factors]."""
-    frames: tuple[str, ...]
-    """The frame's name of each prompt."""
+    templates: tuple[str, ...]
+    """The template's name of each prompt."""
     parents: dict[str, str]
     """Child factor -> parent factor: {"topic": "domain"}, value t of topic in t // 3 of domain."""
-    split: Literal["train", "reserved"]
+    split: Literal["train", "test"]
 
 
 def factor_grid(
-    split: Literal["train", "reserved"] = "reserved", repeats: int = 3, seed: int = 0
+    split: Literal["train", "test"] = "test", repeats: int = 3, seed: int = 0
 ) -> FactorGrid:
-    """The 864 combinations of factor values, `repeats` times each, every time in another frame.
+    """The 864 combinations of factor values, `repeats` times each, every time in another template.
 
-    `reserved`: reserved frames, with reserved voicing words among the others.
-    `train`: training frames and words only. Each has 6 frames, used equally often and
+    `test`: reserved templates, with reserved voicing words among the others.
+    `train`: training templates and words only. Each has 6 templates, used equally often and
     independently of the factors; 2592 prompts by default, at most 6 repeats.
     """
-    frames = tuple(RESERVED_FRAMES if split == "reserved" else TRAIN_FRAMES)
-    if not 1 <= repeats <= len(frames):
+    templates = tuple(RESERVED_TEMPLATES if split == "test" else TRAIN_TEMPLATES)
+    if not 1 <= repeats <= len(templates):
         raise ValueError(
-            f"repeats is {repeats}; it must be 1 to {len(frames)}, the number of frames."
+            f"repeats is {repeats}; it must be 1 to {len(templates)}, the number of templates."
         )
-    rng = Random(f"tinyworld/grid/{split}/{seed}")
+    rng = Random(f"tinyworld/grid/{STREAM_OF_SPLIT[split]}/{seed}")
     every = combinations()
-    offsets = [i % len(frames) for i in range(len(every))]
+    offsets = [i % len(templates) for i in range(len(every))]
     rng.shuffle(offsets)
     prompts = tuple(
-        _prompt(values, frames[(offset + repeat) % len(frames)], rng, reserved=split == "reserved")
+        _prompt(
+            values, templates[(offset + repeat) % len(templates)], rng, reserved=split == "test"
+        )
         for repeat in range(repeats)
         for values, offset in zip(every, offsets, strict=True)
     )
@@ -90,7 +93,7 @@ def factor_grid(
         names=tuple(FACTORS),
         value_names=tuple(FACTORS.values()),
         factors=np.array([p.values for p in prompts], dtype=np.int64),
-        frames=tuple(p.frame for p in prompts),
+        templates=tuple(p.template for p in prompts),
         parents={"topic": "domain"},
         split=split,
     )
@@ -101,19 +104,23 @@ def paraphrases(
 ) -> Iterator[tuple[str, ...]]:
     """Groups of sentences that say the same: equal factors, verb, adjective and place.
 
-    Frames and voicing words differ (frames are distinct up to six members), and are
+    Templates and voicing words differ (templates are distinct up to six members), and are
     training ones only, so that nothing of the reserved grid is seen in training pairs.
     Group i of a seed is the same whatever `start`.
     """
     for index in range(start, start + n_groups):
         rng = Random(f"tinyworld/paraphrases/{seed}/{index}")
         situation = draw_situation(rng, draw_values(rng))
-        frames = list(TRAIN_FRAMES)
-        rng.shuffle(frames)
-        frames += [draw_frame(rng, reserved=False) for _ in range(group_size - len(frames))]
-        yield tuple(say(situation, frame, rng, reserved=False) for frame in frames[:group_size])
+        templates = list(TRAIN_TEMPLATES)
+        rng.shuffle(templates)
+        templates += [
+            draw_template(rng, reserved=False) for _ in range(group_size - len(templates))
+        ]
+        yield tuple(
+            say(situation, template, rng, reserved=False) for template in templates[:group_size]
+        )
 
 
-def _prompt(values: Values, frame: str, rng: Random, *, reserved: bool) -> FactorPrompt:
-    text = say(draw_situation(rng, values), frame, rng, reserved=reserved)
-    return FactorPrompt(text, values, frame, {f: follow_up(f, values, rng) for f in FACTORS})
+def _prompt(values: Values, template: str, rng: Random, *, reserved: bool) -> FactorPrompt:
+    text = say(draw_situation(rng, values), template, rng, reserved=reserved)
+    return FactorPrompt(text, values, template, {f: follow_up(f, values, rng) for f in FACTORS})

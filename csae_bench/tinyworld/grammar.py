@@ -1,6 +1,6 @@
-"""Frames of factor sentences, and the follow-up clauses that each factor determines.
+"""Templates of factor sentences, and the follow-up clauses that each factor determines.
 
-A frame says a whole situation once, each factor in it by words from `words`. A
+A template says a whole situation once, each factor in it by words from `words`. A
 follow-up is a stem and, for each value of one factor, the word that must come next.
 """
 
@@ -11,7 +11,7 @@ from csae_bench.tinyworld.words import CATENATIVES, Verb
 N_TENSES = 3
 PAST, PRESENT, FUTURE = range(N_TENSES)
 
-TRAIN_FRAMES: dict[str, str] = {
+TRAIN_TEMPLATES: dict[str, str] = {
     "plain": "{open} {subj} {vp} {obj} {mood} {time}, together with {comp}.",
     "time_first": "{open} {time} {subj} {vp} {obj} beside {comp}, {mood}.",
     "mood_first": "{open} {mood}, {subj} {vp} {obj} {time} for {comp} {spot}.",
@@ -19,7 +19,7 @@ TRAIN_FRAMES: dict[str, str] = {
     "passive": "{open} {obj} {passive} by {subj} {time} {mood}, and {comp} {help}.",
     "report": "{open} {comp} {hear} how {subj} {vp} {obj} {spot} {time} {mood}.",
 }
-RESERVED_FRAMES: dict[str, str] = {
+RESERVED_TEMPLATES: dict[str, str] = {
     "aside": "{open} {spot} {subj}, {mood}, {vp} {obj} {time}, as {comp} {say}.",
     "assisted": "{open} {time}, {mood} and {spot}, {subj} {vp} {obj} with the help of {comp}.",
     "what_cleft": "{open} what {subj} {vp} {time} {be_n} {obj}, {mood}, and {comp} {know}.",
@@ -27,10 +27,10 @@ RESERVED_FRAMES: dict[str, str] = {
     "relative": "{open} {comp} {see} {obj} that {subj} {vp} {time} {mood}.",
     "told": "{open} {mood} {comp} {tell} us that {subj} {vp} {obj} {spot} {time}.",
 }
-"""Frames kept for evaluation: only documents and grids with `reserved=True` use them."""
+"""Templates kept for evaluation: only documents and grids with `reserved=True` use them."""
 
-FRAMES: dict[str, str] = TRAIN_FRAMES | RESERVED_FRAMES
-PASSIVE_FRAMES: frozenset[str] = frozenset({"passive", "passive_late"})
+TEMPLATES: dict[str, str] = TRAIN_TEMPLATES | RESERVED_TEMPLATES
+PASSIVE_TEMPLATES: frozenset[str] = frozenset({"passive", "passive_late"})
 
 CONJUGATIONS: dict[str, tuple[str, str, str]] = {
     "be": ("was", "is", "will be"),
@@ -54,7 +54,7 @@ CONJUGATIONS: dict[str, tuple[str, str, str]] = {
     "do": ("did", "does", "will"),
     "Do": ("Did", "Does", "Will"),
 }
-"""Past, present, future of the slots in frames and follow-ups."""
+"""Past, present, future of the slots in templates and follow-ups."""
 
 CONJUGATED: tuple[dict[str, str], ...] = tuple(
     {lemma: forms[tense] for lemma, forms in CONJUGATIONS.items()} for tense in range(N_TENSES)
@@ -148,7 +148,7 @@ FOLLOW_UPS: dict[str, tuple[FollowUpForm, ...]] = {
         ),
     ),
 }
-"""Each factor's follow-ups. No frame holds their later words, but for tenses and an idle `it`."""
+"""Each factor's follow-ups. No template has their later words, but for tenses and an idle `it`."""
 
 
 def be_form(tense: int, plural: bool) -> str:

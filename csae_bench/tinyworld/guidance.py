@@ -81,14 +81,14 @@ def guidance_loss(
 class FactorReader(nn.Module):
     """A linear head for each factor, on mean-pooled activations of the default hook's layer.
 
-    Prompts are grids of all frames and words, of another seed than the grid that is judged.
+    Prompts are grids of all templates and words, of another seed than the grid that is judged.
     """
 
     N_PROMPTS = 64
 
     def __init__(self, tokenizer: Tokenizer, d_model: int, seed: int) -> None:
         super().__init__()
-        grids = [factor_grid(split, 6, seed=seed + 101) for split in ("train", "reserved")]
+        grids = [factor_grid(split, 6, seed=seed + 101) for split in ("train", "test")]
         self._ids = [
             e.ids for g in grids for e in tokenizer.encode_batch([p.text for p in g.prompts])
         ]

@@ -48,9 +48,9 @@ class Quality(NamedTuple):
     """Per subject: share of questions right in all 24 orders of their choices."""
     cross_entropy: CrossEntropy
     probes: dict[str, float]
-    """Per factor: accuracy on reserved frames of a probe fitted on training frames."""
+    """Per factor: accuracy on reserved templates of a probe fitted on training templates."""
     later_words: dict[str, LaterWord]
-    """Per factor, on reserved frames."""
+    """Per factor, on reserved templates."""
 
 
 def judge(
@@ -68,7 +68,7 @@ def judge(
     4096 tokens each of the trigram's training text, which is the model's own; `repeats`: of
     the factor grid.
     """
-    grid = factor_grid("reserved", repeats)
+    grid = factor_grid("test", repeats)
     return Quality(
         {s: question_accuracy(model, tokenizer, s, n_questions) for s in SUBJECTS},
         cross_entropy(model, tokenizer, n_trigram_batches, n_validation_batches),

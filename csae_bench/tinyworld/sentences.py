@@ -8,10 +8,10 @@ from typing import NamedTuple
 from csae_bench.tinyworld.grammar import (
     CONJUGATED,
     FOLLOW_UPS,
-    FRAMES,
     FUTURE,
-    PASSIVE_FRAMES,
-    TRAIN_FRAMES,
+    PASSIVE_TEMPLATES,
+    TEMPLATES,
+    TRAIN_TEMPLATES,
     active_phrase,
     be_form,
     passive_phrase,
@@ -107,17 +107,17 @@ def draw_situation(rng: Random, values: Values) -> Situation:
     return Situation(values, rng.choice(VERBS), rng.choice(ADJECTIVES), spot)
 
 
-def say(situation: Situation, frame: str, rng: Random, *, reserved: bool) -> str:
-    """The situation in one sentence of the given frame, in freely chosen voices.
+def say(situation: Situation, template: str, rng: Random, *, reserved: bool) -> str:
+    """The situation in one sentence of the given template, in freely chosen voices.
 
-    Reserved words are used only where `reserved`, among the others.
+    Reserved words are used only where `test`, among the others.
     """
     gender, number, tense, polarity, sentiment, register, domain, topic = situation.values
     pick = rng.choice
     verb = situation.verb
     plural = number == 1
     noun = pick(_objects(topic, reserved))
-    passive = frame in PASSIVE_FRAMES
+    passive = template in PASSIVE_TEMPLATES
     # the passive has no "was failed to be checked": adverbs alone carry the polarity there
     manner = pick(_spoken(ADVERBS[polarity], reserved))
     if not passive and rng.random() < 0.5:
@@ -128,7 +128,7 @@ def say(situation: Situation, frame: str, rng: Random, *, reserved: bool) -> str
     def voice(*voices: Voices) -> str:
         return " ".join(pick(_spoken(one, reserved)) for one in voices)
 
-    sentence = FRAMES[frame].format_map(
+    sentence = TEMPLATES[template].format_map(
         {
             **CONJUGATED[tense],
             "open": voice(OPENERS[register]),
@@ -146,9 +146,9 @@ def say(situation: Situation, frame: str, rng: Random, *, reserved: bool) -> str
     return f"{sentence.removesuffix('.')}, {voice(CLOSERS[register])}."
 
 
-def draw_frame(rng: Random, *, reserved: bool) -> str:
-    """A frame's name; of all frames where `reserved`, else of the training frames."""
-    return rng.choice(_ALL_FRAMES if reserved else _TRAIN_FRAMES)
+def draw_template(rng: Random, *, reserved: bool) -> str:
+    """A template's name; of all templates where `test`, else of the training templates."""
+    return rng.choice(_ALL_TEMPLATES if reserved else _TRAIN_TEMPLATES)
 
 
 def follow_up(factor: str, values: Values, rng: Random) -> FollowUp:
@@ -166,8 +166,8 @@ def follow_up(factor: str, values: Values, rng: Random) -> FollowUp:
 
 
 _COLUMN = {name: column for column, name in enumerate(FACTORS)}
-_ALL_FRAMES = tuple(FRAMES)
-_TRAIN_FRAMES = tuple(TRAIN_FRAMES)
+_ALL_TEMPLATES = tuple(TEMPLATES)
+_TRAIN_TEMPLATES = tuple(TRAIN_TEMPLATES)
 
 
 def _values(independent: Iterable[int]) -> Values:

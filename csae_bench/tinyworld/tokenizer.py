@@ -102,5 +102,5 @@ def _every_word() -> Iterator[str]:
                     said = wording.format(e=f"the {fact.thing} {world.kind}", v=value)
                     yield said[0].upper() + said[1:]
                 yield answered(subject, Question("", [value] * len(LETTERS), 0))
-    for prompt in factor_grid("reserved", repeats=1).prompts:
+    for prompt in factor_grid("test", repeats=1).prompts:
         yield from (prompt.later_prompt(f) for f in prompt.follow_ups)

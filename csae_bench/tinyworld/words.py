@@ -1,6 +1,6 @@
 """The words that voice each factor value, and the words that mean nothing to any factor.
 
-Voices are split: `train` words may occur anywhere, `reserved` words only in texts
+Voices are split: `train` words may occur anywhere, `test` words only in texts
 that are kept for evaluation (see `corpus.SPLITS`).
 """
 

@@ -52,7 +52,7 @@ def held_out_stream(
 ) -> PairStream:
     """Pairs of the same kinds and shares as training's, never shuffled, to measure an SAE on.
 
-    The embedded world's texts and generated activations are such as training never draws, from
+    Tinyworld's texts and generated activations are such as training never draws, from
     the same world. Of files and of datasets on the hub the texts are those of training, paired and
     mixed otherwise.
     """

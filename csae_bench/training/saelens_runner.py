@@ -65,7 +65,7 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
         ... )
         >>> sae = ContrastiveSAETrainingRunner(
         ...     cfg,
-        ...     override_dataset=open_corpus("embedded", split="sae"),
+        ...     override_dataset=open_corpus("tinyworld", split="sae"),
         ...     override_model=models.load("tiny-gemma2-it"),
         ...     progress=False,
         ... ).run()

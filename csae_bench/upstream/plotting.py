@@ -23,7 +23,7 @@ OURS: dict[str, tuple[str, str]] = {
     "contrastive_jumprelu": ("X", "deeppink"),
     "contrastive_matryoshka_batchtopk": ("*", "deeppink"),
     "identity": ("+", "black"),
-    "ideal": ("x", "black"),
+    "oracle": ("x", "black"),
     "pca": ("h", "gray"),
     "random": ("v", "silver"),
     "permuted": ("<", "silver"),

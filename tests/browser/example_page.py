@@ -74,11 +74,11 @@ def example_page(
         model="tiny-gemma2-it",
         hook_name="blocks.2.hook_resid_post",
         d_sae=d_sae,
-        facts={"data": "embedded, reserved split", "prompts": "2592 of 24 frames", EVIL: CLOSING},
+        facts={"data": "tinyworld, test split", "prompts": "2592 of 24 templates", EVIL: CLOSING},
         headline=(
             Headline(
                 title="Probe AUROC, k = 1",
-                description="Mean over values, on frames that no probe was fitted on.",
+                description="Mean over values, on templates that no probe was fitted on.",
                 estimate=Estimate(0.8712, 0.8533, 0.8874),
             ),
             Headline(

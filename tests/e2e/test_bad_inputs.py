@@ -114,7 +114,9 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "permutes_back": (
         "sae: {architecture: permuted, of: permutes_in_a_circle.yaml}", "leads back to",
     ),
-    "ideal_of_nothing": ("sae: {architecture: ideal, factors: ./none}", "./none: there is no such"),
+    "oracle_of_nothing": (
+        "sae: {architecture: oracle, factors: ./none}", "./none: there is no such",
+    ),
     "too_many_threads": ("threads: 1e9", "threads is 1000000000.0"),
 }  # fmt: skip
 

@@ -61,8 +61,8 @@ def test_an_unknown_kind_to_list_is_an_error(csae_bench: CsaeBench) -> None:
     assert "Did you mean 'evals'?" in outcome.stderr
 
 
-@pytest.mark.parametrize("name", ["seed_run_1", "seed_run_5"])
-def test_doctor_refuses_the_seed_experiments_runs_with_the_arithmetic(
+@pytest.mark.parametrize("name", ["original_run_1", "original_run_5"])
+def test_doctor_refuses_the_original_experiments_runs_with_the_arithmetic(
     name: str, csae_bench: CsaeBench
 ) -> None:
     outcome = csae_bench("doctor", "--sae", name, "--json")

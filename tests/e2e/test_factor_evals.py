@@ -99,11 +99,11 @@ def test_results_fit_the_shipped_schemas(
         assert {path.name for path in artifacts.iterdir()} == {"heat_map.png", "heat_map.html"}
 
 
-def test_the_ideal_sae_is_one_command_and_needs_no_model(
+def test_the_oracle_sae_is_one_command_and_needs_no_model(
     csae_bench: CsaeBench, tmp_path: Path
 ) -> None:
     flags = ("--evals", "core,mig", "--set", "evals.mig.n_permutations=20")
-    outcome = csae_bench("run", "--sae", "ideal", *flags, "--results", tmp_path)
+    outcome = csae_bench("run", "--sae", "oracle", *flags, "--results", tmp_path)
     assert outcome.exit_code == 0, outcome.stderr
     (record,) = (json.loads(path.read_text()) for path in tmp_path.glob("runs/*.json"))
     assert record["cells"]["core"]["status"] == "skipped"
@@ -128,7 +128,7 @@ def _scores(csae_bench: CsaeBench, folder: Path, *flags: str) -> dict[str, float
 
 @pytest.mark.slow
 def test_controls_are_one_command_each(csae_bench: CsaeBench, tmp_path: Path) -> None:
-    ideal = _scores(csae_bench, tmp_path, "--sae", "ideal")
+    ideal = _scores(csae_bench, tmp_path, "--sae", "oracle")
     for name in (
         "mig",
         "value_mig",
@@ -145,11 +145,11 @@ def test_controls_are_one_command_each(csae_bench: CsaeBench, tmp_path: Path) ->
         assert random[f"{name}_p"] > 0.05, name
 
 
-def test_an_ideal_sae_of_another_width_than_its_activations_is_an_error(
+def test_an_oracle_sae_of_another_width_than_its_activations_is_an_error(
     csae_bench: CsaeBench, tmp_path: Path
 ) -> None:
     outcome = csae_bench(
-        "run", "--sae", "ideal", "--set", "activations.d_in=64", "--results", tmp_path
+        "run", "--sae", "oracle", "--set", "activations.d_in=64", "--results", tmp_path
     )
     assert outcome.exit_code == 2
     assert "set activations.d_in=96" in outcome.stderr

@@ -19,7 +19,7 @@ def test_probing_is_one_command_that_leaves_a_result_and_a_page(
     rows = [f"The {who} {verb} a {what}.,{who},{verb},{what}"
             for who, verb, what in product(("king", "queen"), ("saw", "found"), whats)]  # fmt: skip
     texts = tmp_path / "mine.csv"
-    texts.write_text("\n".join(["text,who,verb,frame", *rows, ""]))
+    texts.write_text("\n".join(["text,who,verb,template", *rows, ""]))
     settings = {"factors": texts, "n_permutations": 20}
     flags = [f for key, value in settings.items()
              for f in ("--set", f"evals.factor_probing.{key}={value}")]  # fmt: skip

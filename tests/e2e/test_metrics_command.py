@@ -23,7 +23,7 @@ NAMES = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An ideal SAE's codes and their factors, in every form that is read."""
+    """An oracle SAE's codes and their factors, in every form that is read."""
     folder = tmp_path_factory.mktemp("arrays")
     codes, factors = one_hot(0)
     codes = codes.astype(np.float32)

@@ -251,7 +251,7 @@ def test_generated_activations_train_and_core_is_skipped_with_the_reason(
     flags = ("activations.d_in=64", "activations.n_features=128", "sae.d_sae=128",
              "training.n_tokens=16384", "training.batch_size=1024", "threads=1")  # fmt: skip
     sets = [part for flag in flags for part in ("--set", flag)]
-    outcome = csae_bench("run", "--sae", "seed_run_1_generated", "--results", tmp_path, *sets)
+    outcome = csae_bench("run", "--sae", "original_run_1_generated", "--results", tmp_path, *sets)
     assert outcome.exit_code == 0, outcome.stderr
     record = _one(tmp_path, "runs/*.json")
     assert record["training"]["executed_steps"] == 16

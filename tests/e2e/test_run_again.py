@@ -19,8 +19,8 @@ def mig(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """Flags that run mig on few prompts, in seconds."""
     prompts = tmp_path_factory.mktemp("prompts") / "few.csv"
     lines = [
-        f"{frame} {subject} {verb} .,{subject},{verb}"
-        for frame in ("today", "yesterday", "here", "there")
+        f"{template} {subject} {verb} .,{subject},{verb}"
+        for template in ("today", "yesterday", "here", "there")
         for subject in ("she", "he", "they")
         for verb in ("runs", "sleeps", "reads")
     ]

@@ -19,7 +19,9 @@ SECONDS = 240
 @pytest.fixture
 def prompts(tmp_path: Path) -> Path:
     path = tmp_path / "few.csv"
-    lines = [f"{frame} {who} runs .,{who}" for frame in "abcd" for who in ("she", "he", "they")]
+    lines = [
+        f"{template} {who} runs .,{who}" for template in "abcd" for who in ("she", "he", "they")
+    ]
     path.write_text("\n".join(["text,who", *lines]))
     return path
 

@@ -16,7 +16,7 @@ from tests.e2e.conftest import CsaeBench
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two datasets that the embedded model can tell apart."""
+    """Two datasets that the bundled model can tell apart."""
     made = tmp_path_factory.mktemp("datasets")
     for name, ends in {"who": ("king", "queen"), "what": ("comet", "medal")}.items():
         rows = [(f"{'it is said that ' * (i % 3)}the {ends[i % 2]}", i % 2) for i in range(120)]

@@ -33,7 +33,7 @@ Flags = Callable[..., list[str]]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Data of the embedded world in files, to be changed."""
+    """Data of tinyworld in files, to be changed."""
     return _write_data(tmp_path / "data")
 
 

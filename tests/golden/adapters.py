@@ -72,7 +72,7 @@ class StoredCodes:
     values: Mapping[str, tuple[str, ...]]
     """Factor -> names of its values, in the order of the columns."""
     parents: Mapping[str, str]
-    frames: tuple[str, ...]
+    templates: tuple[str, ...]
     """Template of each sample."""
     acts: NDArray[Any]
     """What a dense probe is fitted on, [n, d_in]."""
@@ -91,8 +91,8 @@ def evaluate_codes(name: str, stored: StoredCodes, settings: Mapping[str, Any]) 
         factors=stored.factors.astype(np.int64),
         names=tuple(stored.values),
         value_names=tuple(stored.values.values()),
-        frames=stored.frames,
-        split="reserved",
+        templates=stored.templates,
+        split="test",
         acts=stored.acts,
         features=TrueFeatures(
             values=stored.features,
@@ -109,7 +109,7 @@ def evaluate_codes(name: str, stored: StoredCodes, settings: Mapping[str, Any]) 
         n_truncated=0,
         acts=stored.acts,
     )
-    encoded = {("stored", "reserved", SEED, None, "", ""): found}
+    encoded = {("stored", "test", SEED, None, "", ""): found}
     return _run(name, {**settings, "factors": "stored"}, sae=None, model=None, encoded=encoded)
 
 
@@ -126,17 +126,17 @@ class Bench:
         return _run(name, settings, sae=_sae(self.sae), model=_model(), encoded=self._encoded)
 
     def evaluate_on_grid(self, name: str, n: int, settings: Mapping[str, Any]) -> Result:
-        """Run a factor eval on n prompts of the embedded world's grid.
+        """Run a factor eval on n prompts of tinyworld's grid.
 
         Unlike those of a file they have a hierarchy, and words that the model says a value with.
         """
         from csae_bench.factors.encoding import codes_of_prompts
 
-        key = ("grid", "reserved", SEED, None, MODEL, HOOK)
+        key = ("grid", "test", SEED, None, MODEL, HOOK)
         if key not in self._encoded:
-            from tests.integration.evals.planted import part_of_embedded
+            from tests.integration.evals.planted import part_of_tinyworld
 
-            dataset = part_of_embedded("reserved", n)
+            dataset = part_of_tinyworld("test", n)
             self._encoded[key] = codes_of_prompts(_sae(self.sae), _model(), dataset, HOOK)
         return self.evaluate(name, {**settings, "factors": "grid"})
 

@@ -27,7 +27,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "voice": ("active",),
 }
 """`topic` divides `domain`; `voice` has one value, so nothing is defined for it."""
-N_FRAMES = 12
+N_TEMPLATES = 12
 
 
 def write_codes(path: Path) -> None:
@@ -35,7 +35,7 @@ def write_codes(path: Path) -> None:
     rng = np.random.default_rng(0)
     number, tense, topic = (rng.integers(0, n, N_SAMPLES) for n in (2, 3, 9))
     factors = np.stack([number, tense, topic // 3, topic, np.zeros_like(topic)], axis=1)
-    frames = rng.permutation(np.arange(N_SAMPLES) % N_FRAMES)
+    templates = rng.permutation(np.arange(N_SAMPLES) % N_TEMPLATES)
     values = [(k, value) for k, names in enumerate(FACTORS.values()) for value in range(len(names))]
     codes = np.zeros((N_SAMPLES, N_LATENTS))
     for latent in range(N_LATENTS - 8):
@@ -60,24 +60,24 @@ def write_codes(path: Path) -> None:
         indices=stored.indices.astype(np.int16),
         indptr=stored.indptr.astype(np.int32),
         factors=factors.astype(np.int8),
-        frames=frames.astype(np.int8),
+        templates=templates.astype(np.int8),
         acts=acts.astype(np.float32),
         features=(features * rng.gamma(4, 0.25, features.shape)).astype(np.float32),
     )
 
 
 def write_prompts(path: Path, n: int = 288) -> None:
-    """Write some prompts of the embedded world's reserved grid with their factors."""
+    """Write some prompts of tinyworld's reserved grid with their factors."""
     from csae_bench.factors import open_factors
 
-    grid = open_factors("embedded", split="reserved")
+    grid = open_factors("tinyworld", split="test")
     rows = np.sort(np.random.default_rng(1).permutation(grid.n)[:n])
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["text", "frame", *grid.names])
+        writer.writerow(["text", "template", *grid.names])
         for row in rows:
             named = [grid.value_names[k][grid.factors[row, k]] for k in range(grid.n_factors)]
-            writer.writerow([grid.prompts[row], grid.frames[row], *named])
+            writer.writerow([grid.prompts[row], grid.templates[row], *named])
 
 
 def write_probes(folder: Path, n: int = 180) -> None:
@@ -87,28 +87,28 @@ def write_probes(folder: Path, n: int = 180) -> None:
     from csae_bench.factors import open_factors
 
     folder.mkdir(exist_ok=True)
-    grid = open_factors("embedded", split="train")
+    grid = open_factors("tinyworld", split="train")
     rng = np.random.default_rng(2)
     for factor in ("tense", "sentiment"):
         column = grid.column(factor)
         chosen = [rng.permutation(np.flatnonzero(column == value))[: n // 2] for value in (0, 1)]
         names = grid.value_names[grid.names.index(factor)]
         rows = rng.permutation(np.concatenate(chosen))
-        frame = pandas.DataFrame(
+        template = pandas.DataFrame(
             {
                 "prompt": [grid.prompts[row] for row in rows],
                 "target": [names[column[row]] for row in rows],
             }
         )
-        frame.to_csv(folder / f"{factor}.csv.zst", index=False, compression="zstd")
+        template.to_csv(folder / f"{factor}.csv.zst", index=False, compression="zstd")
 
 
 def write_questions(folder: Path, n_questions: int = 10, n_texts: int = 40) -> None:
-    """Write a few of the embedded world's questions of each subject, and texts of both kinds."""
+    """Write a few of tinyworld's questions of each subject, and texts of both kinds."""
     from csae_bench.engines.unlearning.sources import open_data
 
     folder.mkdir(exist_ok=True)
-    whole = open_data("embedded")
+    whole = open_data("tinyworld")
     for name, asked in whole.questions.items():
         rows = [
             {"question": one.question, "choices": list(one.choices), "answer": one.answer}
@@ -123,7 +123,7 @@ def write_questions(folder: Path, n_questions: int = 10, n_texts: int = 40) -> N
 
 
 def write_pairs(path: Path, n_same_sequence: int = 192, n_paraphrase: int = 64) -> None:
-    """Write pairs of the embedded model's activations as training draws them, with their ids."""
+    """Write pairs of the bundled model's activations as training draws them, with their ids."""
     from safetensors.torch import save_file
 
     from csae_bench import models

@@ -38,8 +38,8 @@ def test_a_list_of_scalars_is_one_value() -> None:
 
 
 def test_nulls_are_listed_under_their_reason() -> None:
-    result = {"reasons": {"mig": "dead", "dci": "dead", "sap": "one frame"}}
-    assert flat(result) == {"reasons/dead": ["dci", "mig"], "reasons/one frame": ["sap"]}
+    result = {"reasons": {"mig": "dead", "dci": "dead", "sap": "one template"}}
+    assert flat(result) == {"reasons/dead": ["dci", "mig"], "reasons/one template": ["sap"]}
 
 
 def test_many_entries_are_summarised_such_that_their_order_matters() -> None:

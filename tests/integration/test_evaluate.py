@@ -164,8 +164,8 @@ def test_a_dead_sae_is_invalid_with_reasons_and_without_metrics(sae: Any) -> Non
 
 
 def test_it_shows_itself_as_a_table(found: Evaluation) -> None:
-    frame = found.to_frame()
-    (value,) = frame[(frame["eval"] == "mig") & (frame["metric"] == "value_mig")]["value"]
+    template = found.to_frame()
+    (value,) = template[(template["eval"] == "mig") & (template["metric"] == "value_mig")]["value"]
     assert value == found["mig"].metrics["value_mig"]
     page = found._repr_html_()
     assert "<table>" in page

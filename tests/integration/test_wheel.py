@@ -47,7 +47,7 @@ def test_evals_and_configurations_are_listed_from_the_wheel(
     installed: Path, tmp_path: Path
 ) -> None:
     listed = _run(installed, tmp_path, "list")
-    for name in ("core", "mig", "custom_sae", "seed_run_1", "gemma_2_2b", "tiny-gemma2-it"):
+    for name in ("core", "mig", "custom_sae", "original_run_1", "gemma_2_2b", "tiny-gemma2-it"):
         assert name in listed
 
 
@@ -63,7 +63,7 @@ def test_the_pages_template_and_the_schemas_are_in_the_wheel(installed: Path) ->
     assert (package / "evals" / "eval_output_schema_mig.json").is_file()
 
 
-def test_doctor_finds_the_embedded_model_in_the_wheel(installed: Path, tmp_path: Path) -> None:
+def test_doctor_finds_the_bundled_model_in_the_wheel(installed: Path, tmp_path: Path) -> None:
     assert "tiny-gemma2-it" in _run(installed, tmp_path, "doctor", "--sae", "custom_sae")
 
 

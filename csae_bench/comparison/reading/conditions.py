@@ -62,7 +62,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 _MAX_TEXT = 10_000
 """Characters of a condition that are kept."""
 _HOOK = re.compile(r"blocks\.\d+\.(?:[a-z]+\.)?hook(?:_[a-z]+)+")
-_OF_DATA = ("fingerprint", "n", "n_factors", "n_frames", "n_truncated", "n_distinct_sequences")
+_OF_DATA = ("fingerprint", "n", "n_factors", "n_templates", "n_truncated", "n_distinct_sequences")
 _LEGACY = "a mean of ratios, one for each token"
 _POOLED = "one ratio of means"
 

@@ -19,6 +19,7 @@ from csae_bench.comparison.reading.record import run_of
 from csae_bench.comparison.reading.result import of_other_weights, propagated, reading_of
 from csae_bench.comparison.reading.variants import separated
 from csae_bench.errors import ResultError, UsageError
+from csae_bench.support import old_names
 
 _MAX_SAID = 3
 """Files and folders that an error names."""
@@ -80,7 +81,7 @@ def read_file(found: Found) -> Reading | RunReading:
         NotAResult: it is JSON, but neither says of which eval it is nor is named like a result.
         ResultError: it cannot be read.
     """
-    value = load_object(found.path)
+    value = old_names.of_result(load_object(found.path))
     if not (found.is_record or "eval_type_id" in value or found.path.name.endswith(SUFFIX)):
         raise NotAResult(f"{found.path}: has no eval_type_id, so it is no result.")
     try:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from csae_bench.comparison.model import Family, Reading, RunReading
 from csae_bench.comparison.reading.layout import Found
 from csae_bench.results import validity
+from csae_bench.support import old_names
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -115,7 +116,8 @@ def index_for(root: Path, where: Cache, files: Iterable[Found]) -> Index:
 def reader_files() -> tuple[Path, ...]:
     """The code that reads results: another version may read the same file otherwise."""
     here = Path(__file__).parent
-    return (*sorted(here.glob("*.py")), here.parent / "model.py", Path(validity.__file__))
+    others = (here.parent / "model.py", Path(validity.__file__), Path(old_names.__file__))
+    return (*sorted(here.glob("*.py")), *others)
 
 
 def _users_caches() -> Path:

@@ -87,19 +87,19 @@ def measure(
 ) -> Association:
     """All scores of the feature correlation eval, with nulls, intervals and held-out samples.
 
-    Splits and resamples are of whole frames.
+    Splits and resamples are of whole templates.
     """
     codes, factors = samples.codes, samples.factors
-    clusters = np.array(samples.frames) if samples.n_frames > 1 else None
+    clusters = np.array(samples.templates) if samples.n_templates > 1 else None
     with_factors = factor_correlations(codes, factors, n_quantiles=n_quantiles)
-    half = samples.half_of_frames(seed)
+    half = samples.half_of_templates(seed)
     best = Measured(
         score=with_factors,
         null=correlation_null(
             codes, factors, with_factors, n_permutations=n_permutations, seed=seed
         ),
         interval=correlation_interval(
-            codes, factors, samples.frames, n_resamples=n_resamples, seed=seed
+            codes, factors, samples.templates, n_resamples=n_resamples, seed=seed
         ),
         held_out=None if half is None else held_out_correlation(codes, factors, half),
     )

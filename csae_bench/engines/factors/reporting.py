@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from csae_bench.metrics.nulls import Null, ScoreNull
     from csae_bench.metrics.score import Score
 
-ONE_FRAME = "there is one frame, and none to hold out"
+ONE_TEMPLATE = "there is one template, and none to hold out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Measured:
     null: ScoreNull | None = None
     interval: ScoreInterval | None = None
     held_out: Score | None = None
-    """None where the metric has none, or there is one frame."""
+    """None where the metric has none, or there is one template."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,9 @@ class Report:
                 fields[f"{name}_{suffix}"] = ("intervals", end, why)
         if metric.has_held_out:
             held_out, why = (
-                (None, ONE_FRAME) if measured.held_out is None else _part(measured.held_out, factor)
+                (None, ONE_TEMPLATE)
+                if measured.held_out is None
+                else _part(measured.held_out, factor)
             )
             fields[f"{name}_held_out"] = ("held_out", held_out, why)
         return fields

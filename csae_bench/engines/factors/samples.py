@@ -1,4 +1,4 @@
-"""The samples of an eval: an SAE's codes of a factor dataset, checked, with their frames."""
+"""The samples of an eval: an SAE's codes of a factor dataset, checked, with their templates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from csae_bench.factors.encoding import FactorCodes, TopPrompt
     from csae_bench.metrics.data import Codes, Factors
 
-FEW_FRAMES = 10
+FEW_TEMPLATES = 10
 """Below this many, percentile intervals cover too little."""
 MIN_SAMPLES = 2000
 """Below this many, the null of the largest of thousands of latents is wide."""
@@ -43,13 +43,13 @@ class Samples:
         return self.found.factors
 
     @property
-    def frames(self) -> tuple[str, ...]:
+    def templates(self) -> tuple[str, ...]:
         """Template of each sample: the clusters of intervals and splits."""
-        return self.found.dataset.frames
+        return self.found.dataset.templates
 
     @property
-    def n_frames(self) -> int:
-        return len(set(self.frames))
+    def n_templates(self) -> int:
+        return len(set(self.templates))
 
     @property
     def parents(self) -> Mapping[str, str]:
@@ -69,13 +69,13 @@ class Samples:
                 found[parent] = child
         return found
 
-    def half_of_frames(self, seed: int) -> NDArray[np.bool_] | None:
-        """Samples to choose latents on; None where there is one frame, and none to hold out."""
+    def half_of_templates(self, seed: int) -> NDArray[np.bool_] | None:
+        """Samples to choose latents on; None where there is one template, and none to hold out."""
         from csae_bench.metrics.splits import split_clusters
 
-        if self.n_frames < 2:
+        if self.n_templates < 2:
             return None
-        return split_clusters(np.array(self.frames), share=0.5, seed=seed)
+        return split_clusters(np.array(self.templates), share=0.5, seed=seed)
 
     def top_prompts(self, latent: int, n: int = 10) -> tuple[TopPrompt, ...]:
         """The prompts with the latent's largest codes."""
@@ -93,15 +93,15 @@ class Samples:
             "d_sae": self.codes.d_sae,
             "n_latents_that_vary": int(self.codes.varies.sum()),
             "n_factors": self.factors.n_factors,
-            "n_frames": self.n_frames,
+            "n_templates": self.n_templates,
             "n_truncated": self.found.n_truncated,
             "is_shuffled": self.is_shuffled,
         }
 
     def notes_on_intervals(self) -> list[str]:
         """Those of the notes that tell how far intervals can be trusted."""
-        if 1 < self.n_frames < FEW_FRAMES:
-            return [f"intervals from {self.n_frames} frames are narrower than they should be"]
+        if 1 < self.n_templates < FEW_TEMPLATES:
+            return [f"intervals from {self.n_templates} templates are narrower than they should be"]
         return []
 
     def notes(self) -> list[str]:
@@ -112,7 +112,7 @@ class Samples:
         if related - {*divided, *divided.values()}:
             found.append(
                 f"{len(related)} factors are a parent or a child of another: a latent for the one "
-                "knows something of the other, so an ideal SAE gets less than 1 from MIG, DCI and "
+                "knows something of the other, so an oracle SAE gets less than 1 from MIG, DCI and "
                 "FactorVAE"
             )
         for parent, child in divided.items():

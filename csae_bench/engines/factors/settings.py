@@ -18,10 +18,10 @@ class FactorEvalConfig(EvalConfig):
 
     factors: str = "auto"
     """A name of `csae-bench list factors`, a .csv or .jsonl file with `text` and factor columns, or
-    the folder of a synthetic model. `auto`: `embedded` for the embedded model, `english` for
+    the folder of a synthetic model. `auto`: `tinyworld` for the bundled model, `english` for
     others, `synthetic` for an SAE without a model."""
 
-    split: Split = "reserved"
+    split: Split = "test"
     """Part of the dataset that is scored."""
 
     pooling: Pooling | None = None
@@ -38,7 +38,7 @@ class FactorEvalConfig(EvalConfig):
     """Of the samples' factors, for the nulls; the smallest p is 1 / (1 + this)."""
 
     n_resamples: Annotated[int, Field(ge=1000)] = 1000
-    """Of whole frames, for the 95% intervals."""
+    """Of whole templates, for the 95% intervals."""
 
     def needs(self, model: str | None) -> Needs:
         """Return the factor dataset, and the model where the dataset has prompts."""

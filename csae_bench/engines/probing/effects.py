@@ -74,7 +74,7 @@ def intervene(
     rng = np.random.default_rng(seed)
     latents = known.value_latents
     controls, reasons = _controls(samples, known, rng)
-    rows = spread_over_frames(dataset.frames, PROMPTS_PER_CHOSEN * n_prompts, rng)
+    rows = spread_over_templates(dataset.templates, PROMPTS_PER_CHOSEN * n_prompts, rng)
     if not dataset.readouts or not dataset.prompts:
         why = NO_READOUTS if dataset.prompts else NO_MODEL
         controls, reasons = {}, dict.fromkeys(range(len(latents)), why)
@@ -130,13 +130,13 @@ def _quantiles(asked: Interventions | None) -> dict[int, float]:
     return {latent: code for latent, code in found.items() if code is not None}
 
 
-def spread_over_frames(frames: Sequence[str], n: int, rng: np.random.Generator) -> list[int]:
-    """Numbers of at most n samples at random, as many of each frame as can be, in order."""
-    order = rng.permutation(len(frames))
-    names = np.array(frames)[order]
-    turn = np.zeros(len(frames), np.int64)
-    for frame in np.unique(names):
-        turn[names == frame] = np.arange((names == frame).sum())
+def spread_over_templates(templates: Sequence[str], n: int, rng: np.random.Generator) -> list[int]:
+    """Numbers of at most n samples at random, as many of each template as can be, in order."""
+    order = rng.permutation(len(templates))
+    names = np.array(templates)[order]
+    turn = np.zeros(len(templates), np.int64)
+    for template in np.unique(names):
+        turn[names == template] = np.arange((names == template).sum())
     return sorted(order[np.argsort(turn, kind="stable")][:n].tolist())
 
 
@@ -190,11 +190,11 @@ class _Table:
 
     @classmethod
     def of(cls, samples: Samples, rows: Sequence[int]) -> _Table:
-        frames = np.array(samples.frames)[list(rows)]
+        templates = np.array(samples.templates)[list(rows)]
         return cls(
             rows=np.array(rows),
             one_hot=samples.factors.one_hot(np.bool_)[list(rows)],
-            clusters=np.unique(frames, return_inverse=True)[1],
+            clusters=np.unique(templates, return_inverse=True)[1],
             families=Families.of(samples.factors, samples.parents),
         )
 

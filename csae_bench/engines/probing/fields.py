@@ -22,7 +22,7 @@ _MEASURES = {
         "Mean of the shares judged right of held-out samples with and without a value; chance is "
         ".5. SAE-Bench's accuracy, on classes of equal size, estimates this",
     ),
-    "auroc": ("AUROC", "Area under the ROC curve on held-out frames; chance is .5"),
+    "auroc": ("AUROC", "Area under the ROC curve on held-out templates; chance is .5"),
 }
 _MEAN = "; mean over a factor's values, then over factors."
 _FIRST = ("balanced_accuracy", "accuracy", "auroc")
@@ -175,7 +175,7 @@ METRICS = _probes(N_LATENTS) | _OF_LATENTS | _interventions()
 
 
 class OfProbe(Strict):
-    """What a probe reaches on frames that it was not fitted on."""
+    """What a probe reaches on templates that it was not fitted on."""
 
     probe: str
     """`top_k`, on k latents, or `dense`, on the model's activations."""

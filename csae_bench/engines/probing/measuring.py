@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csae_bench.engines.factors.reporting import ONE_FRAME, Measured
+from csae_bench.engines.factors.reporting import ONE_TEMPLATE, Measured
 from csae_bench.engines.factors.samples import Samples
 from csae_bench.engines.probing.effects import OPERATIONS, Intervened, intervene
 from csae_bench.engines.probing.fields import N_LATENTS
@@ -38,7 +38,7 @@ class Probing:
 
     samples: Samples
     probes: Mapping[str, Classification]
-    """By `PROBES`; empty where there is one frame, `dense` missing where acts were not kept."""
+    """By `PROBES`; empty where there is one template, `dense` missing where acts were not kept."""
     probe_latents: Mapping[int, tuple[tuple[int, ...], ...]]
     """k -> for each value the latents that its probes chose."""
     latents: Monosemanticity
@@ -67,7 +67,7 @@ class Probing:
 
     def why_no_probe(self, probe: str) -> str:
         """Why a probe is missing."""
-        return NO_ACTS if probe == DENSE and self.samples.n_frames > 1 else ONE_FRAME
+        return NO_ACTS if probe == DENSE and self.samples.n_templates > 1 else ONE_TEMPLATE
 
     def _of_latents(self) -> dict[str, Measured]:
         return {
@@ -119,14 +119,14 @@ def measure(
         n_permutations=n_permutations,
         seed=seed,
     )
-    half = samples.half_of_frames(seed)
+    half = samples.half_of_templates(seed)
     decisions = {} if half is None else _decisions(samples, half)
     resampled: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
     return Probing(
         samples=samples,
         probes={
             name: classification(
-                each, factors, samples.frames, n_permutations=n_permutations, **resampled
+                each, factors, samples.templates, n_permutations=n_permutations, **resampled
             )
             for name, each in decisions.items()
         },

@@ -45,7 +45,7 @@ HEADLINE = (
 )
 EFFECT = (
     "Change of the log-odds of the value's later word against the factor's other words, in nats, "
-    "with 95% intervals from resampling whole frames: above 0 where clamping makes the word "
+    "with 95% intervals from resampling whole templates: above 0 where clamping makes the word "
     "likelier, or ablating less likely. Others: the mean magnitude of the change of the right "
     "words of unrelated factors. Control: a random latent that fires about as often."
 )

@@ -77,7 +77,7 @@ def read_dataset(path: Path) -> Any:
         reason = reason_of(error).splitlines()[0]
         raise DataError(
             f"{path}: cannot be read as zstd-compressed CSV: {reason}. Write it with "
-            "pandas: frame.to_csv(path, index=False, compression='zstd')."
+            "pandas: template.to_csv(path, index=False, compression='zstd')."
         ) from error
     missing = [name for name in ("prompt", "target") if name not in rows.columns]
     if missing:

@@ -2,7 +2,7 @@
 
     data.py        what is to be forgotten and what kept: questions and running text
     rows.py        a question or a text in a file, checked; a fault names file and line
-    sources.py     where data comes from: the embedded world, a folder, the Hugging Face hub
+    sources.py     where data comes from: tinyworld, a folder, the Hugging Face hub
     chat.py        whether a tokenizer can be asked SAE-Bench's questions
     prompts.py     prompts as tokens, in batches of like length
     engine.py      answers of a model whose latents are clamped, layers before the hook run once

@@ -42,8 +42,8 @@ class Scale(NamedTuple):
 
 SAE_BENCH_SCALE = Scale(1024, 1024, 4, (10, 20), (25, 50, 100, 200))
 """SAE-Bench's, with the batch it has for gemma-2-2b-it."""
-EMBEDDED_SCALE = Scale(256, 128, 32, (3, 10), (4, 8, 12, 16))
-"""For the embedded model, whose context is 256 and whose codes are smaller than Gemma's: at
+TINYWORLD_SCALE = Scale(256, 128, 32, (3, 10), (4, 8, 12, 16))
+"""For the bundled model, whose context is 256 and whose codes are smaller than Gemma's: at
 SAE-Bench's multipliers every setting damages what is to be retained, and trained SAEs score 0."""
 
 
@@ -62,7 +62,7 @@ class UnlearningData:
     """Questions and texts, all in memory."""
 
     name: str
-    """`embedded`, `hub`, or the folder's path."""
+    """`tinyworld`, `hub`, or the folder's path."""
     description: str
     """What the questions are about, in plain words, for the result."""
     questions: Mapping[str, tuple[Question, ...]]

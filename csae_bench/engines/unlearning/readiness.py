@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from csae_bench import models
-from csae_bench.corpora import EMBEDDED
+from csae_bench.corpora import TINYWORLD
 from csae_bench.engines.unlearning.chat import chat_problems
 from csae_bench.engines.unlearning.sources import Status, data_fingerprint, data_status
 from csae_bench.models import ModelInfo
@@ -69,11 +69,11 @@ def _status(asked: QuestionsInput) -> list[Status]:
                     f"with {own.d_model}. Name a model of the same shape.",
                 )
             )
-    if data == EMBEDDED and info.kind == "hub":
+    if data == TINYWORLD and info.kind == "hub":
         found.append(
             (
                 "problem",
-                f"data is 'embedded', invented facts that {info.name} cannot know; set "
+                f"data is 'tinyworld', invented facts that {info.name} cannot know; set "
                 "evals.unlearning.data=hub",
             )
         )

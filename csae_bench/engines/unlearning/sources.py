@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from csae_bench.corpora.files import SUFFIXES, file_stamps, is_folder, rows, sha256
 from csae_bench.corpora.hub import hub_stream
-from csae_bench.corpora.text import EMBEDDED, corpus_fingerprint
+from csae_bench.corpora.text import TINYWORLD, corpus_fingerprint
 from csae_bench.engines.unlearning.data import (
     FORGET,
     MIN_CHARACTERS,
@@ -31,7 +31,7 @@ FILE_STEMS = (*SUBJECTS, FORGET_FILE, RETAIN_FILE)
 
 _RETAIN_CORPUS = "wikitext:wikitext-2-raw-v1"
 _N_DOCUMENTS = 600
-"""Of each kind of the embedded world's text, some 130 tokens each."""
+"""Of each kind of tinyworld's text, some 130 tokens each."""
 _N_GLANCED = 100
 """Texts of a file that are looked at before a run; a corpus can be a gigabyte."""
 _REQUEST = (
@@ -44,24 +44,24 @@ Status = tuple[Literal["ok", "problem", "unknown"], str]
 
 
 def chosen_data(data: str, model: str) -> str:
-    """`auto` resolved: `embedded` for the embedded model, which knows nothing else, or `hub`."""
+    """`auto` resolved: `tinyworld` for the bundled model, which knows nothing else, or `hub`."""
     if data != AUTO:
         return data
-    return EMBEDDED if resolve(model).kind == "embedded" else HUB
+    return TINYWORLD if resolve(model).kind == "tinyworld" else HUB
 
 
 def open_data(data: str, *, forget_corpus: str | None = None) -> UnlearningData:
     """Questions and texts, all read.
 
     Args:
-        data: `embedded`, `hub`, or a folder of `FILE_STEMS`.
+        data: `tinyworld`, `hub`, or a folder of `FILE_STEMS`.
         forget_corpus: a file with the texts to forget, instead of those of `data`.
 
     Raises:
         DataError: something is missing, gated, empty or malformed.
     """
-    if data == EMBEDDED:
-        return _embedded(forget_corpus)
+    if data == TINYWORLD:
+        return _tinyworld(forget_corpus)
     if data == HUB:
         return _from_hub(forget_corpus)
     return _from_folder(Path(data).expanduser(), forget_corpus)
@@ -75,8 +75,8 @@ def data_status(data: str, forget_corpus: str | None = None) -> list[Status]:
     found: list[Status] = []
     if forget_corpus is not None:
         found += _problems([Path(forget_corpus).expanduser()])
-    if data == EMBEDDED:
-        return found or [("ok", "the embedded world's invented facts")]
+    if data == TINYWORLD:
+        return found or [("ok", "tinyworld's invented facts")]
     if data == HUB:
         gated = "" if forget_corpus else f" {FORGET_CORPUS} is gated. {_REQUEST}"
         on_hub = "questions and texts are on the hub (cais/wmdp, cais/mmlu, wikitext)"
@@ -96,9 +96,9 @@ def data_status(data: str, forget_corpus: str | None = None) -> list[Status]:
 
 def data_fingerprint(data: str, forget_corpus: str | None = None) -> str:
     """Changes when questions or texts do, as far as can be seen without reading them."""
-    parts = [data if data in (EMBEDDED, HUB) else ""]
-    if data == EMBEDDED:
-        parts.append(corpus_fingerprint(EMBEDDED, split="core"))
+    parts = [data if data in (TINYWORLD, HUB) else ""]
+    if data == TINYWORLD:
+        parts.append(corpus_fingerprint(TINYWORLD, split="core"))
     elif data != HUB:
         folder = Path(data).expanduser()
         found = [_file(folder, stem) for stem in FILE_STEMS]
@@ -108,11 +108,11 @@ def data_fingerprint(data: str, forget_corpus: str | None = None) -> str:
     return sha256("\n".join(parts).encode())
 
 
-def _embedded(forget_corpus: str | None) -> UnlearningData:
+def _tinyworld(forget_corpus: str | None) -> UnlearningData:
     from csae_bench import tinyworld
 
     return UnlearningData(
-        name=EMBEDDED,
+        name=TINYWORLD,
         description="Invented facts: things, people and places of TinyWorld that do not exist, "
         "under the names of WMDP's and MMLU's subjects. Nothing here is biology, history, "
         "computer science, geography or medicine, and no score says anything about those.",
@@ -248,4 +248,4 @@ def _problems(paths: Iterable[Path]) -> list[Status]:
 
 
 def _allowed() -> str:
-    return f"It must be auto, {EMBEDDED}, {HUB}, or a folder that holds {', '.join(FILE_STEMS)}."
+    return f"It must be auto, {TINYWORLD}, {HUB}, or a folder that holds {', '.join(FILE_STEMS)}."

@@ -63,7 +63,7 @@ def synthetic_world(seed: int = 0, *, has_children: bool = False) -> SyntheticMo
 
 
 def load_synthetic(
-    folder: Path, *, split: Split = "reserved", seed: int = 0, n: int = N_SAMPLES
+    folder: Path, *, split: Split = "test", seed: int = 0, n: int = N_SAMPLES
 ) -> FactorDataset:
     """Samples of a synthetic model that SAELens's `SyntheticModel.save` wrote.
 
@@ -86,13 +86,13 @@ def synthetic_factors(
     world: SyntheticModel,
     *,
     name: str = "synthetic",
-    split: Split = "reserved",
+    split: Split = "test",
     seed: int = 0,
     n: int = N_SAMPLES,
 ) -> FactorDataset:
     """`n` samples of a world; each true feature is a factor, silent or active.
 
-    The splits are disjoint samples of one world. Each sample is a frame of its own. A feature's
+    The splits are disjoint samples of one world. Each sample is a template of its own. A feature's
     parent is the nearest in SAELens's hierarchy: a child is active only where its parent is.
     """
     import torch
@@ -112,7 +112,7 @@ def synthetic_factors(
         factors=(values > 0).astype(np.int64),
         names=names,
         value_names=(VALUES,) * len(names),
-        frames=tuple(f"sample {number}" for number in range(n)),
+        templates=tuple(f"sample {number}" for number in range(n)),
         split=split,
         features=TrueFeatures(
             values=values,
@@ -123,7 +123,7 @@ def synthetic_factors(
     )
 
 
-def ideal_sae(
+def oracle_sae(
     dataset: FactorDataset,
     *,
     threshold: float = 0.05,
@@ -145,7 +145,7 @@ def ideal_sae(
 
     if dataset.features is None:
         raise DataError(
-            f"factor dataset '{dataset.name}' has no true features; an ideal SAE can be built for "
+            f"factor dataset '{dataset.name}' has no true features; an oracle SAE can be built for "
             "synthetic models only."
         )
     directions = torch.from_numpy(dataset.features.directions).float()
@@ -155,7 +155,7 @@ def ideal_sae(
             d_in=d_in,
             d_sae=n_features,
             apply_b_dec_to_input=True,
-            metadata=SAEMetadata(**{**(metadata or {}), "training_architecture": "ideal"}),
+            metadata=SAEMetadata(**{**(metadata or {}), "training_architecture": "oracle"}),
         )
     )
     weights = {

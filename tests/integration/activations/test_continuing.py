@@ -1,4 +1,4 @@
-"""csae_bench/models/continuing.py, on the embedded model."""
+"""csae_bench/models/continuing.py, on the bundled model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interventions on the embedded model, against transformer-lens and SAELens by hand."""
+"""Interventions on the bundled model, against transformer-lens and SAELens by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from csae_bench.activations.interventions import (
 from csae_bench.errors import DataError, ModelError
 from csae_bench.factors import FactorDataset, Readout
 from csae_bench.factors.token_codes import codes_at_tokens
-from tests.integration.evals.planted import part_of_embedded
+from tests.integration.evals.planted import part_of_tinyworld
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -38,7 +38,7 @@ def model() -> HookedTransformer:
 
 @pytest.fixture(scope="module")
 def dataset() -> FactorDataset:
-    return part_of_embedded("reserved", 6)
+    return part_of_tinyworld("test", 6)
 
 
 def _sae(d_in: int = 128, **config: Any) -> SAE[Any]:

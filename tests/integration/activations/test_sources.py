@@ -1,4 +1,4 @@
-"""Sequences of activations: of the embedded model, and of generated features."""
+"""Sequences of activations: of the bundled model, and of generated features."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def small_folder(tmp_path: Path) -> str:
 
 
 def _of_model(
-    model: HookedTransformer, dataset: str = "embedded", *, batch: int = 4, seed: int = 0
+    model: HookedTransformer, dataset: str = "tinyworld", *, batch: int = 4, seed: int = 0
 ) -> ModelSource:
     settings = ModelActivations(dataset=dataset, context_size=32, batch_size_prompts=batch)
     return model_source(model, settings, hook_name=HOOK, seed=seed)

@@ -11,12 +11,12 @@ from csae_bench.comparison.reading.folder import read_results
 from csae_bench.errors import EXIT_FAILED, EXIT_OK
 from tests.e2e import compare_folders as folders
 from tests.e2e.conftest import CsaeBench, csae_bench  # noqa: F401 - a fixture
-from tests.seed_experiment import write_seed_results
+from tests.original_experiment import write_original_results
 
 
 @pytest.fixture
 def seed(tmp_path: Path) -> Path:
-    return write_seed_results(tmp_path / "seed")
+    return write_original_results(tmp_path / "seed")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Running the evals on factor datasets, on synthetic worlds and on the embedded model."""
+"""Running the evals on factor datasets, on synthetic worlds and on the bundled model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An SAE on the embedded model whose latents are the true directions of factor values."""
+"""An SAE on the bundled model whose latents are the true directions of factor values."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-def part_of_embedded(split: Split, n: int) -> FactorDataset:
-    """n prompts of the embedded grid at random, as the dataset `part`."""
-    grid = open_factors("embedded", split=split)
+def part_of_tinyworld(split: Split, n: int) -> FactorDataset:
+    """n prompts of the tinyworld grid at random, as the dataset `part`."""
+    grid = open_factors("tinyworld", split=split)
     rows = np.sort(np.random.default_rng(0).permutation(grid.n)[:n])
     return replace(
         grid,
         name="part",
         prompts=tuple(grid.prompts[row] for row in rows),
         factors=grid.factors[rows],
-        frames=tuple(grid.frames[row] for row in rows),
+        templates=tuple(grid.templates[row] for row in rows),
         readouts={
             factor: Readout(
                 stems=tuple(readout.stems[row] for row in rows),
@@ -45,7 +45,7 @@ def planted_sae(model: HookedTransformer, hook_name: str, n_random: int = 60) ->
     Decoder: the difference between the mean activations of training prompts with and without the
     value. Encoder: the linear discriminant, so that a latent is 1 more where its value is had.
     """
-    train = part_of_embedded("train", 900)
+    train = part_of_tinyworld("train", 900)
     d_in = int(model.cfg.d_model)
     reader = StandardSAE(StandardSAEConfig(d_in=d_in, d_sae=1))
     found = codes_of_prompts(reader, model, train, hook_name).acts

@@ -1,4 +1,4 @@
-"""The core eval as the harness runs it, on the embedded model."""
+"""The core eval as the harness runs it, on the bundled model."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_core_has_one_detail_per_latent(result: EvalResult) -> None:
 
 def test_core_writes_down_what_it_ran_with(result: EvalResult) -> None:
     assert result.eval_config is not None
-    asked = {"model_name": NAME, "dataset": "embedded", "llm_dtype": "float32", **SMALL}
+    asked = {"model_name": NAME, "dataset": "tinyworld", "llm_dtype": "float32", **SMALL}
     assert {name: result.eval_config[name] for name in asked} == asked
 
 

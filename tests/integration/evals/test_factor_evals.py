@@ -13,7 +13,7 @@ from sae_lens.synthetic import SyntheticModel, SyntheticModelConfig
 
 from csae_bench.evals import EvalResult, get_eval
 from csae_bench.factors import FactorDataset
-from csae_bench.factors.datasets.synthetic import ideal_sae, synthetic_factors
+from csae_bench.factors.datasets.synthetic import oracle_sae, synthetic_factors
 from csae_bench.results.envelope import not_finite
 from csae_bench.saes import baselines
 from tests.integration.evals.conftest import NAMES, RunEvals
@@ -50,8 +50,8 @@ def world(folder: Path) -> FactorDataset:
 
 
 @pytest.fixture(scope="module")
-def of_ideal(run_evals: RunEvals, world: FactorDataset, folder: Path) -> dict[str, EvalResult]:
-    return run_evals(ideal_sae(world), folder / "ideal", factors=world.name)
+def of_oracle(run_evals: RunEvals, world: FactorDataset, folder: Path) -> dict[str, EvalResult]:
+    return run_evals(oracle_sae(world), folder / "oracle", factors=world.name)
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,8 @@ def _flat(results: Mapping[str, EvalResult]) -> dict[str, float | None]:
     }
 
 
-def test_the_ideal_sae_scores_at_the_top(of_ideal: dict[str, EvalResult]) -> None:
-    found = _flat(of_ideal)
+def test_the_oracle_sae_scores_at_the_top(of_oracle: dict[str, EvalResult]) -> None:
+    found = _flat(of_oracle)
     top = ("mig", "value_mig", "mig_sup", "factor_vae_population")
     # chance correlations between features that fire independently, in 4096 samples
     assert {name: found[name] for name in top} == pytest.approx(dict.fromkeys(top, 1), abs=0.01)
@@ -99,22 +99,22 @@ def test_the_ideal_sae_scores_at_the_top(of_ideal: dict[str, EvalResult]) -> Non
     assert found["near_duplicates"] == 0
 
 
-def test_a_frozen_random_decoder_is_below_the_ideal_sae_in_every_score(
-    of_ideal: dict[str, EvalResult], of_random: dict[str, EvalResult]
+def test_a_frozen_random_decoder_is_below_the_oracle_sae_in_every_score(
+    of_oracle: dict[str, EvalResult], of_random: dict[str, EvalResult]
 ) -> None:
     # but for factor_vae_population: every feature finds some direction of its own among 64
-    top, found = _flat(of_ideal), _flat(of_random)
+    top, found = _flat(of_oracle), _flat(of_random)
     for name in ("mig", "value_mig", "mig_sup", "factor_vae",
                  "best_correlation", "dci_disentanglement", "dci_completeness", "modularity",
                  "sap", "mean_correlation_coefficient"):  # fmt: skip
         assert found[name] < top[name] - 0.05, name  # pyright: ignore[reportOptionalOperand]
 
 
-@pytest.mark.parametrize("subject", ["ideal", "random"])
+@pytest.mark.parametrize("subject", ["oracle", "random"])
 def test_with_shuffled_factors_every_sae_is_inside_its_null(
     run_evals: RunEvals, random_sae: SAE[Any], world: FactorDataset, folder: Path, subject: str
 ) -> None:
-    sae = ideal_sae(world) if subject == "ideal" else random_sae
+    sae = oracle_sae(world) if subject == "oracle" else random_sae
     results = run_evals(sae, folder / f"null of {subject}", factors=world.name, shuffled=True)
     found = _flat(results)
     for name in ("mig", "value_mig", "mig_sup", "factor_vae", "best_correlation",
@@ -130,7 +130,7 @@ def test_with_shuffled_factors_every_sae_is_inside_its_null(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("subject", ["of_ideal", "of_random", "of_prompts"])
+@pytest.mark.parametrize("subject", ["of_oracle", "of_random", "of_prompts"])
 def test_results_fit_the_evals_models_and_nulls_have_reasons(
     name: str, subject: str, request: pytest.FixtureRequest
 ) -> None:
@@ -169,7 +169,7 @@ def test_a_factor_that_another_divides_is_told_that_its_vote_cannot_stand(
                of_prompts["factor_vae"].unstructured["notes"])  # fmt: skip
 
 
-def test_the_three_evals_share_one_pass_over_the_embedded_prompts(
+def test_the_three_evals_share_one_pass_over_the_prompts_of_tinyworld(
     run_evals: RunEvals, model: HookedTransformer, tmp_path: Path
 ) -> None:
     sizes: list[int] = []
@@ -184,7 +184,7 @@ def test_the_three_evals_share_one_pass_over_the_embedded_prompts(
 def test_a_dead_sae_has_reasons_and_no_scores(
     run_evals: RunEvals, world: FactorDataset, tmp_path: Path
 ) -> None:
-    sae = ideal_sae(world)
+    sae = oracle_sae(world)
     with torch.no_grad():
         sae.threshold.fill_(1e9)
     results = run_evals(sae, tmp_path, factors=world.name)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from sae_lens import SAE, TopKSAE, TopKSAEConfig
 
-from csae_bench.engines.factors.reporting import ONE_FRAME
+from csae_bench.engines.factors.reporting import ONE_TEMPLATE
 from csae_bench.engines.probing.effects import (
     NO_CONTROL,
     NO_LATENT,
@@ -20,13 +20,13 @@ from csae_bench.engines.probing.effects import (
 )
 from csae_bench.evals import EvalResult, get_eval
 from csae_bench.factors import FactorDataset, open_factors
-from csae_bench.factors.datasets.synthetic import ideal_sae
+from csae_bench.factors.datasets.synthetic import oracle_sae
 from csae_bench.factors.encoding import FactorCodes, codes_of_prompts
 from csae_bench.metrics.data import Codes
 from csae_bench.results.envelope import not_finite
 from csae_bench.saes import baselines
 from tests.integration.evals.conftest import HOOK, MODEL, RunEvals
-from tests.integration.evals.planted import part_of_embedded, planted_sae
+from tests.integration.evals.planted import part_of_tinyworld, planted_sae
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def part() -> FactorDataset:
-    return part_of_embedded("reserved", 400)
+    return part_of_tinyworld("test", 400)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,9 @@ def of_planted(
 
 
 @pytest.fixture(scope="module")
-def of_ideal(run_evals: RunEvals, folder: Path) -> EvalResult:
+def of_oracle(run_evals: RunEvals, folder: Path) -> EvalResult:
     world = open_factors("synthetic_tree")
-    return run_evals(ideal_sae(world), folder / "ideal", names=(NAME,), factors="synthetic_tree")[
+    return run_evals(oracle_sae(world), folder / "oracle", names=(NAME,), factors="synthetic_tree")[
         NAME
     ]
 
@@ -76,7 +76,7 @@ def _on_part(
 
 
 def _key(dataset: FactorDataset) -> tuple[Any, ...]:
-    return (dataset.name, "reserved", 0, None, MODEL, HOOK)
+    return (dataset.name, "test", 0, None, MODEL, HOOK)
 
 
 def _scores(result: EvalResult) -> Mapping[str, Any]:
@@ -133,21 +133,21 @@ def test_the_dense_probe_is_the_ceiling_of_random_directions(
         assert found[f"top_{k}_balanced_accuracy"] < found["dense_balanced_accuracy"] - 0.05
 
 
-def test_true_features_are_read_from_one_latent_and_absorb_nothing(of_ideal: EvalResult) -> None:
-    found = _scores(of_ideal)
+def test_true_features_are_read_from_one_latent_and_absorb_nothing(of_oracle: EvalResult) -> None:
+    found = _scores(of_oracle)
     assert found["top_1_auroc"] == pytest.approx(1, abs=1e-3)
     assert found["covered_values"] == pytest.approx(0.5, abs=0.02)  # no latent for silence
     assert found["absorption"] == found["absorption_excess"] == 0
-    children = [child for detail in of_ideal.details for child in detail["absorbed"]]
+    children = [child for detail in of_oracle.details for child in detail["absorbed"]]
     assert len(children) == 24
     assert {child["value"] for child in children} == {"active"}
 
 
-def test_absorption_planted_in_an_ideal_sae_is_found_at_its_rate(
+def test_absorption_planted_in_an_oracle_sae_is_found_at_its_rate(
     run_evals: RunEvals, folder: Path
 ) -> None:
     world = open_factors("synthetic_tree")
-    sae = ideal_sae(world)
+    sae = oracle_sae(world)
     child, parent = next(iter(world.parents.items()))
     codes = codes_of_prompts(sae, None, world, None)
     dense = codes.codes.toarray()
@@ -163,7 +163,7 @@ def test_absorption_planted_in_an_ideal_sae_is_found_at_its_rate(
         n_truncated=0,
         acts=codes.acts,
     )
-    encoded = {("synthetic_tree", "reserved", 0, None, "", ""): changed}
+    encoded = {("synthetic_tree", "test", 0, None, "", ""): changed}
     result = run_evals(
         sae, folder / "absorbed", names=(NAME,), encoded=encoded, factors="synthetic_tree"
     )[NAME]
@@ -174,15 +174,15 @@ def test_absorption_planted_in_an_ideal_sae_is_found_at_its_rate(
     assert found["expected"] < found["rate"]
 
 
-def test_activations_without_a_model_have_no_interventions(of_ideal: EvalResult) -> None:
-    found = _scores(of_ideal)
+def test_activations_without_a_model_have_no_interventions(of_oracle: EvalResult) -> None:
+    found = _scores(of_oracle)
     for name in ("clamp_effect", "clamp_specificity", "random_ablation_effect"):
         assert found[name] is None
-        assert of_ideal.unstructured["reasons"][name] == NO_MODEL
-    assert of_ideal.unstructured["forward_passes"] == {"interventions": 0, "top_prompts": 0}
+        assert of_oracle.unstructured["reasons"][name] == NO_MODEL
+    assert of_oracle.unstructured["forward_passes"] == {"interventions": 0, "top_prompts": 0}
 
 
-@pytest.mark.parametrize("subject", ["of_planted", "of_ideal"])
+@pytest.mark.parametrize("subject", ["of_planted", "of_oracle"])
 def test_results_fit_the_evals_models_and_nulls_have_reasons(
     subject: str, request: pytest.FixtureRequest
 ) -> None:
@@ -254,7 +254,7 @@ def test_a_dead_sae_has_reasons_and_no_scores_but_chance(
     run_evals: RunEvals, tmp_path: Path
 ) -> None:
     world = open_factors("synthetic_tree")
-    sae = ideal_sae(world)
+    sae = oracle_sae(world)
     with torch.no_grad():
         sae.threshold.fill_(1e9)
     result = run_evals(sae, tmp_path, names=(NAME,), factors="synthetic_tree")[NAME]
@@ -267,11 +267,12 @@ def test_a_dead_sae_has_reasons_and_no_scores_but_chance(
     assert "no latent varies" in result.unstructured["reasons"]["tied_latents"]
 
 
-def _written(path: Path, frame: str) -> Path:
-    rows = [f"The {who} {verb} a {what}.,{who},{verb},{frame.format(who=who, verb=verb, what=what)}"
+def _written(path: Path, template: str) -> Path:
+    rows = [f"The {who} {verb} a {what}.,{who},{verb},"
+            f"{template.format(who=who, verb=verb, what=what)}"
             for who in ("king", "queen") for verb in ("saw", "found") for what in
             ("comet", "racket", "violin", "satellite")]  # fmt: skip
-    path.write_text("\n".join(["text,who,verb,frame", *rows, ""]))
+    path.write_text("\n".join(["text,who,verb,template", *rows, ""]))
     return path
 
 
@@ -287,7 +288,7 @@ def test_a_users_file_without_later_words_has_no_interventions(
     assert _scores(result)["dense_auroc"] is not None
 
 
-def test_one_frame_has_no_held_out_probes(
+def test_one_template_has_no_held_out_probes(
     run_evals: RunEvals, model: HookedTransformer, tmp_path: Path
 ) -> None:
     path = _written(tmp_path / "mine.csv", "same")
@@ -296,7 +297,7 @@ def test_one_frame_has_no_held_out_probes(
     _check_form(result)
     for name in ("top_1_auroc", "dense_accuracy"):
         assert _scores(result)[name] is None
-        assert result.unstructured["reasons"][name] == ONE_FRAME
+        assert result.unstructured["reasons"][name] == ONE_TEMPLATE
 
 
 def test_where_no_latent_is_left_as_control_it_is_said_once_and_nothing_is_read(

@@ -36,7 +36,7 @@ def results(run_evals: RunEvals, model: HookedTransformer, folder: Path) -> dict
             ("Today", "So"), ("king", "queen"), ("saw", "found"), ("comet", "medal", "racket")
         )
     ]
-    (folder / "own.csv").write_text("\n".join(["text,frame,who,what", *rows]) + "\n")
+    (folder / "own.csv").write_text("\n".join(["text,template,who,what", *rows]) + "\n")
     torch.manual_seed(0)
     sae = TopKSAE(TopKSAEConfig(d_in=model.cfg.d_model, d_sae=64, k=8))
     return run_evals(

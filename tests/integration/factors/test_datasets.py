@@ -12,18 +12,18 @@ import pytest
 
 from csae_bench.factors import FactorDataset, Split, factor_names, get_factors
 
-SPLITS: tuple[Split, ...] = ("train", "reserved")
+SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 @cache
-def _made(name: str, split: Split = "reserved", seed: int = 0) -> FactorDataset:
+def _made(name: str, split: Split = "test", seed: int = 0) -> FactorDataset:
     return get_factors(name).make(split, seed)
 
 
 def _equal(one: FactorDataset, other: FactorDataset) -> bool:
     return (
         one.prompts == other.prompts
-        and one.frames == other.frames
+        and one.templates == other.templates
         and np.array_equal(one.factors, other.factors)
         and (one.acts is None or np.array_equal(one.acts, np.asarray(other.acts)))
     )
@@ -57,16 +57,16 @@ def test_the_splits_share_no_sample_and_no_template(name: str) -> None:
     train, reserved = (_made(name, split) for split in SPLITS)
     assert not set(train.prompts) & set(reserved.prompts)
     if train.acts is None:
-        assert not set(train.frames) & set(reserved.frames)
+        assert not set(train.templates) & set(reserved.templates)
     else:
         assert not np.array_equal(train.acts, np.asarray(reserved.acts))
 
 
 @pytest.mark.parametrize("name", factor_names())
 def test_the_same_seed_gives_the_same_dataset_and_another_seed_another(name: str) -> None:
-    again = get_factors(name).make("reserved", 0)
+    again = get_factors(name).make("test", 0)
     assert _equal(_made(name), again)
-    assert not _equal(_made(name), _made(name, "reserved", 1))
+    assert not _equal(_made(name), _made(name, "test", 1))
 
 
 @pytest.mark.parametrize("name", [name for name in factor_names() if get_factors(name).has_prompts])
@@ -90,7 +90,7 @@ def test_the_table_is_what_metrics_take(name: str) -> None:
 def test_making_the_grids_of_prompts_imports_no_torch() -> None:
     code = (
         "import sys\nfrom csae_bench.factors import open_factors\n"
-        "open_factors('embedded')\nopen_factors('english')\n"
+        "open_factors('tinyworld')\nopen_factors('english')\n"
         "assert not {'torch', 'sae_lens', 'transformers'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Codes of factor datasets: of the embedded model's prompts, and of a synthetic world."""
+"""Codes of factor datasets: of the bundled model's prompts, and of a synthetic world."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _dataset(texts: tuple[str, ...] = TEXTS, **changes: Any) -> FactorDataset:
         factors=np.arange(len(texts))[:, None] % 2,
         names=("x",),
         value_names=(("no", "yes"),),
-        frames=texts,
+        templates=texts,
         split="all",
         **changes,
     )

@@ -12,7 +12,7 @@ from sae_lens.synthetic import SyntheticModel, SyntheticModelConfig
 
 from csae_bench.errors import DataError
 from csae_bench.factors import FactorDataset, open_factors
-from csae_bench.factors.datasets.synthetic import ideal_sae, synthetic_factors, synthetic_world
+from csae_bench.factors.datasets.synthetic import oracle_sae, synthetic_factors, synthetic_world
 from csae_bench.factors.encoding import codes_of_prompts
 
 
@@ -88,9 +88,9 @@ def test_a_world_without_hierarchy_has_no_parents() -> None:
     assert made.n == 100
 
 
-def test_the_ideal_saes_codes_are_the_true_features(dataset: FactorDataset) -> None:
+def test_the_oracle_saes_codes_are_the_true_features(dataset: FactorDataset) -> None:
     assert dataset.features is not None
-    sae = ideal_sae(dataset)
+    sae = oracle_sae(dataset)
     found = codes_of_prompts(sae, None, dataset, None)
     np.testing.assert_allclose(found.codes.toarray(), dataset.features.values, atol=1e-4)
     assert dataset.acts is not None
@@ -98,9 +98,9 @@ def test_the_ideal_saes_codes_are_the_true_features(dataset: FactorDataset) -> N
     np.testing.assert_allclose(decoded.detach(), dataset.acts, atol=1e-4)
 
 
-def test_prompts_have_no_ideal_sae() -> None:
-    with pytest.raises(DataError, match="'embedded' has no true features"):
-        ideal_sae(open_factors("embedded"))
+def test_prompts_have_no_oracle_sae() -> None:
+    with pytest.raises(DataError, match="'tinyworld' has no true features"):
+        oracle_sae(open_factors("tinyworld"))
 
 
 def test_activations_of_another_width_than_the_saes_are_an_error(dataset: FactorDataset) -> None:

@@ -160,7 +160,7 @@ def mig(sae: Any, model: HookedTransformer, factors: Path) -> EvalResult:
 def test_its_latents_can_be_set(
     plain: Any, of_saelens: StandardSAE, model: HookedTransformer
 ) -> None:
-    dataset = open_factors("embedded", split="reserved", seed=0)
+    dataset = open_factors("tinyworld", split="test", seed=0)
     found = [
         Interventions(sae, model, dataset, HOOK, [0, 1], [3]).with_codes([0, 1], [Setting(3, 5.0)])
         for sae in (plain, of_saelens)
@@ -170,7 +170,7 @@ def test_its_latents_can_be_set(
 
 def core(sae: Any, model: HookedTransformer) -> Any:
     settings = CoreSettings(
-        dataset_name="embedded",
+        dataset_name="tinyworld",
         model_name=MODEL,
         hook_name=HOOK,
         context_size=32,
@@ -178,7 +178,7 @@ def core(sae: Any, model: HookedTransformer) -> Any:
         n_eval_reconstruction_batches=2,
         n_eval_sparsity_variance_batches=2,
     )
-    dataset = open_corpus("embedded", split="core")
+    dataset = open_corpus("tinyworld", split="core")
     with torch.no_grad():
         return run_core(sae, model, dataset, settings)
 

@@ -23,7 +23,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def grid():
-    return factor_grid("reserved", repeats=1, seed=1)
+    return factor_grid("test", repeats=1, seed=1)
 
 
 def test_the_folder_is_at_most_eight_megabytes_and_has_a_card():
@@ -62,7 +62,7 @@ def test_cross_entropy_is_well_below_a_trigram_models(shipped):
 
 
 @pytest.mark.slow
-def test_every_factor_is_readable_by_a_linear_probe_on_reserved_frames(shipped, grid):
+def test_every_factor_is_readable_by_a_linear_probe_on_reserved_templates(shipped, grid):
     accuracy = quality.probe_accuracy(*shipped, factor_grid("train", repeats=2), grid)
     assert min(accuracy.values()) >= 0.95
 

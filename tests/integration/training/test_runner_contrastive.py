@@ -52,7 +52,7 @@ def _config(output: Path | None, *, weight: float = 0.1, **changes: Any) -> Any:
         "sae": sae,
         "model_name": "tiny-gemma2-it",
         "hook_name": "blocks.2.hook_resid_post",
-        "dataset_path": "embedded",
+        "dataset_path": "tinyworld",
         "is_dataset_tokenized": False,
         "context_size": 64,
         "store_batch_size_prompts": 8,
@@ -72,7 +72,7 @@ def _config(output: Path | None, *, weight: float = 0.1, **changes: Any) -> Any:
 def _runner(config: Any, model: HookedTransformer, **options: Any) -> ContrastiveSAETrainingRunner:
     return ContrastiveSAETrainingRunner(
         config,
-        override_dataset=open_corpus("embedded", split="sae"),
+        override_dataset=open_corpus("tinyworld", split="sae"),
         override_model=model,
         progress=False,
         **options,
@@ -200,7 +200,7 @@ def test_zero_steps_are_an_error(model: HookedTransformer) -> None:
 def test_the_stock_runner_refuses_a_contrastive_sae(model: HookedTransformer) -> None:
     runner = LanguageModelSAETrainingRunner(
         _config(None),
-        override_dataset=open_corpus("embedded", split="sae"),
+        override_dataset=open_corpus("tinyworld", split="sae"),
         override_model=model,
     )
     with pytest.raises(TrainingError, match="ContrastiveSAETrainingRunner"):

@@ -96,7 +96,7 @@ def test_the_stock_runner_takes_a_checkpoint_of_ours_and_agrees_with_core(tmp_pa
     sae = load_sae(tmp_path / "inference")
     text = tmp_path / "text"
     text.mkdir()
-    rows = list(open_corpus("embedded", split="core").take(60))
+    rows = list(open_corpus("tinyworld", split="core").take(60))
     (text / "core.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     ask = CoreSettings(
         dataset_name=str(text),

@@ -1,4 +1,4 @@
-"""sae-probes on the embedded model: its own numbers, and nothing of it left behind."""
+"""sae-probes on the bundled model: its own numbers, and nothing of it left behind."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def sae(model: HookedTransformer) -> SAE[Any]:
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Whether a text ends on one of two words that the embedded model knows, in its own form."""
+    """Whether a text ends on one of two words that the bundled model knows, in its own form."""
     rng = np.random.default_rng(0)
     ends = ["a physician", "a comet"] * 80
     prompts = [f"{'the queen saw ' * int(rng.integers(1, 4))}{end}" for end in ends]
     folder = tmp_path_factory.mktemp("datasets")
-    frame = pandas.DataFrame({"prompt": prompts, "target": ["doctor", "sky"] * 80})
-    frame.to_csv(folder / "ends.csv.zst", index=False, compression="zstd")
+    template = pandas.DataFrame({"prompt": prompts, "target": ["doctor", "sky"] * 80})
+    template.to_csv(folder / "ends.csv.zst", index=False, compression="zstd")
     return folder / "ends.csv.zst"
 
 
@@ -93,7 +93,7 @@ def test_numbers_are_those_of_sae_benchs_own_eval(
 
     monkeypatch.chdir(tmp_path)
     # it would load a model by this name, were the activations not there
-    cache, name = tmp_path / "activations", "embedded"
+    cache, name = tmp_path / "activations", "tinyworld"
     ensure_dataset_activations(
         name, SHIPPED, [HOOK_NAME], cache, device="cpu", max_seq_len=model.cfg.n_ctx, model=model
     )

@@ -11,7 +11,7 @@ from csae_bench.comparison.model import Reading
 from csae_bench.comparison.reading.result import reading_of
 
 DATA = Path(__file__).parents[2] / "data"
-SEED_RUN_0 = DATA / "seed_run_0_core_eval_results.json"
+ORIGINAL_RUN_0 = DATA / "original_run_0_core_eval_results.json"
 OURS = DATA / "results"
 """What csae-bench run wrote: core of `pca`, mig of `random`, its run record."""
 OUR_CORE = OURS / "core" / "tiny-gemma2-it_layer_2_sae_pca_eval_results.json"

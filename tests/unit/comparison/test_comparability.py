@@ -19,9 +19,9 @@ from csae_bench.comparison.metrics import SD_MODEL, lookup
 from csae_bench.comparison.model import Reading
 from tests.unit.comparison.planted import readings
 from tests.unit.comparison.result_files import (
+    ORIGINAL_RUN_0,
     OUR_CORE,
     OUR_MIG,
-    SEED_RUN_0,
     live_core,
     loaded,
     published,
@@ -62,13 +62,13 @@ def absorption(**changes: Any) -> Reading:
 
 
 def test_a_result_compares_with_itself() -> None:
-    for path in (OUR_CORE, OUR_MIG, SEED_RUN_0):
+    for path in (OUR_CORE, OUR_MIG, ORIGINAL_RUN_0):
         one = reading(loaded(path))
         assert [name for metric in one.values for name in mismatches(one, one, metric)] == []
 
 
 def test_the_conditions_of_the_seeds_run_are_known_but_for_the_version() -> None:
-    known = reading(loaded(SEED_RUN_0)).conditions
+    known = reading(loaded(ORIGINAL_RUN_0)).conditions
     assert known["model"] == "google/gemma-2-2b"
     assert known["hook_name"] == "blocks.19.hook_resid_post"
     assert (known["dtype"], known["context_size"]) == ("bfloat16", 128)
@@ -299,7 +299,7 @@ def test_what_stands_beside_a_score_has_the_scores_definition() -> None:
 
 
 def test_a_field_of_auto_is_compared_as_what_it_stood_for() -> None:
-    assert of_mig(lambda r: r["eval_config"].update(factors="embedded", pooling="mean")) == set()
+    assert of_mig(lambda r: r["eval_config"].update(factors="tinyworld", pooling="mean")) == set()
 
 
 def test_a_nan_among_the_conditions_equals_itself() -> None:

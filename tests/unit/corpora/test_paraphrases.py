@@ -1,4 +1,4 @@
-"""Groups of texts that say the same, from the embedded world, from files and from the hub."""
+"""Groups of texts that say the same, from tinyworld, from files and from the hub."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_whole_numbers_and_strings_are_different_groups(tmp_path: Path) -> None:
     assert _collected(write_jsonl(tmp_path / "a.jsonl", *rows)).n_groups == 2
 
 
-def test_embedded_groups_are_the_world_s_and_differ_from_seed_to_seed() -> None:
+def test_tinyworld_groups_are_the_world_s_and_differ_from_seed_to_seed() -> None:
     from csae_bench.tinyworld import paraphrases
 
     one, other = (open_paraphrases(ParaphraseSettings(), seed=seed) for seed in (0, 1))
@@ -89,13 +89,15 @@ def test_embedded_groups_are_the_world_s_and_differ_from_seed_to_seed() -> None:
 
 def _training_texts(kind: str) -> Iterator[str]:
     if kind == "sae":
-        return (row["text"] for row in islice(open_corpus("embedded", split="sae"), 800))
+        return (row["text"] for row in islice(open_corpus("tinyworld", split="sae"), 800))
     groups = open_paraphrases(ParaphraseSettings(), seed=0)
     return (text for group in range(800) for text in groups.texts(group))
 
 
 @pytest.mark.parametrize("kind", ["sae", "paraphrase"])
-def test_words_and_frames_reserved_for_evaluation_never_occur_in_training_texts(kind: str) -> None:
+def test_words_and_templates_reserved_for_evaluation_never_occur_in_training_texts(
+    kind: str,
+) -> None:
     texts = list(_training_texts(kind))
     assert len(texts) >= 800
     assert not [found for text in texts for found in FORBIDDEN.findall(text)]
@@ -193,7 +195,7 @@ def test_looking_at_paraphrases_imports_neither_torch_nor_datasets(tmp_path: Pat
         "import sys\n"
         "from csae_bench.config import ParaphraseSettings\n"
         "from csae_bench.corpora import paraphrase_fingerprint, paraphrase_status\n"
-        f"for name in ('embedded', {str(file)!r}, 'owner/name'):\n"
+        f"for name in ('tinyworld', {str(file)!r}, 'owner/name'):\n"
         "    settings = ParaphraseSettings(dataset=name)\n"
         "    paraphrase_status(settings), paraphrase_fingerprint(settings)\n"
         "sys.exit(len({'torch', 'datasets'} & sys.modules.keys()))"
@@ -207,11 +209,11 @@ def test_fingerprint_changes_with_the_file_and_with_the_name(tmp_path: Path) -> 
     assert before == paraphrase_fingerprint(_settings(file))
     write_jsonl(file, *ROWS[:3])
     seen: set[Any] = {before, paraphrase_fingerprint(_settings(file))}
-    seen |= {paraphrase_fingerprint(_settings(name)) for name in ("embedded", "a/b", "a/c")}
+    seen |= {paraphrase_fingerprint(_settings(name)) for name in ("tinyworld", "a/b", "a/c")}
     assert len(seen) == 5
     assert paraphrase_fingerprint(_settings(tmp_path / "nowhere.jsonl"))
 
 
 def test_one_column_cannot_be_both() -> None:
     with pytest.raises(ValueError, match="group_column and text_column are both 'text'"):
-        _settings("embedded", group_column="text")
+        _settings("tinyworld", group_column="text")

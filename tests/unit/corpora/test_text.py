@@ -1,4 +1,4 @@
-"""Text from the embedded world, from folders and from the hub."""
+"""Text from tinyworld, from folders and from the hub."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def _parquet(path: Path, **columns: list[object]) -> None:
     pyarrow.parquet.write_table(pa.table(columns), path)
 
 
-def test_embedded_text_is_the_world_s() -> None:
+def test_tinyworld_text_is_the_world_s() -> None:
     from csae_bench.tinyworld import documents
 
-    assert _texts("embedded", 3) == list(documents("sae", 3, seed=0))
+    assert _texts("tinyworld", 3) == list(documents("sae", 3, seed=0))
 
 
-def test_embedded_text_differs_by_split_and_by_seed() -> None:
-    plain = _texts("embedded", 3)
-    assert plain == _texts("embedded", 3)
-    assert plain != _texts("embedded", 3, split="core")
-    assert plain != _texts("embedded", 3, seed=1)
+def test_tinyworld_text_differs_by_split_and_by_seed() -> None:
+    plain = _texts("tinyworld", 3)
+    assert plain == _texts("tinyworld", 3)
+    assert plain != _texts("tinyworld", 3, split="core")
+    assert plain != _texts("tinyworld", 3, seed=1)
 
 
 def test_stream_can_be_shuffled_as_sae_bench_does() -> None:
-    corpus = open_corpus("embedded", split="core")
+    corpus = open_corpus("tinyworld", split="core")
     assert isinstance(corpus, datasets.IterableDataset)
     assert next(iter(corpus.shuffle(seed=42, buffer_size=1)))["text"]
 
@@ -54,7 +54,7 @@ def test_streaming_writes_nothing_to_the_cache_of_hugging_face(tmp_path: Path) -
     _jsonl(tmp_path / "a.jsonl", {"text": "x"})
     code = (
         "from csae_bench.corpora import open_corpus\n"
-        f"for name in ('embedded', {str(tmp_path)!r}):\n"
+        f"for name in ('tinyworld', {str(tmp_path)!r}):\n"
         "    print(next(iter(open_corpus(name, split='sae')))['text'])"
     )
     home = tmp_path / "hf"
@@ -68,7 +68,7 @@ def test_looking_at_a_corpus_imports_neither_torch_nor_datasets(tmp_path: Path) 
     code = (
         "import sys\n"
         "from csae_bench.corpora import corpus_fingerprint, corpus_status\n"
-        f"for name in ('embedded', {str(tmp_path)!r}, 'owner/name'):\n"
+        f"for name in ('tinyworld', {str(tmp_path)!r}, 'owner/name'):\n"
         "    corpus_status(name), corpus_fingerprint(name, 'sae')\n"
         "sys.exit(len({'torch', 'datasets'} & sys.modules.keys()))"
     )
@@ -168,7 +168,7 @@ def test_a_hub_name_without_a_network_is_an_error() -> None:
 
 def test_status_tells_sound_broken_and_unknown_apart(tmp_path: Path) -> None:
     _jsonl(tmp_path / "a.jsonl", {"text": "x"})
-    assert corpus_status("embedded")[0] == "ok"
+    assert corpus_status("tinyworld")[0] == "ok"
     assert corpus_status(str(tmp_path)) == ("ok", f"{tmp_path}: 1 files, 0.0 MiB")
     assert corpus_status(str(tmp_path / "nowhere"))[0] == "problem"
     assert corpus_status("owner/name")[0] == "unknown"
@@ -187,5 +187,5 @@ def test_fingerprint_of_a_missing_folder_is_left_to_preflight(tmp_path: Path) ->
 
 
 def test_fingerprints_differ_by_split_and_by_name() -> None:
-    names = {corpus_fingerprint(name, "sae") for name in ("embedded", "a/b", "a/c")}
-    assert len(names | {corpus_fingerprint("embedded", "core")}) == 4
+    names = {corpus_fingerprint(name, "sae") for name in ("tinyworld", "a/b", "a/c")}
+    assert len(names | {corpus_fingerprint("tinyworld", "core")}) == 4

@@ -19,7 +19,7 @@ def _dataset(**changes: Any) -> FactorDataset:
         "factors": np.array([[0, 0], [1, 0], [0, 1], [1, 1]]),
         "names": ("species", "number"),
         "value_names": (("cat", "dog"), ("singular", "plural")),
-        "frames": ("a",) * 4,
+        "templates": ("a",) * 4,
         "split": "all",
     }
     return FactorDataset(**{**fields, **changes})
@@ -41,7 +41,7 @@ def test_shuffling_gives_samples_the_rows_of_others() -> None:
     many = _dataset(
         prompts=tuple(f"prompt {n}" for n in range(40)),
         factors=np.arange(40)[:, None] % 2 * [1, 1],
-        frames=("a",) * 40,
+        templates=("a",) * 40,
     )
     found = many.shuffled(seed=3)
     assert found.prompts == many.prompts
@@ -63,7 +63,7 @@ def test_a_fingerprint_is_of_the_samples_and_not_of_their_name() -> None:
         {"factors": np.array([[0, 0], [1, 0], [0, 1], [1, 0]])},
         {"names": ("kind", "number")},
         {"value_names": (("cat", "cow"), ("singular", "plural"))},
-        {"frames": ("a", "a", "a", "b")},
+        {"templates": ("a", "a", "a", "b")},
         {"marks": (0, 0, 0, 1)},
     ],
 )
@@ -77,7 +77,7 @@ def test_other_samples_have_another_fingerprint(changes: dict[str, Any]) -> None
         ({"prompts": ()}, "either prompts or activations"),
         ({"acts": np.zeros((4, 2))}, "either prompts or activations"),
         ({"prompts": (), "acts": np.zeros((0, 2))}, "no samples"),
-        ({"frames": ("a",)}, "frames has 1 rows for 4 samples"),
+        ({"templates": ("a",)}, "templates has 1 rows for 4 samples"),
         ({"factors": np.zeros((3, 2), int)}, "factors has 3 rows for 4 samples"),
         ({"factors": np.zeros((4, 3), int)}, r"shape \[4, 3\] for 2 names"),
         ({"factors": np.full((4, 2), 2)}, "'species' has the value 2; it must be 0 to 1"),

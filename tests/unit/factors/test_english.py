@@ -13,7 +13,7 @@ import pytest
 from csae_bench.factors import FactorDataset, Split
 from csae_bench.factors.datasets.english.grid import FACTORS, LANGUAGES, sentence_grid
 
-SPLITS: tuple[Split, ...] = ("train", "reserved")
+SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 @cache
@@ -39,31 +39,31 @@ def _share(pattern: str, sentences: list[str]) -> float:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_the_grid_holds_every_combination_twice_in_different_frames(split: Split) -> None:
+def test_the_grid_holds_every_combination_twice_in_different_templates(split: Split) -> None:
     grid = _grid(split)
     assert grid.n == 4608
     assert grid.n_factors == 8
     rows = list(map(tuple, grid.factors.tolist()))
     assert set(Counter(rows).values()) == {2}
-    assert len(set(zip(rows, grid.frames, strict=True))) == grid.n
+    assert len(set(zip(rows, grid.templates, strict=True))) == grid.n
 
 
 @pytest.mark.parametrize("repeats", [1, 2])
-def test_a_languages_frames_meet_each_two_values_equally_often(repeats: int) -> None:
-    grid = sentence_grid("reserved", repeats=repeats)
+def test_a_languages_templates_meet_each_two_values_equally_often(repeats: int) -> None:
+    grid = sentence_grid("test", repeats=repeats)
     for language in LANGUAGES:
         chosen = grid.has_value("language", language)
-        frames = np.array(grid.frames)[chosen]
-        assert len(set(frames)) == 4
+        templates = np.array(grid.templates)[chosen]
+        assert len(set(templates)) == 4
         for one, other in combinations(range(grid.n_factors - 1), 2):
             columns = grid.factors[chosen][:, [one, other]].tolist()
-            counts = Counter(zip(frames, map(tuple, columns), strict=True))
+            counts = Counter(zip(templates, map(tuple, columns), strict=True))
             n_cells = 4 * len(grid.value_names[one]) * len(grid.value_names[other])
             assert len(counts) == n_cells
             assert len(set(counts.values())) == 1
 
 
-def test_more_repeats_than_frames_is_an_error_that_says_so() -> None:
+def test_more_repeats_than_templates_is_an_error_that_says_so() -> None:
     with pytest.raises(ValueError, match="repeats is 5; it must be 1 to 4"):
         sentence_grid("train", repeats=5)
 

@@ -12,7 +12,7 @@ from csae_bench.errors import DataError
 from csae_bench.factors import open_factors
 from csae_bench.factors.files import read_factors
 
-CSV = """text,gender,count,frame,split
+CSV = """text,gender,count,template,split
 "The queen, she says, sleeps.",f,10,a,train
 The king sleeps.,m,9,a,reserved
 The queen wakes.,f,9,b,reserved
@@ -36,8 +36,8 @@ def test_a_csv_file_is_read_with_its_columns_as_factors(tmp_path: Path) -> None:
     assert found.value_names == (("f", "m"), ("9", "10"))
     assert found.factors.tolist() == [[1, 0], [0, 0], [1, 1]]
     assert found.prompts == ("The king sleeps.", "The queen wakes.", "The king wakes.")
-    assert found.frames == ("a", "b", "b")
-    assert (found.split, found.pooling) == ("reserved", "mean")
+    assert found.templates == ("a", "b", "b")
+    assert (found.split, found.pooling) == ("test", "mean")
 
 
 def test_both_splits_of_a_file_number_values_alike(tmp_path: Path) -> None:
@@ -55,11 +55,11 @@ def test_a_jsonl_file_may_hold_truth_values_and_whole_numbers(tmp_path: Path) ->
     assert found.factors.tolist() == [[1, 0], [0, 0], [1, 1], [0, 1]]
 
 
-def test_without_columns_for_them_each_text_is_a_frame_and_all_rows_are_one_split(
+def test_without_columns_for_them_each_text_is_a_template_and_all_rows_are_one_split(
     tmp_path: Path,
 ) -> None:
     found = read_factors(_write(tmp_path, "text,x\na,0\nb,1\n"))
-    assert len(set(found.frames)) == 2
+    assert len(set(found.templates)) == 2
     assert found.split == "all"
     with pytest.raises(DataError, match=r"f\.csv: has no column 'split', so nothing"):
         read_factors(tmp_path / "f.csv", "train")

@@ -11,7 +11,7 @@ from csae_bench.factors import factor_fingerprint, factor_names, factor_status, 
 
 def test_the_named_datasets_are_listed_with_a_summary() -> None:
     found = listing("factors")["factors"]
-    assert {"embedded", "english", "synthetic"} <= set(found) == set(factor_names())
+    assert {"tinyworld", "english", "synthetic"} <= set(found) == set(factor_names())
     assert all(found.values())
 
 

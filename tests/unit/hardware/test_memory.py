@@ -18,9 +18,9 @@ from csae_bench.hardware.memory import (
 from csae_bench.models import describe
 
 
-def test_the_seed_experiments_logits_are_counted_as_large_as_they_were() -> None:
+def test_the_original_experiments_logits_are_counted_as_large_as_they_were() -> None:
     # the one real error there: a logits tensor of 16 x 128 x 256,000 x 2 bytes, 1000 MiB
-    config = load_config("seed_run_1").config
+    config = load_config("original_run_1").config
     needed = estimate(config, describe("google/gemma-2-2b"), eval_batch=16, eval_context=128)
     one_tensor = 16 * 128 * 256_000 * 2
     assert needed.evaluation["logits"] == pytest.approx(6 * one_tensor)

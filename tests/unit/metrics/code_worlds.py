@@ -28,7 +28,7 @@ def scalar(n_values: int = 4) -> World:
 
 
 def one_hot(seed: int, n_values: int = 4) -> World:
-    """One latent a value, with lognormal magnitudes: an ideal SAE."""
+    """One latent a value, with lognormal magnitudes: an oracle SAE."""
     factors = grid(n_values)
     rng = np.random.default_rng(seed)
     active = np.eye(n_values)[factors].reshape(len(factors), -1)

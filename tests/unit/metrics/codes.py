@@ -18,7 +18,7 @@ def grid(n_values: int, n_factors: int = 5, repeats: int = 1) -> Array:
 
 
 def one_per_value(factors: Array) -> Array:
-    """The ideal SAE: a latent for each value of each factor."""
+    """The oracle SAE: a latent for each value of each factor."""
     return np.concatenate([column[:, None] == np.unique(column) for column in factors.T], 1) * 1.0
 
 

@@ -27,7 +27,7 @@ def _world(repeats: int = 100) -> tuple[Factors, NDArray[Any]]:
     return factors, factors.one_hot(np.float64)
 
 
-def test_an_ideal_code_absorbs_nothing() -> None:
+def test_an_oracle_code_absorbs_nothing() -> None:
     factors, codes = _world()
     found = absorption(codes, factors, PARENTS, IDEAL)
     assert found.rate.value == found.excess.value == 0

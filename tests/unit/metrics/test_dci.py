@@ -111,7 +111,7 @@ def test_scalar_codes_of_a_factorial_grid_are_exactly_disentangled_and_complete(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_ideal_sae_is_disentangled_but_not_complete(seed: int) -> None:
+def test_an_oracle_sae_is_disentangled_but_not_complete(seed: int) -> None:
     codes, factors = one_hot(seed)
     found = dci(information_importances(codes, factors))
     assert found.disentanglement.value == pytest.approx(1, abs=0.05)  # quantile bins: chance
@@ -147,7 +147,7 @@ def test_the_best_latent_is_numbered_among_all() -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_probes_find_an_ideal_sae_disentangled_among_rare_latents(seed: int) -> None:
+def test_probes_find_an_oracle_sae_disentangled_among_rare_latents(seed: int) -> None:
     codes, factors = one_hot(seed)
     codes = np.hstack([codes, rare(seed, len(codes), 300)])
     found = dci_from_probes(codes, factors)

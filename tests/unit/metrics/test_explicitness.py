@@ -14,7 +14,7 @@ from tests.unit.metrics.code_worlds import grid, one_hot, random, rare, scalar
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_ideal_sae_has_one_among_thousands_of_rare_latents(seed: int) -> None:
+def test_an_oracle_sae_has_one_among_thousands_of_rare_latents(seed: int) -> None:
     codes, factors = one_hot(seed)
     codes = sparse.csr_array(np.hstack([codes, rare(seed, len(codes), 2000)]))
     assert explicitness(codes, factors, seed=seed).value == pytest.approx(1, abs=0.005)

@@ -42,7 +42,7 @@ def test_both_forms_are_blind_to_duplicates(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("n_values", [2, 3, 4])
-def test_an_ideal_sae_scores_1(seed: int, n_values: int) -> None:
+def test_an_oracle_sae_scores_1(seed: int, n_values: int) -> None:
     factors, _ = shuffled(grid(n_values, 5, 2 + 60 // n_values**2), seed)
     assert both(one_per_value(factors), factors, seed) == (1, 1)
 

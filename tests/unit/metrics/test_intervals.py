@@ -13,22 +13,22 @@ from csae_bench.metrics.mig import mig, mig_sup, value_mig
 from tests.unit.metrics.codes import Array, firing_at, grid, one_per_value
 
 
-def noisy(seed: int, n_frames: int = 12) -> tuple[Array, Array, Array]:
-    """Codes whose detectors work in some frames better than in others."""
+def noisy(seed: int, n_templates: int = 12) -> tuple[Array, Array, Array]:
+    """Codes whose detectors work in some templates better than in others."""
     rng = np.random.default_rng(seed)
     factors = grid(3, 4, 8)
-    frames = rng.integers(n_frames, size=len(factors))
-    works = rng.random(len(factors)) < rng.uniform(0.4, 1, n_frames)[frames]
+    templates = rng.integers(n_templates, size=len(factors))
+    works = rng.random(len(factors)) < rng.uniform(0.4, 1, n_templates)[templates]
     codes = np.concatenate(
         [one_per_value(factors) * works[:, None], firing_at(0.1, 648, 20, rng)], 1
     )
-    return codes, factors, frames
+    return codes, factors, templates
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_intervals_lie_about_the_scores(seed: int) -> None:
-    codes, factors, frames = noisy(seed)
-    found = mig_intervals(codes, factors, frames, seed=seed)
+    codes, factors, templates = noisy(seed)
+    found = mig_intervals(codes, factors, templates, seed=seed)
     for metric in (value_mig, mig_sup):
         score, interval = metric(codes, factors), found[metric.__name__]
         assert score.value is not None
@@ -45,10 +45,10 @@ def test_intervals_lie_about_the_scores(seed: int) -> None:
 def test_many_clusters_give_the_intervals_of_few_with_their_samples(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    codes, factors, frames = noisy(0)
-    expected = mig_intervals(codes, factors, frames)
+    codes, factors, templates = noisy(0)
+    expected = mig_intervals(codes, factors, templates)
     monkeypatch.setattr("csae_bench.metrics.intervals.MAX_TABLE_CELLS", 1)
-    found = mig_intervals(codes, factors, frames)
+    found = mig_intervals(codes, factors, templates)
     for name in ("mig", "value_mig", "mig_sup"):
         assert found[name].score.low == pytest.approx(expected[name].score.low, abs=1e-9)
         assert found[name].score.high == pytest.approx(expected[name].score.high, abs=1e-9)
@@ -58,11 +58,11 @@ def test_many_clusters_give_the_intervals_of_few_with_their_samples(
 def test_leaving_out_latents_that_cannot_win_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    codes, factors, frames = noisy(0)
+    codes, factors, templates = noisy(0)
     more = np.concatenate([codes, firing_at(0.02, 648, 300, np.random.default_rng(9))], 1)
-    found = mig_intervals(more, factors, frames)["value_mig"].score
+    found = mig_intervals(more, factors, templates)["value_mig"].score
     monkeypatch.setattr("csae_bench.metrics.intervals.N_CANDIDATES", 400)
-    expected = mig_intervals(more, factors, frames)["value_mig"].score
+    expected = mig_intervals(more, factors, templates)["value_mig"].score
     # a latent left out may still win a runner-up's place in some resamples
     assert found.low == pytest.approx(expected.low, abs=0.01)
     assert found.high == pytest.approx(expected.high, abs=0.01)
@@ -70,31 +70,31 @@ def test_leaving_out_latents_that_cannot_win_changes_nothing(
 
 @pytest.mark.slow
 def test_correlated_prompts_widen_the_interval() -> None:
-    codes, factors, frames = noisy(1, n_frames=6)
-    by_frame = mig_intervals(codes, factors, frames)["value_mig"].score
+    codes, factors, templates = noisy(1, n_templates=6)
+    by_template = mig_intervals(codes, factors, templates)["value_mig"].score
     by_prompt = mig_intervals(codes, factors, np.arange(len(codes)))["value_mig"].score
-    assert None not in (by_frame.low, by_frame.high, by_prompt.low, by_prompt.high)
-    assert by_frame.high - by_frame.low > 1.5 * (by_prompt.high - by_prompt.low)  # type: ignore[operator]
+    assert None not in (by_template.low, by_template.high, by_prompt.low, by_prompt.high)
+    assert by_template.high - by_template.low > 1.5 * (by_prompt.high - by_prompt.low)  # type: ignore[operator]
 
 
-def test_an_ideal_sae_scores_1_in_every_resample() -> None:
+def test_an_oracle_sae_scores_1_in_every_resample() -> None:
     factors = grid(3, 4, 8)
-    frames = np.arange(len(factors)) // 81
+    templates = np.arange(len(factors)) // 81
     codes = one_per_value(factors)
-    found = mig_intervals(codes, factors, frames)
+    found = mig_intervals(codes, factors, templates)
     interval = found["value_mig"].score
     assert (interval.low, interval.high) == (pytest.approx(1), pytest.approx(1))
     assert interval.reason is None
     score = factor_vae_population(codes, factors)
-    interval = factor_vae_population_interval(codes, factors, frames, score)
+    interval = factor_vae_population_interval(codes, factors, templates, score)
     assert interval.score == Interval(low=1, high=1)
 
 
 def test_the_population_forms_interval_holds_its_score() -> None:
-    codes, factors, frames = noisy(0)
+    codes, factors, templates = noisy(0)
     factors = np.concatenate([factors, np.zeros((len(factors), 1), int)], 1)
     score = factor_vae_population(codes, factors)
-    found = factor_vae_population_interval(codes, factors, frames, score)
+    found = factor_vae_population_interval(codes, factors, templates, score)
     assert found.score.low is not None
     assert found.score.high is not None
     assert score.value is not None
@@ -113,19 +113,22 @@ def test_one_cluster_or_a_dead_sae_has_no_interval() -> None:
 
 
 def test_clusters_must_fit_the_samples() -> None:
-    codes, factors, frames = noisy(0)
+    codes, factors, templates = noisy(0)
     with pytest.raises(MetricInputError, match="clusters of 647"):
-        mig_intervals(codes, factors, frames[1:])
+        mig_intervals(codes, factors, templates[1:])
     with pytest.raises(MetricInputError, match="level is 1"):
-        mig_intervals(codes, factors, frames, level=1)
+        mig_intervals(codes, factors, templates, level=1)
 
 
 def test_the_mean_over_all_latents_is_what_mig_sups_interval_lies_about(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    codes, factors, frames = noisy(0)
+    codes, factors, templates = noisy(0)
     monkeypatch.setattr("csae_bench.metrics.intervals.N_SUP_LATENTS", 16)
-    found, score = mig_intervals(codes, factors, frames)["mig_sup"].score, mig_sup(codes, factors)
+    found, score = (
+        mig_intervals(codes, factors, templates)["mig_sup"].score,
+        mig_sup(codes, factors),
+    )
     assert score.value is not None
     assert found.low is not None
     assert found.high is not None

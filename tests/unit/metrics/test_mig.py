@@ -62,7 +62,7 @@ def test_duplicated_latents_score_0(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("n_values", [3, 4])
-def test_an_ideal_sae_scores_1_by_value_and_0_by_factor(seed: int, n_values: int) -> None:
+def test_an_oracle_sae_scores_1_by_value_and_0_by_factor(seed: int, n_values: int) -> None:
     factors, _ = shuffled(grid(n_values, 5, 3), seed)
     assert value(mig, one_per_value(factors), factors) <= 0.01
     assert value(value_mig, one_per_value(factors), factors) >= 0.99
@@ -77,7 +77,7 @@ def test_magnitudes_with_a_heavy_tail_lose_nothing_by_value(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("n_values", "repeats"), [(3, 9), (3, 20), (4, 2), (4, 4)])
-def test_rare_latents_do_not_hurt_an_ideal_sae(seed: int, n_values: int, repeats: int) -> None:
+def test_rare_latents_do_not_hurt_an_oracle_sae(seed: int, n_values: int, repeats: int) -> None:
     factors, rng = shuffled(grid(n_values, 5, repeats), seed)
     rare = firing_at(0.02, len(factors), 2000, rng)
     codes = np.concatenate([one_per_value(factors), rare], 1)

@@ -45,7 +45,7 @@ def test_scalar_codes_of_a_factorial_grid_have_one() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_ideal_sae_has_one(seed: int) -> None:
+def test_an_oracle_sae_has_one(seed: int) -> None:
     assert modularity(*one_hot(seed)).value == pytest.approx(1, abs=1e-3)
 
 

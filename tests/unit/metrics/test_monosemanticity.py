@@ -21,7 +21,7 @@ def _found(codes: Any, factors: Any, parents: Any = None) -> Monosemanticity:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_each_latent_of_an_ideal_code_is_tied_to_its_value(seed: int) -> None:
+def test_each_latent_of_an_oracle_code_is_tied_to_its_value(seed: int) -> None:
     found = _found(*one_hot(seed))
     assert found.tied_to.tolist() == list(range(12))
     assert found.value_latents == tuple(range(12))
@@ -83,7 +83,7 @@ def test_what_random_codes_cover_and_how_selective_they_seem_is_their_null() -> 
     assert min(map(max, p.values())) > 0.05
 
 
-def test_an_ideal_code_covers_and_selects_more_than_its_null() -> None:
+def test_an_oracle_code_covers_and_selects_more_than_its_null() -> None:
     found = _found(*one_hot(0))
     assert found.covered_null.score is not None
     assert found.covered_null.score.p == pytest.approx(1 / 41)
@@ -106,7 +106,7 @@ def test_a_latent_that_is_silent_with_a_value_is_tied_to_no_other() -> None:
 
 
 def _hierarchy() -> tuple[Factors, np.ndarray[Any, Any]]:
-    """Three parents with three children each, and a factor beside; ideal codes of all values."""
+    """Three parents with three children each, and a factor beside; oracle codes of all values."""
     table = grid(9, 2, 20)
     values = np.stack([table[:, 0] // 3, table[:, 0], table[:, 1] % 2], axis=1)
     factors = Factors(

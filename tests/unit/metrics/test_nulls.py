@@ -1,4 +1,4 @@
-"""Permutation nulls: random codes are inside, ideal ones far outside."""
+"""Permutation nulls: random codes are inside, oracle ones far outside."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_random_codes_are_inside_their_null() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_ideal_sae_is_outside_its_null(seed: int) -> None:
+def test_an_oracle_sae_is_outside_its_null(seed: int) -> None:
     factors = grid(3, 5, 9)
     noise = firing_at(0.05, len(factors), 200, np.random.default_rng(seed))
     codes = np.concatenate([one_per_value(factors), noise], 1)

@@ -21,23 +21,23 @@ from tests.unit.metrics.code_worlds import grid, one_hot, random, rare
 FEW: dict[str, Any] = {"n_permutations": 20}
 
 
-def _frames(n: int, n_frames: int = 6) -> NDArray[Any]:
-    """Frames that have nothing to do with the factors."""
-    return np.random.default_rng(99).permutation(n) % n_frames
+def _templates(n: int, n_templates: int = 6) -> NDArray[Any]:
+    """Templates that have nothing to do with the factors."""
+    return np.random.default_rng(99).permutation(n) % n_templates
 
 
 def _half(n: int) -> NDArray[Any]:
-    return _frames(n) < 3
+    return _templates(n) < 3
 
 
 def _scored(codes: Any, factors: Any, k: int, **settings: Any) -> Classification:
     factors = Factors.of(factors)
     found = sparse_probes(codes, factors, _half(factors.n), n_latents=(k,))[k]
-    return classification(found, factors, _frames(factors.n), **(FEW | settings))
+    return classification(found, factors, _templates(factors.n), **(FEW | settings))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_ideal_code_is_read_from_one_latent_among_thousands(seed: int) -> None:
+def test_an_oracle_code_is_read_from_one_latent_among_thousands(seed: int) -> None:
     codes, factors = one_hot(seed)
     found = _scored(np.hstack([codes, rare(seed, len(codes), 2000)]), factors, 1)
     # a lognormal magnitude below the probe's cut is taken for silence
@@ -74,11 +74,11 @@ def test_random_codes_are_at_chance_and_inside_the_null(seed: int) -> None:
 def test_a_dense_probe_reads_a_rotated_code_that_single_latents_do_not() -> None:
     factors = Factors.of(grid(2, 8, 8))
     codes = (factors.values - 0.5) @ hadamard(8) / np.sqrt(8)
-    half, frames = _half(factors.n), _frames(factors.n)
-    dense = classification(dense_probes(codes, factors, half), factors, frames, **FEW)
+    half, templates = _half(factors.n), _templates(factors.n)
+    dense = classification(dense_probes(codes, factors, half), factors, templates, **FEW)
     assert dense.scores["balanced_accuracy"].value == 1
     sparse = sparse_probes(codes, factors, half, n_latents=(1, 8))
-    found = {k: classification(each, factors, frames, **FEW) for k, each in sparse.items()}
+    found = {k: classification(each, factors, templates, **FEW) for k, each in sparse.items()}
     # one of eight equal parts: correlation 1 / sqrt(8)
     assert found[1].scores["auroc"].value < 0.75
     assert found[8].scores["auroc"].value == dense.scores["auroc"].value == 1
@@ -89,7 +89,7 @@ def test_measures_agree_with_sklearn() -> None:
     factors = Factors.of(factors)
     half = _half(factors.n)
     decisions = sparse_probes(codes, factors, half, n_latents=(5,))[5]
-    found = classification(decisions, factors, _frames(factors.n), **FEW)
+    found = classification(decisions, factors, _templates(factors.n), **FEW)
     one_hot_table = factors.one_hot()
     for value in range(one_hot_table.shape[1]):
         truth, said = one_hot_table[:, value], decisions.values[:, value]
@@ -106,7 +106,7 @@ def test_measures_agree_with_sklearn() -> None:
 def test_resampled_measures_are_those_of_the_repeated_samples() -> None:
     codes, factors = random(4)
     factors = Factors.of(factors)
-    labels = _frames(factors.n)
+    labels = _templates(factors.n)
     decisions = sparse_probes(codes, factors, _half(factors.n), n_latents=(2,))[2]
     side = module._side(decisions, factors, labels, True)
     draw = np.array([[2, 0, 1, 1, 1, 1]])
@@ -132,16 +132,16 @@ def test_scale_of_all_latents_together_does_not_matter() -> None:
         assert _scored(codes * scale, factors, 2).scores["auroc"].value == pytest.approx(plain)
 
 
-def test_the_interval_holds_the_score_and_widens_with_differing_frames() -> None:
+def test_the_interval_holds_the_score_and_widens_with_differing_templates() -> None:
     rng = np.random.default_rng(0)
     factors = np.tile([0, 1], 600)
-    frames = np.arange(1200) // 2 % 6
-    noise = np.array([0.1, 0.1, 0.1, 3, 3, 3])[[0, 3, 1, 4, 2, 5]][frames]
+    templates = np.arange(1200) // 2 % 6
+    noise = np.array([0.1, 0.1, 0.1, 3, 3, 3])[[0, 3, 1, 4, 2, 5]][templates]
     for spread, wide in ((noise, True), (np.full(1200, 1.0), False)):
         codes = (factors + spread * rng.normal(size=1200))[:, None]
         table = Factors.of(factors)
-        probes = sparse_probes(codes, table, frames < 3, n_latents=(1,))[1]
-        found = classification(probes, table, frames, **FEW)
+        probes = sparse_probes(codes, table, templates < 3, n_latents=(1,))[1]
+        found = classification(probes, table, templates, **FEW)
         interval = found.intervals["auroc"].score
         assert interval.low is not None
         assert interval.high is not None

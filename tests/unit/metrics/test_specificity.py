@@ -13,12 +13,12 @@ from csae_bench.metrics.specificity import NO_OTHERS, ONE_CLUSTER, WITHIN_NOISE,
 
 N = 24
 FACTORS = Factors(np.array([[0, 0], [1, 1]]), ("a", "b"), (("x", "y"), ("u", "v")))
-FRAMES = np.arange(N) % 6
+TEMPLATES = np.arange(N) % 6
 
 
 def _changes(own: float, others: float, noise: float = 0.1, seed: int = 0) -> Changes:
     rng = np.random.default_rng(seed)
-    return Changes(own + noise * rng.normal(size=N), np.full(N, float(others)), FRAMES)
+    return Changes(own + noise * rng.normal(size=N), np.full(N, float(others)), TEMPLATES)
 
 
 def test_a_latent_that_moves_its_own_word_alone_is_wholly_specific() -> None:
@@ -52,9 +52,9 @@ def test_an_effect_within_noise_or_against_its_word_has_no_specificity(own: floa
     assert found.by_value[1]["specificity"].reason == WITHIN_NOISE
 
 
-def test_frames_that_differ_are_noise_where_their_prompts_are_not() -> None:
-    by_frame = np.array([4.0, -4.0, 4.0, -4.0, 3.0, -2.0])[FRAMES]
-    found = effects({0: Changes(by_frame, np.zeros(N), FRAMES)}, {}, FACTORS)
+def test_templates_that_differ_are_noise_where_their_prompts_are_not() -> None:
+    by_template = np.array([4.0, -4.0, 4.0, -4.0, 3.0, -2.0])[TEMPLATES]
+    found = effects({0: Changes(by_template, np.zeros(N), TEMPLATES)}, {}, FACTORS)
     assert found.by_value[0]["own"].value == pytest.approx(1 / 6)
     assert found.by_value[0]["specificity"].reason == WITHIN_NOISE
 
@@ -79,7 +79,7 @@ def test_nothing_done_has_the_reason_of_all() -> None:
     assert found.own_interval.score.low is None
 
 
-def test_one_frame_has_an_effect_and_no_specificity() -> None:
+def test_one_template_has_an_effect_and_no_specificity() -> None:
     one = Changes(np.full(N, 2.0), np.zeros(N), np.zeros(N, np.int64))
     found = effects({0: one}, {}, FACTORS)
     assert found.own.value == 2
@@ -88,7 +88,7 @@ def test_one_frame_has_an_effect_and_no_specificity() -> None:
 
 
 def test_without_other_words_there_is_no_specificity() -> None:
-    found = effects({0: Changes(np.full(N, 2.0), np.full(N, np.nan), FRAMES)}, {}, FACTORS)
+    found = effects({0: Changes(np.full(N, 2.0), np.full(N, np.nan), TEMPLATES)}, {}, FACTORS)
     assert found.by_value[0]["own"].value == 2
     assert found.by_value[0]["others"].reason == NO_OTHERS
     assert found.specificity.reason == NO_OTHERS

@@ -17,11 +17,11 @@ HELD_OUT = [held_out_mig, held_out_value_mig]
 
 
 def test_clusters_stay_whole_and_both_sides_are_half() -> None:
-    frames = np.random.default_rng(0).integers(20, size=1000)
-    mask = split_clusters(frames)
-    assert not set(frames[mask]) & set(frames[~mask])
+    templates = np.random.default_rng(0).integers(20, size=1000)
+    mask = split_clusters(templates)
+    assert not set(templates[mask]) & set(templates[~mask])
     assert 0.4 < mask.mean() < 0.6
-    assert not np.array_equal(mask, split_clusters(frames, seed=1))
+    assert not np.array_equal(mask, split_clusters(templates, seed=1))
 
 
 def test_two_clusters_go_to_either_side() -> None:

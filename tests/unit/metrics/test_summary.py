@@ -48,7 +48,7 @@ def test_one_latent_a_factor_is_at_the_top_of_all_but_explicitness() -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_an_ideal_sae_is_at_the_top_of_those_that_can_see_it(seed: int) -> None:
+def test_an_oracle_sae_is_at_the_top_of_those_that_can_see_it(seed: int) -> None:
     found = all_metrics(*one_hot(seed), n_permutations=20, seed=seed).to_json()["metrics"]
     for name in ("value_mig", "factor_vae_population", "modularity", "explicitness"):
         assert found[name] > 0.98

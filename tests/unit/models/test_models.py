@@ -83,7 +83,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_row_of_the_table_is_found_under_its_name(name: str) -> None:
     model = resolve(name)
     assert model.name == name
-    assert model.kind == ("hub" if MODELS[name].folder is None else "embedded")
+    assert model.kind == ("hub" if MODELS[name].folder is None else "tinyworld")
     assert (model.path is None) == (model.kind == "hub")
 
 
@@ -95,9 +95,9 @@ def test_every_hub_row_is_described_offline_with_its_hook_inside_the_model(name:
     assert 0 <= layer < info.n_layers
 
 
-def test_the_embedded_model_lies_in_the_package() -> None:
+def test_the_bundled_model_lies_in_the_package() -> None:
     model = resolve("tiny-gemma2-it")
-    assert (model.kind, model.path) == ("embedded", tinyworld.model_dir())
+    assert (model.kind, model.path) == ("tinyworld", tinyworld.model_dir())
 
 
 @pytest.mark.parametrize(

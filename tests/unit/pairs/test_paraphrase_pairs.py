@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from csae_bench.activations.sources import EpochWarning, special_token_ids
-from csae_bench.corpora import EmbeddedParaphrases
+from csae_bench.corpora import TinyworldParaphrases
 from csae_bench.errors import DataError
 from csae_bench.pairs import ParaphrasePairs
 from tests.unit.pairs.sources import ReadTokens, collected, paraphrase_pairs
@@ -81,7 +81,7 @@ def test_who_is_paired_with_whom_changes_from_pass_to_pass(model: ReadTokens) ->
 
 
 def test_anchor_and_positive_are_drawn_in_either_order(model: ReadTokens) -> None:
-    source = paraphrase_pairs(EmbeddedParaphrases(0), model=model, positions="last")
+    source = paraphrase_pairs(TinyworldParaphrases(0), model=model, positions="last")
     longer = [
         float(np.sign(pair[0, 1] - pair[1, 1]))
         for _ in range(50)
@@ -123,7 +123,7 @@ def test_texts_are_cut_after_context_size_tokens(model: ReadTokens) -> None:
 
 def test_a_forward_pass_takes_batch_size_prompts_texts(model: ReadTokens) -> None:
     for asked, taken in ((8, 8), (7, 6), (2, 2), (1, 2)):
-        source = paraphrase_pairs(EmbeddedParaphrases(0), model=model, batch_size_prompts=asked)
+        source = paraphrase_pairs(TinyworldParaphrases(0), model=model, batch_size_prompts=asked)
         source.next_pairs()
         assert model.shapes[-1][0] == taken
 
@@ -144,7 +144,7 @@ def test_a_restored_source_goes_on_with_the_same_pairs(
 ) -> None:
     def source() -> ParaphrasePairs:
         return paraphrase_pairs(
-            EmbeddedParaphrases(3), model=model, positions=positions, batch_size_prompts=6
+            TinyworldParaphrases(3), model=model, positions=positions, batch_size_prompts=6
         )
 
     original, restored = source(), source()
@@ -172,7 +172,7 @@ def test_a_group_may_be_interrupted(model: ReadTokens) -> None:
 
 def test_another_seed_pairs_other_positions(model: ReadTokens) -> None:
     one, other = (
-        paraphrase_pairs(EmbeddedParaphrases(0), model=model, seed=seed, positions="random")
+        paraphrase_pairs(TinyworldParaphrases(0), model=model, seed=seed, positions="random")
         for seed in (0, 1)
     )
     assert not torch.equal(one.next_pairs().rows, other.next_pairs().rows)
@@ -196,6 +196,6 @@ def test_texts_without_a_usable_token_are_an_error_and_not_read(model: ReadToken
 
 
 def test_a_context_of_bos_alone_is_an_error_that_names_it(model: ReadTokens) -> None:
-    source = paraphrase_pairs(EmbeddedParaphrases(0), model=model, context_size=1)
+    source = paraphrase_pairs(TinyworldParaphrases(0), model=model, context_size=1)
     with pytest.raises(DataError, match=r"first 1\. .* raise activations\.context_size"):
         source.next_pairs()

@@ -11,7 +11,7 @@ import torch
 
 from csae_bench.activations.sources import EpochWarning, GeneratorSource
 from csae_bench.config import GeneratorActivations, ParaphraseSettings
-from csae_bench.corpora import EmbeddedParaphrases, open_paraphrases
+from csae_bench.corpora import TinyworldParaphrases, open_paraphrases
 from csae_bench.errors import ConfigError, DataError
 from csae_bench.pairs import PairStream
 from tests.unit.pairs.sources import (
@@ -31,7 +31,7 @@ def _sequences(source: object = None, *, seed: int = 0, **options: Any) -> PairS
     return stream({"same_sequence": sequence_pairs(source, seed=seed)}, seed=seed, **options)
 
 
-def _mixture(*, seed: int = 0, dataset: str = "embedded", **options: Any) -> PairStream:
+def _mixture(*, seed: int = 0, dataset: str = "tinyworld", **options: Any) -> PairStream:
     settings = ParaphraseSettings(dataset=dataset)
     sources = {
         "same_sequence": sequence_pairs(seed=seed),
@@ -185,7 +185,7 @@ def test_a_kind_of_share_0_is_not_drawn_from() -> None:
     model = ReadTokens()
     sources = {
         "same_sequence": sequence_pairs(),
-        "paraphrase": paraphrase_pairs(EmbeddedParaphrases(0), model=model),
+        "paraphrase": paraphrase_pairs(TinyworldParaphrases(0), model=model),
     }
     pairs = stream(sources, {"same_sequence": 1.0, "paraphrase": 0.0})
     for _ in range(50):

@@ -10,7 +10,7 @@ import pytest
 
 from csae_bench.results.validity import VitalSigns, reasons_invalid, vital_signs_of_core
 
-SEED_RUN_0 = Path(__file__).parents[2] / "data" / "seed_run_0_core_eval_results.json"
+ORIGINAL_RUN_0 = Path(__file__).parents[2] / "data" / "original_run_0_core_eval_results.json"
 ALIVE = VitalSigns(
     l0=16.0,
     output_norm_ratio=0.97,
@@ -25,8 +25,8 @@ def test_a_live_sae_is_valid() -> None:
     assert reasons_invalid(ALIVE) == []
 
 
-def test_the_seed_experiments_baseline_is_invalid_with_its_reasons() -> None:
-    signs = vital_signs_of_core(json.loads(SEED_RUN_0.read_text()))
+def test_the_original_experiments_baseline_is_invalid_with_its_reasons() -> None:
+    signs = vital_signs_of_core(json.loads(ORIGINAL_RUN_0.read_text()))
     reasons = " | ".join(reasons_invalid(signs))
     assert "no latent is active" in reasons
     assert "output is all zero" in reasons

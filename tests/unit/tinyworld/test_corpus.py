@@ -29,7 +29,7 @@ RESERVED |= {form for nouns in RESERVED_OBJECTS for noun in nouns for form in no
 RESERVED |= {f"{v}{end}" for v in ("agree", "decline") for end in ("", "s", "d")}
 """Every reserved voicing word."""
 MARKS = ("with the help of", " us that ", ", before a")
-"""Words that none but reserved frames contain, in any text."""
+"""Words that none but reserved templates contain, in any text."""
 FORBIDDEN = re.compile("|".join([*(rf"\b{re.escape(w)}(?!\w)" for w in RESERVED), *MARKS]))
 
 
@@ -38,19 +38,19 @@ def _forbidden(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("split", ["sae", "core"])
-def test_reserved_words_and_frames_never_occur_in_documents_for_saes(split):
+def test_reserved_words_and_templates_never_occur_in_documents_for_saes(split):
     for text in documents(split, 1500):
         assert not _forbidden(text)
 
 
-def test_reserved_words_and_frames_never_occur_in_paraphrases():
+def test_reserved_words_and_templates_never_occur_in_paraphrases():
     for group in paraphrases(1500, group_size=3):
         for text in group:
             assert not _forbidden(text)
 
 
 @pytest.mark.slow
-def test_the_language_models_documents_use_every_reserved_word_and_frame():
+def test_the_language_models_documents_use_every_reserved_word_and_template():
     seen = {found for text in documents("lm", 6000) for found in _forbidden(text)}
     assert seen == RESERVED | set(MARKS)
 

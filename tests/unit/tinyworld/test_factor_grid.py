@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from csae_bench.tinyworld import FACTORS, factor_grid, paraphrases
-from csae_bench.tinyworld.grammar import RESERVED_FRAMES, TRAIN_FRAMES
+from csae_bench.tinyworld.grammar import RESERVED_TEMPLATES, TRAIN_TEMPLATES
 
 
 @pytest.fixture(scope="module")
@@ -12,9 +12,9 @@ def grid():
     return factor_grid()
 
 
-def test_the_grid_has_at_least_two_thousand_prompts_on_reserved_frames(grid):
+def test_the_grid_has_at_least_two_thousand_prompts_on_reserved_templates(grid):
     assert len(grid.prompts) >= 2000
-    assert set(grid.frames) == set(RESERVED_FRAMES)
+    assert set(grid.templates) == set(RESERVED_TEMPLATES)
 
 
 def test_the_grid_holds_every_combination_equally_often(grid):
@@ -23,8 +23,8 @@ def test_the_grid_holds_every_combination_equally_often(grid):
     assert len(counts) == 864
 
 
-def test_a_combination_never_meets_the_same_frame_twice(grid):
-    met = list(zip(map(tuple, grid.factors.tolist()), grid.frames, strict=True))
+def test_a_combination_never_meets_the_same_template_twice(grid):
+    met = list(zip(map(tuple, grid.factors.tolist()), grid.templates, strict=True))
     assert len(set(met)) == len(met)
 
 
@@ -32,8 +32,8 @@ def test_the_grids_prompts_are_all_different(grid):
     assert len({p.text for p in grid.prompts}) == len(grid.prompts)
 
 
-def test_every_frame_is_used_equally_often(grid):
-    assert set(Counter(grid.frames).values()) == {len(grid.prompts) // 6}
+def test_every_template_is_used_equally_often(grid):
+    assert set(Counter(grid.templates).values()) == {len(grid.prompts) // 6}
 
 
 def test_the_factor_table_has_names_for_its_columns_and_values(grid):
@@ -54,11 +54,11 @@ def test_the_grid_is_the_same_each_time_and_another_for_another_seed(grid):
     assert factor_grid(seed=1).prompts != grid.prompts
 
 
-def test_the_training_grid_uses_training_frames():
-    assert set(factor_grid("train", repeats=1).frames) == set(TRAIN_FRAMES)
+def test_the_training_grid_uses_training_templates():
+    assert set(factor_grid("train", repeats=1).templates) == set(TRAIN_TEMPLATES)
 
 
-def test_more_repeats_than_frames_is_an_error_that_says_so():
+def test_more_repeats_than_templates_is_an_error_that_says_so():
     with pytest.raises(ValueError, match="repeats is 7; it must be 1 to 6"):
         factor_grid(repeats=7)
 

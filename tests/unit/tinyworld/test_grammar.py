@@ -5,8 +5,8 @@ import pytest
 from csae_bench.tinyworld import grammar, words
 from csae_bench.tinyworld.sentences import (
     combinations,
-    draw_frame,
     draw_situation,
+    draw_template,
     draw_values,
     follow_up,
     say,
@@ -15,9 +15,9 @@ from csae_bench.tinyworld.sentences import (
 CHECK = words.Verb("check", "checks", "checked", "checked")
 
 
-def test_there_are_at_least_six_frames_and_half_of_them_are_reserved():
-    assert len(grammar.FRAMES) >= 6
-    assert len(grammar.RESERVED_FRAMES) == len(grammar.TRAIN_FRAMES)
+def test_there_are_at_least_six_templates_and_half_of_them_are_reserved():
+    assert len(grammar.TEMPLATES) >= 6
+    assert len(grammar.RESERVED_TEMPLATES) == len(grammar.TRAIN_TEMPLATES)
 
 
 @pytest.mark.parametrize("name", ["gender", "number", "tense", "polarity", "sentiment", "register"])
@@ -68,11 +68,11 @@ def test_passive_phrase_agrees_in_number():
     assert grammar.passive_phrase(CHECK, grammar.FUTURE, True, "not") == "will not be checked"
 
 
-@pytest.mark.parametrize("frame", grammar.FRAMES)
-def test_every_frame_voices_the_gender_tense_and_topic_it_is_given(frame):
+@pytest.mark.parametrize("template", grammar.TEMPLATES)
+def test_every_template_voices_the_gender_tense_and_topic_it_is_given(template):
     rng = Random(0)
     for values in rng.sample(combinations(), 100):
-        text = say(draw_situation(rng, values), frame, rng, reserved=True)
+        text = say(draw_situation(rng, values), template, rng, reserved=True)
         assert "{" not in text
         assert any(s in text for s in words.SUBJECTS[values.gender].every)
         assert any(t in text for t in words.TIMES[values.tense].every)
@@ -82,8 +82,8 @@ def test_every_frame_voices_the_gender_tense_and_topic_it_is_given(frame):
 def test_a_sentence_holds_no_later_word_of_its_own_factors():
     rng = Random(0)
     for values in combinations():
-        frame = draw_frame(rng, reserved=True)
-        spoken = set(say(draw_situation(rng, values), frame, rng, reserved=True).split())
+        template = draw_template(rng, reserved=True)
+        spoken = set(say(draw_situation(rng, values), template, rng, reserved=True).split())
         # tense shows in any verb; `it` stands in openers and in the cleft, for any number
         for factor in set(words.FACTORS) - {"tense"}:
             later = {word.strip() for word in follow_up(factor, values, rng).words} - {"it"}
@@ -111,6 +111,6 @@ def test_reserved_words_never_occur_in_training_sentences():
     }
     for values in combinations():
         text = say(
-            draw_situation(rng, values), draw_frame(rng, reserved=False), rng, reserved=False
+            draw_situation(rng, values), draw_template(rng, reserved=False), rng, reserved=False
         )
         assert not [w for w in reserved if w in text]

@@ -38,7 +38,7 @@ class Headline:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeScores:
-    """What a probe reaches on held-out frames, 0 to 1 each."""
+    """What a probe reaches on held-out templates, 0 to 1 each."""
 
     accuracy: Estimate
     balanced_accuracy: Estimate
@@ -158,7 +158,7 @@ class ProbingPage:
     hook_name: str
     d_sae: int
     facts: Mapping[str, str]
-    """Name -> text: data, split, pooling, numbers of prompts and frames, and the like."""
+    """Name -> text: data, split, pooling, numbers of prompts and templates, and the like."""
     headline: tuple[Headline, ...]
     factors: tuple[Factor, ...]
     latents: tuple[Latent, ...]

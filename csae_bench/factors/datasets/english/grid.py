@@ -14,6 +14,7 @@ from csae_bench.factors.datasets.english.in_french import FRENCH
 from csae_bench.factors.datasets.english.in_german import GERMAN
 from csae_bench.factors.datasets.english.in_spanish import SPANISH
 from csae_bench.factors.datasets.english.language import Facts, Language
+from csae_bench.support.old_names import STREAM_OF_SPLIT
 
 LANGUAGES: dict[str, Language[Any]] = {
     "english": ENGLISH,
@@ -34,53 +35,56 @@ FACTORS: dict[str, tuple[str, ...]] = {
 }
 """Factor names and their values' names; gender and number are the subject's."""
 
-N_FRAMES = 4
+N_TEMPLATES = 4
 """Templates of each language in a split."""
 
 
 def sentence_grid(split: Split, *, repeats: int = 2, seed: int = 0) -> FactorDataset:
-    """The 2304 combinations of factor values, `repeats` times each, every time in another frame.
+    """The 2304 combinations of factor values, `repeats` times each, every time in another template.
 
-    Factors are independent of each other, and of the frame within a language: each of its 4 frames
-    meets each pair of values of two factors equally often. `reserved` has other frames than
-    `train`, and reserved words among the others. Each of a combination's words is drawn at random.
+    Factors are independent of each other, and of the template within a language: each of its 4
+    templates meets each pair of values of two factors equally often. `test` has other templates
+    than `train`, and reserved words among the others. Each of a combination's words is drawn at
+    random.
 
     Raises:
         ValueError: repeats is not 1 to 4.
     """
-    if not 1 <= repeats <= N_FRAMES:
-        raise ValueError(f"repeats is {repeats}; it must be 1 to {N_FRAMES}, the number of frames.")
-    rng = Random(f"english/grid/{split}/{seed}")
-    frames = {name: _shuffled_frames(name, split, rng) for name in LANGUAGES}
+    if not 1 <= repeats <= N_TEMPLATES:
+        raise ValueError(
+            f"repeats is {repeats}; it must be 1 to {N_TEMPLATES}, the number of templates."
+        )
+    rng = Random(f"english/grid/{STREAM_OF_SPLIT[split]}/{seed}")
+    templates = {name: _shuffled_templates(name, split, rng) for name in LANGUAGES}
     every = list(product(*(range(len(values)) for values in FACTORS.values())))
     prompts: list[str] = []
     used: list[str] = []
     for repeat in range(repeats):
         for *facts, language in every:
             name = FACTORS["language"][language]
-            frame = frames[name][(_frame_number(Facts(*facts)) + repeat) % N_FRAMES]
-            reserved = split == "reserved"
-            prompts.append(LANGUAGES[name].say(Facts(*facts), frame, rng, reserved=reserved))
-            used.append(f"{name}/{frame}")
+            template = templates[name][(_template_number(Facts(*facts)) + repeat) % N_TEMPLATES]
+            reserved = split == "test"
+            prompts.append(LANGUAGES[name].say(Facts(*facts), template, rng, reserved=reserved))
+            used.append(f"{name}/{template}")
     return FactorDataset(
         name="english",
         prompts=tuple(prompts),
         factors=np.tile(np.array(every, dtype=np.int64), (repeats, 1)),
         names=tuple(FACTORS),
         value_names=tuple(FACTORS.values()),
-        frames=tuple(used),
+        templates=tuple(used),
         split=split,
     )
 
 
-def _shuffled_frames(language: str, split: Split, rng: Random) -> list[str]:
+def _shuffled_templates(language: str, split: Split, rng: Random) -> list[str]:
     spoken = LANGUAGES[language]
-    frames = list(spoken.train_frames if split == "train" else spoken.reserved_frames)
-    rng.shuffle(frames)
-    return frames
+    templates = list(spoken.train_templates if split == "train" else spoken.reserved_templates)
+    rng.shuffle(templates)
+    return templates
 
 
-def _frame_number(facts: Facts) -> int:
+def _template_number(facts: Facts) -> int:
     """0 to 3, uniform for any two factors held fixed.
 
     Two bits, each the parity of three factors with two values; their own parity is that of four.

@@ -155,13 +155,13 @@ ENGLISH = Language(
         Words(("wonderful", "delightful", "excellent"), ("superb",)),
         Words(("terrible", "dreadful", "awful"), ("miserable",)),
     ),
-    train_frames={
+    train_templates={
         "plain": "{open} {subj} {vp} {time}, and {mood}.",
         "time_first": "{open} {time} {subj} {vp}, and {mood}.",
         "mood_first": "{open} {mood}, and {subj} {vp} {time}.",
         "report": "{open} people say that {subj} {vp} {time} and that {mood}.",
     },
-    reserved_frames={
+    reserved_templates={
         "aside": "{open} {subj}, as everyone knows, {vp} {time}; {mood}.",
         "belief": "{open} we believe that {subj} {vp} {time}, for {mood}.",
         "colon": "{open} one thing is clear: {mood}, and {time} {subj} {vp}.",

@@ -160,13 +160,13 @@ FRENCH = Language(
         Words(("merveilleuse", "magnifique", "excellente"), ("superbe",)),
         Words(("terrible", "affreuse", "horrible"), ("épouvantable",)),
     ),
-    train_frames={
+    train_templates={
         "plain": "{open} {subj} {vp} {time}, et {mood}.",
         "time_first": "{open} {time}, {subj} {vp}, et {mood}.",
         "mood_first": "{open} {mood}, et {subj} {vp} {time}.",
         "report": "{open} on dit que {subj} {vp} {time} et que {mood}.",
     },
-    reserved_frames={
+    reserved_templates={
         "aside": "{open} {subj}, comme chacun sait, {vp} {time} ; {mood}.",
         "belief": "{open} nous pensons que {subj} {vp} {time}, car {mood}.",
         "colon": "{open} une chose est claire : {mood}, et {time}, {subj} {vp}.",

@@ -205,13 +205,13 @@ GERMAN = Language(
         Words(("wunderbar", "herrlich", "ausgezeichnet"), ("großartig",)),
         Words(("schrecklich", "furchtbar", "scheußlich"), ("miserabel",)),
     ),
-    train_frames={
+    train_templates={
         "plain": "{open} {main}, und {mood}.",
         "time_first": "{open} {inverted}, und {mood}.",
         "mood_first": "{open} {mood}, und {main}.",
         "report": "{open} man sagt, dass {subordinate} und dass {subordinate_mood}.",
     },
-    reserved_frames={
+    reserved_templates={
         "aside": "{open} {aside}; {mood}.",
         "belief": "{open} wir glauben, dass {subordinate}, denn {mood}.",
         "colon": "{open} eines ist klar: {sentence_mood}, und {inverted}.",

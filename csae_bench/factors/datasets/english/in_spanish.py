@@ -141,13 +141,13 @@ SPANISH = Language(
         Words(("maravilloso", "estupendo", "excelente"), ("magnífico",)),
         Words(("terrible", "horrible", "pésimo"), ("espantoso",)),
     ),
-    train_frames={
+    train_templates={
         "plain": "{open} {subj} {vp} {time}, y {mood}.",
         "time_first": "{open} {time} {subj} {vp}, y {mood}.",
         "mood_first": "{open} {mood}, y {subj} {vp} {time}.",
         "report": "{open} dicen que {subj} {vp} {time} y que {mood}.",
     },
-    reserved_frames={
+    reserved_templates={
         "aside": "{open} {subj}, como todos saben, {vp} {time}; {mood}.",
         "belief": "{open} creemos que {subj} {vp} {time}, pues {mood}.",
         "colon": "{open} una cosa está clara: {mood}, y {time} {subj} {vp}.",

@@ -87,16 +87,16 @@ class Language(Generic[V]):
     """Subjects of the clause that carries the sentiment; equal in gender, all singular."""
     qualities: tuple[Words[str], ...]
     """By sentiment: predicates of `scenes`."""
-    train_frames: Mapping[str, str]
-    reserved_frames: Mapping[str, str]
+    train_templates: Mapping[str, str]
+    reserved_templates: Mapping[str, str]
     slots: Callable[[Facts, Drawn[V]], Mapping[str, str]]
-    """Fills the slots of the frames, `{open}` apart: everything that the grammar decides."""
+    """Fills the slots of the templates, `{open}` apart: everything that the grammar decides."""
 
-    def say(self, facts: Facts, frame: str, rng: Random, *, reserved: bool) -> str:
-        """The facts in one sentence of the given frame."""
+    def say(self, facts: Facts, template: str, rng: Random, *, reserved: bool) -> str:
+        """The facts in one sentence of the given template."""
         drawn = self._draw(facts, rng, reserved=reserved)
-        template = {**self.train_frames, **self.reserved_frames}[frame]
-        text = template.format_map({"open": drawn.opener, **self.slots(facts, drawn)})
+        pattern = {**self.train_templates, **self.reserved_templates}[template]
+        text = pattern.format_map({"open": drawn.opener, **self.slots(facts, drawn)})
         return text[0].upper() + text[1:]
 
     def _draw(self, facts: Facts, rng: Random, *, reserved: bool) -> Drawn[V]:

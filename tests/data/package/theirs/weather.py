@@ -8,24 +8,26 @@ from csae_bench.factors import FactorDataset, Split, register_factors
 
 PLACES = ("north", "south", "east")
 WEATHERS = ("sunny", "cloudy")
-FRAMES = ("Today the {} is {} .", "In winter the {} is {} .", "They say the {} is {} .")
+TEMPLATES = ("Today the {} is {} .", "In winter the {} is {} .", "They say the {} is {} .")
 
 
 @register_factors("weather")
 def weather(split: Split, seed: int) -> FactorDataset:
-    """Places and their weather, each combination in three frames."""
+    """Places and their weather, each combination in three templates."""
     grid = [
-        (frame, place, sky)
-        for frame in FRAMES
+        (template, place, sky)
+        for template in TEMPLATES
         for place in range(len(PLACES))
         for sky in range(len(WEATHERS))
     ]
     return FactorDataset(
         name="weather",
-        prompts=tuple(frame.format(PLACES[place], WEATHERS[sky]) for frame, place, sky in grid),
+        prompts=tuple(
+            template.format(PLACES[place], WEATHERS[sky]) for template, place, sky in grid
+        ),
         factors=np.array([[place, sky] for _, place, sky in grid]),
         names=("place", "weather"),
         value_names=(PLACES, WEATHERS),
-        frames=tuple(frame for frame, _, _ in grid),
+        templates=tuple(template for template, _, _ in grid),
         split=split,
     )

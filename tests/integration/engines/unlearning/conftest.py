@@ -1,4 +1,4 @@
-"""The embedded model, a few of its questions, and SAEs that know something or nothing of them."""
+"""The bundled model, a few of its questions, and SAEs that know something or nothing of them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def model() -> HookedTransformer:
 
 @pytest.fixture(scope="session")
 def data() -> UnlearningData:
-    """Eight questions of each subject and sixty texts of each kind, of the embedded world."""
-    whole = open_data("embedded")
+    """Eight questions of each subject and sixty texts of each kind, of tinyworld."""
+    whole = open_data("tinyworld")
     return replace(
         whole,
         questions={name: asked[:N_QUESTIONS] for name, asked in whole.questions.items()},

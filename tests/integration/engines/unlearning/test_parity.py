@@ -198,10 +198,12 @@ def test_our_rule_is_sae_benchs_on_any_answers() -> None:
     for _ in range(20):
         forget = rng.random((8, 100)) < rng.random((8, 1))
         retain = rng.random((8, 100)) < 0.995
-        frame = pd.DataFrame({"wmdp-bio": forget.mean(1), "all_side_effects_mcq": retain.mean(1)})
+        template = pd.DataFrame(
+            {"wmdp-bio": forget.mean(1), "all_side_effects_mcq": retain.mean(1)}
+        )
         # one minus the minimum there, the maximum of one minus here
         assert unlearning_score(forget, retain) == pytest.approx(
-            stock_main.get_unlearning_scores(frame), abs=1e-12
+            stock_main.get_unlearning_scores(template), abs=1e-12
         )
 
 

@@ -37,7 +37,7 @@ TYPICAL = {
     },
     "mig": {"mig.value_mig": 0.41, "mig.mig": 0.05, "mig.mig_sup": 0.22},
 }
-"""Values such as a trained SAE of the embedded model has."""
+"""Values such as a trained SAE of the bundled model has."""
 CONDITIONS = {
     "model": "tiny-gemma2-it",
     "hook_name": "blocks.2.hook_resid_post",
@@ -178,8 +178,8 @@ def every_verdict() -> Report:
                    p=0.4, p_holm=None, gates=False, margin=None),
         comparison("mig.value_mig", Verdict.BETTER, 0.06),
         comparison("mig.mig", Verdict.INCOMPARABLE, 0, **nothing, candidate_mean=0.05,
-                   mismatches={"dataset": ("embedded", "other")},
-                   reasons=("dataset differs: embedded here, other there.",)),
+                   mismatches={"dataset": ("tinyworld", "other")},
+                   reasons=("dataset differs: tinyworld here, other there.",)),
         comparison("mig.mig_sup", Verdict.UNMEASURED, 0, **nothing,
                    candidate_mean=None, baseline_mean=None,
                    reasons=("Not measured: the results of the baseline have null.",)),
@@ -194,7 +194,7 @@ def every_verdict() -> Report:
             readings(third, seeds=(0,), invalid=("L0 is 0: no latent is active",)),
             runs=[
                 run(CUSTOM),
-                run(Family(RELEASE, "seed_run_1"), status="failed", executed_steps=0,
+                run(Family(RELEASE, "original_run_1"), status="failed", executed_steps=0,
                     planned_steps=0, final_loss=None,
                     problems=("1000 tokens / batch 2048 = 0 steps.",)),
             ],

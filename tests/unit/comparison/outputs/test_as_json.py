@@ -45,7 +45,7 @@ def test_what_is_undefined_is_null() -> None:
 def test_mismatches_have_both_values() -> None:
     rows = _strict(to_json(reports.every_verdict()))["comparisons"]
     assert [row["mismatches"] for row in rows if row["mismatches"]] == [
-        {"dataset": {"candidate": "embedded", "baseline": "other"}}
+        {"dataset": {"candidate": "tinyworld", "baseline": "other"}}
     ]
 
 
@@ -75,7 +75,7 @@ def test_a_condition_that_is_not_a_number_is_still_json() -> None:
 
 def test_failed_runs_and_means_of_families_are_there() -> None:
     found = _strict(to_json(reports.every_verdict()))
-    assert [run["sae_id"] for run in found["failed_runs"]] == ["seed_run_1", "jumprelu"]
+    assert [run["sae_id"] for run in found["failed_runs"]] == ["original_run_1", "jumprelu"]
     sides = [(item["side"], item["family"]["name"]) for item in found["families"]]
     assert sides == [("candidate", "custom_sae"), ("baseline", "topk")]
     assert found["families"][0]["metrics"]["core.l0"]["n"] == 5

@@ -80,7 +80,7 @@ def test_nothing_is_written_of_an_empty_report(tmp_path: Path) -> None:
     assert write_plots(reports.report(reports.results()), tmp_path / "plots") == []
 
 
-def test_the_subplots_have_the_seed_experiments_titles_and_colours() -> None:
+def test_the_subplots_have_the_original_experiments_titles_and_colours() -> None:
     steps, loss, size, settings = _axes(GOOD)
     titles = [axes.get_title() or axes.get_title(loc="left") for axes in _axes(GOOD)]
     assert titles == [

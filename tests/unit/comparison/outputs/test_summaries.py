@@ -29,7 +29,7 @@ DEAD = ("L0 is 0: no latent is active",)
 def test_failed_runs_stand_before_invalid_ones() -> None:
     found = troubles(reports.every_verdict())
     assert [(t.status, t.sae_id) for t in found] == [
-        ("failed", "seed_run_1"),
+        ("failed", "original_run_1"),
         ("invalid", "jumprelu"),
     ]
 

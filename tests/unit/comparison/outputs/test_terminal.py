@@ -28,7 +28,7 @@ def _line(text: str, start: str) -> str:
 def test_failed_and_invalid_runs_stand_first_with_their_errors() -> None:
     lines = _printed(replace(reports.every_verdict(), allowed_mismatches=())).splitlines()
     assert lines[:4] == [
-        "failed tiny-gemma2-it_layer_2_sae seed_run_1",
+        "failed tiny-gemma2-it_layer_2_sae original_run_1",
         "  1000 tokens / batch 2048 = 0 steps.",
         "invalid tiny-gemma2-it_layer_2_sae jumprelu",
         "  L0 is 0: no latent is active",
@@ -44,7 +44,7 @@ def test_a_row_has_means_difference_interval_verdict_seeds_and_p() -> None:
 
 def test_a_verdict_without_a_difference_says_why() -> None:
     printed = _printed(reports.every_verdict())
-    assert "dataset differs: embedded here, other there." in printed
+    assert "dataset differs: tinyworld here, other there." in printed
     assert "jumprelu has no result of mig." in printed
 
 

@@ -16,10 +16,10 @@ from csae_bench.comparison.model import Broken, Reading
 from csae_bench.comparison.reading.folder import read_details, read_results
 from csae_bench.errors import ResultError, UsageError
 from tests.unit.comparison.result_files import (
+    ORIGINAL_RUN_0,
     OUR_CORE,
     OUR_MIG,
     OURS,
-    SEED_RUN_0,
     live_core,
     loaded,
     published,
@@ -49,8 +49,8 @@ ANYTHING = st.recursive(
 )
 
 
-def of_seed_run() -> Reading:
-    return read_results(SEED_RUN_0.parent).readings[0]
+def of_original_run() -> Reading:
+    return read_results(ORIGINAL_RUN_0.parent).readings[0]
 
 
 def only_problem(root: Path) -> Broken:
@@ -69,15 +69,15 @@ def test_our_folder_is_read(tmp_path: Path) -> None:
 
 
 def test_the_seeds_run_0_is_read_and_invalid_with_its_reasons() -> None:
-    reasons = " | ".join(of_seed_run().invalid)
+    reasons = " | ".join(of_original_run().invalid)
     assert "no latent is active" in reasons
     assert "the output is all zero" in reasons
     assert "cross-entropy with the SAE is 18, worse than with the activation ablated" in reasons
 
 
 def test_the_seeds_run_0_keeps_its_values() -> None:
-    assert of_seed_run().values["core.ce_loss_with_sae"] == 18.0
-    assert of_seed_run().epoch_millis == 1736553167253
+    assert of_original_run().values["core.ce_loss_with_sae"] == 18.0
+    assert of_original_run().epoch_millis == 1736553167253
 
 
 def test_what_eval_a_file_is_of_is_said_inside_it_and_not_by_its_place(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_results_of_two_evals_or_seeds_of_a_family_all_count(tmp_path: Path) -> 
 
 def test_objects_that_share_sae_benchs_one_id_are_told_by_their_files(tmp_path: Path) -> None:
     for run in ("run_0", "run_1"):
-        shutil.copy(SEED_RUN_0, tmp_path / f"{run}_core_eval_results.json")
+        shutil.copy(ORIGINAL_RUN_0, tmp_path / f"{run}_core_eval_results.json")
     assert [r.sae_id for r in read_results(tmp_path).readings] == ["run_0", "run_1"]
 
 

@@ -13,10 +13,10 @@ from csae_bench.comparison.model import Family
 from csae_bench.comparison.reading.names import Names, names_of_record, names_of_result
 from csae_bench.config import RunConfig
 from tests.unit.comparison.result_files import (
+    ORIGINAL_RUN_0,
     OUR_CORE,
     OUR_RECORD,
     RELEASE,
-    SEED_RUN_0,
     live_core,
     loaded,
     published,
@@ -140,14 +140,14 @@ def test_architecture_and_width_tell_published_curves_apart() -> None:
 
 
 def test_the_id_of_every_object_gives_way_to_the_files_name() -> None:
-    assert names_of_result(loaded(SEED_RUN_0), Path("run_0_core_eval_results.json")).sae_id == (
+    assert names_of_result(loaded(ORIGINAL_RUN_0), Path("run_0_core_eval_results.json")).sae_id == (
         "run_0"
     )
 
 
 def test_the_id_of_every_object_stays_where_the_release_names_the_sae() -> None:
     path = Path("google_gemma-2-2b_layer_19_sae_custom_sae_eval_results.json")
-    assert names_of_result(loaded(SEED_RUN_0), path).sae_id == "custom_sae"
+    assert names_of_result(loaded(ORIGINAL_RUN_0), path).sae_id == "custom_sae"
 
 
 def test_without_an_id_the_files_name_is_it() -> None:

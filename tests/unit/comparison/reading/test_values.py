@@ -9,9 +9,9 @@ import pytest
 
 from csae_bench.comparison.reading.values import NEVER_MINUS_ONE, WITNESSES, values_of
 from tests.unit.comparison.result_files import (
+    ORIGINAL_RUN_0,
     OUR_CORE,
     OUR_MIG,
-    SEED_RUN_0,
     live_core,
     loaded,
     published,
@@ -54,7 +54,7 @@ def test_corrected_values_of_core_stand_beside_sae_benchs() -> None:
 
 @pytest.mark.parametrize("name", ["cossim", "relative_reconstruction_bias"])
 def test_the_seeds_minus_ones_are_undefined_with_a_reason(name: str) -> None:
-    values, reasons = values_of(loaded(SEED_RUN_0), "core")
+    values, reasons = values_of(loaded(ORIGINAL_RUN_0), "core")
     assert values[f"core.{name}"] is None
     assert "-1 for NaN" in reasons[f"core.{name}"]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csae_bench.engines.probing.effects import matched_latent, spread_over_frames
+from csae_bench.engines.probing.effects import matched_latent, spread_over_templates
 from csae_bench.metrics.data import Codes
 
 
-def test_prompts_are_taken_evenly_from_frames() -> None:
-    frames = ["a"] * 50 + ["b"] * 3 + ["c"] * 50
-    rows = spread_over_frames(frames, 13, np.random.default_rng(0))
+def test_prompts_are_taken_evenly_from_templates() -> None:
+    templates = ["a"] * 50 + ["b"] * 3 + ["c"] * 50
+    rows = spread_over_templates(templates, 13, np.random.default_rng(0))
     assert len(set(rows)) == 13
-    assert [sum(frames[row] == name for row in rows) for name in "abc"] == [5, 3, 5]
-    assert spread_over_frames(frames, 500, np.random.default_rng(0)) == list(range(103))
+    assert [sum(templates[row] == name for row in rows) for name in "abc"] == [5, 3, 5]
+    assert spread_over_templates(templates, 500, np.random.default_rng(0)) == list(range(103))
 
 
 def test_a_control_fires_as_often_and_is_no_best_latent() -> None:

@@ -17,7 +17,7 @@ def encoder(n_tokens: dict[str, int]) -> Encode:
     return lambda text: [0] * n_tokens.get(text, 1)
 
 
-def test_the_embedded_models_tokenizer_can_be_asked() -> None:
+def test_the_bundled_models_tokenizer_can_be_asked() -> None:
     tokenizer = Tokenizer.from_file(str(tinyworld.model_dir() / "tokenizer.json"))
 
     def encode(text: str) -> list[int]:

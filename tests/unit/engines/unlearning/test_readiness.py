@@ -20,7 +20,7 @@ def status(**changes: Any) -> list[tuple[str, str]]:
     usual: dict[str, Any] = {
         "model": TINY,
         "d_in_model": None,
-        "name": "embedded",
+        "name": "tinyworld",
         "forget_corpus": None,
         "seq_len": 128,
     }
@@ -29,7 +29,7 @@ def status(**changes: Any) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the embedded model, to be changed."""
+    """A copy of the bundled model, to be changed."""
     return Path(shutil.copytree(tinyworld.model_dir(), tmp_path / "mine"))
 
 
@@ -64,8 +64,8 @@ def test_a_folder_is_judged_by_its_tokenizer(folder: Path) -> None:
     assert "mine: its tokenizer has no token <start_of_turn>" in said
 
 
-def test_the_embedded_model_and_its_facts_are_fine() -> None:
-    assert status() == [("ok", "the embedded world's invented facts")]
+def test_the_bundled_model_and_its_facts_are_fine() -> None:
+    assert status() == [("ok", "tinyworld's invented facts")]
 
 
 def test_a_model_of_another_shape_than_the_saes_is_a_problem() -> None:

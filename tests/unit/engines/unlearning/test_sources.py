@@ -72,13 +72,13 @@ def problem(folder: Path, **options: Any) -> str:
     return message
 
 
-def test_subjects_are_those_of_the_embedded_world() -> None:
+def test_subjects_are_those_of_the_tinyworld() -> None:
     assert (FORGET_SUBJECT, *RETAIN_SUBJECTS) == SUBJECTS
     assert (FORGET, RETAIN) == (FORGET_SUBJECT, RETAIN_SUBJECTS)
 
 
-def test_embedded_data_has_every_fact_and_says_that_it_is_invented() -> None:
-    data = open_data("embedded")
+def test_tinyworld_data_has_every_fact_and_says_that_it_is_invented() -> None:
+    data = open_data("tinyworld")
     assert {name: len(asked) for name, asked in data.questions.items()} == dict.fromkeys(
         SUBJECTS, 104
     )
@@ -108,7 +108,7 @@ def test_a_forget_corpus_of_ones_own_takes_the_place_of_the_datas(
     folder = write_folder(bio_forget_corpus=None)
     mine = tmp_path / "mine.parquet"
     write(mine, [{"text": f"{LONG} Mine."}])
-    for data in (str(folder), "embedded"):
+    for data in (str(folder), "tinyworld"):
         assert open_data(data, forget_corpus=str(mine)).forget_texts == (f"{LONG} Mine.",)
     assert data_status(str(folder), str(mine))[0][0] == "ok"
 
@@ -169,7 +169,7 @@ def test_a_missing_column_is_an_error_that_suggests_the_nearest(write_folder: Wr
 
 
 def test_a_folder_that_is_not_there_is_a_problem_with_what_is_allowed(tmp_path: Path) -> None:
-    assert "It must be auto, embedded, hub, or a folder" in problem(tmp_path / "nowhere")
+    assert "It must be auto, tinyworld, hub, or a folder" in problem(tmp_path / "nowhere")
 
 
 def test_a_mistyped_source_is_a_problem_and_not_a_hub_name() -> None:
@@ -179,7 +179,7 @@ def test_a_mistyped_source_is_a_problem_and_not_a_hub_name() -> None:
 @pytest.mark.parametrize("name", ["missing.jsonl", "corpus.txt"])
 def test_a_forget_corpus_that_cannot_be_read_is_a_problem(name: str, tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("text")
-    found = data_status("embedded", str(tmp_path / name))
+    found = data_status("tinyworld", str(tmp_path / name))
     assert [outcome for outcome, _ in found] == ["problem"]
 
 
@@ -255,8 +255,8 @@ def test_a_malformed_row_on_the_hub_is_an_error_with_dataset_and_row(hub: WriteH
         open_data("hub")
 
 
-def test_auto_is_embedded_for_the_embedded_model_alone() -> None:
-    assert chosen_data("auto", "tiny-gemma2-it") == "embedded"
+def test_auto_is_tinyworld_for_the_bundled_model_alone() -> None:
+    assert chosen_data("auto", "tiny-gemma2-it") == "tinyworld"
     assert chosen_data("auto", "google/gemma-2-2b-it") == "hub"
     assert chosen_data("./mine", "tiny-gemma2-it") == "./mine"
 
@@ -267,7 +267,7 @@ def test_the_fingerprint_changes_with_the_files(write_folder: WriteFolder) -> No
     assert data_fingerprint(folder) == before
     write_folder(wikitext=[{"text": LONG}])
     assert data_fingerprint(folder) != before
-    assert data_fingerprint("hub") != data_fingerprint("embedded")
+    assert data_fingerprint("hub") != data_fingerprint("tinyworld")
 
 
 def test_digests_change_with_questions_and_with_texts(write_folder: WriteFolder) -> None:

@@ -27,25 +27,25 @@ def model() -> HookedTransformer:
     return load("tiny-gemma2-it")
 
 
-def test_the_embedded_model_is_described_as_its_world_says() -> None:
+def test_the_bundled_model_is_described_as_its_world_says() -> None:
     info = describe("tiny-gemma2-it")
     assert (info.name, info.kind, info.path) == (
         "tiny-gemma2-it",
-        "embedded",
+        "tinyworld",
         tinyworld.model_dir(),
     )
     assert info.architecture == "Gemma2ForCausalLM"
     assert info.default_hook_name == tinyworld.DEFAULT_HOOK
 
 
-def test_the_description_is_true_of_the_embedded_model(model: HookedTransformer) -> None:
+def test_the_description_is_true_of_the_bundled_model(model: HookedTransformer) -> None:
     info = describe("tiny-gemma2-it")
     assert info.n_parameters == sum(parameter.numel() for parameter in model.parameters())
     assert info.default_hook_name in model.hook_dict
     assert model.cfg.model_name == "tiny-gemma2-it"
 
 
-def test_every_mechanism_of_gemma2_is_on_in_the_embedded_model(model: HookedTransformer) -> None:
+def test_every_mechanism_of_gemma2_is_on_in_the_bundled_model(model: HookedTransformer) -> None:
     cfg = model.cfg
     assert cfg.attn_types is not None
     assert set(cfg.attn_types) == {"local", "global"}
@@ -58,7 +58,7 @@ def test_every_mechanism_of_gemma2_is_on_in_the_embedded_model(model: HookedTran
     assert cfg.use_normalization_before_and_after
 
 
-def test_the_embedded_model_s_logits_are_those_of_transformers(model: HookedTransformer) -> None:
+def test_the_bundled_model_s_logits_are_those_of_transformers(model: HookedTransformer) -> None:
     published = AutoModelForCausalLM.from_pretrained(
         tinyworld.model_dir(), attn_implementation="eager"
     )
@@ -70,7 +70,7 @@ def test_the_embedded_model_s_logits_are_those_of_transformers(model: HookedTran
         torch.testing.assert_close(model(tokens), expected, atol=1e-4, rtol=0)
 
 
-def test_the_embedded_model_s_text_gets_exactly_one_bos(model: HookedTransformer) -> None:
+def test_the_bundled_model_s_text_gets_exactly_one_bos(model: HookedTransformer) -> None:
     assert model.tokenizer is not None
     text = "A B C D"
     bare = model.tokenizer.encode(text, add_special_tokens=False)

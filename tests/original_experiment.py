@@ -22,12 +22,12 @@ from csae_bench.results.validity import reasons_invalid, vital_signs_of_core
 DATA = Path(__file__).parent / "data"
 RUNS = yaml.safe_load((DATA / "seed" / "runs.yaml").read_text(encoding="utf-8"))
 RUN_0: dict[str, Any] = json.loads(
-    (DATA / "seed_run_0_core_eval_results.json").read_text(encoding="utf-8")
+    (DATA / "original_run_0_core_eval_results.json").read_text(encoding="utf-8")
 )
 RELEASE: str = RUN_0["sae_lens_release_id"]
 
 
-def write_seed_results(folder: Path) -> Path:
+def write_original_results(folder: Path) -> Path:
     """Writes the records and run 0's core result; gives the folder."""
     store = Store(folder)
     for name, reported in RUNS["runs"].items():

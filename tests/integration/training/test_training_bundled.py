@@ -1,4 +1,4 @@
-"""Training on the embedded model's activations."""
+"""Training on the bundled model's activations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def model() -> HookedTransformer:
     return models.load("tiny-gemma2-it")
 
 
-def _on_text(resolve: Resolve, dataset: str = "embedded", **training: Any) -> ResolvedConfig:
+def _on_text(resolve: Resolve, dataset: str = "tinyworld", **training: Any) -> ResolvedConfig:
     resolved = resolve(
         sae={"architecture": "contrastive_batchtopk", "d_sae": 256, "k": 16,
              "losses": {"rows": {"weight": 0.1}}},
@@ -47,7 +47,7 @@ def _on_text(resolve: Resolve, dataset: str = "embedded", **training: Any) -> Re
     )
 
 
-def test_an_sae_of_the_embedded_model_learns(
+def test_an_sae_of_the_bundled_model_learns(
     model: HookedTransformer, resolve: Resolve, tmp_path: Path
 ) -> None:
     resolved = _on_text(resolve, calibration_tokens=16_384, n_tokens=512 * 80)
@@ -67,7 +67,7 @@ def test_the_saved_sae_says_where_it_belongs(
     assert metadata.model_name == "tiny-gemma2-it"
     assert metadata.hook_name == models.describe("tiny-gemma2-it").default_hook_name
     assert (metadata.context_size, metadata.prepend_bos) == (64, True)
-    assert metadata.dataset_path == "embedded"
+    assert metadata.dataset_path == "tinyworld"
 
 
 def test_no_special_token_is_ever_in_a_batch(model: HookedTransformer, resolve: Resolve) -> None:

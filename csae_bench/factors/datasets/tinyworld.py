@@ -1,4 +1,4 @@
-"""The embedded world's factorial grid."""
+"""Tinyworld's factorial grid."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from csae_bench.factors.dataset import FactorDataset, Readout, Split
 from csae_bench.factors.registry import register_factors
 
 
-@register_factors("embedded")
-def embedded(split: Split, seed: int) -> FactorDataset:
-    """The embedded world: 8 factors, topic within domain, each combination in 3 of 6 frames."""
+@register_factors("tinyworld")
+def tinyworld(split: Split, seed: int) -> FactorDataset:
+    """Tinyworld: 8 factors, topic within domain, each combination in 3 of 6 templates."""
     from csae_bench.tinyworld import factor_grid
 
     grid = factor_grid(split, seed=seed)
     return FactorDataset(
-        name="embedded",
+        name="tinyworld",
         prompts=tuple(prompt.text for prompt in grid.prompts),
         factors=grid.factors,
         names=grid.names,
         value_names=grid.value_names,
-        frames=grid.frames,
+        templates=grid.templates,
         split=split,
         parents=grid.parents,
         readouts={
