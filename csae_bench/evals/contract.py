@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from csae_bench.activations.shared import SharedPasses
-from csae_bench.config.strict import Strict
 from csae_bench.evals.inputs import Needs
+from csae_bench.support.strict import Strict
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformer_lens import HookedTransformer
 
     from csae_bench.factors import Pooling, Split

@@ -26,7 +26,7 @@ def render(template: str, **context: Any) -> str:
     as JSON for its scripts; filters are `heat` for cells of a heat map, `number` and `minus`.
 
     Args:
-        template: path below csae_bench, such as `factor_evals/heat_map.html`.
+        template: path below csae_bench, such as `engines/factors/heat_map.html`.
         context: what the template names; a name that is missing is an error of ours.
     """
     return _environment().get_template(template).render(**context)

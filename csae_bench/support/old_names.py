@@ -32,6 +32,8 @@ OLD_KEYS = {"n_frames": "n_templates"}
 OLD_COLUMNS = {"frame": "template"}
 """Columns of files with factors."""
 
+_LEVELS = 8
+
 _OLD_CONFIGS = {"ideal": "oracle", "_embedded": "_tinyworld", "_seed": "_original"}
 _OLD_RUN = re.compile(r"seed_run_(\d\w*)")
 _OLD_SAE_ID = re.compile(r"ideal(?=$|-|_seed)")
@@ -70,16 +72,16 @@ def renamed(raw: Any) -> Any:
     return found
 
 
-def of_result(value: Any, key: str = "") -> Any:
+def of_result(value: Any, key: str = "", levels: int = _LEVELS) -> Any:
     """Return a stored result or run record with the new names of its keys and values.
 
-    The details are left out: nothing that is compared has an old name there.
+    Details and what is deeper than `levels` stay: nothing that is compared has an old name there.
     """
     if isinstance(value, dict):
+        if levels == 0 or key == "eval_result_details":
+            return value
         return {
-            OLD_KEYS.get(name, name): inner
-            if name == "eval_result_details"
-            else of_result(inner, name)
+            OLD_KEYS.get(name, name): of_result(inner, name, levels - 1)
             for name, inner in value.items()
         }
     if key in ("sae_id", "sae_lens_id") and isinstance(value, str):

@@ -187,7 +187,7 @@ def _stored_codes() -> StoredCodes:
         factors=stored["factors"],
         values=FACTORS,
         parents={"topic": "domain"},
-        templates=tuple(f"template {number}" for number in stored["templates"]),
+        templates=tuple(f"template {number}" for number in stored["frames"]),
         acts=stored["acts"],
         features=stored["features"],
     )

@@ -55,11 +55,11 @@ def test_the_pages_template_and_the_schemas_are_in_the_wheel(installed: Path) ->
     package = installed / "csae_bench"
     for page in (
         "pages/frame.html",
-        "factor_evals/heat_map.html",
-        "factor_evals/browser/page.html",
+        "engines/factors/heat_map.html",
+        "engines/probing/browser/page.html",
     ):
         assert (package / page).is_file()
-    assert (package / "factor_evals" / "browser" / "main.js").is_file()
+    assert (package / "engines" / "probing" / "browser" / "main.js").is_file()
     assert (package / "evals" / "eval_output_schema_mig.json").is_file()
 
 

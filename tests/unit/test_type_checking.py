@@ -42,7 +42,7 @@ def test_switched_off_nothing_is_checked(unchecked_shapes: None) -> None:
 
 
 def test_evals_are_checked_under_the_names_that_they_are_imported_by() -> None:
-    (folder,) = csae_bench.evals.__path__
+    *_, folder = csae_bench.evals.__path__
     assert Path(folder) == type_checking.FOLDERS["csae_bench.evals"]
 
 

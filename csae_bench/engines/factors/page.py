@@ -34,7 +34,7 @@ def html_page(
 ) -> str:
     """The table, then each latent's prompts. All text is escaped."""
     return render(
-        "factor_evals/heat_map.html",
+        "engines/factors/heat_map.html",
         title=title,
         caption=caption,
         latents=latents,

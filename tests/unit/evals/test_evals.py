@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import csae_bench.evals
 from csae_bench.errors import UnknownNameError
 from csae_bench.evals import EvalConfig, discover, get_eval
+from csae_bench.evals.pages import OWN_MODULES
 
 FOLDER = Path(__file__).parents[3] / "evals"
 FILES = sorted(FOLDER.glob("*.py"))
@@ -41,7 +44,8 @@ def test_an_eval_is_registered_under_its_files_name_with_settings_and_a_summary(
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_evals_import_neither_each_other_nor_sae_bench(path: Path) -> None:
     imported = _imports(path)
-    assert not {name for name in imported if name.startswith("csae_bench.evals.")}
+    pages = {f"csae_bench.evals.{page.stem}" for page in FILES}
+    assert not imported & pages
     assert not {name for name in imported if name.split(".")[0] in {"evals", "sae_bench"}}
 
 
@@ -53,6 +57,13 @@ def test_importing_every_eval_imports_no_slow_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_modules_of_the_package_are_no_pages() -> None:
+    package = Path(csae_bench.evals.__file__).parent
+    modules = {module.name for module in pkgutil.iter_modules([str(package)])}
+    assert modules == OWN_MODULES
+    assert not OWN_MODULES & set(discover())
 
 
 def test_there_is_no_package_called_evals() -> None:

@@ -31,9 +31,9 @@ def write_browser(page: ProbingPage, folder: Path) -> list[str]:
 def html(page: ProbingPage) -> str:
     """The page. All text is escaped, and nothing of it is run."""
     return render(
-        "factor_evals/browser/page.html",
+        "engines/probing/browser/page.html",
         title=page.title,
         page=page,
         data=encoded(page) | {"white_from": {"blue": WHITE_FROM_BLUE, "red": WHITE_FROM_RED}},
-        scripts=[f"factor_evals/browser/{name}" for name in SCRIPTS],
+        scripts=[f"engines/probing/browser/{name}" for name in SCRIPTS],
     )

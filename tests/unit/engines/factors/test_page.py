@@ -70,7 +70,7 @@ def test_every_cell_is_readable(tmp_path: Path, open_page: OpenPage, scheme: str
     cells = [i / 20 for i in range(-20, 21)]
     rows = [Row(factor="factor", value="value", is_first=True, cells=cells)]
     html = render(
-        "factor_evals/heat_map.html", title="", caption="", latents=(), rows=rows, prompts={}
+        "engines/factors/heat_map.html", title="", caption="", latents=(), rows=rows, prompts={}
     )
     (tmp_path / "map.html").write_text(html, encoding="utf-8")
     page = open_page(tmp_path / "map.html")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from csae_bench.config.strict import Strict
+from csae_bench.support.strict import Strict
 
 
 class _Example(Strict):
