@@ -86,7 +86,8 @@ def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
             exclude_special_tokens_from_reconstruction=cfg.exclude_special_tokens_from_reconstruction,
             progress=ctx.progress,
         )
-        return run_core(ctx.sae, ctx.model(), open_corpus(cfg.dataset, split="core"), settings)
+        corpus = open_corpus(cfg.dataset, split="core")
+        return run_core(ctx.sae, ctx.model(), corpus, settings, ctx.shared)
 
     halved = halving_batch(run, cfg.batch_size_prompts)
     outcome = halved.result

@@ -1,6 +1,6 @@
 """The experiment that the project starts from, as a results folder.
 
-`data/seed/runs.yaml` has its runs as they were reported. Four of them asked for 1000 tokens in
+`data/original/runs.yaml` has its runs as they were reported. Four of them asked for 1000 tokens in
 batches of 2048, so for no step at all, and nothing said so; here each has the record that a run of
 ours would have left. Run 0 is a published core result of an SAE whose weights are all zero; run 5
 was planned and never ran.
@@ -20,7 +20,7 @@ from csae_bench.results.store import Store, write_json
 from csae_bench.results.validity import reasons_invalid, vital_signs_of_core
 
 DATA = Path(__file__).parent / "data"
-RUNS = yaml.safe_load((DATA / "seed" / "runs.yaml").read_text(encoding="utf-8"))
+RUNS = yaml.safe_load((DATA / "original" / "runs.yaml").read_text(encoding="utf-8"))
 RUN_0: dict[str, Any] = json.loads(
     (DATA / "original_run_0_core_eval_results.json").read_text(encoding="utf-8")
 )
@@ -31,12 +31,12 @@ def write_original_results(folder: Path) -> Path:
     """Writes the records and run 0's core result; gives the folder."""
     store = Store(folder)
     for name, reported in RUNS["runs"].items():
-        write_json(store.run_record(RELEASE, name), seed_record(name, reported))
+        write_json(store.run_record(RELEASE, name), original_record(name, reported))
     write_json(store.eval_result("core", RELEASE, "run_0"), RUN_0)
     return folder
 
 
-def seed_record(name: str, reported: dict[str, Any]) -> RunRecord:
+def original_record(name: str, reported: dict[str, Any]) -> RunRecord:
     """What our run record would say of a run as it was reported."""
     training = _training(reported)
     cells: dict[str, Cell] = {}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from transformer_lens import HookedTransformer
+from transformer_lens import HookedTransformer
 
 _BETWEEN_LAYERS = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")
 
@@ -39,3 +38,73 @@ def final_logits(
     logits = model.unembed(resid).to(dtype)
     cap = model.cfg.output_logits_soft_cap
     return cap * (logits / cap).tanh() if cap > 0 else logits
+
+
+def last_residual(
+    model: HookedTransformer,
+    resid: Float[Tensor, "n n_pos d_model"],
+    start: int,
+    positions: Int[Tensor, " n"],
+) -> Float[Tensor, "n 1 d_model"]:
+    """The residual stream after the last layer at one position of each row.
+
+    Of the last layer only that position runs, with the keys and values of those before it; where
+    the model's architecture does not allow that, all of it runs.
+
+    Args:
+        start: the first layer that runs on `resid`.
+    """
+    n_layers = model.cfg.n_layers
+    if start < n_layers - 1:
+        resid = model(resid, start_at_layer=start, stop_at_layer=n_layers - 1)
+    if start >= n_layers:
+        return _at(resid, positions)
+    if model not in _CAN_RUN_AT_ONE_POSITION:
+        _CAN_RUN_AT_ONE_POSITION[model] = _is_equal_at_one_position(model, resid, positions)
+    if not _CAN_RUN_AT_ONE_POSITION[model]:
+        return _at(_last_layer(model, resid), positions)
+    found = torch.empty_like(resid[:, :1])
+    for position in positions.unique().tolist():
+        rows = positions == position
+        found[rows] = _last_layer_at_end(model, resid[rows, : position + 1])
+    return found
+
+
+_CAN_RUN_AT_ONE_POSITION: WeakKeyDictionary[HookedTransformer, bool] = WeakKeyDictionary()
+"""Whether the last layer at one position is what it is among all, tried once."""
+
+
+def _at(
+    resid: Float[Tensor, "n n_pos d_model"], positions: Int[Tensor, " n"]
+) -> Float[Tensor, "n 1 d_model"]:
+    return resid[torch.arange(len(resid), device=resid.device), positions][:, None]
+
+
+def _last_layer(model: HookedTransformer, resid: Tensor) -> Tensor:
+    block: Any = model.blocks[model.cfg.n_layers - 1]
+    return block(resid)
+
+
+def _last_layer_at_end(
+    model: HookedTransformer, resid: Float[Tensor, "n n_pos d_model"]
+) -> Float[Tensor, "n 1 d_model"]:
+    from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
+
+    block: Any = model.blocks[model.cfg.n_layers - 1]
+    before = block.ln1(resid[:, :-1])
+    _, keys, values = block.attn.calculate_qkv_matrices(before[:, :1], before, before)
+    past = TransformerLensKeyValueCacheEntry(past_keys=keys, past_values=values)
+    return block(resid[:, -1:], past_kv_cache_entry=past)
+
+
+def _is_equal_at_one_position(
+    model: HookedTransformer, resid: Tensor, positions: Int[Tensor, " n"]
+) -> bool:
+    if resid.dtype not in (torch.float32, torch.float64) or int(positions[0]) == 0:
+        return False
+    whole = _at(_last_layer(model, resid[:1]), positions[:1])
+    try:
+        alone = _last_layer_at_end(model, resid[:1, : int(positions[0]) + 1])
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+        return False  # an architecture whose attention takes other inputs
+    return bool(torch.allclose(alone, whole, rtol=1e-4, atol=1e-4 * float(whole.abs().max())))

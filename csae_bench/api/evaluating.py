@@ -94,7 +94,7 @@ def evaluate(
     saes: Mapping[str, AnySae] = sae if isinstance(sae, Mapping) else {name: sae}
     if not saes:
         raise UsageError("evaluate was given no SAE.")
-    session = Session(pick_device(device))
+    session = Session(pick_device(device), n_saes=len(saes))
     asked = InMemory(session, model, hook_name, tuple(evals), settings or {}, seed, device, dtype)
     shows = sys.stderr.isatty() if progress is None else progress
     with generators_kept():  # loading a model draws from them, too

@@ -162,7 +162,7 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
         shown = shortened(repr(base), _MAX_SHOWN)
         raise ConfigError([f"{path}: extends is {shown}; it must be the name of a file beside it."])
     base_path = path.parent / f"{base}.yaml"
-    if not base_path.exists():
+    if _unreachable(base_path) is not None:
         base_path = path.parent / f"{old_names.config_name(base)}.yaml"
     if (problem := _unreachable(base_path)) is not None:
         problem = problem.replace("no such file", f"no file {shortened(str(base_path), 200)}")

@@ -62,7 +62,7 @@ def run_all(requests: Sequence[RunRequest], *, train_only: bool = False) -> list
         UsageError, PreflightError: something is wrong with one of them; nothing was started.
     """
     planned = _checked(plan(requests), train_only=train_only)
-    session = Session(pick_device(planned.saes[0].device))
+    session = Session(pick_device(planned.saes[0].device), n_saes=len(planned.saes))
     runs = {id(sae.request): _Run(sae) for sae in planned.saes}
     current: _Run | None = None
     try:

@@ -25,12 +25,13 @@ class Session:
 
     Args:
         device: where all of it lies.
+        n_saes: that will be judged.
         max_bytes: of results of passes that are kept for the next SAE.
     """
 
-    def __init__(self, device: str, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, device: str, *, n_saes: int = 1, max_bytes: int = MAX_BYTES) -> None:
         self.device = device
-        self.shared = SharedPasses(max_bytes)
+        self.shared = SharedPasses(max_bytes, n_users=n_saes)
         self._models: dict[tuple[str, str], HookedTransformer] = {}
         self._given_saes: dict[str, AnySae] = {}
         self._sae: tuple[SaeRef, AnySae] | None = None

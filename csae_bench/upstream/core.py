@@ -19,6 +19,7 @@ from sae_bench.sae_bench_utils import general_utils
 from sae_lens import SAE
 from transformer_lens import HookedTransformer
 
+from csae_bench.activations.shared import SharedPasses
 from csae_bench.errors import ConfigError, DataError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
@@ -32,6 +33,7 @@ from csae_bench.upstream.corrected import (
 )
 from csae_bench.upstream.instrumentation import DataUse, ObservedStore, Observer
 from csae_bench.upstream.isolation import fence
+from csae_bench.upstream.split_model import SplitModel
 
 SHUFFLE_SEED = 42
 """SAE-Bench's."""
@@ -80,11 +82,13 @@ def run_core(
     model: HookedTransformer,
     dataset: IterableDataset | str,
     settings: CoreSettings,
+    shared: SharedPasses | None = None,
 ) -> CoreOutcome:
     """Evaluates `sae`, which is not changed, at the model's dtype and on the model's device.
 
     Args:
         dataset: has a column `text`, `tokens` or `input_ids`; a name is loaded as SAE-Bench does.
+        shared: holds the passes that no SAE takes part in, for other SAEs on the same hook.
 
     Raises:
         ModelError: the tokenizer lacks a special token.
@@ -96,6 +100,7 @@ def run_core(
     _check(sae, model, settings)
     config = _core_eval_config(model, settings)
     observer = Observer(ignore_tokens)
+    split = SplitModel(model, settings.hook_name, shared or SharedPasses())
     with fence() as warnings:
         own_sae = formatted_copy(sae, model, settings.model_name, settings.hook_name)
         store = _open_store(model, own_sae, dataset, settings)
@@ -105,7 +110,7 @@ def run_core(
             scalars, features = core_main.run_evals(
                 sae=own_sae,
                 activation_store=store,
-                model=observer.watched_model(model),
+                model=observer.watched_model(split),
                 eval_config=config,
                 ignore_tokens=cast(set[int | None], ignore_tokens),
                 verbose=settings.progress,

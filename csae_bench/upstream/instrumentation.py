@@ -26,6 +26,7 @@ from csae_bench.upstream.corrected import (
     activation_sums,
     logit_sums,
 )
+from csae_bench.upstream.split_model import SplitModel
 
 
 class DataUse(TypedDict):
@@ -79,7 +80,7 @@ class Observer:
         sae.encode = watched_encode
         sae.decode = watched_decode
 
-    def watched_model(self, model: HookedTransformer) -> Any:
+    def watched_model(self, model: HookedTransformer | SplitModel) -> Any:
         """Stands in for `model` and reports its logits."""
         return _WatchedModel(model, self)
 
@@ -173,7 +174,7 @@ class ObservedStore(ActivationsStore):
 class _WatchedModel:
     """The model, as far as core uses it."""
 
-    def __init__(self, model: HookedTransformer, observer: Observer) -> None:
+    def __init__(self, model: HookedTransformer | SplitModel, observer: Observer) -> None:
         self._model = model
         self._observer = observer
 

@@ -35,7 +35,7 @@ from csae_bench.upstream.unlearning_run import METHOD, TARGET, UnlearningRun
 
 _FORGOTTEN_BY_DECODING = ("layer_norm", "constant_norm_rescale")
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Raised by a change of this package after which a finished part may differ."""
 
 
@@ -128,6 +128,7 @@ def run_unlearning(
             of_model=of_model,
             of_sae=of_sae,
             asked=asked,
+            shared=shared or SharedPasses(),
             progress=settings.progress,
         )
         found = _measured(run, data, settings, warnings)

@@ -20,12 +20,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens import HookedTransformer
 
+from csae_bench.activations.shared import SharedPasses
 from csae_bench.engines.unlearning.cache import Cache
 from csae_bench.engines.unlearning.data import FORGET, SUBJECTS, UnlearningData
 from csae_bench.engines.unlearning.engine import MEMORY_GIB, AnswerEngine, Clamp
 from csae_bench.engines.unlearning.prompts import AskedPrompts
 from csae_bench.engines.unlearning.sweep import Setting, Sweep
 from csae_bench.errors import DataError, EvalError
+from csae_bench.upstream.split_model import remembering
 from csae_bench.upstream.unlearning_isolation import replaced
 
 METHOD = "clamp_feature_activation"
@@ -57,6 +59,8 @@ class UnlearningRun:
     """Where latents fire, and the answers under each setting."""
     asked: AskedPrompts = field(default_factory=lambda: AskedPrompts(MEMORY_GIB))
     """What the model has answered without a clamp, for every SAE on this hook."""
+    shared: SharedPasses = field(default_factory=SharedPasses)
+    """Activations on the texts, for every SAE on this hook."""
     progress: bool = False
     questions: dict[str, Int[NDArray[np.int64], " n"]] = field(default_factory=dict[str, Any])
     """Rows that are asked of each subject."""
@@ -177,15 +181,16 @@ class UnlearningRun:
         return {"ids": ids.tolist()}
 
     def _sparsities(self) -> dict[str, Any]:
-        feature_activation.save_feature_sparsity(
-            self.model,
-            self.sae,
-            str(self.folder),
-            _SAE_NAME,
-            self.config.dataset_size,
-            self.config.seq_len,
-            self.config.llm_batch_size,
-        )
+        with remembering(self.model, self.engine.hook_name, self.shared):
+            feature_activation.save_feature_sparsity(
+                self.model,
+                self.sae,
+                str(self.folder),
+                _SAE_NAME,
+                self.config.dataset_size,
+                self.config.seq_len,
+                self.config.llm_batch_size,
+            )
         found = feature_activation.load_sparsity_data(str(self.folder), _SAE_NAME)
         for name, shares in zip(("forget", "retain"), found, strict=True):
             if np.isnan(shares).any():  # 0 of 0 tokens

@@ -14,13 +14,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from csae_bench.activations.continuing import final_logits, layer_after
+from csae_bench.activations.continuing import final_logits, last_residual, layer_after
 from csae_bench.engines.unlearning.chat import ANSWERS, N_SPELLINGS
 from csae_bench.engines.unlearning.prompts import ActiveLatents, AskedPrompts, Batch, in_batches
 
@@ -101,16 +101,6 @@ class AnswerEngine:
     @cached_property
     def _answer_ids(self) -> Int[Tensor, " n_answers"]:
         return self.model.to_tokens(list(ANSWERS), prepend_bos=False).flatten()
-
-    @cached_property
-    def _narrow_point(self) -> str | None:
-        """Hook of the last layer from which on positions do not meet; None where all are needed."""
-        n_layers = self.model.cfg.n_layers
-        start, is_at_hook = self._place
-        if not is_at_hook or start == n_layers:
-            return None
-        points = [f"blocks.{n_layers - 1}.hook_resid_{part}" for part in ("mid", "post")]
-        return next(point for point in points if point in self.model.hook_dict)
 
     def _batches(self, prompts: Sequence[str]) -> list[Batch]:
         key = hashlib.sha256(json.dumps(list(prompts)).encode()).hexdigest()
@@ -231,17 +221,12 @@ class AnswerEngine:
         among: Bool[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "k n_choices"]:
         """Runs the rest of the model on rows of the batch, of which `among` says which."""
-        model, (start, _) = self.model, self._place
+        model, (start, is_at_hook) = self.model, self._place
         answer_at = batch.answer_at if among is None else batch.answer_at[among]
-        rows = torch.arange(len(resid), device=resid.device)
-
-        def answers_only(acts: Tensor, hook: Any = None) -> Tensor:
-            return acts[rows, answer_at][:, None]
-
-        # The last layer's MLP runs on the answer's position alone: nothing reads the others.
-        narrow: list[Any] = [(self._narrow_point, answers_only)] if self._narrow_point else []
-        with model.hooks(fwd_hooks=narrow):
-            last = model(resid, start_at_layer=start, stop_at_layer=model.cfg.n_layers)
-        at_answer = last if narrow else answers_only(last)
-        answers = final_logits(model, at_answer)[:, 0].softmax(-1)[:, self._answer_ids]
+        if is_at_hook:
+            last = last_residual(model, resid, start, answer_at)
+        else:
+            whole = model(resid, start_at_layer=start, stop_at_layer=model.cfg.n_layers)
+            last = whole[torch.arange(len(whole), device=whole.device), answer_at][:, None]
+        answers = final_logits(model, last)[:, 0].softmax(-1)[:, self._answer_ids]
         return answers.reshape(len(answers), N_SPELLINGS, -1).amax(1)
