@@ -50,7 +50,7 @@ def _median(place: Path, model: str) -> float:
 
 
 def _large_model(folder: Path) -> Path:
-    """The bundled model with a tensor of 2 GB that it has no use for."""
+    """The bundled model with 2 GB of neurons that do nothing: all their weights are 0."""
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -58,12 +58,17 @@ def _large_model(folder: Path) -> Path:
 
     shutil.copytree(tinyworld.model_dir(), folder)
     weights = folder / "model.safetensors"
-    tensors = load_file(weights)
-    tensors["unused.weight"] = torch.zeros(PADDING_BYTES, dtype=torch.int8)
+    tensors = {name: tensor.double() for name, tensor in load_file(weights).items()}
+    gates = [name for name in tensors if name.endswith("mlp.gate_proj.weight")]
+    d_mlp, d_model = tensors[gates[0]].shape
+    n_added = PADDING_BYTES // (3 * len(gates) * d_model * tensors[gates[0]].element_size())
+    for name, tensor in tensors.items():
+        if ".mlp." in name and name.endswith("_proj.weight"):
+            dim = 1 if "down_proj" in name else 0
+            shape = (d_model, n_added) if dim else (n_added, d_model)
+            tensors[name] = torch.cat([tensor, tensor.new_zeros(shape)], dim)
     save_file(tensors, weights, metadata={"format": "pt"})
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        listed = json.loads(index.read_text())
-        listed["weight_map"]["unused.weight"] = weights.name
-        index.write_text(json.dumps(listed))
+    config = folder / "config.json"
+    values = json.loads(config.read_text()) | {"intermediate_size": d_mlp + n_added}
+    config.write_text(json.dumps(values))
     return folder
