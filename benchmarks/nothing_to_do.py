@@ -36,7 +36,7 @@ def _median(place: Path, model: str) -> float:
     command += ["--model", model, "--evals", "mig", "--results", str(place / Path(model).name)]
     command += ["--set", "evals.mig.n_permutations=2"]
     if model != "tiny-gemma2-it":
-        command += ["--set", "hook_name=blocks.2.hook_resid_post"]
+        command += ["--set", "hook_name=blocks.0.hook_resid_pre"]  # prompts pass no layer
     times: list[float] = []
     for i in range(N_RUNS + 1):
         started = time.perf_counter()
