@@ -95,7 +95,7 @@ def data_status(data: str, forget_corpus: str | None = None) -> list[Status]:
 
 
 def data_fingerprint(data: str, forget_corpus: str | None = None) -> str:
-    """Return a fingerprint that changes with questions or texts, as far as unread files tell."""
+    """Return a fingerprint of questions and texts, as far as possible without reading them."""
     parts = [data if data in (TINYWORLD, HUB) else ""]
     if data == TINYWORLD:
         parts.append(corpus_fingerprint(TINYWORLD, split="core"))
