@@ -1,4 +1,4 @@
-"""SAEs that nobody trained: a ceiling, a linear yardstick and two controls.
+"""Untrained SAEs: a ceiling, a linear baseline and two controls.
 
 All are inference SAEs of SAELens's own architectures, so that plain sae_lens loads what they save;
 `metadata.training_architecture` holds the baseline's name.
@@ -30,7 +30,7 @@ def identity(
     dtype: str = "float32",
     metadata: Mapping[str, Any] | None = None,
 ) -> StandardSAE:
-    """x = relu(x) - relu(-x): exact, with 2 d_in latents of which d_in are active."""
+    """Make the exact SAE x = relu(x) - relu(-x), with 2 d_in latents of which d_in are active."""
     axes = torch.eye(d_in)
     return _signed_projection("identity", axes, torch.zeros(d_in), device, dtype, metadata)
 
@@ -43,7 +43,7 @@ def pca(
     dtype: str = "float32",
     metadata: Mapping[str, Any] | None = None,
 ) -> StandardSAE:
-    """The projection on the leading principal components of `rows`.
+    """Project on the leading principal components of `rows`.
 
     Each component becomes two latents, for its two signs, so n_components of 2 n_components are
     active. Components are signed so that their largest entry is positive.
@@ -75,7 +75,7 @@ def random(
     dtype: str = "float32",
     metadata: Mapping[str, Any] | None = None,
 ) -> TopKSAE:
-    """A frozen decoder of random directions: what an SAE gets without learning its dictionary.
+    """Make an SAE with a frozen decoder of random directions: no dictionary is learned.
 
     The decoder's rows are uniform on the unit sphere, the encoder is its transpose times one gain,
     the least-squares fit of the reconstructions to `rows`, and the bias is their mean. Sanity
@@ -105,7 +105,7 @@ def random(
 
 
 def permuted(sae: SAE[Any], seed: int, *, metadata: Mapping[str, Any] | None = None) -> SAE[Any]:
-    """A copy of an SAE whose latents each got another latent's decoder row; its codes are the same.
+    """Copy an SAE, with each latent's decoder row taken from another latent; codes are the same.
 
     The permutation is one random cycle, so no latent keeps its row (unless there is only one).
     Where the architecture chooses latents by their decoder norms, those are folded first.
@@ -157,7 +157,7 @@ def _mean(rows: Float[Tensor, "n_rows d_in"]) -> Float[Tensor, " d_in"]:
 
 
 def _gain(sae: TopKSAE, rows: Float[Tensor, "n_rows d_in"]) -> float:
-    """The factor that brings the reconstructions, less the bias, closest to the rows."""
+    """Compute the factor that brings the reconstructions, less the bias, closest to the rows."""
     product = power = 0.0
     with torch.no_grad():
         for chunk in _chunks(rows):

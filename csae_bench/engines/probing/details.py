@@ -1,4 +1,4 @@
-"""What the probing eval found, as the fields of its details."""
+"""Results of the probing eval, as the fields of its details."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from csae_bench.metrics.specificity import Estimate
 
 
 def of_factor(found: Probing, factor: str) -> dict[str, Any]:
-    """The fields of `OfFactor` beside those of every eval."""
+    """Return the fields of `OfFactor` in addition to those of every eval."""
     factors = found.samples.factors
     k = factors.names.index(factor)
     first = int(factors.value_ptr[k])
@@ -41,7 +41,7 @@ def of_factor(found: Probing, factor: str) -> dict[str, Any]:
 
 
 def controls(found: Probing) -> list[dict[str, Any]]:
-    """The random latent beside each latent that was intervened on."""
+    """Return the random control of each latent that was intervened on."""
     names = value_names(found)
     return [
         {
@@ -55,7 +55,7 @@ def controls(found: Probing) -> list[dict[str, Any]]:
 
 
 def value_names(found: Probing) -> list[tuple[str, str]]:
-    """Factor and value of each value, in order."""
+    """Return factor and value of each value, in order."""
     factors = found.samples.factors
     return [
         (name, value)
