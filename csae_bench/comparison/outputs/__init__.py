@@ -1,4 +1,4 @@
-"""What a person sees of a comparison, each drawn from the Report alone.
+"""Outputs of a comparison for a person, each made from the Report alone.
 
 terminal.py   a table on the terminal
 as_json.py    everything, for machines
