@@ -1,4 +1,4 @@
-"""Where the result of an eval is filed, so that one under other conditions replaces none.
+"""Places of an eval's results, so that one under other conditions replaces none.
 
 The first result of an SAE is `<eval>/<release>_<sae_id>_eval_results.json`. One that was measured
 under other settings, data or eval seed lies next to it as
@@ -22,7 +22,7 @@ from csae_bench.results.store import Store, read_json
 from csae_bench.support import old_names
 
 Conditions = Mapping[str, Any]
-"""What a result was measured under, weights and versions aside: `settings`, `seed`, `data`, ..."""
+"""Conditions of a result, without weights and versions: `settings`, `seed`, `data`, ..."""
 
 _VARIANT = re.compile(r"_([0-9a-f]{8})_eval_results\.json$")
 

@@ -1,4 +1,4 @@
-"""What a checkpoint was made from, so that it can be said why an SAE is made again.
+"""Inputs of a checkpoint, which explain why an SAE is made again.
 
 <checkpoint>/made_from.json has the training identity of which the folder's name is the hash.
 """

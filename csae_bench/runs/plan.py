@@ -1,4 +1,4 @@
-"""From requests to a plan: what is made, what is evaluated, and what would keep it from succeeding.
+"""Builds a plan from requests: what is made, what is evaluated, and what would fail.
 
 A plan is data. It downloads nothing, loads nothing, and reads weights only to hash them. Problems
 are part of it: `doctor` prints them, `run` refuses on them. An SAE of the hub that was not fetched
@@ -38,14 +38,14 @@ class TrainJob:
     key: str
     """Hash of what decides the weights."""
     made_from: Mapping[str, Any]
-    """What it is the hash of."""
+    """The data of which it is the hash."""
     checkpoint: Path
     is_done: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class SaePlan:
-    """What one request asks for."""
+    """Plan of one request."""
 
     request: RunRequest
     subject: Subject | None
@@ -56,19 +56,19 @@ class SaePlan:
     evals: tuple[EvalJob | SkippedEval, ...] = ()
     """In the order of the run; none where there are problems."""
     stages: tuple[StagePlan, ...] = ()
-    """What counts in which steps of training; empty where there is neither a curriculum nor a
+    """Terms and pairs in use, by step of training; empty if there is neither a curriculum nor a
     contrastive term."""
     gpus: tuple[GpuEstimate, ...] = ()
     """Common GPUs, for a configuration made for CUDA."""
 
     @property
     def device(self) -> str:
-        """Where it runs: as `--device` or the configuration says."""
+        """Device of the run: as `--device` or the configuration says."""
         return self.subject.config.device if self.subject else self.request.device or "auto"
 
     @property
     def problems(self) -> list[str]:
-        """What would keep it from succeeding, a sentence each."""
+        """Problems that would make it fail, one sentence each."""
         return [check.message for check in self.checks if check.outcome == "problem"]
 
     @property
@@ -90,7 +90,7 @@ class Plan:
 
     @property
     def problems(self) -> list[str]:
-        """What would keep it from succeeding, each sentence once."""
+        """Problems that would make it fail, each sentence once."""
         return list(dict.fromkeys(problem for sae in self.saes for problem in sae.problems))
 
 

@@ -1,4 +1,4 @@
-"""What is filed of a run: its record, whether it ended well, badly or never began."""
+"""Writes the record of a run, whether it succeeded, failed or never started."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Files the record of one run; what other runs of the same SAE filed in it stays."""
+    """Writer of the record of one run; cells that other runs of the same SAE wrote stay."""
 
     request: RunRequest
     subject: Subject
@@ -101,7 +101,7 @@ class Recorder:
         return RunError(f"{failure.kind}: {failure.message}")
 
     def _known(self) -> RunRecord:
-        """What is known of a run before it starts; failed until something better is known."""
+        """Return the record of a run before it starts: failed, until something better is known."""
         subject = self.subject
         return RunRecord(
             status="failed",

@@ -23,12 +23,12 @@ class Outcome:
     """Result of a run: its record, where that is filed, and the checkpoint."""
 
     record: RunRecord | None
-    """What this run did; the file also has the cells of earlier runs of the same SAE. None where
+    """Record of this run; the file also has the cells of earlier runs of the same SAE. None if
     it ended before the SAE was known."""
     record_path: Path | None
     checkpoint: Path | None
     error: BaseException | None = None
-    """What ended it early, one of ours or KeyboardInterrupt."""
+    """Error that ended it early, one of ours or KeyboardInterrupt."""
 
     @property
     def exit_code(self) -> int:
@@ -95,7 +95,7 @@ def _record_refusals(saes: Iterable[SaePlan]) -> None:
 
 @dataclass
 class _Run:
-    """What has come of one SAE so far."""
+    """State of the run of one SAE so far."""
 
     sae: SaePlan
     clock: Clock = field(default_factory=Clock)

@@ -1,4 +1,4 @@
-"""What a worker holds in memory: models, SAEs, and what passes of a model gave for every SAE."""
+"""Memory of a worker: models, SAEs, and results of model passes shared by all SAEs."""
 
 from __future__ import annotations
 
