@@ -68,11 +68,11 @@ class MigConfig(FactorEvalConfig):
     """Quantile bins of a latent's non-zeros, for value MIG and MIG-sup."""
 
     sensitivity: tuple[Count, ...] = (1, 4, 8)
-    """Numbers of quantile bins at which value MIG and MIG-sup are taken again."""
+    """Numbers of quantile bins with which value MIG and MIG-sup are also computed."""
 
 
 class OfValue(Strict):
-    """What was found of one value of a factor."""
+    """Results for one value of a factor."""
 
     value: str
     latent: int | None
@@ -84,7 +84,7 @@ class OfValue(Strict):
 
 
 class OfFactor(FactorDetail):
-    """What was found of one factor."""
+    """Results for one factor."""
 
     mig_best_latent: int | None
     """The most informative latent."""
@@ -128,7 +128,7 @@ def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
 
 @dataclass(frozen=True, kw_only=True)
 class MigFound:
-    """The scores with what stands next to them."""
+    """The scores with their accompanying values."""
 
     measured: dict[str, Measured]
     classic: MigScore
