@@ -20,11 +20,11 @@ from csae_bench.activations.continuing import layer_after
 from csae_bench.activations.shared import SharedPasses
 
 ZERO_ABLATION = "standard_zero_ablate_hook"
-"""What SAE-Bench calls the hook that sets all activations to zero."""
+"""SAE-Bench's name of the hook that sets all activations to zero."""
 
 
 class SplitModel:
-    """Stands in for a model; whatever else is asked for is the model's.
+    """Stand-in for a model; everything else is passed on to the model.
 
     Args:
         shared: holds what is kept, by model, hook and tokens.
@@ -98,7 +98,7 @@ class SplitModel:
 def remembering(
     model: HookedTransformer, hook_name: str, shared: SharedPasses
 ) -> Generator[None, None, None]:
-    """Within, `model.run_with_cache` gives what it gave for the same tokens before, if kept."""
+    """Let `model.run_with_cache` reuse kept results for the same tokens within the context."""
     split = SplitModel(model, hook_name, shared)
     model.run_with_cache = split.run_with_cache
     try:
