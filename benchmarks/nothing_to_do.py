@@ -50,7 +50,7 @@ def _median(place: Path, model: str) -> float:
 
 
 def _large_model(folder: Path) -> Path:
-    """The bundled model with 2 GB of neurons that do nothing: all their weights are 0."""
+    """Write the bundled model with 2 GB of neurons that do nothing: all their weights are 0."""
     import torch
     from safetensors.torch import load_file, save_file
 
