@@ -167,7 +167,7 @@ def _check_flags(request: CompareRequest) -> None:
     if (request.fail_on or request.policy) and not has_pairs:
         flag = "--fail-on" if request.fail_on else "--policy"
         raise UsageError(
-            f"{flag}: its rules judge results beside a baseline; give --baseline DIR, or --against "
+            f"{flag}: its rules compare results with a baseline; give --baseline DIR, or --against "
             "NAME for an SAE of the same folder."
         )
     if request.baseline is not None and is_one_place(request.baseline, request.folder):

@@ -80,13 +80,13 @@ class Compared:
 def compare(candidate: ResultSet, baseline: ResultSet | None, options: CompareOptions) -> Compared:
     """Return verdicts on every metric of every two families that are compared.
 
-    With a baseline, families of the same release and name do, or the only one of a release on
-    each side; without one, all of a release, up to 6, or all against `options.against`. Pairs are
-    results of the same seed. Where there are sparsity curves, their metrics at equal L0 follow.
+    With a baseline, these are families of the same release and name, or the only one of a release
+    on each side; without one, all of a release, up to 6, or all against `options.against`. Pairs
+    are results of the same seed. For sparsity curves, their metrics at equal L0 follow.
 
     Raises:
-        UsageError: `against` beside a baseline.
-        UnknownNameError: `against` names no family.
+        UsageError: `against` is given together with a baseline.
+        UnknownNameError: `against` names no known family.
     """
     if baseline is not None and options.against is not None:
         raise UsageError(
@@ -167,7 +167,7 @@ def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
     if not missing and not pairs:
         missing = ("No seed is in both.",)
     if missing:
-        # which seeds a side has that has nothing is no news
+        # a side without any result needs no note on its seeds
         which = notes if mine and theirs else ()
         return replace(draft, refused=Verdict.MISSING, notes=(*missing, *which))
     differing = _mismatches(mine, theirs, pairs, spec.name)
@@ -212,7 +212,7 @@ def _not_asked(
 ) -> str | None:
     """Return why there is nothing to compare though nothing is lost, a sentence; else None.
 
-    A null without a reason is of a setting that was not asked for, such as a number of latents.
+    A null without a reason means that a setting was not asked for, such as a number of latents.
     """
     sides = {"candidate": mine.values(), "baseline": theirs.values()}
     nulls = {

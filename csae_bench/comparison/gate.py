@@ -1,10 +1,10 @@
 """The gate: from comparisons to findings, and from findings to an exit code.
 
-Missing, invalid and incomparable never pass, and a rule that judged nothing has not passed. A run
-that failed and an SAE that is invalid are findings whatever the rules say; where there is no rule
-at all, so are results that the baseline has and the candidate lacks, and results that cannot be
-compared with it, on the metrics that gate. What passes without a seed that the baseline has is a
-warning, and so is, of a glob's metrics, what is undefined in every result of both sides.
+Missing, invalid and incomparable never pass, and a rule that matched nothing fails. A failed run
+and an invalid SAE are findings whatever the rules say; if there is no rule at all, so are results
+that the baseline has and the candidate lacks, and results that cannot be compared with it, on the
+metrics that gate. A rule that passes although a seed of the baseline is lacking gives a warning,
+and so does a glob's metric that is undefined in every result of both sides.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _of_rules(
                 judgement, message = Judgement.WARNED, f"{message} {without}"
             yield _finding(str(rule), comparison.metric, comparison.candidate, judgement, message)
         if not judged:
-            why = "No two SAEs stand against each other on what it is about, so it judged nothing."
+            why = "No comparison matches this rule, so it was not applied."
             yield _finding(str(rule), "", None, Judgement.MISSING, why)
 
 

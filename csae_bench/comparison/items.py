@@ -79,7 +79,7 @@ def item_interval(
 ) -> Interval | None:
     """Bootstrap an interval of the mean difference over items, each its mean over pairs of seeds.
 
-    In the metric's units; with a target, of the distances to it. None where fewer than two items
+    In the metric's units; with a target, of the distances to it. None if fewer than two items
     are in all details.
     """
     by_item: dict[str, list[float]] = defaultdict(list)

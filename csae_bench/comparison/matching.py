@@ -15,7 +15,7 @@ MAX_FAMILIES = 6
 """Largest number of families of a release that are compared pairwise; more get values only."""
 
 Seed = int | None
-"""None where a published result does not say."""
+"""None if a published result does not say."""
 
 _WHOLE_RUN = ("training", "validity")
 _BAD = ("failed", "invalid")
@@ -128,7 +128,7 @@ def with_baseline(
 ) -> Matched:
     """Pair families of the same release and name; and the two of a release with one on each side.
 
-    A variant stands against the same variant alone.
+    A variant is compared only with the same variant.
     """
     pairs = {family: family for family in baselines if family in candidates}
     for release in {family.release for family in baselines}:

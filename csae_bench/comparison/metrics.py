@@ -71,9 +71,8 @@ _LAST_BUT_ONE, _LAST = 1_000_000, 1_000_001
 def lookup(metric: str) -> MetricSpec:
     """Return the properties of a metric, under its name.
 
-    A metric that nothing is known of has no direction, no margin, and may not gate. What stands
-    behind an `@` says where a metric was read, `core.ce_loss_score@l0=18`: it has the metric's row,
-    and may not gate.
+    An unknown metric has no direction, no margin, and may not gate. A suffix after `@` says where a
+    metric was read, `core.ce_loss_score@l0=18`: such a metric has the same row, and may not gate.
     """
     measured, at, place = metric.partition("@")
     spec, of_row = _find(measured)

@@ -77,9 +77,9 @@ class Reading:
     family: Family
     sae_id: str
     seed: int | None
-    """None where a published result does not say."""
+    """None if a published result does not say."""
     values: Mapping[str, float | None]
-    """`core.ce_loss_score` -> value; None where undefined, -1 for NaN included."""
+    """`core.ce_loss_score` -> value; None if undefined, -1 for NaN included."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why a value is None."""
     conditions: Mapping[str, Condition] = field(default_factory=dict)

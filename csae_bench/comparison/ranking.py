@@ -15,8 +15,8 @@ _NUMBERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
 def rank(metric: str) -> tuple[int, tuple[Any, ...], str]:
     """Return a key that sorts metrics of one eval as the table does: the main ones first.
 
-    The place of a metric's row, then its name with numbers by size: top_2 stands before top_10. A
-    metric that no row fits comes last.
+    The key is the place of a metric's row, then its name with numbers by size: top_2 comes before
+    top_10. A metric that no row matches comes last.
     """
     parts = _NUMBERS.split(metric)
     by_size = tuple(_size(part) if i % 2 else part for i, part in enumerate(parts))

@@ -109,8 +109,8 @@ def _matches_nothing(rule: Rule, specs: Sequence[MetricSpec]) -> str:
     fitting = [spec.name for spec in specs if fnmatchcase(spec.name, rule.pattern)]
     if fitting:
         return (
-            f"{where}: matches only metrics that inform and do not gate unless they are named: "
-            f"{', '.join(fitting)}. Name the one that is meant."
+            f"{where}: matches only metrics that do not gate unless a rule names them: "
+            f"{', '.join(fitting)}. Name the intended one."
         )
     names = [spec.name for spec in specs]
     scores = [spec.name for spec in specs if not spec.is_supporting]
@@ -124,7 +124,7 @@ def _wrong_for(rule: Rule, spec: MetricSpec) -> str | None:
     if isinstance(rule.limit, str):
         if spec.direction is Direction.NONE:
             return (
-                f"{where}: neither way of {spec.name} is better, so there is no verdict on it. "
+                f"{where}: {spec.name} has no preferred direction, so `ci` cannot judge it. "
                 f"Give how much it may change, such as {spec.name}:0.5.{_if_unknown(spec)}"
             )
         return None

@@ -1,6 +1,6 @@
 """Statistics of paired differences: arrays in, intervals and probabilities out.
 
-A difference is a candidate's value minus its baseline's for the same seed. Which test speaks:
+A difference is a candidate's value minus its baseline's for the same seed. The test used:
 
 | pairs | spread between seeds | test |
 |---|---|---|
@@ -8,9 +8,9 @@ A difference is a candidate's value minus its baseline's for the same seed. Whic
 | 1 | unknown | none |
 | from 2 | measured from the pairs | paired t |
 
-The sign-flip test and the bootstrap stand beside it. They decide only from `DECIDES_FROM` pairs on,
-and then as a veto: with 5 pairs no sign-flip test reaches p = .05 and a percentile bootstrap covers
-83% instead of 95%.
+The sign-flip test and the bootstrap are computed in addition. They count only with `DECIDES_FROM`
+or more pairs, and then only as a veto: with 5 pairs no sign-flip test reaches p = .05 and a
+percentile bootstrap covers 83% instead of 95%.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def smallest_detectable(test: PairedTest, *, alpha: float, n_tests: int) -> float | None:
     """Return the difference detectable with 80% power, with this spread and number of pairs.
 
-    At level alpha / n_tests, which is what Holm asks of the first of n_tests. None where there is
+    At level alpha / n_tests, which is what Holm asks of the first of n_tests. None if there is
     no spread to speak of.
     """
     if test.interval is None or not test.sd:

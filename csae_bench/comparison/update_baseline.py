@@ -41,8 +41,8 @@ _MAX_VALUES = 5
 def renew_baseline(candidate: ResultSet, folder: Path) -> tuple[str, ...]:
     """Write the results into `folder` and return what changed, one line per file.
 
-    Files of the baseline that the results have no counterpart of are kept, and named. No file is
-    replaced before all that are new have been written beside them.
+    Files of the baseline without a counterpart in the results are kept, and named. No file is
+    replaced before all new files have been written next to them.
 
     Raises:
         ResultError: a run failed, an SAE is invalid, a file is broken or has no place of its own in

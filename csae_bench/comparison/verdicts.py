@@ -178,7 +178,7 @@ def _too_few(test: PairedTest, floor: float | None) -> str:
             "One pair of seeds, and how much the metric varies between seeds is not known; "
             "run more seeds."
         )
-    return "Both pairs differ by the same, which says nothing of the spread; run more seeds."
+    return "Both pairs give the same difference, so the spread cannot be estimated; run more seeds."
 
 
 def _mean(values: Sequence[float]) -> float | None:

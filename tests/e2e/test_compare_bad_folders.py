@@ -294,7 +294,7 @@ UNCOUNTED: dict[str, tuple[Callable[[Path], None], str]] = {
     "a hidden result": (_hidden, "is hidden"),
     "another set": (_another_set, "copy: 2 results; a folder with runs/ of its own"),
     "a baseline": (_a_baseline, "baseline: 1 result; a folder named baseline"),
-    "results too deep in ours": (_deeper, "2025: 1 result; beside runs/"),
+    "results too deep in ours": (_deeper, "2025: 1 result; in a folder with runs/"),
 }
 
 

@@ -1,7 +1,7 @@
 """A report as GitHub-flavoured Markdown, for a pull request or the summary of a CI job.
 
-The outcome stands first, then what failed, the gate and a short table; the rest is folded away. Of
-a large report tables show fewer rows, so that it fits into a comment.
+The outcome comes first, then failures, the gate and a short table; the rest is folded away. In a
+large report, tables show fewer rows, so that it fits into a comment.
 """
 
 from __future__ import annotations

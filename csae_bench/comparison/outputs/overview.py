@@ -118,8 +118,8 @@ def stamp(report: Report) -> str | None:
     if not report.allowed_mismatches:
         return None
     return (
-        f"Mismatches were allowed in {', '.join(report.allowed_mismatches)}: numbers stand side by "
-        "side that were measured under different conditions."
+        f"Mismatches were allowed in {', '.join(report.allowed_mismatches)}: the numbers "
+        "compared were measured under different conditions."
     )
 
 

@@ -182,7 +182,7 @@ def _print_undecided(comparisons: Sequence[Comparison], console: Console) -> Non
     counts = verdict_counts(comparisons)
     said = ", ".join(f"[{_VERDICT_STYLES[verdict]}]{verdict}[/]" for verdict in counts)
     console.print(f": {said} on {'every metric' if len(counts) == 1 else 'all metrics'}")
-    # why an SAE is invalid stands above
+    # the reason for an invalid SAE is shown above
     reasons = (c.reasons for c in comparisons if c.verdict is not Verdict.INVALID)
     for note in list(dict.fromkeys(chain.from_iterable(reasons)))[:MAX_LISTED]:
         console.print(f"  [dim]{_prose(note)}[/]")

@@ -93,7 +93,7 @@ def read_file(found: Found) -> Reading | RunReading:
 def read_details(reading: Reading) -> list[dict[str, Any]]:
     """Return the `eval_result_details` of a result: one per latent, letter, factor or dataset.
 
-    Empty where the eval has none.
+    Empty if the eval has none.
 
     Raises:
         ResultError: the file cannot be read any more, or its details are no list of objects.

@@ -99,8 +99,8 @@ def index_for(root: Path, where: Cache, files: Iterable[Found]) -> Index:
     """Return the index of the results in `root`.
 
     Args:
-        where: a folder, None for no index, or `auto`: beside the results, among the user's caches
-            where that folder cannot be written, and none for few files.
+        where: a folder, None for no index, or `auto`: next to the results, among the user's
+            caches if that folder cannot be written, and none for few files.
         files: the files that are there now.
     """
     if where == "auto":

@@ -81,7 +81,7 @@ def _parsed_without_details(data: bytes) -> dict[str, Any] | None:
         value = json.loads(data[:start] + json.dumps(_CUT).encode() + data[end:])
     except (ValueError, RecursionError):
         return None
-    # The key may have stood in a string, or deeper; then the object does not have the mark.
+    # The key may have been in a string, or deeper; then the object does not have the mark.
     return value if isinstance(value, dict) and value.get(DETAILS) == _CUT else None
 
 

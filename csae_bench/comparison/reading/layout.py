@@ -173,7 +173,7 @@ class _Walk:
         if _is_folder(Path(entry.path, RUNS)):
             return f"a folder with {RUNS}/ of its own is another set"
         if self._is_ours and depth == 1:
-            return f"beside {RUNS}/, results lie in <eval>/ and no deeper"
+            return f"in a folder with {RUNS}/, results must be in <eval>/, not deeper"
         return None
 
 

@@ -128,9 +128,9 @@ def misshapen(metrics: Any) -> str | None:
 def undefined_by_mark(
     categories: Mapping[str, Mapping[str, Any]], unstructured: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Yield Core's values whose -1 stands for an undefined value, and why.
+    """Return Core's values whose -1 stands for an undefined value, and why.
 
-    Our results list them; of others it is told by field, see the tables above.
+    Our results list them; for others it is decided by field, see the tables above.
     """
     listed = unstructured.get("upstream_undefined")
     if isinstance(listed, dict):

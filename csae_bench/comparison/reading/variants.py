@@ -117,7 +117,7 @@ def _found_out(readings: Sequence[Reading], rank: Mapping[str, tuple[int, int]])
         _differing(of_base, circumstances(reading), is_same=reading.sae_id == base.sae_id)
         for reading in readings
     ]
-    # data may be drawn anew for each seed: what counts is whether two results of one SAE differ
+    # data may be drawn again for each seed: what counts is whether two results of one SAE differ
     first: dict[tuple[str, str], Circumstances] = {}
     found: list[str] = []
     for reading, differing in zip(readings, settings, strict=True):
