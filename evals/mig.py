@@ -24,7 +24,7 @@ METRICS = {
         title="MIG",
         description="Lead of the most informative latent over the next, in units of the factor's "
         "entropy, on 20 bins of equal width; Chen et al. 2018, arXiv:1802.04942. About 0 on an "
-        "oracle SAE, whose latents share a factor's values among them: read value MIG beside it.",
+        "oracle SAE, whose latents share a factor's values among them: read it with value MIG.",
         direction=Direction.HIGHER,
         gist="best latent's lead, by factor",
         gates=False,
@@ -76,7 +76,7 @@ class OfValue(Strict):
 
     value: str
     latent: int | None
-    """The latent with the most information on it; null where no sample or every one has it."""
+    """The latent with the most information on it; null if no sample or every one has it."""
     value_mig: float | None
     """That latent's lead over the next that competes."""
     information: float | None

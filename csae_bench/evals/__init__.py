@@ -1,4 +1,4 @@
-"""The eval contract: what an eval gets, what it gives back, and how it is found.
+"""The eval contract: input, output and discovery of evals.
 
 An eval is one file in the repository's `evals/` folder, imported as `csae_bench.evals.<name>`:
 
@@ -111,7 +111,7 @@ def register_eval(
         metrics: the row of each metric; without rows nothing is known of what it measures.
         headline: the metrics in the line that a run prints, in order; none: the first four that
             are compared.
-        form: how results file the metrics; None where SAE-Bench's own model, which `validate`
+        form: how results file the metrics; None if SAE-Bench's own model, which `validate`
             checks, says so.
         detail: the model of each of its details; metrics that are by factor are added to it.
         reported_config: what the result has as eval_config, where that is not the settings.

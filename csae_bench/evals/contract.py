@@ -47,7 +47,7 @@ class EvalContext:
     sae_id: str
     """Name of the SAE, for titles."""
     model_name: str
-    """Name or path of the language model that `model()` gives; empty where the SAE has none."""
+    """Name or path of the language model that `model()` gives; empty if the SAE has none."""
     model_true_name: str = ""
     """The name under which results of the model are filed; empty: that of `model_name`."""
     model_fingerprint: str = ""
@@ -117,7 +117,7 @@ class EvalResult:
 
     metrics: Mapping[str, Mapping[str, float | int | None]]
     """Category -> metric -> value. SAE-Bench's own values stay as SAE-Bench writes them; ours are
-    null where undefined, with the reason in `unstructured["reasons"]`."""
+    null if undefined, with the reason in `unstructured["reasons"]`."""
     details: Sequence[Mapping[str, Any]] = ()
     unstructured: Mapping[str, Any] = field(default_factory=dict)
     eval_config: Mapping[str, Any] | None = None

@@ -35,7 +35,7 @@ class Input(Protocol):
 
     @property
     def key(self) -> str:
-        """Setting of the eval that names it; empty where several do."""
+        """Setting of the eval that names it; empty if several do."""
         ...
 
     def status(self) -> list[Status]:
@@ -43,7 +43,7 @@ class Input(Protocol):
         ...
 
     def fingerprint(self) -> str | None:
-        """Return what changes when the data does; None where nothing can be known of it."""
+        """Return what changes when the data does; None if nothing can be known of it."""
         ...
 
 

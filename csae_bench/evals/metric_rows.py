@@ -83,7 +83,7 @@ class Metric:
     """Note for a reader of a comparison, or why it does not gate; a sentence."""
     rank: int = 0
     """Rank in views that do not show all metrics of an eval: lower ranks come first, and of equal
-    ranks those that stand first in the table."""
+    ranks those that come first in the table."""
     is_supporting: bool = False
     """Whether it accompanies a score, as a count or a baseline does: compared only if a rule
     names it."""
@@ -156,7 +156,8 @@ CATEGORIES: Mapping[str, Category] = {
     ),
     "chance": Category(
         title="Chance",
-        description="The values beside what they are where the samples' factors are permuted.",
+        description="Permutation nulls: each value compared with its distribution under permuted "
+        "factors.",
     ),
     "intervals": Category(
         title="Intervals",

@@ -1,7 +1,7 @@
-"""The JSON schema of each eval of ours, as SAE-Bench ships one with each of its own.
+"""JSON schemas of our evals, as SAE-Bench ships one with each of its own.
 
-They lie beside the evals as `eval_output_schema_<name>.json`. After a change of an eval's settings
-or metrics, `python -m csae_bench.evals.schemas` writes them anew.
+They are stored next to the evals as `eval_output_schema_<name>.json`. After a change of an eval's
+settings or metrics, regenerate them with `python -m csae_bench.evals.schemas`.
 """
 
 from __future__ import annotations
