@@ -48,7 +48,7 @@ class Slot:
 
     @property
     def key(self) -> str | None:
-        """Key of the result that lies there; None where there is none."""
+        """Key of the result that lies there; None if there is none."""
         return None if self.present is None else provenance_of(self.present).get("key")
 
 
@@ -84,7 +84,7 @@ def find_slot(
 
 
 def provenance_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `eval_result_unstructured.provenance`; empty where a result has none."""
+    """Return `eval_result_unstructured.provenance`; empty if a result has none."""
     unstructured = result.get("eval_result_unstructured")
     if not isinstance(unstructured, dict):
         return {}
@@ -112,7 +112,7 @@ def _variants(
 
 
 def _readable(path: Path) -> dict[str, Any] | None:
-    """Return the result in `path`; None where there is none or it is damaged."""
+    """Return the result in `path`; None if there is none or it is damaged."""
     try:
         return old_names.of_result(read_json(path))
     except ResultError:

@@ -44,8 +44,8 @@ def ensure_checkpoint(
 ) -> None:
     """Train or build the subject's SAE, so that `subject.checkpoint/inference` exists.
 
-    An SAE that came as a folder is left as it is, --force or not: nobody could make it again. Of
-    two runs that want the same checkpoint the second waits for the first.
+    An SAE loaded from a folder is never overwritten, not even with --force, as it could not be made
+    again. If two runs want the same checkpoint, the second waits for the first.
 
     Raises:
         TrainingError, DataError, ModelError, UsageError: it could not be made.
@@ -79,7 +79,7 @@ def ensure_checkpoint(
 def training_of(subject: Subject, store: Store) -> Training | None:
     """Return planned and completed training; None for an SAE that is not trained here.
 
-    A training that was killed has the steps and the loss of its log's last line.
+    For a killed training, these are the steps and the loss of its log's last line.
     """
     if not subject.config.is_trained or subject.training_hash is None:
         return None

@@ -223,7 +223,7 @@ def _filed(
         )
         seconds = time.perf_counter() - started
         with store.lock(spec.name):
-            slot = _slot(job, store)  # anew: another run may have filed a result meanwhile
+            slot = _slot(job, store)  # again: another run may have filed a result meanwhile
             result = result_of(job, measured, session, seconds=seconds, slot=slot)
             write_json(slot.path, result)
             shutil.rmtree(slot.artifacts, ignore_errors=True)

@@ -36,7 +36,7 @@ class TrainJob:
     """An SAE that is made unless it is there."""
 
     key: str
-    """Hash of what decides the weights."""
+    """Hash of everything that determines the weights."""
     made_from: Mapping[str, Any]
     """The data of which it is the hash."""
     checkpoint: Path
@@ -49,12 +49,12 @@ class SaePlan:
 
     request: RunRequest
     subject: Subject | None
-    """None where it cannot be known: it is on the hub, or what names it is wrong."""
+    """None if it cannot be known: it is on the hub, or what names it is wrong."""
     checks: tuple[Check, ...]
     training: TrainJob | None = None
-    """None for an SAE that came as a folder."""
+    """None for an SAE loaded from a folder."""
     evals: tuple[EvalJob | SkippedEval, ...] = ()
-    """In the order of the run; none where there are problems."""
+    """In the order of the run; none if there are problems."""
     stages: tuple[StagePlan, ...] = ()
     """Terms and pairs in use, by step of training; empty if there is neither a curriculum nor a
     contrastive term."""

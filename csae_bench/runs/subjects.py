@@ -52,13 +52,13 @@ class Subject:
     checkpoint: Path
     """A folder whose `inference/` holds the SAE, or will."""
     training_hash: str | None
-    """Hash of what decides the weights; None for an SAE that came as a folder."""
+    """Hash of what decides the weights; None for an SAE loaded from a folder."""
     made_from: Mapping[str, Any] | None = None
     """The data that determine the weights; `training_hash` is their hash."""
     of: Subject | None = None
     """The SAE that a `permuted` control permutes."""
     trained_d_in: int | None = None
-    """Width of the activations that an SAE which came as a folder takes."""
+    """Width of the activations that an SAE loaded from a folder takes."""
 
     @property
     def config(self) -> RunConfig:
@@ -98,16 +98,16 @@ def is_pretrained(source: str) -> bool:
 
 
 def fetched_folder(request: RunRequest) -> Path | None:
-    """Return where a pretrained SAE was kept when it was fetched; None where it was not yet."""
+    """Return where a pretrained SAE was kept when it was fetched; None if it was not yet."""
     folder = _pretrained_folder(request)
     return folder if (folder / "inference").is_dir() else None
 
 
 def fetch_pretrained(request: RunRequest) -> Path:
-    """Fetch a pretrained SAE, unless it is there, and keep it among the checkpoints.
+    """Fetch a pretrained SAE, unless it exists already, and keep it among the checkpoints.
 
     Raises:
-        SaeError: it cannot be had, or is of a kind that cannot be judged.
+        SaeError: it cannot be fetched, or is of a kind that cannot be evaluated.
     """
     from csae_bench.saes.loading import load_sae
 
