@@ -160,7 +160,7 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
         return raw
     if not isinstance(base, str) or not base.strip():
         shown = shortened(repr(base), _MAX_SHOWN)
-        raise ConfigError([f"{path}: extends is {shown}; it must be the name of a file beside it."])
+        raise ConfigError([f"{path}: extends is {shown}; it must name a file of the same folder."])
     base_path = path.parent / f"{base}.yaml"
     if _unreachable(base_path) is not None:
         base_path = path.parent / f"{old_names.config_name(base)}.yaml"

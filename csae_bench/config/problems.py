@@ -78,7 +78,7 @@ def describe(finding: Mapping[str, Any], path: Path, flagged: set[str]) -> str:
 
 
 def impossible_values(raw: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
-    """Return the place of each value that no setting of any type can have, and what is wrong.
+    """Yield the place of each value that no setting of any type can have, and what is wrong.
 
     That is a text that is empty or too long for a name, and a number that is written as a text
     because it has more than 64 bits. The settings of evals, which their evals check, are covered.

@@ -1,7 +1,7 @@
 """The SAEs: SAELens's, ours with the contrastive objective, and baselines.
 
-A settings class has the fields of SAELens's training config of the same architecture, with its
-names; what they mean in detail stands there.
+A settings class has the fields of SAELens's training config of the same architecture, under the
+same names; SAELens documents their meaning in detail.
 """
 
 from __future__ import annotations

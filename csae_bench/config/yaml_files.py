@@ -101,7 +101,7 @@ _StrictLoader.add_implicit_resolver(
 
 
 def _parts(node: Any) -> list[Any]:
-    """Yield the nodes within a node, keys included."""
+    """Return the nodes within a node, keys included."""
     if isinstance(node, yaml.SequenceNode):
         return node.value
     if isinstance(node, yaml.MappingNode):
@@ -128,7 +128,7 @@ def _mapping_without_repeats(loader: yaml.SafeLoader, node: yaml.MappingNode) ->
             problem = f"has {_described(key)} as a key; a key must be a word"
             raise ConstructorError(None, None, problem, key_node.start_mark)
         if key in seen:
-            raise ConstructorError(None, None, f"key '{key}' stands twice", key_node.start_mark)
+            raise ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 

@@ -33,7 +33,7 @@ def model(subject: Subject) -> Findings:
         f"{model.name}, {model.n_layers} layers, d_model {model.d_model}, "
         f"{model.n_parameters / 1e6:,.4g} million parameters"
         + (
-            "; on the hub: whether its weights can be had is not checkable here"
+            "; on the hub: whether its weights can be fetched cannot be checked here"
             if model.kind == "hub"
             else ""
         ),

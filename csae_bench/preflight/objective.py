@@ -28,7 +28,7 @@ def objective(subject: Subject) -> Findings:
         seen = " and ".join(f"pairs.{kind}.weight is 0" for kind in switched_on[name].pairs or ())
         yield "ok", f"{name} is off, as {seen}"
     if not terms:
-        yield "ok", "no term counts: the backbone is trained by itself"
+        yield "ok", "no contrastive term is active; only the backbone is trained"
     elif not found:
         weights = ", ".join(f"{name} {term.weight:g}" for name, term in terms.items())
         yield "ok", f"{weights}; weighting by {config.training.weighting.kind}"
