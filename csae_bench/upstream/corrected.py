@@ -1,8 +1,8 @@
-"""Core's quantities by their right formulas, in float64, from sums over the tokens used.
+"""Core's quantities by their correct formulas, in float64, from sums over the tokens used.
 
 Two steps: `logit_sums` and `activation_sums` make a sufficient statistic of a batch, `+` joins
-batches, and `reconstruction_values` and `activation_values` make numbers of it. A value that is
-undefined is None, with the reason beside it.
+batches, and `reconstruction_values` and `activation_values` make numbers of it. An undefined
+value is None, with a reason.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def without_shape_checks(*modules: ModuleType) -> Generator[None, None, None]:
 def halving_batch(run: Callable[[int], T], batch_size: int) -> Halved[T]:
     """Call `run(batch_size)`, halving the batch as often as memory runs out.
 
-    `run` starts anew each time. What it computes should not depend on the batch size; SAE-Bench's
+    `run` starts over each time. Its result should not depend on the batch size; SAE-Bench's
     own mse, explained_variance, explained_variance_legacy and relative_reconstruction_bias do, so
     a result with a halving is not comparable with one without in those.
 

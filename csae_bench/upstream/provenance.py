@@ -18,7 +18,7 @@ def versions() -> dict[str, str]:
     """Return the installed versions by module name, read without importing anything.
 
     SAE-Bench's own `sae_bench_commit_hash` is the commit of whatever repository the process
-    happens to stand in; the package's version says what ran.
+    happens to run in; the package's version says what ran.
     """
     return {name.replace("-", "_"): _version(name) for name in _DISTRIBUTIONS}
 

@@ -1,9 +1,9 @@
-"""A language model as SAE-Bench's core eval runs it, which runs for all SAEs what no SAE changes.
+"""A language model for SAE-Bench's core eval that runs once whatever no SAE changes.
 
-Of each batch the clean logits, those with the hook at zero and the activations at the hook are the
-same for every SAE: they are kept, as long as there is room. A pass with an SAE in place goes on
-from the kept activations. Each step is the one that the whole model takes, on the same numbers, so
-every result is that of the model itself, to the last bit.
+The clean logits of a batch, the logits with the hook at zero and the activations at the hook are
+the same for every SAE: they are kept, as long as there is room. A pass with an SAE in place
+continues from the kept activations. Each step is the same as in the whole model, on the same
+numbers, so every result is bit-identical to the model's own.
 """
 
 from __future__ import annotations

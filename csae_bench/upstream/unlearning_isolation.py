@@ -30,7 +30,7 @@ def sae_bench_sees(
     Within, the generators of random, numpy and torch start from `seed`: SAE-Bench seeds two of
     them elsewhere and numpy's never. On leaving, also by an error, generators, gradient mode,
     SAE-Bench's module globals and the model's name are what they were. Yields the list of
-    `fences.fence`.
+    `isolation.fence`.
     """
     rows = {
         name: [question._asdict() for question in asked] for name, asked in data.questions.items()
