@@ -48,7 +48,7 @@ class EvalOutcome:
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """Metric -> value, None where undefined; empty where the status is not `ok`.
+        """Metric -> value, None if undefined; empty if the status is not `ok`.
 
         A name that two categories have is `<category>.<name>` in the second one.
         """

@@ -20,7 +20,7 @@ class Done:
     """`training`, `validity`, an eval's name, or that of its variant; of an error, where it
     struck."""
     cell: Cell | None
-    """None where an error ended the SAE's jobs."""
+    """None if an error ended the SAE's jobs."""
     weights_hash: str | None
     """None before the weights are there."""
     error: Exception | None = None

@@ -147,7 +147,7 @@ def d_sae(config: RunConfig, d_in: int) -> int:
 
 
 def available_bytes(device: str) -> float | None:
-    """Free memory of a device: RAM for the CPU, a GPU's own; None where there is no such device."""
+    """Free memory of a device: RAM for the CPU, a GPU's own; None if there is no such device."""
     if device == "cpu":
         import psutil
 

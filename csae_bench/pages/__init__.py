@@ -1,7 +1,7 @@
 """HTML pages: a common frame and style sheet, combined into a single file.
 
-A page asks nothing of a network and opens from disk. Its template lies beside the code that fills
-it and begins with `{% extends "pages/frame.html" %}`.
+A page needs no network and opens from disk. Its template is next to the code that fills it and
+begins with `{% extends "pages/frame.html" %}`.
 """
 
 from __future__ import annotations

@@ -25,6 +25,6 @@ class Strict(BaseModel):
 
 
 def _flat(annotation: Any) -> set[Any]:
-    """Yield a type and all types within it."""
+    """Return a type and all types within it."""
     inner = get_args(annotation)
     return {annotation} if not inner else {part for one in inner for part in _flat(one)}
