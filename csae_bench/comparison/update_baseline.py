@@ -74,13 +74,13 @@ def check_writable(folder: Path) -> None:
     """Refuse a folder into which no baseline can be written.
 
     Raises:
-        UsageError: it, or what it would be made in, is no folder or cannot be written.
+        UsageError: it, or what it would be made in, is not a folder or cannot be written.
     """
     place = folder
     while not _is_there(place) and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        why = f"{place} is no folder"
+        why = f"{place} is not a folder"
     elif not os.access(place, os.W_OK | os.X_OK):
         why = f"{place} is not writable"
     else:
@@ -168,7 +168,9 @@ def _check_regular(path: Path) -> None:
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
     if is_odd:
-        raise UsageError(f"{path}: is no regular file, so no result is written there; delete it.")
+        raise UsageError(
+            f"{path}: is not a regular file, so no result is written there; delete it."
+        )
 
 
 def _files(candidate: ResultSet, store: Store) -> Iterator[tuple[Path, str]]:

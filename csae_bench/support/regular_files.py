@@ -79,7 +79,7 @@ def impossible_path(text: str) -> str | None:
     """Return why a text cannot be a path on any file system; None if it can."""
     encoded = text.encode("utf-8", "surrogatepass")
     if "\0" in text:
-        return "holds a NUL, which no path does"
+        return "holds a NUL, which no path may"
     if text.startswith("~"):
         try:
             Path(text).expanduser()

@@ -68,7 +68,7 @@ def check_writable(path: Path, *, is_folder: bool) -> None:
         while _status(place) is None:
             place = place.parent
         if not place.is_dir():
-            raise UsageError(f"{_named(path)}: cannot be written: {_named(place)} is no folder.")
+            raise UsageError(f"{_named(path)}: cannot be written: {_named(place)} is not a folder.")
         # not os.access, which lets root write to a disk that is read-only
         with tempfile.TemporaryFile(dir=place):
             pass

@@ -83,7 +83,7 @@ def read_file(found: Found) -> Reading | RunReading:
     """
     value = old_names.of_result(load_object(found.path))
     if not (found.is_record or "eval_type_id" in value or found.path.name.endswith(SUFFIX)):
-        raise NotAResult(f"{found.path}: has no eval_type_id, so it is no result.")
+        raise NotAResult(f"{found.path}: has no eval_type_id, so it is not a result.")
     try:
         return (run_of if found.is_record else reading_of)(value, found.path)
     except RecursionError:
@@ -102,7 +102,7 @@ def read_details(reading: Reading) -> list[dict[str, Any]]:
     if details is None:
         return []
     if not isinstance(details, list) or not all(isinstance(detail, dict) for detail in details):
-        raise ResultError(f"{reading.path}: {DETAILS} is no list of objects.")
+        raise ResultError(f"{reading.path}: {DETAILS} is not a list of objects.")
     return cast(list[dict[str, Any]], details)
 
 

@@ -95,7 +95,7 @@ def _check_root(root: Path) -> None:
     except OSError as error:
         raise UsageError(f"{root}: cannot be read: {error.strerror}.") from error
     if not is_folder:
-        raise UsageError(f"{root} is no folder; name a folder of results, such as results/.")
+        raise UsageError(f"{root} is not a folder; name a folder of results, such as results/.")
     if not os.access(root, os.R_OK | os.X_OK):
         raise UsageError(f"{root}: cannot be read: permission denied.")
 
@@ -212,7 +212,7 @@ def _file(
         if entry.name.endswith(SUFFIX):
             yield LeftOut(path, f"{path}: is hidden, as its name starts with a dot.")
     elif not stat.S_ISREG(status.st_mode):
-        yield Unreadable(path, f"{path}: is no file but {_KINDS[stat.S_IFMT(status.st_mode)]}.")
+        yield Unreadable(path, f"{path}: is not a file but {_KINDS[stat.S_IFMT(status.st_mode)]}.")
     else:
         yield Found(path, is_record, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 

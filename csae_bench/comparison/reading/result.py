@@ -36,7 +36,7 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
     if not isinstance(eval_name, str) or not eval_name:
         raise ResultError(
             f"{path}: eval_type_id is {eval_name!r}; it must be the name of an eval, such as "
-            "'core'. This is no SAE-Bench result, or a damaged one."
+            "'core'. This is not an SAE-Bench result, or is damaged."
         )
     too_long = overlong(result, ("eval_type_id", "sae_lens_id", "sae_lens_release_id"))
     if too_long is not None:
@@ -89,7 +89,7 @@ def _check_metrics(result: Mapping[str, Any], *, has_values: bool, path: Path) -
     why = "" if problem is None else f"{what and ':'} {problem}"
     raise ResultError(
         f"{path}: eval_result_metrics{what}{why}. It must be an object of objects of numbers, "
-        "where null stands for an undefined one. This is no SAE-Bench result, or a damaged one: "
+        "where null stands for an undefined one. This is not an SAE-Bench result, or is damaged: "
         "run the eval again."
     )
 
