@@ -101,7 +101,7 @@ class FeatureCorrelationConfig(FactorEvalConfig):
     """Quantile bins of a latent's non-zeros, for mutual information and Cramer's V."""
 
     n_importance_permutations: Count = 20
-    """For the nulls of DCI, modularity and SAP, which move little between permutations."""
+    """Permutations for the nulls of DCI, modularity and SAP, which vary little between them."""
 
     duplicate_threshold: Annotated[float, Field(gt=0, le=1)] = 0.95
     """|r| from which two latents are near-duplicates."""
@@ -114,7 +114,7 @@ class FeatureCorrelationConfig(FactorEvalConfig):
 
 
 class OfFactor(FactorDetail):
-    """What was found of one factor."""
+    """Results for one factor."""
 
     latents: list[int]
     """The latents with the largest correlation ratio, the largest first."""

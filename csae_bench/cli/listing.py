@@ -1,4 +1,4 @@
-"""What `csae-bench list` shows: names, each with one line."""
+"""The output of `csae-bench list`: names, each with a one-line summary."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from csae_bench.factors import factor_names, get_factors
 from csae_bench.models import model_names
 
 _EVALS_OF_METRICS = ("mig", "factor_vae", "feature_correlation")
-"""The evals that measure what `csae-bench metrics` does."""
+"""The evals that compute the same metrics as `csae-bench metrics`."""
 
 _NARROWEST = 20
-"""Columns below which a summary is not put beside its name."""
+"""Minimum width of a summary, in columns; a narrower one goes below its name."""
 
 
 def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
-    """Kind -> name -> one line, of one kind or of all.
+    """Return kind -> name -> one-line summary, for one kind or for all.
 
     Raises:
-        UnknownNameError: there is no such kind.
+        UnknownNameError: if there is no such kind.
     """
     if kind is None:
         return {name: find() for name, find in _KINDS.items()}
@@ -34,7 +34,7 @@ def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
 
 
 def listing_lines(found: dict[str, dict[str, str]], columns: int | None) -> Iterator[str]:
-    """The listing as a person reads it, wrapped at words below their own column.
+    """Yield the lines of the listing, with each summary wrapped within its own column.
 
     Args:
         columns: width of the terminal; None leaves every entry on one line.
@@ -51,7 +51,7 @@ def _entry(head: str, summary: str, columns: int | None) -> Iterator[str]:
     if room is None or not summary:
         yield f"{head}{summary}".rstrip()
         return
-    if room < _NARROWEST:  # below the name, where there is no room beside it
+    if room < _NARROWEST:  # no room next to the name: the summary goes below it
         yield head.rstrip()
         head = " " * 4
     assert columns is not None
@@ -66,7 +66,7 @@ def _entry(head: str, summary: str, columns: int | None) -> Iterator[str]:
 
 
 def gists() -> dict[str, str]:
-    """Metric of `csae-bench metrics` -> what it is in a few words, as the eval that has it says."""
+    """Return each metric of `csae-bench metrics` with the short description from its eval."""
     from csae_bench.metrics.summary import METRICS
 
     found = {
@@ -94,7 +94,7 @@ def _factors() -> dict[str, str]:
 
 
 def _metrics() -> dict[str, str]:
-    """The metrics of `csae-bench metrics`, then those of evals that are compared."""
+    """Return the metrics of `csae-bench metrics`, then the compared metrics of all evals."""
     return {**gists(), **{name: line for spec in _specs() for name, line in _of_eval(spec)}}
 
 
@@ -102,7 +102,7 @@ def _specs() -> Iterator[EvalSpec]:
     for name in discover():
         try:
             yield get_eval(name)
-        except PluginError:  # `list evals` says so
+        except PluginError:  # `list evals` reports it
             continue
 
 
@@ -123,7 +123,7 @@ def _judged(value: Value) -> Iterator[str]:
 
 
 def _told(find: Callable[[], str]) -> str:
-    """A summary, or why the installed package that has it gives none."""
+    """Return a summary, or the error of the installed package that should provide it."""
     try:
         return find()
     except PluginError as error:
@@ -131,7 +131,7 @@ def _told(find: Callable[[], str]) -> str:
 
 
 def _first_comment(name: str) -> str:
-    """A configuration's leading comment, to the end of the line that ends a sentence."""
+    """Return a configuration's leading comment, up to the first line that ends a sentence."""
     words: list[str] = []
     for line in (config_folder() / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#") or (words and words[-1].endswith((".", ":"))):

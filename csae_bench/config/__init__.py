@@ -1,7 +1,7 @@
 """Everything a run depends on, strictly checked.
 
-A field stands in one place and has its default there. `loading` reads YAML, lays `--set` over it
-and reports every problem at once.
+Each field and its default are defined in one place. `loading` reads YAML, applies `--set` and
+reports every problem at once.
 """
 
 from csae_bench.config.activations import (

@@ -1,4 +1,4 @@
-"""What every settings block shares: strictness, and names for common ranges."""
+"""Base of every settings block: strictness, and names for common ranges."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The SAEs: SAELens's, ours with the contrastive objective, and baselines.
 
-A settings class has the fields of SAELens's training config of the same architecture, with its
-names; what they mean in detail stands there.
+A settings class has the fields of SAELens's training config of the same architecture, under the
+same names; SAELens documents their meaning in detail.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class SaeSettings(Settings):
 
 
 class TrainedSae(SaeSettings):
-    """What every SAE that is trained has."""
+    """Settings of every SAE that is trained."""
 
     apply_b_dec_to_input: bool = True
     """Subtract the decoder's bias before encoding."""
@@ -102,7 +102,7 @@ class MatryoshkaBatchTopKSae(BatchTopKSae):
         return self
 
     def widths(self) -> tuple[int, ...]:
-        """The levels' widths, the default filled in."""
+        """Return the widths of the levels, with the default filled in."""
         return self.matryoshka_widths or tuple(
             sorted({max(1, self.d_sae // part) for part in (8, 4, 2, 1)})
         )
@@ -144,10 +144,10 @@ _LOSSES: type[BaseModel] = create_model("Losses", __base__=Settings, **_ROWS)
 
 
 class Contrastive(Settings):
-    """Mixed into the settings of a backbone: the contrastive terms beside its own losses."""
+    """Mixin for the settings of a backbone: the contrastive terms in addition to its own losses."""
 
     losses: dict[str, SerializeAsAny[TermSettings]] = Field(default_factory=dict)
-    """Terms by name; see `csae_bench/loss_terms.py`. A weight of 0 switches a term off."""
+    """Terms by name; see `csae_bench/config/loss_terms.py`. A weight of 0 switches a term off."""
 
     @field_validator("losses", mode="before")
     @classmethod
@@ -158,7 +158,7 @@ class Contrastive(Settings):
         return {name: getattr(terms, name) for name in LOSS_TERMS if name in value}
 
     def active_terms(self) -> dict[str, TermSettings]:
-        """The terms whose weight is above 0."""
+        """Return the terms whose weight is above 0."""
         return {name: term for name, term in self.losses.items() if term.weight > 0}
 
 
@@ -203,7 +203,7 @@ class PcaSae(SaeSettings):
 
     architecture: Literal["pca"] = "pca"
     n_components: Count = 16
-    """Components kept; each becomes two latents, for its two signs, so L0 is n_components."""
+    """Number of components; each becomes two latents, for its two signs, so L0 is n_components."""
     n_fit_tokens: Count = 200_000
     """Tokens the components are estimated from."""
 

@@ -1,4 +1,4 @@
-"""Checks of what is trained: the steps, and settings that must fit each other."""
+"""Checks of training: the steps, and settings that must fit each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the SAE that a configuration describes, unless it is there already."""
+"""Makes the SAE that a configuration describes, unless its checkpoint exists."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ LoadModel = Callable[[str], "HookedTransformer"]
 def ensure_checkpoint(
     subject: Subject, request: RunRequest, *, device: str, load_model: LoadModel
 ) -> None:
-    """Trains or builds the subject's SAE, so that `subject.checkpoint/inference` is there.
+    """Train or build the subject's SAE, so that `subject.checkpoint/inference` exists.
 
-    An SAE that came as a folder is left as it is, --force or not: nobody could make it again. Of
-    two runs that want the same checkpoint the second waits for the first.
+    An SAE loaded from a folder is never overwritten, not even with --force, as it could not be made
+    again. If two runs want the same checkpoint, the second waits for the first.
 
     Raises:
         TrainingError, DataError, ModelError, UsageError: it could not be made.
@@ -77,9 +77,9 @@ def ensure_checkpoint(
 
 
 def training_of(subject: Subject, store: Store) -> Training | None:
-    """What training was to do and did so far; None for an SAE that is not trained here.
+    """Return planned and completed training; None for an SAE that is not trained here.
 
-    A training that was killed has the steps and the loss of its log's last line.
+    For a killed training, these are the steps and the loss of its log's last line.
     """
     if not subject.config.is_trained or subject.training_hash is None:
         return None
@@ -125,7 +125,7 @@ def training_cell(subject: Subject) -> Cell:
 
 
 def _last_line(log: Path) -> dict[str, Any]:
-    """The last whole line of a training log; empty where there is none."""
+    """Return the last whole line of a training log; empty if there is none."""
     try:
         lines = log.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -228,7 +228,7 @@ def _empty(folder: Path) -> None:
 
 @contextmanager
 def _only_one(folder: Path) -> Generator[None]:
-    """Holds the checkpoint's lock; waits, saying so, while another run holds it."""
+    """Hold the checkpoint's lock; wait, with a message, while another run holds it."""
     lock = FileLock(folder.parent / f".{folder.name}.lock")
     try:
         lock.acquire(timeout=0)

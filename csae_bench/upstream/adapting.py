@@ -18,7 +18,7 @@ from csae_bench.saes.attributes import AnySae
 
 @dataclass
 class AdaptedConfig:
-    """What SAE-Bench and SAELens's store of activations read; SAE-Bench adds fields of its own."""
+    """Config fields that SAE-Bench and SAELens's activations store read; SAE-Bench adds its own."""
 
     d_in: int
     d_sae: int
@@ -56,12 +56,12 @@ class AdaptedSae(nn.Module):
 
     @classmethod
     def of(cls, sae: AnySae) -> SAE[Any] | AdaptedSae:
-        """An SAE of SAELens as it is, any other adapted."""
+        """Return an SAE of SAELens as it is, and any other one adapted."""
         return sae if isinstance(sae, SAE) else cls(sae)
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Device of its weights."""
         return attributes.device(self.inner)
 
     @property
@@ -70,11 +70,11 @@ class AdaptedSae(nn.Module):
         return attributes.dtype(self.inner)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Codes of activations."""
+        """Encode activations."""
         return attributes.encode(self.inner, x)
 
     def decode(self, feature_acts: Tensor) -> Tensor:
-        """Reconstructions of codes."""
+        """Decode codes."""
         return self.inner.decode(feature_acts)
 
     @override

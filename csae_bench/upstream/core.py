@@ -45,7 +45,7 @@ Metrics = dict[str, dict[str, float | int]]
 
 @dataclass(frozen=True, kw_only=True)
 class CoreSettings:
-    """What SAE-Bench's core eval is asked for."""
+    """Settings of SAE-Bench's core eval."""
 
     dataset_name: str
     """The dataset's true name, for the record."""
@@ -65,14 +65,14 @@ class CoreOutcome:
     """SAE-Bench's core values, untouched, and the corrected ones."""
 
     metrics: Metrics
-    """As SAE-Bench writes them: -1 where a value is NaN, and here also where it is infinite."""
+    """Metrics as SAE-Bench writes them: -1 where a value is NaN, and here also where infinite."""
     details: list[dict[str, Any]]
     """One dict of SAE-Bench's CoreFeatureMetric per latent."""
     eval_config: dict[str, Any]
     """SAE-Bench's CoreEvalConfig."""
     corrected: Values
     upstream_undefined: dict[str, str]
-    """Metrics whose -1 stands for a value that is not a number: name -> `nan`, `inf` or `-inf`."""
+    """Metrics whose -1 stands for an undefined value: name -> `nan`, `inf` or `-inf`."""
     data: DataUse
     warnings: list[str]
 
@@ -84,7 +84,7 @@ def run_core(
     settings: CoreSettings,
     shared: SharedPasses | None = None,
 ) -> CoreOutcome:
-    """Evaluates `sae`, which is not changed, at the model's dtype and on the model's device.
+    """Evaluate `sae`, which is not changed, at the model's dtype and on the model's device.
 
     Args:
         dataset: has a column `text`, `tokens` or `input_ids`; a name is loaded as SAE-Bench does.
@@ -143,7 +143,7 @@ def run_core(
 
 
 def special_tokens(model: HookedTransformer, model_name: str) -> set[int]:
-    """Ids that core leaves out: padding, end and beginning of sequence.
+    """Return the ids that core leaves out: padding, end and beginning of sequence.
 
     Raises:
         ModelError: one of them has no id; SAE-Bench would die of it with a TypeError.
@@ -208,7 +208,7 @@ def _core_eval_config(model: HookedTransformer, settings: CoreSettings) -> CoreE
 def formatted_copy(
     sae: AnySae, model: HookedTransformer, model_name: str, hook_name: str
 ) -> SAE[Any]:
-    """A copy with what SAE-Bench reads from an SAE's config, at the model's dtype."""
+    """Return a copy with what SAE-Bench reads from an SAE's config, at the model's dtype."""
     own = _copied(sae)
     metadata = own.cfg.metadata
     known: dict[str, Any] = {"model_name": model_name, "hook_name": hook_name}
@@ -282,7 +282,7 @@ def _joined(*parts: Values) -> Values:
 
 
 def _finite(value: Any) -> Any:
-    """`value` with infinities as -1, SAE-Bench's mark of a missing value: JSON has none."""
+    """Return `value` with infinities as -1, SAE-Bench's mark of a missing value: JSON has none."""
     if isinstance(value, Mapping):
         return {name: _finite(inner) for name, inner in value.items()}
     return -1 if isinstance(value, float) and math.isinf(value) else value
