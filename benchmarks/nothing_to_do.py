@@ -50,7 +50,7 @@ def _median(place: Path, model: str) -> float:
 
 
 def _large_model(folder: Path) -> Path:
-    """The bundled model with 2 GB of zeros as `tokenizer.model`.
+    """Copy the bundled model, and add 2 GB of zeros as `tokenizer.model`.
 
     That file enters the model's fingerprint as the weights do, in the same pass over bytes, and
     nothing reads it where there is a tokenizer.json: so the run that does the work is short.
