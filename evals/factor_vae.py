@@ -72,7 +72,7 @@ class FactorVaeConfig(FactorEvalConfig):
     """Number of permutations for the null of the classic score, with all votes for each."""
 
 
-class OfFactor(FactorDetail):
+class FactorVaeFactorDetail(FactorDetail):
     """Results for one factor."""
 
     latent: int | None
@@ -88,7 +88,9 @@ class OfFactor(FactorDetail):
     """Why the vote does not count."""
 
 
-_OF_VOTE = [name for name in OfFactor.model_fields if name not in FactorDetail.model_fields]
+_OF_VOTE = [
+    name for name in FactorVaeFactorDetail.model_fields if name not in FactorDetail.model_fields
+]
 
 
 @register_eval(
@@ -96,7 +98,7 @@ _OF_VOTE = [name for name in OfFactor.model_fields if name not in FactorDetail.m
     config=FactorVaeConfig,
     metrics=METRICS,
     headline=("factor_vae", "factor_vae_population"),
-    detail=OfFactor,
+    detail=FactorVaeFactorDetail,
 )
 def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
     """FactorVAE's votes: classic on latents that fire often, and for the whole population."""

@@ -113,7 +113,7 @@ class FeatureCorrelationConfig(FactorEvalConfig):
     """Latents of each factor in the details and in the heat map."""
 
 
-class OfFactor(FactorDetail):
+class CorrelationFactorDetail(FactorDetail):
     """Results for one factor."""
 
     latents: list[int]
@@ -131,7 +131,7 @@ class OfFactor(FactorDetail):
     config=FeatureCorrelationConfig,
     metrics=METRICS,
     headline=("best_correlation", "dci_disentanglement", "near_duplicates", "effective_rank"),
-    detail=OfFactor,
+    detail=CorrelationFactorDetail,
 )
 def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> EvalResult:
     """Correlation of latents with factors, DCI, SAP, probes, redundancy and true features."""

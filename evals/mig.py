@@ -71,7 +71,7 @@ class MigConfig(FactorEvalConfig):
     """Numbers of quantile bins with which value MIG and MIG-sup are also computed."""
 
 
-class OfValue(Strict):
+class ValueDetail(Strict):
     """Results for one value of a factor."""
 
     value: str
@@ -83,12 +83,12 @@ class OfValue(Strict):
     """That latent's information, in units of the value's entropy, 0 to 1."""
 
 
-class OfFactor(FactorDetail):
+class MigFactorDetail(FactorDetail):
     """Results for one factor."""
 
     mig_best_latent: int | None
     """The most informative latent."""
-    values: list[OfValue]
+    values: list[ValueDetail]
     """Its values, in order."""
 
 
@@ -97,7 +97,7 @@ class OfFactor(FactorDetail):
     config=MigConfig,
     metrics=METRICS,
     headline=("mig", "value_mig", "value_mig_adjusted", "mig_sup"),
-    detail=OfFactor,
+    detail=MigFactorDetail,
 )
 def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
     """Mutual information gap of latents on factors: classic, by value, by latent."""

@@ -173,7 +173,7 @@ def _interventions() -> dict[str, Metric]:
 METRICS = _probes(N_LATENTS) | _OF_LATENTS | _interventions()
 
 
-class OfProbe(Strict):
+class ProbeDetail(Strict):
     """Scores of a probe on templates that it was not fitted on."""
 
     probe: str
@@ -187,7 +187,7 @@ class OfProbe(Strict):
     """Why these are null; empty where they are not."""
 
 
-class OfOperation(Strict):
+class InterventionDetail(Strict):
     """Effect of clamping or ablating the value's latent on later words, in nats of log-odds."""
 
     operation: str
@@ -208,7 +208,7 @@ class OfOperation(Strict):
     """Field -> the reason for its being null, for those that are."""
 
 
-class OfValue(Strict):
+class ValueDetail(Strict):
     """Results for one value of a factor."""
 
     value: str
@@ -224,11 +224,11 @@ class OfValue(Strict):
     nothing was done."""
     tied_latents: list[int]
     """The latents that stand for this value alone."""
-    probes: list[OfProbe]
-    operations: list[OfOperation]
+    probes: list[ProbeDetail]
+    operations: list[InterventionDetail]
 
 
-class OfChild(Strict):
+class AbsorbedChild(Strict):
     """Absorption of a value by its parent's."""
 
     value: str
@@ -248,10 +248,10 @@ class OfChild(Strict):
     """Why these are null; empty where they are not."""
 
 
-class OfFactor(FactorDetail):
+class ProbingFactorDetail(FactorDetail):
     """Results for one factor."""
 
-    values: list[OfValue]
+    values: list[ValueDetail]
     """Its values, in order."""
-    absorbed: list[OfChild]
+    absorbed: list[AbsorbedChild]
     """Absorption of each of a child factor's values that lies in one of its parent's."""

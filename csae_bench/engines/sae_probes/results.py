@@ -134,7 +134,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class OfDataset(_Strict):
+class DatasetDetail(_Strict):
     """Results on one dataset; scores are null where no such probe was requested."""
 
     dataset_name: str
@@ -163,7 +163,7 @@ def detail_model() -> type[BaseModel]:
         )
         for name, metric in METRICS.items()
     }
-    return create_model("SaeProbesDetail", __base__=OfDataset, **fields)
+    return create_model("SaeProbesDetail", __base__=DatasetDetail, **fields)
 
 
 def details(datasets: Sequence[DatasetOutcome]) -> list[dict[str, Any]]:
