@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from csae_bench.config.loading import config_folder, config_names
+from csae_bench.config import kind_of
+from csae_bench.config.loading import config_folder, config_names, load_config
 from csae_bench.errors import PluginError, UnknownNameError
 from csae_bench.evals import EvalSpec, discover, get_eval
 from csae_bench.evals.metric_rows import Direction
 from csae_bench.evals.metric_values import Value, compared
 from csae_bench.factors import factor_names, get_factors
 from csae_bench.models import model_names
+
+Entry = str | dict[str, str]
+"""What is said of a name: one line, or the line as `summary` beside other columns."""
 
 _EVALS_OF_METRICS = ("mig", "factor_vae", "feature_correlation")
 """The evals that compute the same metrics as `csae-bench metrics`."""
@@ -20,7 +24,7 @@ _NARROWEST = 20
 """Minimum width of a summary, in columns; a narrower one goes below its name."""
 
 
-def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
+def listing(kind: str | None = None) -> dict[str, Mapping[str, Entry]]:
     """Return kind -> name -> one-line summary, for one kind or for all.
 
     Raises:
@@ -33,7 +37,7 @@ def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
     return {kind: _KINDS[kind]()}
 
 
-def listing_lines(found: dict[str, dict[str, str]], columns: int | None) -> Iterator[str]:
+def listing_lines(found: Mapping[str, Mapping[str, Entry]], columns: int | None) -> Iterator[str]:
     """Yield the lines of the listing, with each summary wrapped within its own column.
 
     Args:
@@ -41,9 +45,20 @@ def listing_lines(found: dict[str, dict[str, str]], columns: int | None) -> Iter
     """
     for section, entries in found.items():
         yield f"{section}:"
-        width = max((len(name) for name in entries), default=0)
-        for name, summary in entries.items():
-            yield from _entry(f"  {name:<{width}}  ", summary, columns)
+        rows = [_cells(name, entry) for name, entry in entries.items()]
+        widths = [
+            max(map(len, column)) for column in zip(*(cells for cells, _ in rows), strict=True)
+        ]
+        for cells, summary in rows:
+            padded = (f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+            yield from _entry(f"  {'  '.join(padded)}  ", summary, columns)
+
+
+def _cells(name: str, entry: Entry) -> tuple[list[str], str]:
+    """Return the cells of an entry's line before its summary, and the summary."""
+    if isinstance(entry, str):
+        return [name], entry
+    return [name, *(cell for key, cell in entry.items() if key != "summary")], entry["summary"]
 
 
 def _entry(head: str, summary: str, columns: int | None) -> Iterator[str]:
@@ -81,8 +96,14 @@ def _evals() -> dict[str, str]:
     return {name: _told(lambda name=name: get_eval(name).summary) for name in discover()}
 
 
-def _saes() -> dict[str, str]:
-    return {name: _first_comment(name) for name in config_names()}
+def _saes() -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            "kind": kind_of(load_config(name).config.sae.architecture),
+            "summary": _first_comment(name),
+        }
+        for name in config_names()
+    }
 
 
 def _models() -> dict[str, str]:
@@ -141,7 +162,7 @@ def _first_comment(name: str) -> str:
     return f"{text[:-1]}." if text.endswith(":") else text
 
 
-_KINDS: dict[str, Callable[[], dict[str, str]]] = {
+_KINDS: dict[str, Callable[[], Mapping[str, Entry]]] = {
     "evals": _evals,
     "saes": _saes,
     "models": _models,

@@ -14,7 +14,8 @@ from typing import Any, TypedDict, Unpack, cast
 import yaml
 from pydantic import ValidationError
 
-from csae_bench.config import Change, PermutedSae, ResolvedConfig, RunConfig
+from csae_bench.config import Change, ResolvedConfig, RunConfig
+from csae_bench.config.baselines import other_sae_of
 from csae_bench.config.merging import Raw, leaves, merge, without_other_kinds
 from csae_bench.config.problems import delete, describe_all, impossible_values, where_set
 from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
@@ -225,10 +226,8 @@ def _without_effect(flags: Raw, config: RunConfig) -> list[str]:
 
 
 def _circle(config: RunConfig, path: Path) -> list[str]:
-    """Return a sentence if the SAE to be permuted turns out to be this one."""
-    if not isinstance(config.sae, PermutedSae):
-        return []
-    seen, of = [path.resolve()], config.sae.of
+    """Return a sentence if the SAE that this one is made of turns out to be this one."""
+    seen, of = [path.resolve()], config.sae.other_sae
     while isinstance(of, str) and is_config(of):
         try:
             found = find_config(of).resolve()
@@ -236,10 +235,9 @@ def _circle(config: RunConfig, path: Path) -> list[str]:
         except UsageError:  # reported where that SAE is looked for
             return []
         if found in seen:
-            return [f"{path}: sae.of is '{config.sae.of}', which leads back to {found}."]
+            return [f"{path}: sae.of is '{config.sae.other_sae}', which leads back to {found}."]
         seen.append(found)
-        is_permuted = isinstance(sae, dict) and cast(Raw, sae).get("architecture") == "permuted"
-        of = cast(Raw, sae).get("of", PermutedSae().of) if is_permuted else None
+        of = other_sae_of(sae)
     return []
 
 

@@ -1,12 +1,13 @@
-"""The SAEs: SAELens's, ours with the contrastive objective, and baselines.
+"""The SAEs that are trained: SAELens's, and ours with the contrastive objective.
 
 A settings class has the fields of SAELens's training config of the same architecture, under the
-same names; SAELens documents their meaning in detail.
+same names; SAELens documents their meaning in detail. `baselines` has
+the SAEs that need no training.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
     BaseModel,
@@ -17,12 +18,16 @@ from pydantic import (
     model_validator,
 )
 
-from csae_bench.config.base import Count, Fraction, NonNegative, Positive, Settings
+from csae_bench.config.base import (
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    SaeSettings,
+    Settings,
+)
+from csae_bench.config.baselines import BASELINES, BaselineSae
 from csae_bench.config.loss_terms import LOSS_TERMS, TermSettings
-
-
-class SaeSettings(Settings):
-    """Base of the settings of every SAE."""
 
 
 class TrainedSae(SaeSettings):
@@ -192,68 +197,23 @@ class ContrastiveMatryoshkaBatchTopKSae(MatryoshkaBatchTopKSae, Contrastive):
     architecture: Literal["contrastive_matryoshka_batchtopk"] = "contrastive_matryoshka_batchtopk"  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-class IdentitySae(SaeSettings):
-    """A baseline: passes activations through, as x = relu(x) - relu(-x). The ceiling."""
+_TRAINED: tuple[type[TrainedSae], ...] = (
+    StandardSae,
+    TopKSae,
+    BatchTopKSae,
+    MatryoshkaBatchTopKSae,
+    JumpReluSae,
+    ContrastiveSae,
+    ContrastiveTopKSae,
+    ContrastiveBatchTopKSae,
+    ContrastiveJumpReluSae,
+    ContrastiveMatryoshkaBatchTopKSae,
+)
 
-    architecture: Literal["identity"] = "identity"
-
-
-class PcaSae(SaeSettings):
-    """A baseline: the projection on the leading principal components."""
-
-    architecture: Literal["pca"] = "pca"
-    n_components: Count = 16
-    """Number of components; each becomes two latents, for its two signs, so L0 is n_components."""
-    n_fit_tokens: Count = 200_000
-    """Tokens the components are estimated from."""
-
-
-class RandomSae(SaeSettings):
-    """A control: a frozen random decoder, its transpose as the encoder, and TopK."""
-
-    architecture: Literal["random"] = "random"
-    d_sae: Count = 1024
-    """Latents."""
-    k: Count = 16
-    """Active latents per row."""
-    n_fit_tokens: Count = 50_000
-    """Tokens the decoder's bias and one common scale are estimated from."""
-
-
-class OracleSae(SaeSettings):
-    """A ceiling: the SAE whose latents are the true features of a synthetic world."""
-
-    architecture: Literal["oracle"] = "oracle"
-    factors: str = "synthetic"
-    """The world: `synthetic`, `synthetic_tree`, or a folder that SAELens's `SyntheticModel.save`
-    wrote. Its width is `activations.d_in`."""
-    factors_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Seed of the world, as `seed` of the evals on it."""
-
-
-class PermutedSae(SaeSettings):
-    """A control: another SAE with the rows of its decoder permuted."""
-
-    architecture: Literal["permuted"] = "permuted"
-    of: str = "custom_sae"
-    """The other SAE: a config's name or path, or a checkpoint folder."""
-
-
-SaeConfig = Annotated[
-    StandardSae
-    | TopKSae
-    | BatchTopKSae
-    | MatryoshkaBatchTopKSae
-    | JumpReluSae
-    | ContrastiveSae
-    | ContrastiveTopKSae
-    | ContrastiveBatchTopKSae
-    | ContrastiveJumpReluSae
-    | ContrastiveMatryoshkaBatchTopKSae
-    | IdentitySae
-    | PcaSae
-    | RandomSae
-    | OracleSae
-    | PermutedSae,
-    Field(discriminator="architecture"),
-]
+if TYPE_CHECKING:
+    SaeConfig = TrainedSae | BaselineSae
+else:  # a union of what tables hold, which a type checker cannot read
+    SaeConfig = Annotated[
+        Union[(*_TRAINED, *(row.settings for row in BASELINES.values()))],
+        Field(discriminator="architecture"),
+    ]

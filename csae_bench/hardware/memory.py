@@ -10,8 +10,6 @@ from csae_bench.config import (
     Contrastive,
     GeneratorActivations,
     ModelActivations,
-    PcaSae,
-    RandomSae,
     RunConfig,
     TrainedSae,
 )
@@ -141,9 +139,7 @@ def largest_batch(
 def d_sae(config: RunConfig, d_in: int) -> int:
     """Return the number of latents of the SAE that a configuration describes."""
     sae = config.sae
-    if isinstance(sae, TrainedSae | RandomSae):
-        return sae.d_sae
-    return 2 * (sae.n_components if isinstance(sae, PcaSae) else d_in)
+    return sae.d_sae if isinstance(sae, TrainedSae) else sae.n_latents(d_in)
 
 
 def available_bytes(device: str) -> float | None:

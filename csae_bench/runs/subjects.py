@@ -15,9 +15,7 @@ from typing import Any
 from csae_bench import models
 from csae_bench.config import (
     GeneratorActivations,
-    OracleSae,
     PairsSettings,
-    PermutedSae,
     ResolvedConfig,
     RunConfig,
 )
@@ -56,7 +54,7 @@ class Subject:
     made_from: Mapping[str, Any] | None = None
     """The data that determine the weights; `training_hash` is their hash."""
     of: Subject | None = None
-    """The SAE that a `permuted` control permutes."""
+    """The SAE that this one is made of, as a `permuted` control is."""
     trained_d_in: int | None = None
     """Width of the activations that an SAE loaded from a folder takes."""
 
@@ -132,18 +130,15 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
     if isinstance(config.activations, GeneratorActivations):
         model, hook_name, corpus = None, None, ""
         release = identity.generated_release(config.activations)
-        if isinstance(config.sae, OracleSae):
-            corpus = factor_fingerprint(config.sae.factors)
+        if config.sae.factor_dataset is not None:
+            corpus = factor_fingerprint(config.sae.factor_dataset)
     else:
         model = models.describe(config.model)
         hook_name = config.hook_name or model.default_hook_name
         release = identity.release(model.name, hook_name)
         corpus = _corpora(config.activations.dataset, config.pairs)
-    of = (
-        find_subject(request.for_source(config.sae.of))
-        if isinstance(config.sae, PermutedSae)
-        else None
-    )
+    other = config.sae.other_sae
+    of = None if other is None else find_subject(request.for_source(other))
     made_from = identity.training_identity(
         resolved,
         model=models.weights_fingerprint(config.model) if model else "",

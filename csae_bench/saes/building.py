@@ -34,7 +34,7 @@ def training_sae(
         SaeError: SAELens refuses the settings.
     """
     register()
-    sae_class, config_class = get_sae_training_class(_architecture(settings))
+    sae_class, config_class = get_sae_training_class(settings.architecture)
     fields = settings.model_dump(exclude={"architecture"})
     if isinstance(settings, MatryoshkaBatchTopKSae):
         fields["matryoshka_widths"] = list(settings.widths())
@@ -43,8 +43,3 @@ def training_sae(
         return sae_class(config)
     except ValueError as error:
         raise SaeError(f"sae: {error}") from error
-
-
-def _architecture(settings: TrainedSae) -> str:
-    """Return the discriminator, which subclasses of TrainedSae have and TrainedSae itself lacks."""
-    return getattr(settings, "architecture")  # noqa: B009 (a type checker would not find it)

@@ -14,6 +14,8 @@ would be read as SCR.
 
 from __future__ import annotations
 
+from csae_bench.config.baselines import BASELINES
+
 OURS: dict[str, tuple[str, str]] = {
     "batchtopk": ("s", "purple"),
     "matryoshka_batchtopk": ("*", "brown"),
@@ -22,11 +24,7 @@ OURS: dict[str, tuple[str, str]] = {
     "contrastive_batchtopk": ("s", "deeppink"),
     "contrastive_jumprelu": ("X", "deeppink"),
     "contrastive_matryoshka_batchtopk": ("*", "deeppink"),
-    "identity": ("+", "black"),
-    "oracle": ("x", "black"),
-    "pca": ("h", "gray"),
-    "random": ("v", "silver"),
-    "permuted": ("<", "silver"),
+    **{name: (row.mark, row.colour) for name, row in BASELINES.items()},
 }
 """Architecture -> mark and colour. A contrastive one has the mark of its backbone."""
 

@@ -18,11 +18,9 @@ from csae_bench.comparison.reading.values import (
     undefined_by_mark,
     values_of,
 )
+from csae_bench.config.baselines import kind_of
 from csae_bench.errors import ResultError
 from csae_bench.results.validity import VitalSigns, reasons_invalid, vital_signs_of_core
-
-CONTROLS = frozenset({"random", "permuted"})
-"""Architectures that score badly by design."""
 
 
 def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
@@ -96,7 +94,7 @@ def _check_metrics(result: Mapping[str, Any], *, has_values: bool, path: Path) -
 
 def _why_invalid(result: Mapping[str, Any], architecture: str | None) -> tuple[str, ...]:
     signs = _vital_signs(result)
-    return tuple(reasons_invalid(signs, is_control=architecture in CONTROLS))
+    return tuple(reasons_invalid(signs, is_control=kind_of(architecture) == "control"))
 
 
 def _vital_signs(result: Mapping[str, Any]) -> VitalSigns:
