@@ -29,7 +29,7 @@ from csae_bench.engines.unlearning.cache import Cache
 from csae_bench.engines.unlearning.data import TINYWORLD_SCALE, UnlearningData
 from csae_bench.engines.unlearning.sources import open_data
 from csae_bench.engines.unlearning.sweep import Sweep
-from csae_bench.upstream.core import formatted_copy
+from csae_bench.upstream.adapting import formatted_copy
 from csae_bench.upstream.unlearning import UnlearningSettings, sae_bench_config
 from csae_bench.upstream.unlearning_isolation import sae_bench_sees
 from csae_bench.upstream.unlearning_run import UnlearningRun

@@ -28,7 +28,7 @@ from csae_bench.errors import ConfigError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.saes.hashing import loaded_hash
-from csae_bench.upstream.core import formatted_copy
+from csae_bench.upstream.adapting import formatted_copy
 from csae_bench.upstream.provenance import versions
 from csae_bench.upstream.unlearning_isolation import sae_bench_sees
 from csae_bench.upstream.unlearning_run import METHOD, TARGET, UnlearningRun

@@ -47,7 +47,7 @@ class UnlearningRun:
 
     model: HookedTransformer
     sae: Any
-    """The SAE as `core.formatted_copy` makes it: an SAE of sae_lens, or an `AdaptedSae`."""
+    """The SAE as `adapting.formatted_copy` makes it: an SAE of sae_lens, or an `AdaptedSae`."""
     model_name: str
     """The model's true name."""
     config: UnlearningEvalConfig
