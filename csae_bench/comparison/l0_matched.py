@@ -75,7 +75,8 @@ def at_l0(points: Sequence[Point], l0: float) -> float:
     if not points[0][0] <= l0 <= points[-1][0]:
         raise ValueError(f"L0 {l0} is not within {points[0][0]} to {points[-1][0]}")
     # the logarithm of an end may differ from x's by rounding
-    return float(PchipInterpolator(x, y)(np.clip(math.log(l0), x[0], x[-1])))
+    with np.errstate(over="ignore"):  # between values so near each other, the slope is 0 anyway
+        return float(PchipInterpolator(x, y)(np.clip(math.log(l0), x[0], x[-1])))
 
 
 def overlap(curves: Sequence[Sequence[Point]]) -> tuple[float, float] | None:
