@@ -18,6 +18,8 @@ from csae_bench.comparison.model import OtherSet
 from csae_bench.errors import UsageError
 
 RUNS = "runs"
+CELLS = ".cells"
+"""Folder in `RUNS` with the cells that the records are made of."""
 SUFFIX = "_eval_results.json"
 NOT_RESULTS = frozenset({RUNS, "baseline", "checkpoints", "artifacts", "cache"})
 """Folders in which no results are looked for, at any depth."""
@@ -128,6 +130,8 @@ class _Walk:
         entries, troubles = _listed(folder)
         yield from troubles
         for entry, status in entries:
+            if entry.name == CELLS:
+                continue
             if stat.S_ISDIR(status.st_mode):
                 why = f"records lie in {RUNS}/ and no deeper"
                 yield from _other_set(Path(entry.path), why, suffix=".json")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from csae_bench.comparison.model import Broken, Reading
 from csae_bench.comparison.reading.folder import read_details, read_results
+from csae_bench.comparison.reading.layout import CELLS, RUNS
 from csae_bench.errors import ResultError, UsageError
 from tests.unit.comparison.result_files import (
     ORIGINAL_RUN_0,
@@ -299,6 +300,20 @@ def test_a_damaged_result_gives_a_reading_or_is_broken(
     write(root / "x_eval_results.json", {**result, field: value})
     found = read_results(root)
     assert len(found.readings) + len(found.broken) == 1
+
+
+def test_the_cells_that_records_are_made_of_are_no_other_set(tmp_path: Path) -> None:
+    from csae_bench.results.store import Store
+
+    shutil.copytree(OURS, tmp_path, dirs_exist_ok=True)
+    n_results = len(read_results(tmp_path).readings)
+    cells = Store(tmp_path).cells("release", "sae")
+    assert cells.relative_to(tmp_path).parts[:2] == (RUNS, CELLS)
+    cells.mkdir(parents=True)
+    (cells / "core.json").write_text("{}")
+    found = read_results(tmp_path)
+    assert len(found.readings) == n_results > 0
+    assert not found.other_sets
 
 
 @pytest.mark.parametrize("depth", [100, 400, 900, 990])
