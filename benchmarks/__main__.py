@@ -15,7 +15,7 @@ FILES = sorted(Path(__file__).parent.glob("[!_]*.py"))
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the named figures, or all; 0 where every one was measured, 2 for an unknown name."""
+    """Run the named figures, or all; return 0 if all were measured, 2 for an unknown name."""
     figures = {figure: path.stem for path in FILES for figure in _figures(path)}
     unknown = [name for name in arguments if name not in figures]
     if unknown:
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _figures(path: Path) -> tuple[str, ...]:
-    """The figures that a benchmark's FIGURES names, read without importing it."""
+    """Return the figures that a benchmark's FIGURES names, read without importing it."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FIGURES":
             return tuple(ast.literal_eval(node.value))

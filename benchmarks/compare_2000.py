@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def seconds_of_compare(d_sae: int) -> tuple[float, float]:
-    """The first and the next `compare` of a folder of 2000 files."""
+    """Time the first and the next `compare` of a folder of 2000 files."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         write_results(Path(folder), d_sae)
@@ -87,7 +87,7 @@ def seconds_of_compare(d_sae: int) -> tuple[float, float]:
 
 
 def write_results(folder: Path, d_sae: int) -> None:
-    """The results of 100 families of 5 seeds, 4 evals each, laid out as `run` writes them."""
+    """Write the results of 100 families of 5 seeds, 4 evals each, in the layout of `run`."""
     rng = np.random.default_rng(0)
     store = Store(folder)
     evals: dict[str, tuple[Callable[[], Any], list[str]]] = {
@@ -113,7 +113,7 @@ def write_results(folder: Path, d_sae: int) -> None:
 def _result(
     eval_name: str, sae_id: str, seed: int, family: int, d_sae: int, metrics: dict[str, Any]
 ) -> dict[str, Any]:
-    """A result without details; the families are four sparsities of 25 learning rates."""
+    """Return a result without details; the families are four sparsities of 25 learning rates."""
     config = RunConfig.model_validate(
         {
             "seed": seed,
@@ -154,7 +154,7 @@ def _result(
 
 
 def _core(rng: np.random.Generator) -> dict[str, Any]:
-    """Core's metrics of an SAE that is alive."""
+    """Return Core's metrics of an SAE that is alive."""
     metrics = {
         category: {name: float(rng.uniform(0.5, 0.9)) for name in names}
         for category, names in CORE.items()
@@ -201,7 +201,7 @@ def _of_factors(rng: np.random.Generator, eval_name: str) -> list[dict[str, Any]
 
 
 def _as_text(details: list[dict[str, Any]]) -> str:
-    """As `json.dumps(result, indent=2)` has it, one level deep."""
+    """Format the result as `json.dumps(result, indent=2)` does, one level deep."""
     return json.dumps(details, indent=2).replace("\n", "\n  ")
 
 

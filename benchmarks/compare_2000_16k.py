@@ -1,4 +1,4 @@
-"""As compare_2000, of SAEs with 16,384 latents: 500 core results of 5 MB each, 2.6 GB in all."""
+"""compare_2000 with SAEs of 16,384 latents: 500 core results of 5 MB each, 2.6 GB in all."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _times() -> dict[str, float]:
 
 
 def _step(name: str, d_sae: int) -> Callable[[bool], None]:
-    """Makes one step of SAELens's trainer (`stock`) or of ours."""
+    """Make one step of SAELens's trainer (`stock`) or of ours."""
     import torch
     from sae_lens.config import SAETrainerConfig
     from sae_lens.training.sae_trainer import SAETrainer

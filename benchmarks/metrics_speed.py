@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _codes(factors: Any, rng: np.random.Generator) -> Any:
-    """scipy csr_array float32 [N, D_SAE], the first latents one for each value of each factor."""
+    """Return scipy csr_array float32 [N, D_SAE]; the first latents each encode one factor value."""
     detectors = (factors[:, :, None] == np.arange(N_VALUES)).reshape(N, -1)
     rates = rng.lognormal(0, 1.5, D_SAE - detectors.shape[1])
     rates = np.minimum(rates * (N_ACTIVE - N_FACTORS) / rates.sum(), 0.9)
@@ -90,7 +90,7 @@ def _mig_with_everything(codes: Any, factors: Any, templates: Any) -> None:
 
 
 def _sklearn_seconds(codes: Any, factors: Any, rng: np.random.Generator) -> float:
-    """The double loop over all pairs, from a sample of them; discretising is not counted."""
+    """Time the double loop over all pairs, from a sample of them; discretising is not counted."""
     from sklearn.metrics import mutual_info_score
 
     binned = sparse_bins(codes)

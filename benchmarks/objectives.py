@@ -32,7 +32,7 @@ _MIXTURE = ["pairs.same_sequence.weight=0.5", "pairs.paraphrase.weight=0.5"]
 
 
 def _terms(**weights: float) -> list[str]:
-    """These terms on, after the first 7% of 800 steps and rising for 216; all others off."""
+    """Return flags that switch these terms on after 7% of 800 steps, rising for 216; others off."""
     return [
         "training.curriculum=[{name: reconstruction, until: 0.07, strength: 0},"
         " {name: contrast, until: 1}]",
@@ -42,7 +42,7 @@ def _terms(**weights: float) -> list[str]:
 
 
 class Variant(NamedTuple):
-    """What is trained."""
+    """A variant to train."""
 
     rows: str
     """Variants of the same rows are twins; the first of them is the one without terms."""
@@ -79,7 +79,7 @@ VARIANTS: dict[str, Variant] = {
         "contrastive_full",
     ),
 }
-"""Of the batches' rows one half are pairs of positions of a text, one half paraphrases."""
+"""Half of a batch's rows are pairs of positions of one text, the other half paraphrases."""
 
 _DIFFERENCES = ("best_information", "value_mig", "absorption", "ev", "ce_score", "separation")
 _PLAIN = ("l0", "alive", "seconds")
@@ -135,7 +135,7 @@ def _measured(options: argparse.Namespace, variant: str, seed: int) -> dict[str,
 
 @contextmanager
 def _recorded(folder: Path, config: RunConfig, model: Any) -> Generator[None]:
-    """Within it the batches of training are drawn once and then read from `folder`: the language
+    """Draw the training batches once and read them from `folder` in the context: the language
     model takes more time than the SAE, and twins see equal rows anyway."""
     if config.pairs.shuffled:
         yield
@@ -177,7 +177,7 @@ def _record(stream: Any, folder: Path, curriculum: Curriculum) -> None:
 
 
 class _Recording:
-    """What training needs of a PairStream, from a recording."""
+    """The part of PairStream that training needs, read from a recording."""
 
     epochs = 0
 
@@ -202,7 +202,7 @@ class _Recording:
         return batch
 
     def set_shares(self, shares: Any) -> None:
-        """The shares are those of the recording."""
+        """Do nothing: the shares are those of the recording."""
 
     def state_dict(self) -> dict[str, int]:
         return {"next": self._next}
@@ -262,7 +262,7 @@ def _on_factors(sae: Any, model: Any, hook: str) -> dict[str, float]:
 def _absorption(
     sae: Any, model: Any, hook: str, dataset: Any, best: dict[str, dict[str, int | None]]
 ) -> float:
-    """Mean over topics: of the positions of its prompts at which the topic's latent fires, the
+    """Average over topics: of the positions of its prompts at which the topic's latent fires, the
     share at which its domain's latent is silent. A topic whose latent is its domain's counts as 0.
     """
     import torch

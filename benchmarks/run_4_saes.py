@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _built(folder: Path) -> list[Path]:
-    """Folders of four SAEs of custom_sae's size and sparsity, trained for 100 steps."""
+    """Return the folders of four SAEs of custom_sae's size and sparsity, trained for 100 steps."""
     import csae_bench
 
     short = {f"training.{key}": value for key, value in SHORT.items()}

@@ -29,7 +29,7 @@ from csae_bench.engines.unlearning.cache import Cache
 from csae_bench.engines.unlearning.data import TINYWORLD_SCALE, UnlearningData
 from csae_bench.engines.unlearning.sources import open_data
 from csae_bench.engines.unlearning.sweep import Sweep
-from csae_bench.upstream.core import formatted_copy
+from csae_bench.upstream.adapting import formatted_copy
 from csae_bench.upstream.unlearning import UnlearningSettings, sae_bench_config
 from csae_bench.upstream.unlearning_isolation import sae_bench_sees
 from csae_bench.upstream.unlearning_run import UnlearningRun
@@ -94,7 +94,7 @@ def _bench(model: HookedTransformer, sae: SAE[Any], folder: Path) -> UnlearningR
 def _found_before(
     model: HookedTransformer, sae: SAE[Any], data: UnlearningData, folder: Path
 ) -> tuple[UnlearningRun, Sweep]:
-    """Fills the folder with all that is not timed, and says what the answers are."""
+    """Fill the folder with everything that is not timed, and return the answers."""
     bench = _bench(model, sae, folder)
     with bench.fast_answers():
         bench.find_questions(data)
@@ -120,7 +120,7 @@ def _found_before(
 
 
 def _sae(model: HookedTransformer, data: UnlearningData) -> SAE[Any]:
-    """Latents that read the difference of an activation from the mean, as trained ones might."""
+    """Return latents that read an activation's difference from the mean, as trained ones might."""
     texts = [*data.forget_texts[:60], *data.retain_texts[:60]]
     tokens = model.to_tokens(texts, padding_side="right")
     tokenizer: Any = model.tokenizer

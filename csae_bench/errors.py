@@ -28,7 +28,7 @@ EXIT_FAILED = 4
 EXIT_MISSING = 5
 
 EXIT_PRECEDENCE = (EXIT_USAGE, EXIT_FAILED, EXIT_MISSING, EXIT_INCOMPARABLE, EXIT_REGRESSION)
-"""Where several hold, the first of these is the exit code."""
+"""Precedence of the exit codes: if several apply, the first of these is returned."""
 
 
 class CsaeBenchError(Exception):
@@ -44,7 +44,7 @@ class UsageError(CsaeBenchError):
 
 
 class ConfigError(UsageError):
-    """A configuration is wrong; `problems` holds one sentence for each thing that is."""
+    """A configuration is wrong; `problems` holds one sentence for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -80,7 +80,7 @@ class PluginError(UsageError):
 
 
 class PreflightError(CsaeBenchError):
-    """What would fail, found before it cost anything."""
+    """Problems found by preflight, before they cost anything."""
 
     exit_code = EXIT_USAGE
 
@@ -90,7 +90,7 @@ class PreflightError(CsaeBenchError):
 
 
 class RunError(CsaeBenchError):
-    """A run that started and did not end well."""
+    """A run that started but failed."""
 
 
 class TrainingError(RunError):
@@ -106,7 +106,7 @@ class ResultError(CsaeBenchError):
 
 
 def reason_of(error: BaseException) -> str:
-    """Say why in words, without a number in brackets, a path or a full stop at the end."""
+    """Return the reason in words, without an error number, a path or a full stop at the end."""
     if isinstance(error, UnicodeDecodeError):
         return f"Is not UTF-8 text, from byte {error.start} on"
     if isinstance(error, RecursionError):
@@ -120,6 +120,6 @@ def reason_of(error: BaseException) -> str:
 
 
 def did_you_mean(name: str, available: Iterable[str]) -> str:
-    """` Did you mean 'x'?` for the nearest available name, or the empty string."""
+    """Return ` Did you mean 'x'?` for the nearest available name, or the empty string."""
     nearest = difflib.get_close_matches(name, list(available), n=1, cutoff=0.6)
     return f" Did you mean '{nearest[0]}'?" if nearest else ""

@@ -1,4 +1,4 @@
-"""Modules that are found by name and imported when asked for: ours, and those of other packages.
+"""Modules that are found by name and imported on demand: ours, and those of other packages.
 
 Ours lie in a package's folders; a third party's are entry points of an installed package. Listing
 their names imports none of them. A module registers what it brings under its own name.
@@ -46,17 +46,17 @@ class Plugins:
         self._folders = list(folders)
 
     def names(self) -> list[str]:
-        """All names, sorted; nothing is imported."""
+        """Return all names, sorted; nothing is imported."""
         return sorted({*self.shipped, *self._entry_points})
 
     @cached_property
     def shipped(self) -> frozenset[str]:
-        """Names of ours, which no other package can take."""
+        """Our own names, which no other package can take."""
         found = {module.name for module in pkgutil.iter_modules(self._folders)}
         return frozenset(found - self._excluded)
 
     def load(self, name: str, registry: Registry[Any]) -> None:
-        """Import the module called `name`, which registers what it brings.
+        """Import the module called `name`, which registers its contents.
 
         Raises:
             UnknownNameError: no module and no entry point has this name.
@@ -86,14 +86,14 @@ class Plugins:
             )
 
     def versions(self, name: str) -> dict[str, str]:
-        """Distribution and version of the installed package that brings `name`; none for ours."""
+        """Return distribution and version of the installed package of `name`; none for ours."""
         if name in self.shipped or name not in self._entry_points:
             return {}
         dist = self._entry_points[name].dist
         return {} if dist is None else {dist.name.replace("-", "_"): dist.version}
 
     def code_of(self, name: str) -> tuple[str, list[Path]]:
-        """Version and Python files of the installed package that brings `name`; none for ours.
+        """Return version and Python files of the installed package of `name`; none for ours.
 
         Nothing is imported.
         """

@@ -1,4 +1,4 @@
-"""Names to things: evals, loss terms and whatever else is looked up by a string.
+"""Registries: tables of evals, loss terms and other things looked up by name.
 
 A registry never imports what it holds until it is asked for it, so that `csae-bench list`
 and a run with nothing to do stay fast.
@@ -26,14 +26,14 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, entry: T) -> T:
-        """Adds `entry`; a second, different entry of the same name is an error of ours."""
+        """Add `entry`; a second, different entry of the same name is an error of ours."""
         known = self._entries.setdefault(name, entry)
         if known is not entry:
             raise ValueError(f"{self.kind} '{name}' is registered twice: {known} and {entry}")
         return entry
 
     def get(self, name: str) -> T:
-        """The entry called `name`.
+        """Return the entry called `name`.
 
         Raises:
             UnknownNameError: no entry has this name; the message suggests the nearest.
@@ -43,7 +43,7 @@ class Registry(Generic[T]):
         return self._entries[name]
 
     def names(self) -> list[str]:
-        """All names, sorted."""
+        """Return all names, sorted."""
         return sorted(self._entries)
 
     def __contains__(self, name: object) -> bool:

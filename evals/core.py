@@ -45,7 +45,7 @@ class CoreConfig(EvalConfig):
 
 
 def validate(result: dict[str, Any]) -> None:
-    """SAE-Bench accepts the JSON; raises EvalError where it does not."""
+    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
     from csae_bench.upstream.validation import validate_core
 
     validate_core(result)

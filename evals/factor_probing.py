@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from csae_bench.engines.factors.settings import Count, FactorEvalConfig
-from csae_bench.engines.probing.fields import METRICS, OfFactor
+from csae_bench.engines.probing.fields import METRICS, ProbingFactorDetail
 from csae_bench.evals import EvalContext, EvalResult, register_eval
 
 
@@ -30,7 +30,7 @@ class FactorProbingConfig(FactorEvalConfig):
         "clamp_effect",
         "random_clamp_effect",
     ),
-    detail=OfFactor,
+    detail=ProbingFactorDetail,
 )
 def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
     """Probes on the best latents of each factor value, what latents stand for, interventions."""

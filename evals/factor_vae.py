@@ -1,4 +1,4 @@
-"""The FactorVAE score on sparse codes: can each factor be told by one latent?"""
+"""The FactorVAE score on sparse codes: can each factor be identified by one latent?"""
 
 from __future__ import annotations
 
@@ -68,17 +68,17 @@ class FactorVaeConfig(FactorEvalConfig):
     """Samples in a batch that share the fixed factor's value."""
 
     n_train: Count = 10_000
-    """Votes from which the majority of each latent is taken."""
+    """Votes from which the majority factor of each latent is determined."""
 
     n_eval: Count = 5_000
-    """Votes on which its accuracy is."""
+    """Votes on which the accuracy is computed."""
 
     n_vote_permutations: Count = 20
-    """For the null of the classic score, all votes for each."""
+    """Number of permutations for the null of the classic score, with all votes for each."""
 
 
-class OfFactor(FactorDetail):
-    """What was found of one factor."""
+class FactorVaeFactorDetail(FactorDetail):
+    """Results for one factor."""
 
     latent: int | None
     """The latent that it elects in the population form: the one with the largest eta squared."""
@@ -87,13 +87,15 @@ class OfFactor(FactorDetail):
     runner_up: float | None
     """The second largest eta squared with this factor."""
     null_quantile_95: float | None
-    """Of the largest eta squared where the samples' factors are permuted."""
+    """Quantile of the largest eta squared where the samples' factors are permuted."""
     stands: bool | None
     why_not: str | None
-    """Why the vote does not stand."""
+    """Why the vote does not count."""
 
 
-_OF_VOTE = [name for name in OfFactor.model_fields if name not in FactorDetail.model_fields]
+_OF_VOTE = [
+    name for name in FactorVaeFactorDetail.model_fields if name not in FactorDetail.model_fields
+]
 
 
 @register_eval(
@@ -101,7 +103,7 @@ _OF_VOTE = [name for name in OfFactor.model_fields if name not in FactorDetail.m
     config=FactorVaeConfig,
     metrics=METRICS,
     headline=("factor_vae", "factor_vae_population"),
-    detail=OfFactor,
+    detail=FactorVaeFactorDetail,
 )
 def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
     """FactorVAE's votes: classic on latents that fire often, and for the whole population."""
@@ -129,7 +131,7 @@ def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
 
 @dataclass(frozen=True, kw_only=True)
 class FactorVaeFound:
-    """The scores with what stands next to them."""
+    """The scores with their accompanying values."""
 
     measured: dict[str, Measured]
     classic: FactorVaeScore

@@ -101,7 +101,7 @@ class FeatureCorrelationConfig(FactorEvalConfig):
     """Quantile bins of a latent's non-zeros, for mutual information and Cramer's V."""
 
     n_importance_permutations: Count = 20
-    """For the nulls of DCI, modularity and SAP, which move little between permutations."""
+    """Permutations for the nulls of DCI, modularity and SAP, which vary little between them."""
 
     duplicate_threshold: Annotated[float, Field(gt=0, le=1)] = 0.95
     """|r| from which two latents are near-duplicates."""
@@ -113,8 +113,8 @@ class FeatureCorrelationConfig(FactorEvalConfig):
     """Latents of each factor in the details and in the heat map."""
 
 
-class OfFactor(FactorDetail):
-    """What was found of one factor."""
+class CorrelationFactorDetail(FactorDetail):
+    """Results for one factor."""
 
     latents: list[int]
     """The latents with the largest correlation ratio, the largest first."""
@@ -131,7 +131,7 @@ class OfFactor(FactorDetail):
     config=FeatureCorrelationConfig,
     metrics=METRICS,
     headline=("best_correlation", "dci_disentanglement", "near_duplicates", "effective_rank"),
-    detail=OfFactor,
+    detail=CorrelationFactorDetail,
 )
 def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> EvalResult:
     """Correlation of latents with factors, DCI, SAP, probes, redundancy and true features."""

@@ -31,7 +31,7 @@ METRICS = {
         title="MIG",
         description="Lead of the most informative latent over the next, in units of the factor's "
         "entropy, on 20 bins of equal width; Chen et al. 2018, arXiv:1802.04942. About 0 on an "
-        "oracle SAE, whose latents share a factor's values among them: read value MIG beside it.",
+        "oracle SAE, whose latents share a factor's values among them: read it with value MIG.",
         direction=Direction.HIGHER,
         gist="best latent's lead, by factor",
         gates=False,
@@ -75,27 +75,27 @@ class MigConfig(FactorEvalConfig):
     """Quantile bins of a latent's non-zeros, for value MIG and MIG-sup."""
 
     sensitivity: tuple[Count, ...] = (1, 4, 8)
-    """Numbers of quantile bins at which value MIG and MIG-sup are taken again."""
+    """Numbers of quantile bins with which value MIG and MIG-sup are also computed."""
 
 
-class OfValue(Strict):
-    """What was found of one value of a factor."""
+class ValueDetail(Strict):
+    """Results for one value of a factor."""
 
     value: str
     latent: int | None
-    """The latent with the most information on it; null where no sample or every one has it."""
+    """The latent with the most information on it; null if no sample or every one has it."""
     value_mig: float | None
     """That latent's lead over the next that competes."""
     information: float | None
     """That latent's information, in units of the value's entropy, 0 to 1."""
 
 
-class OfFactor(FactorDetail):
-    """What was found of one factor."""
+class MigFactorDetail(FactorDetail):
+    """Results for one factor."""
 
     mig_best_latent: int | None
     """The most informative latent."""
-    values: list[OfValue]
+    values: list[ValueDetail]
     """Its values, in order."""
 
 
@@ -104,7 +104,7 @@ class OfFactor(FactorDetail):
     config=MigConfig,
     metrics=METRICS,
     headline=("mig", "value_mig", "value_mig_adjusted", "mig_sup"),
-    detail=OfFactor,
+    detail=MigFactorDetail,
 )
 def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
     """Mutual information gap of latents on factors: classic, by value, by latent."""
@@ -135,7 +135,7 @@ def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
 
 @dataclass(frozen=True, kw_only=True)
 class MigFound:
-    """The scores with what stands next to them."""
+    """The scores with their accompanying values."""
 
     measured: dict[str, Measured]
     classic: MigScore

@@ -39,7 +39,7 @@ class SaeProbesConfig(EvalConfig):
     """Also probe on the model's activations."""
 
     random_seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
-    """Of splits, probes and resamples."""
+    """Seed of splits, probes and resamples."""
 
     max_seq_len: Annotated[int, Field(ge=2)] = 1024
     """Tokens of a prompt that are read, its last; never more than the model's context."""
@@ -48,7 +48,7 @@ class SaeProbesConfig(EvalConfig):
     """Prompts in a forward pass."""
 
     n_resamples: Annotated[int, Field(ge=1000)] = 1000
-    """Of datasets, for the 95% intervals."""
+    """Number of resamples of the datasets, for the 95% intervals."""
 
     def needs(self, model: str | None) -> Needs:
         """Return the datasets; prompts that are too long for the model are cut."""

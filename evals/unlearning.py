@@ -30,18 +30,18 @@ class UnlearningConfig(EvalConfig):
     what suits the model."""
 
     forget_corpus: str | None = None
-    """A .jsonl or .parquet file with the texts to forget, for who has the gated corpus as a file;
+    """A .jsonl or .parquet file with the texts to forget, if you have the gated corpus as a file;
     none: the one of `data`."""
 
     retain_thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)] = (0.001, 0.01)
     """Latents that fire on this share of the retain text's tokens or more are not clamped."""
 
     n_features_list: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
-    """How many latents are clamped, those that fire most on the forget text; none: SAE-Bench's 10
+    """Number of latents to clamp, those that fire most on the forget text; none: SAE-Bench's 10
     and 20, or 3 and 10 of tinyworld data."""
 
     multipliers: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
-    """Minus what a latent is clamped to where it is active; none: SAE-Bench's 25, 50, 100 and
+    """Active latents are clamped to minus this value; none: SAE-Bench's 25, 50, 100 and
     200, or 4, 8, 12 and 16 of tinyworld data."""
 
     dataset_size: Count | None = None
@@ -55,16 +55,16 @@ class UnlearningConfig(EvalConfig):
     """Sequences in a forward pass, of questions twice as many; none: 4, or 32 of tinyworld data."""
 
     random_seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
-    """Of the order in which texts are read, and of random latents."""
+    """Seed of the order in which texts are read, and of random latents."""
 
     n_control: Annotated[int, Field(ge=0)] = 5
-    """Draws of random latents, each through the whole sweep."""
+    """Number of draws of random latents, each through the whole sweep."""
 
     n_splits: Count = 50
     """Random halves of the questions for the held-out score."""
 
     n_resamples: Annotated[int, Field(ge=1000)] = 1000
-    """Draws of the questions for the interval."""
+    """Number of draws of the questions for the interval."""
 
     def needs(self, model: str | None) -> Needs:
         """Return questions and texts, and why the run's own model cannot be asked.
@@ -90,7 +90,7 @@ class UnlearningConfig(EvalConfig):
         )
 
     def scale(self, data: str, model: str) -> Scale:
-        """What is set, else what suits the data and the model that is asked."""
+        """Return the value that is set, or else one that suits the data and the model asked."""
         from csae_bench import models
 
         usual = TINYWORLD_SCALE if data == TINYWORLD else SAE_BENCH_SCALE
@@ -104,7 +104,7 @@ class UnlearningConfig(EvalConfig):
 
 
 def validate(result: dict[str, Any]) -> None:
-    """SAE-Bench accepts the JSON; raises EvalError where it does not."""
+    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
     from csae_bench.upstream.validation import validate_unlearning
 
     validate_unlearning(result)

@@ -1,4 +1,4 @@
-"""The rest of a model after a hook: which layer runs next, and what the last one leads to."""
+"""The rest of a model after a hook: the layer that runs next, and the final logits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BETWEEN_LAYERS = re.compile(r"blocks\.(\d+)\.hook_resid_(pre|post)")
 
 
 def layer_after(hook_name: str) -> int | None:
-    """The first layer that runs after the residual stream at this hook; None at any other hook.
+    """Return the first layer after the residual stream at this hook; None at any other hook.
 
     It is the number of layers after the last one.
     """
@@ -46,7 +46,7 @@ def last_residual(
     start: int,
     positions: Int[Tensor, " n"],
 ) -> Float[Tensor, "n 1 d_model"]:
-    """The residual stream after the last layer at one position of each row.
+    """Compute the residual stream after the last layer at one position of each row.
 
     Of the last layer only that position runs, with the keys and values of those before it; where
     the model's architecture does not allow that, all of it runs.
@@ -71,7 +71,7 @@ def last_residual(
 
 
 _CAN_RUN_AT_ONE_POSITION: WeakKeyDictionary[HookedTransformer, bool] = WeakKeyDictionary()
-"""Whether the last layer at one position is what it is among all, tried once."""
+"""Whether the last layer gives the same at one position alone as among all, tried once."""
 
 
 def _at(

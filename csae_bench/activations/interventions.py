@@ -1,7 +1,7 @@
-"""Interventions on latents: what a model then says of a factor, in log-odds of its later words.
+"""Interventions on latents: their effect on a factor's later words, in log-odds.
 
-A latent's codes are set at a prompt's tokens, and x + decode(z') - decode(z) goes on through the
-model in place of the activations x: what the SAE does not reconstruct stays.
+A latent's codes are set at a prompt's tokens, and x + decode(z') - decode(z) runs through the rest
+of the model in place of the activations x: what the SAE does not reconstruct stays.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 QUANTILE = 0.95
-"""Of a latent's codes where it is active: what it is clamped to."""
+"""Quantile of a latent's codes where it is active that it is clamped to."""
 
 LogOdds = Float[NDArray[Any], "n_prompts n_values_total"]
 """Log-odds in nats of each factor value's word against the words of the factor's other values,
@@ -38,7 +38,7 @@ where that factor is asked for; NaN for a factor without a readout."""
 
 
 class Setting(NamedTuple):
-    """What a latent's codes are set to; 0 ablates it."""
+    """Value that a latent's codes are set to; 0 ablates it."""
 
     latent: int
     code: float
@@ -121,7 +121,7 @@ class Interventions:
         return tuple(self._active)
 
     def quantile(self, latent: int) -> float | None:
-        """The 95% quantile of the latent's codes at tokens where it is active; None if nowhere."""
+        """Return the 95% quantile of the latent's codes where it is active; None if nowhere."""
         active = torch.cat(self._active[latent])
         return float(torch.quantile(active, QUANTILE)) if len(active) else None
 
@@ -201,7 +201,9 @@ def log_odds(logits: Float[Tensor, "... n_values"]) -> Float[Tensor, "... n_valu
 def continuation(
     model: HookedTransformer, hook_name: str
 ) -> Callable[[Tensor, Tensor, Tensor], Float[Tensor, "n d_vocab"]]:
-    """Goes on from given activations at a hook to the logits at one position of each sequence.
+    """Return a function that runs the rest of the model from given activations to logits.
+
+    The logits are those at one position of each sequence.
 
     From the residual stream between two layers the model runs the layers after it; at any other
     hook it runs as a whole, the activations put in place of its own.

@@ -1,6 +1,6 @@
-"""What passes of a language model gave that hold for every SAE: kept, so that they run once.
+"""Cache of a language model's passes that are the same for every SAE, so that they run once.
 
-Codes, clamped answers and whatever else an SAE takes part in have no place here.
+Codes, clamped answers and anything else that depends on an SAE are not kept here.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Sequences(NamedTuple):
 
 @runtime_checkable
 class ActivationSource(Protocol):
-    """What sequences are drawn from."""
+    """Source that sequences are drawn from."""
 
     d_in: int
     """Width of an activation."""
@@ -48,15 +48,15 @@ class ActivationSource(Protocol):
     """Windows in one pass; none until a pass is complete."""
 
     def next_sequences(self) -> Sequences:
-        """The next windows, as many as one forward pass takes."""
+        """Return the next windows, as many as one forward pass takes."""
         ...
 
     def state_dict(self) -> dict[str, int]:
-        """The place the source stands at."""
+        """Return the source's place."""
         ...
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from the place `state` was taken at; from a source that was not used yet."""
+        """Resume from the place `state` was taken at; on a source that was not used yet."""
         ...
 
 
@@ -83,7 +83,7 @@ class ModelSource:
         self._n_drawn_before_epoch = 0
 
     def next_sequences(self) -> Sequences:
-        """The next `store_batch_size_prompts` windows."""
+        """Return the next `store_batch_size_prompts` windows."""
         first = self._n_drawn
         tokens = torch.stack(
             [self._next_window() for _ in range(self._store.store_batch_size_prompts)]
@@ -218,7 +218,7 @@ class GeneratorSource:
         self._directions = directions.div_(directions.norm(dim=1, keepdim=True)).to(device)
 
     def next_sequences(self) -> Sequences:
-        """The next `batch_size_prompts` sequences; every position is usable."""
+        """Return the next `batch_size_prompts` sequences; every position is usable."""
         world, generator = self._settings, _generator(self._seed, "batch", self._n_batches)
         n_seq, n_pos = world.batch_size_prompts, world.context_size
         slow = torch.randint(
@@ -245,7 +245,7 @@ class GeneratorSource:
         return {"n_batches": self._n_batches}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on with the batch after."""
+        """Resume with the batch that follows."""
         self._n_batches = state["n_batches"]
 
     def _combine(
@@ -264,6 +264,6 @@ LOG_MAGNITUDE_STD = 0.5
 
 
 def _generator(seed: int, purpose: str, number: int = 0) -> torch.Generator:
-    """A generator for one purpose, independent of every other seed, purpose and number."""
+    """Make a generator for one purpose, independent of every other seed, purpose and number."""
     entropy = [seed, number, *purpose.encode()]
     return torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))

@@ -1,1 +1,1 @@
-"""What `import csae_bench` offers: `evaluate`, `train`, `compare`."""
+"""The public Python interface of `import csae_bench`: `evaluate`, `train`, `compare`."""

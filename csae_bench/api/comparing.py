@@ -24,7 +24,7 @@ def compare(
     allow_mismatch: bool = False,
     metrics: Sequence[str] = (),
 ) -> Comparisons:
-    """Return what is better, worse or undecided in a folder of results, and how sure that is.
+    """Return which SAEs of a folder of results are better or worse, and how certain that is.
 
     Args:
         results: any folder of SAE-Bench results.

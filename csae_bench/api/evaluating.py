@@ -1,4 +1,4 @@
-"""`csae_bench.evaluate`: SAEs that are objects, judged as the command line judges folders."""
+"""`csae_bench.evaluate`: evaluates in-memory SAEs as the command line evaluates folders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT_EVALS = ("core", "mig", "factor_vae", "feature_correlation")
 
 
 class Options(TypedDict, total=False):
-    """What `evaluate` takes besides the SAE; see there."""
+    """Arguments of `evaluate` besides the SAE; see there."""
 
     model: str | Path | HookedTransformer | None
     hook_name: str | None
@@ -53,7 +53,7 @@ def evaluate(
     name: str = "sae",
     progress: bool | None = None,
 ) -> Evaluation | Evaluations:
-    """Judge SAEs in memory: whether they are alive, and what the evals measure.
+    """Evaluate SAEs in memory: check that they are alive, and run the evals.
 
     Several SAEs share the passes of the language model that no SAE takes part in. Each gets the
     numbers, to the last bit, that it would get by itself or from the command line.

@@ -1,4 +1,4 @@
-"""What `csae_bench.evaluate` returns: outcomes by eval, as a table, and on disk if asked."""
+"""Results of `csae_bench.evaluate`: outcomes by eval, as a table, and on disk if asked."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class ScratchFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalOutcome:
-    """What one eval measured of one SAE."""
+    """Result of one eval of one SAE."""
 
     name: str
     status: Status
     reasons: tuple[str, ...] = ()
-    """Why it is not `ok`; empty where it is."""
+    """Why the status is not `ok`; empty if it is."""
     result: dict[str, Any] | None = None
-    """The whole SAE-Bench `eval_result` JSON; None where the status is not `ok`."""
+    """The whole SAE-Bench `eval_result` JSON; None if the status is not `ok`."""
     job: EvalJob | None = None
     artifacts: ScratchFolder | None = None
-    """Holds the pictures and pages that the eval left, until they are saved."""
+    """The folder with the eval's pictures and pages, until they are saved."""
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """Metric -> value, None where undefined; empty where the status is not `ok`.
+        """Metric -> value, None if undefined; empty if the status is not `ok`.
 
         A name that two categories have is `<category>.<name>` in the second one.
         """
@@ -65,21 +65,21 @@ class EvalOutcome:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of the metrics must know."""
+        """Warnings for a reader of the metrics."""
         unstructured = (self.result or {}).get("eval_result_unstructured") or {}
         return tuple(unstructured.get("warnings", ()))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation(Mapping[str, EvalOutcome]):
-    """What was found of one SAE: a mapping from eval to outcome."""
+    """Results of one SAE: a mapping from eval to outcome."""
 
     ref: SaeRef
     model: str
     status: Status
-    """`ok`, or `invalid` for an SAE whose numbers would mean nothing."""
+    """`ok`, or `invalid` for an SAE whose numbers would be meaningless."""
     reasons: tuple[str, ...]
-    """Why it is invalid."""
+    """Why the SAE is invalid."""
     vital_signs: Mapping[str, float | None]
     config: Mapping[str, Any]
     outcomes: dict[str, EvalOutcome] = field(default_factory=dict[str, EvalOutcome])
@@ -108,7 +108,7 @@ class Evaluation(Mapping[str, EvalOutcome]):
         return pd.DataFrame(self._rows(), columns=names)
 
     def save(self, results: str | Path) -> list[Path]:
-        """File results and a record, as `csae-bench run` does, and return the results' paths.
+        """Store results and a record, as `csae-bench run` does, and return the results' paths.
 
         Raises:
             ResultError: the folder cannot be written.
@@ -162,7 +162,7 @@ class Evaluation(Mapping[str, EvalOutcome]):
 
 
 class Evaluations(dict[str, Evaluation]):
-    """What was found of several SAEs: a mapping from name to `Evaluation`."""
+    """Results of several SAEs: a mapping from name to `Evaluation`."""
 
     def to_frame(self) -> pd.DataFrame:
         """Return the rows of all SAEs, see `Evaluation.to_frame`."""
@@ -171,7 +171,7 @@ class Evaluations(dict[str, Evaluation]):
         return pd.concat([one.to_frame() for one in self.values()], ignore_index=True)
 
     def save(self, results: str | Path) -> list[Path]:
-        """File the results and a record of each SAE."""
+        """Store the results and a record of each SAE."""
         return [path for one in self.values() for path in one.save(results)]
 
     def _repr_html_(self) -> str:
@@ -205,7 +205,7 @@ def _file(outcome: EvalOutcome, job: EvalJob, store: Store) -> tuple[str, Cell, 
 
 
 def _table(saes: list[Evaluation]) -> str:
-    """An HTML table: a row for each SAE and eval, with the scores that say most."""
+    """Return an HTML table: one row per SAE and eval, with the main scores."""
     rows: list[str] = []
     for sae in saes:
         for outcome in sae.outcomes.values():

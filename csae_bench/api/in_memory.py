@@ -1,4 +1,4 @@
-"""Judges SAEs that are objects in memory, in one session."""
+"""Evaluates in-memory SAEs in one session."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class InMemory:
-    """What all SAEs of a call share."""
+    """State shared by all SAEs of a call."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class InMemory:
         self.seed, self.device = seed, device
         self._refs: dict[int, ModelRef] = {}
         self._cache = ScratchFolder()
-        """What evals keep for all SAEs of the call, such as questions that the model can answer."""
+        """Folder in which evals keep what all SAEs of the call share, such as known questions."""
 
     def of(self, name: str, sae: AnySae, *, shows_progress: bool) -> Evaluation:
-        """Judge one SAE."""
+        """Evaluate one SAE."""
         from csae_bench.saes import attributes
         from csae_bench.saes.hashing import loaded_hash
         from csae_bench.saes.loading import load_sae

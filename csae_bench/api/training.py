@@ -20,7 +20,7 @@ def train(
     resume: bool = True,
     progress: bool = False,
 ) -> Path:
-    """Train an SAE unless it is there, and return the absolute path of its checkpoint.
+    """Train an SAE unless its checkpoint exists, and return the checkpoint's absolute path.
 
     Args:
         sae: name or path of a configuration.

@@ -1,4 +1,4 @@
-"""Types of the command line's arguments: an empty or impossible one is refused where it stands."""
+"""Types of the command line's arguments, which reject empty or impossible values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from csae_bench.support.regular_files import impossible_path
 
 
 class Text(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] (generic since 8.4)
-    """A text that is not empty, and that a file may be called: a name, a path, a pretrained id."""
+    """A non-empty text that is valid as a file name: a name, a path, a pretrained id."""
 
     name = "text"
 
@@ -32,7 +32,7 @@ class Text(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] (gene
 
 
 class FilePath(Text):
-    """The same as a path."""
+    """A `Text` that is converted to a path."""
 
     name = "path"
 

@@ -1,11 +1,12 @@
-"""What `csae-bench list` shows: names, each with one line."""
+"""The output of `csae-bench list`: names, each with a one-line summary."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from csae_bench.config.loading import config_folder, config_names
+from csae_bench.config import kind_of
+from csae_bench.config.loading import config_folder, config_names, load_config
 from csae_bench.errors import PluginError, UnknownNameError
 from csae_bench.evals import EvalSpec, discover, get_eval
 from csae_bench.evals.metric_rows import Direction
@@ -13,18 +14,21 @@ from csae_bench.evals.metric_values import Value, compared
 from csae_bench.factors import factor_names, get_factors
 from csae_bench.models import model_names
 
+Entry = str | dict[str, str]
+"""What is said of a name: one line, or the line as `summary` beside other columns."""
+
 _EVALS_OF_METRICS = ("mig", "factor_vae", "feature_correlation")
-"""The evals that measure what `csae-bench metrics` does."""
+"""The evals that compute the same metrics as `csae-bench metrics`."""
 
 _NARROWEST = 20
-"""Columns below which a summary is not put beside its name."""
+"""Minimum width of a summary, in columns; a narrower one goes below its name."""
 
 
-def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
-    """Kind -> name -> one line, of one kind or of all.
+def listing(kind: str | None = None) -> dict[str, Mapping[str, Entry]]:
+    """Return kind -> name -> one-line summary, for one kind or for all.
 
     Raises:
-        UnknownNameError: there is no such kind.
+        UnknownNameError: if there is no such kind.
     """
     if kind is None:
         return {name: find() for name, find in _KINDS.items()}
@@ -33,17 +37,28 @@ def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
     return {kind: _KINDS[kind]()}
 
 
-def listing_lines(found: dict[str, dict[str, str]], columns: int | None) -> Iterator[str]:
-    """The listing as a person reads it, wrapped at words below their own column.
+def listing_lines(found: Mapping[str, Mapping[str, Entry]], columns: int | None) -> Iterator[str]:
+    """Yield the lines of the listing, with each summary wrapped within its own column.
 
     Args:
         columns: width of the terminal; None leaves every entry on one line.
     """
     for section, entries in found.items():
         yield f"{section}:"
-        width = max((len(name) for name in entries), default=0)
-        for name, summary in entries.items():
-            yield from _entry(f"  {name:<{width}}  ", summary, columns)
+        rows = [_cells(name, entry) for name, entry in entries.items()]
+        widths = [
+            max(map(len, column)) for column in zip(*(cells for cells, _ in rows), strict=True)
+        ]
+        for cells, summary in rows:
+            padded = (f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+            yield from _entry(f"  {'  '.join(padded)}  ", summary, columns)
+
+
+def _cells(name: str, entry: Entry) -> tuple[list[str], str]:
+    """Return the cells of an entry's line before its summary, and the summary."""
+    if isinstance(entry, str):
+        return [name], entry
+    return [name, *(cell for key, cell in entry.items() if key != "summary")], entry["summary"]
 
 
 def _entry(head: str, summary: str, columns: int | None) -> Iterator[str]:
@@ -51,7 +66,7 @@ def _entry(head: str, summary: str, columns: int | None) -> Iterator[str]:
     if room is None or not summary:
         yield f"{head}{summary}".rstrip()
         return
-    if room < _NARROWEST:  # below the name, where there is no room beside it
+    if room < _NARROWEST:  # no room next to the name: the summary goes below it
         yield head.rstrip()
         head = " " * 4
     assert columns is not None
@@ -66,7 +81,7 @@ def _entry(head: str, summary: str, columns: int | None) -> Iterator[str]:
 
 
 def gists() -> dict[str, str]:
-    """Metric of `csae-bench metrics` -> what it is in a few words, as the eval that has it says."""
+    """Return each metric of `csae-bench metrics` with the short description from its eval."""
     from csae_bench.metrics.summary import METRICS
 
     found = {
@@ -81,8 +96,14 @@ def _evals() -> dict[str, str]:
     return {name: _told(lambda name=name: get_eval(name).summary) for name in discover()}
 
 
-def _saes() -> dict[str, str]:
-    return {name: _first_comment(name) for name in config_names()}
+def _saes() -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            "kind": kind_of(load_config(name).config.sae.architecture),
+            "summary": _first_comment(name),
+        }
+        for name in config_names()
+    }
 
 
 def _models() -> dict[str, str]:
@@ -94,7 +115,7 @@ def _factors() -> dict[str, str]:
 
 
 def _metrics() -> dict[str, str]:
-    """The metrics of `csae-bench metrics`, then those of evals that are compared."""
+    """Return the metrics of `csae-bench metrics`, then the compared metrics of all evals."""
     return {**gists(), **{name: line for spec in _specs() for name, line in _of_eval(spec)}}
 
 
@@ -102,7 +123,7 @@ def _specs() -> Iterator[EvalSpec]:
     for name in discover():
         try:
             yield get_eval(name)
-        except PluginError:  # `list evals` says so
+        except PluginError:  # `list evals` reports it
             continue
 
 
@@ -123,7 +144,7 @@ def _judged(value: Value) -> Iterator[str]:
 
 
 def _told(find: Callable[[], str]) -> str:
-    """A summary, or why the installed package that has it gives none."""
+    """Return a summary, or the error of the installed package that should provide it."""
     try:
         return find()
     except PluginError as error:
@@ -131,7 +152,7 @@ def _told(find: Callable[[], str]) -> str:
 
 
 def _first_comment(name: str) -> str:
-    """A configuration's leading comment, to the end of the line that ends a sentence."""
+    """Return a configuration's leading comment, up to the first line that ends a sentence."""
     words: list[str] = []
     for line in (config_folder() / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#") or (words and words[-1].endswith((".", ":"))):
@@ -141,7 +162,7 @@ def _first_comment(name: str) -> str:
     return f"{text[:-1]}." if text.endswith(":") else text
 
 
-_KINDS: dict[str, Callable[[], dict[str, str]]] = {
+_KINDS: dict[str, Callable[[], Mapping[str, Entry]]] = {
     "evals": _evals,
     "saes": _saes,
     "models": _models,

@@ -32,7 +32,7 @@ def main() -> None:
 @main.command()
 @run_options
 def run(as_json: bool, **flags: Any) -> None:
-    """Train an SAE unless it is there, evaluate it, and file the results."""
+    """Train an SAE unless a checkpoint exists, evaluate it, and store the results."""
     from csae_bench.results.pages import pages_of
     from csae_bench.runs.run import run_all
 
@@ -69,7 +69,7 @@ def train(as_json: bool, **flags: Any) -> None:
 @main.command()
 @run_options
 def doctor(as_json: bool, **flags: Any) -> None:
-    """Check what would fail before it costs anything; no weights are read."""
+    """Report what would fail, before it costs anything; no weights are read."""
     from csae_bench.runs.plan import plan
 
     found = plan(_requests(**flags))
@@ -99,7 +99,7 @@ def doctor(as_json: bool, **flags: Any) -> None:
 @click.argument("kind", required=False, metavar="[evals|saes|models|factors|metrics]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_names(kind: str | None, as_json: bool) -> None:
-    """List what can be named: evals, SAE configurations, models, factor datasets, metrics."""
+    """List all known evals, SAE configurations, models, factor datasets and metrics."""
     from csae_bench.cli.listing import listing, listing_lines
 
     found = listing(kind)
@@ -115,12 +115,12 @@ def list_names(kind: str | None, as_json: bool) -> None:
 @click.argument("factors", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def metrics(codes: Path, factors: Path, as_json: bool) -> None:
-    """Score codes that lie in a file against the factors in another.
+    """Compute disentanglement metrics of codes and factors read from two files.
 
     CODES is an .npz with an array "codes" [n, d_sae], an .npz of scipy.sparse.save_npz, or a
     .safetensors with a tensor "codes". FACTORS is a .csv with a header, a column for each factor
-    and a line for each sample, or an .npz with "factors" [n, n_factors] and, if you like, "names".
-    Row i of both is the same sample.
+    and a line for each sample, or an .npz with "factors" [n, n_factors] and, optionally, "names".
+    Row i of both files must be the same sample.
     """
     from csae_bench.metrics.files import read_samples
     from csae_bench.metrics.summary import all_metrics
@@ -146,11 +146,11 @@ def compare(
     plots: Path | None,
     **flags: Any,
 ) -> None:
-    """Say what is better, worse or undecided in DIR, how sure that is, and gate on it.
+    """Report what is better, worse or undecided in DIR, with its certainty, and gate CI on it.
 
-    DIR is any folder of SAE-Bench results. Exit codes: 0 fine, 1 a regression, 2 a mistake in the
-    call, 3 not comparable, 4 a failed or invalid run, 5 a result is missing; of several the first
-    of 2, 4, 5, 3, 1.
+    DIR is any folder of SAE-Bench results. Exit codes: 0 success, 1 a regression, 2 wrong usage,
+    3 not comparable, 4 a failed or invalid run, 5 a result is missing; if several apply, the first
+    of 2, 4, 5, 3, 1 is returned.
     """
     from csae_bench.comparison.command import CompareRequest, run_compare
 
@@ -176,11 +176,9 @@ def compare(
 @main.command()
 @click.argument("checkpoint", type=FilePath())
 @click.option("--to", required=True, type=FilePath(), help="Folder to write; new or empty.")
-@click.option(
-    "--stock", is_flag=True, help="Write it so that sae_lens alone loads it, without csae-bench."
-)
+@click.option("--stock", is_flag=True, help="Write a form that sae_lens loads without csae-bench.")
 def export(checkpoint: Path, to: Path, stock: bool) -> None:
-    """Write a checkpoint's cfg.json and weights for others."""
+    """Write a checkpoint's cfg.json and weights for use elsewhere."""
     from csae_bench.saes.export import export as export_sae
 
     click.echo(shown_path(export_sae(checkpoint, to, stock=stock)))
@@ -204,7 +202,7 @@ def _requests(
 
 
 def _as_json(outcomes: Sequence[Outcome]) -> Any:
-    """The record of one SAE, or a list of those of several."""
+    """Return the record of one SAE, or a list of the records of several."""
     records = [
         None if outcome.record is None else outcome.record.model_dump(mode="json")
         for outcome in outcomes
@@ -213,7 +211,7 @@ def _as_json(outcomes: Sequence[Outcome]) -> Any:
 
 
 def _show(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
-    """Print what each SAE scored, and of several a table with a line for each."""
+    """Print each SAE's scores; for several SAEs, a table with one line per SAE."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if as_json:
         if len(outcomes) > 1 or not failed:
@@ -229,7 +227,7 @@ def _show(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
 
 
 def _end(outcomes: Sequence[Outcome]) -> NoReturn:
-    """Say what went wrong, and exit with the first code of the precedence that holds."""
+    """Print all errors and exit with the first code of the precedence that applies."""
     for outcome in outcomes:
         if outcome.error is not None:
             for sentence in str(outcome.error).splitlines():

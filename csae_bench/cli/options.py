@@ -14,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def run_options(function: F) -> F:
-    """The flags that run, train and doctor share."""
+    """Add the options that run, train and doctor share."""
     options = [
         click.option(
             "--sae", "sources", type=Text(), required=True, multiple=True,
@@ -24,11 +24,11 @@ def run_options(function: F) -> F:
         ),
         click.option(
             "--model", type=Text(), metavar="NAME|PATH",
-            help="Language model, instead of the configuration's: a name or a local folder.",
+            help="Override the configuration's language model: a name or a local folder.",
         ),
         click.option(
             "--evals", type=Names(), metavar="A,B|all",
-            help="Evals to run, instead of the configuration's, separated by commas.",
+            help="Override the configuration's evals: names separated by commas.",
         ),
         click.option(
             "--results", type=FilePath(), metavar="DIR",
@@ -37,22 +37,22 @@ def run_options(function: F) -> F:
         ),
         click.option(
             "--seed", type=click.IntRange(0, 2**31 - 1), metavar="N",
-            help="Seed, instead of the configuration's.",
+            help="Override the configuration's seed.",
         ),
         click.option(
             "--device", type=Text(), metavar="D",
-            help="Device, instead of the configuration's: auto, cpu, cuda, cuda:1, mps.",
+            help="Override the configuration's device: auto, cpu, cuda, cuda:1, mps.",
         ),
         click.option(
             "--set", "sets", multiple=True, metavar="KEY=VALUE",
             help="Set one key of the configuration, such as sae.d_sae=2048. Repeatable.",
         ),
         click.option(
-            "--force", is_flag=True, help="Train and evaluate again, whatever is there already."
+            "--force", is_flag=True, help="Train and evaluate again, even if the results exist."
         ),
         click.option(
             "--resume/--no-resume", default=True, show_default=True,
-            help="Go on from the last saved state of a training that was interrupted.",
+            help="Resume interrupted training from its last checkpoint.",
         ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
     ]  # fmt: skip
@@ -62,33 +62,33 @@ def run_options(function: F) -> F:
 
 
 def compare_options(function: F) -> F:
-    """The flags of compare."""
+    """Add the options of compare."""
     path = FilePath()
     options = [
         click.option(
             "--baseline", type=path, metavar="DIR",
-            help="Results to compare with, SAEs of the same name with each other.",
+            help="Results to compare with; SAEs are matched by name.",
         ),
         click.option(
             "--against", type=Text(), metavar="NAME",
-            help="Compare all SAEs of DIR with this one of them, instead of each with each.",
+            help="Compare every SAE in DIR with this one, instead of all pairs.",
         ),
         click.option(
             "--fail-on", multiple=True, metavar="METRIC:RULE",
-            help="Exit 1 where METRIC, a name or a glob, breaks the rule: -0.01, it may drop by "
-            "at most 0.01 (0.01 for one that is better when lower: it may rise); ci, it must not "
-            "be worse by a paired test. Repeatable.",
+            help="Exit 1 if METRIC, a name or a glob, breaks RULE. -0.01: it may drop by at most "
+            "0.01 (0.01 for a metric that is better when lower: it may rise). ci: it must not be "
+            "worse by a paired test. Repeatable.",
         ),
         click.option(
             "--policy", type=path, metavar="FILE",
             help="YAML with alpha, seeds, evals, strict, rules and margins.",
         ),
         click.option(
-            "--strict", is_flag=True, help="An inconclusive verdict does not pass ci: exit 3."
+            "--strict", is_flag=True, help="Exit 3 if a ci rule's verdict is inconclusive."
         ),
         click.option(
             "--allow-mismatch", is_flag=True,
-            help="Compare what was measured under different conditions; every output says so.",
+            help="Compare results measured under different conditions; every output says so.",
         ),
         click.option(
             "--update-baseline", is_flag=True,
@@ -96,17 +96,17 @@ def compare_options(function: F) -> F:
         ),
         click.option(
             "--metrics", multiple=True, metavar="GLOB",
-            help="Show these metrics, instead of those that say most: a name or a glob, such as "
-            "'sparse_probing.sae_*'. Rules judge all the same. Repeatable.",
+            help="Show these metrics instead of the main ones: a name or a glob, such as "
+            "'sparse_probing.sae_*'. Does not change what rules judge. Repeatable.",
         ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
         click.option(
             "--md", type=path, metavar="FILE",
-            help="Write Markdown, for a pull request or a job's summary.",
+            help="Write a Markdown summary for a pull request or a CI job.",
         ),
         click.option("--junit", type=path, metavar="FILE", help="Write JUnit XML, for CI."),
         click.option(
-            "--html", type=path, metavar="FILE", help="Write one self-contained page with figures."
+            "--html", type=path, metavar="FILE", help="Write a self-contained page with figures."
         ),
         click.option(
             "--plots", type=path, metavar="DIR",

@@ -1,8 +1,8 @@
-"""Standard output and error that outlive whoever reads them.
+"""Standard output and error that survive a closed pipe or a full disk.
 
-`csae-bench list | head -1` closes the pipe while there is more to print. The first write that fails
-is remembered and what follows is dropped, so that a command ends in the code that it would have had
-without the pipe. A full disk below stdout is an error of its own, reported once at the end.
+`csae-bench list | head -1` closes the pipe while there is more to print. The first failed write is
+recorded and later output is dropped, so that a command returns the same exit code as without the
+pipe. If stdout is on a full disk, this is an error of its own, reported once at the end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Streams:
 
     @property
     def failure(self) -> str | None:
-        """Why stdout could not be written; None where it could, or its reader had left."""
+        """Reason why stdout could not be written; None if it could, or if its reader was gone."""
         error = self.stdout.failure if self.stdout is not None else None
         if error is None or error.errno in _READER_IS_GONE:
             return None
@@ -62,10 +62,10 @@ class Outlet(io.FileIO):
 
 
 def outlive_readers() -> Streams:
-    """Replace the process's own streams; those that a test or a caller put there stay.
+    """Replace the process's own streams, but not those that a test or a caller installed.
 
-    A descriptor that was closed (`>&-`) is opened on /dev/null, or the next file would get its
-    number, and with it what is printed.
+    A closed descriptor (`>&-`) is opened on /dev/null; otherwise the next opened file would get its
+    number and receive what is printed.
     """
     for descriptor in (0, 1, 2):
         if not _is_open(descriptor):
@@ -96,7 +96,7 @@ def _text(outlet: Outlet, *, like: io.TextIOWrapper) -> io.TextIOWrapper:
     return io.TextIOWrapper(
         io.BufferedWriter(outlet),
         encoding=like.encoding,
-        # a name such as café on a terminal that knows ASCII alone is printed as caf\xe9
+        # on an ASCII-only terminal a name such as café is printed as caf\xe9
         errors="backslashreplace",
         line_buffering=like.line_buffering,
         write_through=like.write_through,
@@ -104,7 +104,7 @@ def _text(outlet: Outlet, *, like: io.TextIOWrapper) -> io.TextIOWrapper:
 
 
 def _written(n_bytes: int | None) -> int | None:
-    """What FileIO.write gives, whose stub does not know of None."""
+    """Return FileIO.write's result typed as possibly None, which its stub does not mention."""
     return n_bytes
 
 

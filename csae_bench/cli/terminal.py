@@ -1,4 +1,4 @@
-"""The process behind the command line: what it prints, how it ends, what it keeps quiet."""
+"""Output, exit codes and warnings of the command line's process."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _STATE_OF_THE_MACHINE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE,
     errno.ENFILE, errno.ESTALE, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP,
 }  # fmt: skip
-"""Errors of the system that no check of ours rules out: a disk that fills up, say."""
+"""System errors that no check can rule out, such as a full disk."""
 
 
 class Group(click.Group):
-    """Ends every error of ours in its sentence and exit code, and never in a traceback."""
+    """Command group that reports our own errors as a message and exit code, never a traceback."""
 
     @override
     def main(self, *args: Any, **extra: Any) -> Any:
@@ -54,7 +54,9 @@ class Group(click.Group):
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             # not click's exit code 1, which means a regression here
-            click.echo("error: interrupted; run it again to go on from the last state.", err=True)
+            click.echo(
+                "error: interrupted; run it again to resume from the last checkpoint.", err=True
+            )
             ctx.exit(EXIT_FAILED)
         except click.ClickException as error:
             setattr(error, "message", printable(error.message))  # noqa: B010 (Final in click)
@@ -73,7 +75,7 @@ class Group(click.Group):
 
 
 def prepare_process() -> None:
-    """What must be set before a command imports anything."""
+    """Set up the process before a command imports anything."""
     # Threads that wait by spinning make a busy machine several times slower; torch must not have
     # been imported yet.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -82,14 +84,14 @@ def prepare_process() -> None:
 
 
 def console() -> Console:
-    """Where tables are printed; `cuda:-1:` stays what it is, and becomes no thumb."""
+    """Create the console for tables, without emoji codes: `cuda:-1:` is printed unchanged."""
     from rich.console import Console
 
     return Console(emoji=False)
 
 
 def columns() -> int | None:
-    """Width of the terminal, or what COLUMNS says; None where stdout is a file or a pipe."""
+    """Return the terminal's width or the value of COLUMNS; None if stdout is a file or pipe."""
     asked = os.environ.get("COLUMNS", "")
     if asked.isdecimal() and 0 < len(asked) < 6 and int(asked) > 0:
         return int(asked)
@@ -97,17 +99,17 @@ def columns() -> int | None:
 
 
 def shown_path(path: Path) -> str:
-    """A path: exact for a script, and on a terminal without what steers it."""
+    """Return a path as text: exact in a script, without control characters on a terminal."""
     return printable(str(path)) if sys.stdout.isatty() else str(path)
 
 
 def print_json(value: Any) -> None:
-    """Strict JSON on stdout: NaN is an error of ours."""
+    """Print strict JSON on stdout; NaN raises, as it would be a bug of ours."""
     click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
 def _exit_code(streams: Streams, code: Any) -> Any:
-    """The command's own exit code, or 4 where its output could not be written."""
+    """Return the command's own exit code, or 4 if its output could not be written."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     if streams.failure is None:
@@ -117,7 +119,7 @@ def _exit_code(streams: Streams, code: Any) -> Any:
 
 
 def _not_our_fault(error: Exception) -> str | None:
-    """A sentence on what the machine is to blame for; None for what may be a bug of ours."""
+    """Return a message for an error caused by the machine; None for what may be our bug."""
     if isinstance(error, MemoryError):
         return "memory ran out. Free some, or ask for less, and run it again."
     if isinstance(error, OSError) and error.errno in _STATE_OF_THE_MACHINE:
@@ -127,7 +129,7 @@ def _not_our_fault(error: Exception) -> str | None:
 
 
 def _replace_what_cannot_be_printed() -> None:
-    """A name such as café on a terminal that knows ASCII alone is printed as caf\\xe9."""
+    """Escape characters that the terminal cannot print: café becomes caf\\xe9 on ASCII."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -141,7 +143,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Old names in a sentence, other warnings as Python shows them."""
+    """Show a warning of an old name as one sentence, other warnings as Python does."""
     if issubclass(category, OldNameWarning):
         click.echo(f"note: {printable(str(message))}", err=True)
     else:
@@ -150,7 +152,7 @@ def _show_warning(
 
 
 def _quiet_libraries() -> None:
-    """Keeps the libraries' own chatter off the terminal; CSAE_BENCH_DEBUG=1 lets it through."""
+    """Suppress the libraries' messages; CSAE_BENCH_DEBUG=1 shows them."""
     if os.environ.get("CSAE_BENCH_DEBUG"):
         return
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -1,4 +1,4 @@
-"""What takes the worth from a gain: another L0, or explained variance that was given up for it.
+"""Caveats of a gain: a different L0, or explained variance that was given up for it.
 
 A candidate's loss is its baseline's gain, so both are looked at.
 """
@@ -11,16 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from csae_bench.comparison.model import Comparison, Family, Verdict
 
 MATCHED_L0 = 0.02
-"""Share by which L0 may differ of SAEs that count as equally sparse."""
+"""Relative difference in L0 up to which two SAEs count as equally sparse."""
 EXPLAINED_VARIANCE_TO_LOSE = 0.01
-"""Of explained variance, what a gain may cost."""
+"""Largest loss of explained variance that a gain may cost."""
 
 _L0 = "core.l0"
 _EXPLAINED_VARIANCE = ("core.corrected.explained_variance", "core.explained_variance")
 
 
 def caveats(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """A sentence for each pair of SAEs with a gain that may be due to something else."""
+    """Yield a sentence for each pair of SAEs with a gain that may be due to something else."""
     by_pair: dict[tuple[Family, Family], dict[str, Comparison]] = defaultdict(dict)
     for comparison in comparisons:
         by_pair[comparison.candidate, comparison.baseline][comparison.metric] = comparison
@@ -36,14 +36,14 @@ def caveats(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 
 def _names(candidate: Family, baseline: Family) -> tuple[str, str]:
-    """What to call the two; the SAE of a baseline mostly has the candidate's name."""
+    """Return names for the two; the SAE of a baseline mostly has the candidate's name."""
     if candidate.name != baseline.name:
         return candidate.name, baseline.name
     return f"{candidate.name} of the candidate", f"{baseline.name} of the baseline"
 
 
 def _of_gain(rows: Mapping[str, Comparison], *, is_mine: bool) -> Iterator[str]:
-    """Caveats of a gain of the candidate, or of the baseline."""
+    """Yield the caveats of a gain of the candidate, or of the baseline."""
     for caveat in (_other_l0(rows, is_mine=is_mine), _lost_variance(rows, is_mine=is_mine)):
         if caveat is not None:
             yield caveat

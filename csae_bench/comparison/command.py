@@ -1,4 +1,4 @@
-"""What `csae-bench compare` does: read, compare, judge, show, and renew the baseline if asked."""
+"""The `csae-bench compare` command: read, compare, judge, report, update the baseline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from csae_bench.errors import UsageError, did_you_mean
 
 @dataclass(frozen=True, kw_only=True)
 class CompareRequest:
-    """What the command line asks for."""
+    """Options of the command line."""
 
     folder: Path
     baseline: Path | None = None
@@ -37,7 +37,7 @@ class CompareRequest:
     allow_mismatch: bool = False
     update_baseline: bool = False
     metrics: Sequence[str] = ()
-    """Names and globs of the metrics to show; empty for those that say most."""
+    """Names and globs of the metrics to show; empty for the main ones."""
     details: bool = False
     """Whether to read the details of results, for intervals over factors and questions."""
     outputs: Mapping[str, Path] = field(default_factory=dict)
@@ -46,18 +46,18 @@ class CompareRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOutcome:
-    """What was found, and what was written."""
+    """Result of the command: the report, and the files that were written."""
 
     report: Report
     written: tuple[Path, ...]
     changes: tuple[str, ...]
-    """What --update-baseline changed, one line a file."""
+    """Changes made by --update-baseline, one line per file."""
     exit_code: int
-    """The report's; after --update-baseline that of a comparison with the new baseline."""
+    """The report's exit code; after --update-baseline, of a comparison with the new baseline."""
 
 
 def run_compare(request: CompareRequest) -> CompareOutcome:
-    """The whole of `csae-bench compare`, but for printing the report.
+    """Run the whole of `csae-bench compare`, except for printing the report.
 
     Raises:
         UsageError: a flag, a folder, a policy or a rule is wrong, or a file cannot be written; then
@@ -119,7 +119,7 @@ def _report(
 
 
 def _unknown(candidate: ResultSet, baseline: ResultSet | None) -> list[str]:
-    """A sentence for each eval whose own word on its metrics cannot be had."""
+    """Return a sentence for each eval whose metrics cannot be read from its own module."""
     sides = [candidate] if baseline is None else [candidate, baseline]
     evals = sorted({reading.eval_name for side in sides for reading in side.readings})
     problems = (unknown_because(name) for name in evals)
@@ -167,7 +167,7 @@ def _check_flags(request: CompareRequest) -> None:
     if (request.fail_on or request.policy) and not has_pairs:
         flag = "--fail-on" if request.fail_on else "--policy"
         raise UsageError(
-            f"{flag}: its rules judge results beside a baseline; give --baseline DIR, or --against "
+            f"{flag}: its rules compare results with a baseline; give --baseline DIR, or --against "
             "NAME for an SAE of the same folder."
         )
     if request.baseline is not None and is_one_place(request.baseline, request.folder):
@@ -181,7 +181,7 @@ def _check_flags(request: CompareRequest) -> None:
 
 
 def _baseline(request: CompareRequest) -> ResultSet | None:
-    """The baseline's results; None without one, and where it is yet to be made."""
+    """Return the baseline's results; None without one, or if it is still to be made."""
     if request.baseline is None or (request.update_baseline and not _has_files(request.baseline)):
         return None
     return read_results(request.baseline)

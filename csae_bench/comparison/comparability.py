@@ -1,4 +1,4 @@
-"""Whether two values were measured under the same conditions, and so may be compared.
+"""Conditions of two values: equal ones can be compared, different ones cannot.
 
 A condition that only one of two results tells is not known to be equal, so it is a mismatch where
 the metric depends on it.
@@ -27,11 +27,11 @@ MATTERS_ONLY_TO: Mapping[str, tuple[str, ...]] = {
     ),
     "eval_config.exclude_special_tokens_from_reconstruction": ("core.*ce_loss*", "core.*kl_div*"),
 }
-"""Conditions that change a few metrics of their eval, and which."""
+"""Conditions that affect only a few metrics of their eval -> these metrics."""
 
 
 def mismatches(a: Reading, b: Reading, metric: str) -> dict[str, tuple[Condition, Condition]]:
-    """Conditions that `metric` depends on and that differ: name -> (of `a`, of `b`).
+    """Return the conditions that `metric` depends on and that differ: name -> (of `a`, of `b`).
 
     None stands for one that a result does not tell.
     """
@@ -47,7 +47,7 @@ def mismatches(a: Reading, b: Reading, metric: str) -> dict[str, tuple[Condition
 
 
 def mismatch_sentence(name: str, candidate: Condition, baseline: Condition) -> str:
-    """A mismatch for a person: `context_size is 128 in the candidate and 64 in the baseline`."""
+    """Describe a mismatch: `context_size is 128 in the candidate and 64 in the baseline`."""
 
     def shown(value: Condition) -> str:
         text = "not known" if value is None else repr(value)
@@ -57,14 +57,14 @@ def mismatch_sentence(name: str, candidate: Condition, baseline: Condition) -> s
 
 
 def with_known_sd(spec: MetricSpec, readings: Iterable[Reading]) -> MetricSpec:
-    """The row, without its sd between seeds where a result is not of the model that has it."""
+    """Return the row, without its sd between seeds if a result is of another model."""
     if all(reading.conditions.get("model") == SD_MODEL for reading in readings):
         return spec
     return replace(spec, sd_between_seeds=None)
 
 
 def relevant(names: Iterable[str], metric: str) -> list[str]:
-    """Those of the conditions that `metric` depends on, in order."""
+    """Select the conditions that `metric` depends on, in order."""
     names = sorted(names)
     definition = _definition_of(names, metric)
     return [
@@ -75,7 +75,7 @@ def relevant(names: Iterable[str], metric: str) -> list[str]:
 
 
 def are_comparable(a: Condition, b: Condition, comparable_from: str | None) -> bool:
-    """Whether both versions are known to be at least `comparable_from`; `0` needs no version."""
+    """Return whether both versions are known to be at least `comparable_from`; `0`: any version."""
     if comparable_from is None:
         return False
     first = Version(comparable_from)
@@ -91,7 +91,7 @@ def _matters(name: str, metric: str) -> bool:
 
 
 def _definition_of(names: Iterable[str], metric: str) -> str | None:
-    """The definition of the metric, or of the one beside which it stands (`x` of `x_held_out`)."""
+    """Return the definition of the metric, or of the one it accompanies (`x` of `x_held_out`)."""
     last = f"{metric.rsplit('.', 1)[-1]}_"
     fitting = [
         name

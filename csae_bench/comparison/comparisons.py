@@ -1,4 +1,4 @@
-"""Every family beside its baseline, on every metric, with a verdict."""
+"""Comparisons of every family with its baseline, on every metric, with a verdict."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ Mismatches = dict[str, tuple[Condition, Condition]]
 
 
 def may_gate(spec: MetricSpec) -> bool:
-    """Whether a metric gates where no rule says anything."""
+    """Return whether a metric gates if there is no rule."""
     return spec.may_gate
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """What a comparison is made by."""
+    """Settings of a comparison."""
 
     alpha: float = 0.05
     """Level of the tests, over all metrics that gate; intervals have 1 - alpha."""
@@ -60,11 +60,11 @@ class CompareOptions:
     margins: Mapping[str, float] = field(default_factory=dict)
     """Metric or glob -> half width of what counts as equivalent, instead of the registry's."""
     gates: Callable[[MetricSpec], bool] = may_gate
-    """Which metrics gate, and so share one Holm correction."""
+    """The metrics that gate, and so share one Holm correction."""
     also: Sequence[str] = ()
     """Names and globs of metrics to compare that otherwise are only where a rule names them."""
     details: Callable[[Reading], Details] | None = None
-    """Reads a result's details, for intervals over factors and questions; None: there are none."""
+    """Reader of a result's details, for intervals over factors and questions; None: no details."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,19 +74,19 @@ class Compared:
     comparisons: tuple[Comparison, ...]
     warnings: tuple[str, ...]
     allowed_mismatches: tuple[str, ...]
-    """Conditions that differ and were let pass."""
+    """Conditions that differ and were allowed to."""
 
 
 def compare(candidate: ResultSet, baseline: ResultSet | None, options: CompareOptions) -> Compared:
-    """Verdicts on every metric of every two families that stand against each other.
+    """Return verdicts on every metric of every two families that are compared.
 
-    With a baseline, families of the same release and name do, or the only one of a release on
-    each side; without one, all of a release, up to 6, or all against `options.against`. Pairs are
-    results of the same seed. Where there are sparsity curves, their metrics at equal L0 follow.
+    With a baseline, these are families of the same release and name, or the only one of a release
+    on each side; without one, all of a release, up to 6, or all against `options.against`. Pairs
+    are results of the same seed. For sparsity curves, their metrics at equal L0 follow.
 
     Raises:
-        UsageError: `against` beside a baseline.
-        UnknownNameError: `against` names no family.
+        UsageError: `against` is given together with a baseline.
+        UnknownNameError: `against` names no known family.
     """
     if baseline is not None and options.against is not None:
         raise UsageError(
@@ -167,7 +167,7 @@ def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
     if not missing and not pairs:
         missing = ("No seed is in both.",)
     if missing:
-        # which seeds a side has that has nothing is no news
+        # a side without any result needs no note on its seeds
         which = notes if mine and theirs else ()
         return replace(draft, refused=Verdict.MISSING, notes=(*missing, *which))
     differing = _mismatches(mine, theirs, pairs, spec.name)
@@ -210,9 +210,9 @@ def _is_skipped(member: Member, run: RunReading, eval_name: str) -> bool:
 def _not_asked(
     mine: Mapping[Seed, Reading], theirs: Mapping[Seed, Reading], metric: str
 ) -> str | None:
-    """Why there is nothing to compare though nothing is lost, a sentence; None where there is.
+    """Return why there is nothing to compare though nothing is lost, a sentence; else None.
 
-    A null without a reason is of a setting that was not asked for, such as a number of latents.
+    A null without a reason means that a setting was not asked for, such as a number of latents.
     """
     sides = {"candidate": mine.values(), "baseline": theirs.values()}
     nulls = {

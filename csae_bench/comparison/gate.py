@@ -1,10 +1,10 @@
-"""From comparisons to findings, and from findings to an exit code.
+"""The gate: from comparisons to findings, and from findings to an exit code.
 
-Missing, invalid and incomparable never pass, and a rule that judged nothing has not passed. A run
-that failed and an SAE that is invalid are findings whatever the rules say; where there is no rule
-at all, so are results that the baseline has and the candidate lacks, and results that cannot be
-compared with it, on the metrics that gate. What passes without a seed that the baseline has is a
-warning, and so is, of a glob's metrics, what is undefined in every result of both sides.
+Missing, invalid and incomparable never pass, and a rule that matched nothing fails. A failed run
+and an invalid SAE are findings whatever the rules say; if there is no rule at all, so are results
+that the baseline has and the candidate lacks, and results that cannot be compared with it, on the
+metrics that gate. A rule that passes although a seed of the baseline is lacking gives a warning,
+and so does a glob's metric that is undefined in every result of both sides.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ EXIT_CODES = {
 }
 
 _ROUNDING = 1e-9
-"""Of a limit: what the difference of two floats may be off by."""
+"""Relative tolerance of a limit, for rounding in the difference of two floats."""
 
 _NEVER_PASS = {
     Verdict.INVALID: Judgement.FAILED,
@@ -68,7 +68,7 @@ def judge(
     candidate: ResultSet,
     baseline: ResultSet | None,
 ) -> tuple[Finding, ...]:
-    """Every rule on every comparison that it is about, and what no rule needs to ask for."""
+    """Apply every rule to its comparisons, and the requirements that hold without any rule."""
     sides = _Sides(candidate, baseline)
     return (
         *_troubles("candidate", candidate, None),
@@ -81,27 +81,27 @@ def judge(
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """The exit code that all findings together have: 4, then 5, 3, 1, 0."""
+    """Return the exit code of all findings together: the first of 4, 5, 3, 1, 0."""
     codes = {EXIT_CODES[finding.judgement] for finding in findings}
     return next((code for code in EXIT_PRECEDENCE if code in codes), EXIT_OK)
 
 
 class _Sides:
-    """What the results of both sides say beyond their comparisons."""
+    """Properties of both sides' results that go beyond their comparisons."""
 
     def __init__(self, candidate: ResultSet, baseline: ResultSet | None) -> None:
         self._mine, _ = members(candidate)
         self._theirs = self._mine if baseline is None else members(baseline)[0]
 
     def lost_seeds(self, comparison: Comparison) -> str | None:
-        """Which seeds of the baseline the candidate lacks, a sentence; None where none."""
+        """Name the seeds of the baseline that the candidate lacks, in a sentence; None if none."""
         mine, base = self._of(comparison)
         pairs, _ = paired_seeds(mine, base)
         seeds = base.keys() - {seed for _, seed in pairs} if mine else None
         return f"Only the baseline has {listed(seeds)}." if seeds else None
 
     def is_undefined(self, comparison: Comparison) -> bool:
-        """Whether both sides have the metric and it is undefined in all results of both."""
+        """Return whether both sides have the metric and it is undefined in all results of both."""
         of_both = self._of(comparison)
         return all(of_both) and all(
             reading.values[comparison.metric] is None
@@ -110,7 +110,7 @@ class _Sides:
         )
 
     def has_both(self, comparison: Comparison) -> bool:
-        """Whether both are SAEs of the results, and not curves that are read between them."""
+        """Return whether both are SAEs of the results, and not curves interpolated between them."""
         return comparison.candidate in self._mine and comparison.baseline in self._theirs
 
     def _of(self, comparison: Comparison) -> tuple[Mapping[Seed, Reading], Mapping[Seed, Reading]]:
@@ -124,7 +124,7 @@ class _Sides:
 
 
 def _renamed(comparisons: Iterable[Comparison], policy: Policy, sides: _Sides) -> Iterator[Finding]:
-    """A finding for each SAE that is compared with a baseline of another name."""
+    """Yield a finding for each SAE that is compared with a baseline of another name."""
     pairs = dict.fromkeys(
         (c.candidate, c.baseline)
         for c in comparisons
@@ -151,7 +151,7 @@ def _of_rules(
                 judgement, message = Judgement.WARNED, f"{message} {without}"
             yield _finding(str(rule), comparison.metric, comparison.candidate, judgement, message)
         if not judged:
-            why = "No two SAEs stand against each other on what it is about, so it judged nothing."
+            why = "No comparison matches this rule, so it was not applied."
             yield _finding(str(rule), "", None, Judgement.MISSING, why)
 
 
@@ -203,7 +203,7 @@ def _by_point(comparison: Comparison, limit: float) -> tuple[Judgement, str]:
 
 
 def _troubles(side: str, results: ResultSet, families: set[Family] | None) -> Iterator[Finding]:
-    """A finding for each run that failed, each SAE that is invalid, and each broken file.
+    """Yield a finding for each run that failed, each SAE that is invalid, and each broken file.
 
     Args:
         families: those that count; None for all.
@@ -228,7 +228,7 @@ def _troubles(side: str, results: ResultSet, families: set[Family] | None) -> It
 
 
 def _expected(candidate: ResultSet, policy: Policy) -> Iterator[Finding]:
-    """A finding for each eval that the policy asks for and an SAE has no result of."""
+    """Yield a finding for each eval that the policy requires and an SAE has no result of."""
     found, _ = members(candidate)
     for eval_name in policy.evals:
         for member in found.values():
@@ -252,7 +252,7 @@ def _why_missing(member: Member, eval_name: str, seeds: Set[Seed], policy: Polic
 def _unasked(
     comparisons: Sequence[Comparison], baseline: ResultSet, policy: Policy, sides: _Sides
 ) -> Iterator[Finding]:
-    """Without a rule: what the baseline has must be there and comparable, said once."""
+    """Require, if there is no rule, that all of the baseline is there and comparable."""
     defined = {
         (reading.family, metric)
         for reading in baseline.readings

@@ -40,7 +40,7 @@ def with_items(
     read: Callable[[Reading], Details],
     alpha: float,
 ) -> tuple[Comparison, ...]:
-    """The comparisons with `by_item` where both sides' details have the metric for each item.
+    """Return the comparisons, with `by_item` if both sides' details have the metric per item.
 
     Args:
         read: the details of a result; called once for each result that may have such, and never
@@ -62,7 +62,7 @@ def with_items(
 
 
 def item_values(details: Details, field: str) -> tuple[str, Values]:
-    """What the items are called, and the value of `field` on each that has one."""
+    """Return the kind of the items, and the value of `field` of each item that has one."""
     for key, kind in ITEMS.items():
         values = {
             str(detail[key]): float(detail[field])
@@ -77,9 +77,9 @@ def item_values(details: Details, field: str) -> tuple[str, Values]:
 def item_interval(
     pairs: Sequence[tuple[Details, Details]], field: str, *, target: float | None, alpha: float
 ) -> Interval | None:
-    """Bootstrap interval of the mean difference over items, each its mean over pairs of seeds.
+    """Bootstrap an interval of the mean difference over items, each its mean over pairs of seeds.
 
-    In the metric's units; with a target, of the distances to it. None where fewer than two items
+    In the metric's units; with a target, of the distances to it. None if fewer than two items
     are in all details.
     """
     by_item: dict[str, list[float]] = defaultdict(list)

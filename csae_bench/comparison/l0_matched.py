@@ -36,16 +36,16 @@ class Curve:
     """SAEs that differ in their sparsity and seed alone."""
 
     family: Family
-    """Their release, and what their names have in common."""
+    """Their release, and the common part of their names."""
     members: tuple[Member, ...]
 
     @property
     def seeds(self) -> frozenset[Seed]:
-        """Seeds that any of its SAEs has an L0 for."""
+        """Seeds for which any of its SAEs has an L0."""
         return frozenset(seed for member in self.members for seed in member.of_metric(L0))
 
     def points(self, metric: str, seed: Seed) -> list[Point]:
-        """L0 and value of each SAE of that seed, by L0; of equal L0s the mean value."""
+        """Return L0 and value of each SAE of that seed, by L0; of equal L0s the mean value."""
         values: dict[float, list[float]] = defaultdict(list)
         for member in self.members:
             core, reading = member.of_metric(L0).get(seed), member.of_metric(metric).get(seed)
@@ -56,12 +56,12 @@ class Curve:
         return [(l0, math.fsum(of_l0) / len(of_l0)) for l0, of_l0 in sorted(values.items())]
 
     def readings(self, metric: str) -> list[Reading]:
-        """All of its results that have this metric."""
+        """Return all of its results that have this metric."""
         return [r for member in self.members for r in member.of_metric(metric).values()]
 
 
 def at_l0(points: Sequence[Point], l0: float) -> float:
-    """The value of a curve at an L0: monotone cubic interpolation in log L0.
+    """Return the value of a curve at an L0, by monotone cubic interpolation in log L0.
 
     Args:
         points: at least two, L0 positive and rising.
@@ -79,14 +79,14 @@ def at_l0(points: Sequence[Point], l0: float) -> float:
 
 
 def overlap(curves: Sequence[Sequence[Point]]) -> tuple[float, float] | None:
-    """The L0s that all curves reach, from and to; None where there are none."""
+    """Return the lowest and highest L0 that all curves reach; None if there is no overlap."""
     low = max(points[0][0] for points in curves)
     high = min(points[-1][0] for points in curves)
     return (low, high) if low <= high else None
 
 
 def curves(found: Mapping[Family, Member]) -> tuple[Curve, ...]:
-    """The sparsity curves of a folder: at least two SAEs of different L0; invalid ones left out."""
+    """Return the sparsity curves of a folder: two or more valid SAEs of different L0 each."""
     by_curve: dict[tuple[str, str, str], list[Member]] = defaultdict(list)
     for family, member in found.items():
         readings = member.of_metric(L0).values()
@@ -112,7 +112,7 @@ def curves(found: Mapping[Family, Member]) -> tuple[Curve, ...]:
 def matched_curves(
     candidates: Sequence[Curve], baselines: Sequence[Curve], matches: Sequence[Match]
 ) -> list[tuple[Curve, Curve]]:
-    """Curves whose SAEs stand against each other; the only one of a release on each side, too."""
+    """Pair the curves that match; also the only curves of a release on each side."""
     stand = {
         (match.candidate.family, match.baseline.family)
         for match in matches
@@ -137,7 +137,7 @@ def matched_curves(
 def curves_among_themselves(
     found: Sequence[Curve], against: str | None
 ) -> list[tuple[Curve, Curve]]:
-    """Every two curves of a release, up to 6 of it; or all against the one that has `against`."""
+    """Pair all curves of a release, up to 6 of it; or all with the one that has `against`."""
     pairs: list[tuple[Curve, Curve]] = []
     for group in dict.fromkeys(map(_group, found)):
         of_release = [curve for curve in found if _group(curve) == group]
@@ -155,7 +155,7 @@ def curves_among_themselves(
 
 
 def _group(curve: Curve) -> tuple[str, str]:
-    """Curves of one release and variant stand against each other."""
+    """Return a key: only curves of the same release and variant are compared."""
     return curve.family.release, curve.family.variant
 
 
@@ -166,7 +166,7 @@ def drafts_at_l0(
     *,
     allow_mismatch: bool,
 ) -> Iterator[Draft]:
-    """A comparison at each L0 of the baseline's SAEs within the overlap, on metrics that gate."""
+    """Compare at each L0 of the baseline's SAEs within the overlap, on metrics that gate."""
     for mine, theirs in pairs:
         seeds, _ = paired_seeds(mine.seeds, theirs.seeds)
         for metric in _metrics(mine, theirs):
@@ -211,7 +211,7 @@ def _of_metric(
 
 
 def _mismatches(mine: Curve, theirs: Curve, metric: str) -> dict[str, tuple[Condition, Condition]]:
-    """Conditions of the metric, or of the L0 where it is read, that differ anywhere."""
+    """Return the conditions of the metric, or of the L0 where it is read, that differ anywhere."""
     found: dict[str, tuple[Condition, Condition]] = {}
     for read in dict.fromkeys((metric, L0)):
         ours, base = mine.readings(read), theirs.readings(read)
@@ -223,7 +223,7 @@ def _mismatches(mine: Curve, theirs: Curve, metric: str) -> dict[str, tuple[Cond
 
 
 def _places(baselines: Sequence[Sequence[Point]], within: tuple[float, float]) -> list[float]:
-    """The baseline's L0s, means over seeds, within the overlap; its middle where none is."""
+    """Return the baseline's mean L0s over seeds within the overlap, or else its middle."""
     low, high = within
     n = min(len(points) for points in baselines)
     means = (math.fsum(points[i][0] for points in baselines) / len(baselines) for i in range(n))
@@ -237,13 +237,13 @@ def _metrics(mine: Curve, theirs: Curve) -> list[str]:
 
 
 def _long_name(members: Sequence[Member]) -> str:
-    """Where the names of two curves have the same in common."""
+    """Return a curve's name if the common part of its SAEs' names is not unique."""
     first = min(member.family.sae for member in members)
     return f"{first} and {len(members) - 1} more"
 
 
 def _name(members: Sequence[Member]) -> str:
-    """What the names of a curve's SAEs have in common, or the first and the last."""
+    """Return the common part of the names of a curve's SAEs, or the first and the last name."""
     names = sorted(member.family.sae for member in members)
     parts = zip(*(re.split(r"([-_./ ]+)", name) for name in names), strict=False)
     common = "".join(part[0] for part in takewhile(lambda part: len(set(part)) == 1, parts))

@@ -1,4 +1,4 @@
-"""Which SAE is compared with which: families, their seeds, and who stands against whom."""
+"""Matching of SAEs for comparison: families, their seeds, and which pairs are compared."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from csae_bench.comparison.model import Family, Reading, ResultSet, RunReading
 from csae_bench.errors import UnknownNameError
 
 MAX_FAMILIES = 6
-"""Families of one release that are compared each with each; more have values only."""
+"""Largest number of families of a release that are compared pairwise; more get values only."""
 
 Seed = int | None
-"""None where a published result does not say."""
+"""None if a published result does not say."""
 
 _WHOLE_RUN = ("training", "validity")
 _BAD = ("failed", "invalid")
@@ -34,7 +34,7 @@ class Member:
 
     @property
     def seeds(self) -> frozenset[Seed]:
-        """Seeds that it has any result of."""
+        """Seeds for which it has any result."""
         return frozenset(seed for by_seed in self.readings.values() for seed in by_seed)
 
     def of_metric(self, metric: str) -> Mapping[Seed, Reading]:
@@ -43,7 +43,7 @@ class Member:
         return {seed: reading for seed, reading in found.items() if metric in reading.values}
 
     def cells(self, eval_name: str, sae_id: str) -> frozenset[str]:
-        """Names of an eval's cell in the run record of one of the SAEs: a variant's ends in digits.
+        """Return the names of an eval's cell in an SAE's run record: a variant's ends in digits.
 
         Where that SAE has no result, those of the others' cells.
         """
@@ -52,7 +52,7 @@ class Member:
         return frozenset(own or {reading.cell for reading in readings} or {eval_name})
 
     def troubles(self, eval_name: str) -> tuple[str, ...]:
-        """Why the numbers of an eval mean nothing: runs that failed, SAEs that are invalid."""
+        """Return why the numbers of an eval are meaningless: failed runs, invalid SAEs."""
         bad = [
             (run, status)
             for run in self.runs
@@ -79,14 +79,14 @@ class Match(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """Who is compared with whom, and what a reader must know of the choice."""
+    """Pairs of families to compare, and notes on the choice."""
 
     matches: tuple[Match, ...]
     notes: tuple[str, ...]
 
 
 def members(results: ResultSet) -> tuple[dict[Family, Member], tuple[str, ...]]:
-    """The families of a folder, and a sentence on each result that another one replaces.
+    """Return the families of a folder, and a sentence on each result that another one replaces.
 
     Of two results of one SAE, eval and seed the newer one counts.
     """
@@ -126,9 +126,9 @@ def members(results: ResultSet) -> tuple[dict[Family, Member], tuple[str, ...]]:
 def with_baseline(
     candidates: Mapping[Family, Member], baselines: Mapping[Family, Member]
 ) -> Matched:
-    """Families of the same release and name; of a release with one SAE on each side, those two.
+    """Pair families of the same release and name; and the two of a release with one on each side.
 
-    A variant stands against the same variant alone.
+    A variant is compared only with the same variant.
     """
     pairs = {family: family for family in baselines if family in candidates}
     for release in {family.release for family in baselines}:
@@ -166,7 +166,7 @@ def with_baseline(
 
 
 def other_name(candidate: Family, baseline: Family) -> str:
-    """What a reader must know where an SAE is compared with one of another name."""
+    """Return a note if an SAE is compared with one of another name."""
     return (
         f"{candidate.name} is compared with {baseline.name}, an SAE of another name: each is the "
         f"only one of {baseline.release} on its side. The baseline has no {candidate.name}, and "
@@ -175,7 +175,7 @@ def other_name(candidate: Family, baseline: Family) -> str:
 
 
 def among_themselves(found: Mapping[Family, Member]) -> Matched:
-    """Every two SAEs of a release, the earlier name as the baseline; up to 6 of a release."""
+    """Pair all SAEs of a release, the earlier name as the baseline; up to 6 of a release."""
     matches: list[Match] = []
     notes: list[str] = []
     for release, of_release in _by_release(found).items():
@@ -198,7 +198,7 @@ def among_themselves(found: Mapping[Family, Member]) -> Matched:
 
 
 def against(found: Mapping[Family, Member], name: str) -> Matched:
-    """Every family beside the one called `name`, or beside its variants, within its release.
+    """Pair every family with the one called `name`, or with its variants, within its release.
 
     Raises:
         UnknownNameError: no family has this name.
@@ -221,7 +221,7 @@ def against(found: Mapping[Family, Member], name: str) -> Matched:
 def paired_seeds(
     candidate: Iterable[Seed], baseline: Iterable[Seed]
 ) -> tuple[list[tuple[Seed, Seed]], list[str]]:
-    """Seeds that both have, and a sentence where some are left over.
+    """Return the seeds that both have, and a sentence if some are left over.
 
     One result on each side makes a pair where a seed is not known.
     """
@@ -239,14 +239,14 @@ def paired_seeds(
 
 
 def listed(seeds: Set[Seed]) -> str:
-    """Seeds in words: `seeds 1, 2`."""
+    """Return the seeds in words: `seeds 1, 2`."""
     known = sorted(seed for seed in seeds if seed is not None)
     parts = [f"seed{'s' * (len(known) > 1)} {', '.join(map(str, known))}"] if known else []
     return " and ".join(parts + ["a result without a seed"] * (None in seeds))
 
 
 def _alone(of_release: Iterable[Member], matches: Iterable[Match]) -> list[str]:
-    """A sentence for each variant that no other SAE has."""
+    """Return a sentence for each variant that no other SAE has."""
     there = {member.family for match in matches for member in match if member is not None}
     return [
         f"{member.family.name} of {member.family.release}: no other SAE has this result, so it is "
@@ -257,7 +257,7 @@ def _alone(of_release: Iterable[Member], matches: Iterable[Match]) -> list[str]:
 
 
 def _status(run: RunReading, cells: Iterable[str]) -> str | None:
-    """failed or invalid, where a run's status makes the numbers of an eval's cells meaningless."""
+    """Return failed or invalid if a run's status makes the numbers of an eval's cells void."""
     bad = {name: status for name, status in run.cells.items() if status in _BAD}
     for name in (*_WHOLE_RUN, *sorted(cells)):
         if name in bad:

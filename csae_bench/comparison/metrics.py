@@ -1,4 +1,4 @@
-"""What a metric means: which way is better, in what unit, what counts as equal, may it gate.
+"""Properties of metrics: direction, unit, the change that counts as equal, whether they may gate.
 
 An eval that we run, or that an installed package brings, says so itself, see `metric_rows`; of
 evals that SAE-Bench alone runs, whose results are published, `METRICS` says so. `lookup` finds
@@ -28,12 +28,12 @@ twin without terms and contrastive_full have in common over three seeds each."""
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
-    """What is known of a metric."""
+    """Properties of a metric."""
 
     name: str
     """`core.ce_loss_score`, or a glob: `scr.*`."""
     title: str
-    """For people."""
+    """Title for people."""
     direction: Direction = Direction.NONE
     target: float | None = None
     """The best value, where the direction is TARGET."""
@@ -46,15 +46,15 @@ class MetricSpec:
     margin: float | None = None
     """Half width of what counts as equivalent; None: nothing does."""
     may_gate: bool = False
-    """Whether a gate may fail on it unless a policy says so expressly."""
+    """Whether a gate may fail on it without a policy that says so explicitly."""
     is_supporting: bool = False
-    """Whether it stands beside a score, as a null, an end of an interval or a count does: compared
+    """Whether it accompanies a score, as a null, an end of an interval or a count does: compared
     only where a rule names it."""
     comparable_from: str | None = None
     """The first sae-bench version whose values compare with those of later ones; `0` is every
     version, None the same version only. Ours, which SAE-Bench does not measure, have `0`."""
     note: str = ""
-    """How it is defined, or why it does not gate; a sentence."""
+    """Its definition, or why it does not gate; a sentence."""
 
 
 class _Found(NamedTuple):
@@ -64,16 +64,15 @@ class _Found(NamedTuple):
 
 
 _LAST_BUT_ONE, _LAST = 1_000_000, 1_000_001
-"""Places of what accompanies metrics, and of metrics that nothing is known of."""
+"""Ranks of values that accompany metrics, and of unknown metrics."""
 
 
 @lru_cache(maxsize=4096)
 def lookup(metric: str) -> MetricSpec:
-    """What is known of a metric, under its name.
+    """Return the properties of a metric, under its name.
 
-    A metric that nothing is known of has no direction, no margin, and may not gate. What stands
-    behind an `@` says where a metric was read, `core.ce_loss_score@l0=18`: it has the metric's row,
-    and may not gate.
+    An unknown metric has no direction, no margin, and may not gate. A suffix after `@` says where a
+    metric was read, `core.ce_loss_score@l0=18`: such a metric has the same row, and may not gate.
     """
     measured, at, place = metric.partition("@")
     spec, of_row = _find(measured)
@@ -84,12 +83,12 @@ def lookup(metric: str) -> MetricSpec:
 
 
 def place_of(measured: str) -> int:
-    """A metric's place among those of its eval; what nothing is known of comes last."""
+    """Return a metric's rank among those of its eval; unknown metrics come last."""
     return _find(measured).place
 
 
 def unknown_because(eval_name: str) -> str | None:
-    """Why the rows of an eval's metrics cannot be read, a sentence; None where they can, or where
+    """Return why the rows of an eval's metrics cannot be read, a sentence; None if they can, or if
     no eval has this name."""
     return _rows_of(eval_name).problem
 
@@ -224,7 +223,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 
 
 def _title(spec: MetricSpec, metric: str) -> str:
-    """The row's title, with the number of latents where it is for several; or the metric's name."""
+    """Return the row's title, with the number of latents if several; or the metric's name."""
     if not spec.title:
         return metric
     n_latents = re.search(r"_(?:threshold|top)_(\d+)", metric)

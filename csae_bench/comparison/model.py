@@ -1,4 +1,4 @@
-"""What a comparison is made of: readings, SAEs, comparisons, the gate's findings, the report."""
+"""Data classes of a comparison: readings, SAEs, comparisons, the gate's findings, the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_VARIANT = 80
 
 
 class Verdict(StrEnum):
-    """What can be said of a candidate beside its baseline on one metric."""
+    """Verdict on a candidate, compared with its baseline on one metric."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -45,7 +45,7 @@ class Family(NamedTuple):
     sae: str
     """The sae_id without its `_seed<N>`."""
     variant: str = ""
-    """How a further result of the same SAE and eval differs from the first, in full:
+    """Difference of a further result of the same SAE and eval from the first, in full:
     `settings.n_permutations=21`. Empty for the first."""
 
     @property
@@ -60,7 +60,7 @@ class Family(NamedTuple):
 
 
 def with_variant(name: str, variant: str) -> str:
-    """`topk (seed=3)`; a very long variant is cut, and gets digits that tell it from others."""
+    """Return `topk (seed=3)`; a very long variant is cut and made unique by hex digits."""
     if len(variant) > _MAX_VARIANT:
         digest = hashlib.sha256(variant.encode("utf-8", "surrogatepass")).hexdigest()[:4]
         variant = f"{variant[:_MAX_VARIANT]}... {digest}"
@@ -73,35 +73,35 @@ class Reading:
 
     path: Path
     eval_name: str
-    """Its eval_type_id."""
+    """The eval_type_id."""
     family: Family
     sae_id: str
     seed: int | None
-    """None where a published result does not say."""
+    """None if a published result does not say."""
     values: Mapping[str, float | None]
-    """`core.ce_loss_score` -> value; None where undefined, -1 for NaN included."""
+    """`core.ce_loss_score` -> value; None if undefined, -1 for NaN included."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why a value is None."""
     conditions: Mapping[str, Condition] = field(default_factory=dict)
-    """What the values depend on besides the SAE: model, hook_name, dtype, dataset, context_size,
+    """Conditions of the values besides the SAE: model, hook_name, dtype, dataset, context_size,
     eval_config.*, sae_bench_version, metric_definition ..."""
     invalid: tuple[str, ...] = ()
-    """Why this SAE's numbers mean nothing; empty where they do."""
+    """Why this SAE's numbers are meaningless; empty if they are not."""
     curve: str = ""
     """SAEs that differ in their sparsity (and seed) alone share this: one sparsity curve."""
     architecture: str | None = None
     d_sae: int | None = None
     weights_hash: str | None = None
-    """Of the SAE that was measured; None where the file does not say."""
+    """Hash of the weights of the measured SAE; None if the file does not say."""
     epoch_millis: int | None = None
     settings: Mapping[str, Condition] = field(default_factory=dict)
-    """What `conditions` lacks and two results of an SAE may differ in; of ours, all settings of the
+    """Further conditions in which two results of an SAE may differ; for ours, all settings of the
     eval by dotted key: `settings.n_permutations`."""
     variant: str = ""
     """8 hex digits that tell a further result of an SAE and eval from the first, whose name ends in
     them; empty for the first, and in results that are not ours."""
     differs: Mapping[str, Condition] = field(default_factory=dict)
-    """What a variant says that it differs in, and its values of these."""
+    """The conditions that a variant says it differs in, with its values."""
 
     @property
     def cell(self) -> str:
@@ -110,7 +110,7 @@ class Reading:
 
     @property
     def title(self) -> str:
-        """Its sae_id, followed by its variant where it is not the first result of its eval."""
+        """Its sae_id, followed by its variant if it is not the first result of its eval."""
         return with_variant(self.sae_id, self.family.variant)
 
 
@@ -125,7 +125,7 @@ class RunReading:
     status: str
     """ok, failed, skipped or invalid."""
     problems: tuple[str, ...] = ()
-    """Why it is not ok, one sentence each, training and evals together."""
+    """Why the run is not ok, one sentence each, training and evals together."""
     cells: Mapping[str, str] = field(default_factory=dict)
     """`training`, `validity` and evals -> status."""
     planned_steps: int | None = None
@@ -137,9 +137,9 @@ class RunReading:
     """The penalty's coefficient, or k."""
     wall_seconds: float | None = None
     changes: tuple[str, ...] = ()
-    """What flags changed in its configuration: `sae.k=9`."""
+    """Changes that flags made to the configuration: `sae.k=9`."""
     weights_hash: str | None = None
-    """Of the SAE that it left; None where it left none, or does not say."""
+    """Hash of the weights that the run left; None if it left none, or does not say."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Broken:
 
     @property
     def why(self) -> str:
-        """The message for a place where the path stands already."""
+        """The message without the path, for use where the path is shown already."""
         return self.message.removeprefix(f"{self.path}: ")
 
 
@@ -163,7 +163,7 @@ class OtherSet:
     path: Path
     n_results: int
     why: str
-    """What makes it another set; a sentence after `not counted: `."""
+    """Reason why it is another set; a sentence after `not counted: `."""
 
     @property
     def message(self) -> str:
@@ -188,7 +188,7 @@ class ResultSet:
 
     @property
     def uncounted(self) -> tuple[Broken, ...]:
-        """Files and folders that were not read and are not broken, each with the reason."""
+        """Files and folders that were skipped without being broken, each with the reason."""
         return (*self.ignored, *(Broken(other.path, other.message) for other in self.other_sets))
 
 
@@ -205,7 +205,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A candidate family beside its baseline family on one metric."""
+    """Comparison of a candidate family with its baseline family on one metric."""
 
     metric: str
     """`core.ce_loss_score`."""
@@ -213,7 +213,7 @@ class Comparison:
     baseline: Family
     verdict: Verdict
     reasons: tuple[str, ...] = ()
-    """Why the verdict is what it is, one sentence each; for a person."""
+    """Reasons for the verdict, one sentence each, for a person."""
     n_pairs: int = 0
     """Seeds that both have."""
     candidate_mean: float | None = None
@@ -221,14 +221,14 @@ class Comparison:
     difference: float | None = None
     """Candidate minus baseline, mean over pairs; of the distances to it where there is a target."""
     interval: Interval | None = None
-    """Of the difference, and not corrected for the number of metrics."""
+    """p of the difference, not corrected for the number of metrics."""
     p: float | None = None
     p_holm: float | None = None
     """p after Holm's correction over the metrics that gate; or else over those that do not."""
     permutation_p: float | None = None
     bootstrap: Interval | None = None
     by_item: Interval | None = None
-    """From resampling the eval's factors or questions, not seeds; where details were read."""
+    """Interval from resampling the eval's factors or questions, not seeds; if details were read."""
     smallest_detectable: float | None = None
     """Difference that this comparison would find with 80% power."""
     margin: float | None = None
@@ -240,7 +240,7 @@ class Comparison:
 
 
 class Judgement(StrEnum):
-    """What the gate says of one rule."""
+    """Finding of the gate on one rule."""
 
     PASSED = "passed"
     WARNED = "warned"
@@ -255,7 +255,7 @@ class Finding:
     """A rule of the gate applied to one comparison, or to a result that should be there."""
 
     rule: str
-    """As it was written: `core.ce_loss_score:-0.01`."""
+    """The rule as written: `core.ce_loss_score:-0.01`."""
     metric: str
     candidate: Family | None
     judgement: Judgement
@@ -271,9 +271,9 @@ class Report:
     comparisons: tuple[Comparison, ...]
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
-    """What a reader must know: mismatches that were allowed, files that are broken, ..."""
+    """Warnings for the reader: allowed mismatches, broken files, ..."""
     allowed_mismatches: tuple[str, ...]
-    """Conditions that --allow-mismatch let pass; stamped on everything that is printed."""
+    """Conditions that --allow-mismatch let pass; marked on every output."""
     exit_code: int
     alpha: float
     """Level of the tests; intervals have 1 - alpha."""

@@ -1,4 +1,4 @@
-"""What a project asks of its results, from a YAML file and the flags.
+"""Requirements of a project on its results, from a YAML file and the flags.
 
 alpha: 0.05
 seeds: 3                       # pairs that every judged comparison needs
@@ -34,7 +34,7 @@ _REQUIREMENTS = {
     "dict_type": "it must be a mapping",
     "string_type": "it must be a text",
 }
-"""What pydantic calls by Python's names."""
+"""Messages for errors that pydantic words in Python's terms."""
 
 
 class PolicyFile(BaseModel):
@@ -48,7 +48,7 @@ class PolicyFile(BaseModel):
     """Pairs of seeds that every comparison needs that a rule judges; without rules, every one that
     gates."""
     evals: tuple[str, ...] = ()
-    """Evals whose results every SAE must have, of every seed that it has any result of."""
+    """Evals whose results every SAE must have, for every seed for which it has any result."""
     strict: Annotated[bool, Field(strict=True)] = False
     """Whether an inconclusive verdict is not enough for `ci`."""
     rules: dict[str, Limit] = {}
@@ -59,7 +59,7 @@ class PolicyFile(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What the gate asks for."""
+    """Requirements that the gate checks."""
 
     rules: tuple[Rule, ...] = ()
     alpha: float = 0.05
@@ -70,7 +70,7 @@ class Policy:
     source: str = ""
     """Path of the policy; empty without one."""
     asks: bool = True
-    """Whether anything can fail by it: False where it only sets alpha or margins."""
+    """Whether anything can fail it: False if it only sets alpha or margins."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -82,13 +82,13 @@ class Policy:
         )
 
     def gates(self, spec: MetricSpec) -> bool:
-        """Whether a metric gates: a rule is about it, or there is no rule and it may."""
+        """Return whether a metric gates: a rule is about it, or there is no rule and it may."""
         if not self.rules:
             return spec.may_gate
         return any(rule.covers(spec) for rule in self.rules)
 
     def check(self, metrics: Iterable[str]) -> None:
-        """Every rule and margin is about a metric that is there, and has the right sign.
+        """Check that every rule and margin names a known metric, and has the right sign.
 
         Raises:
             ConfigError: one sentence for each that is wrong.
@@ -106,7 +106,7 @@ class Policy:
 
 
 def load_policy(path: Path | None, fail_on: Sequence[str], *, strict: bool = False) -> Policy:
-    """The policy in a file and what the flags add to it.
+    """Return the policy from a file, extended by the flags.
 
     Raises:
         ConfigError: the file cannot be read, or what is wrong with it, one sentence each.
@@ -140,7 +140,7 @@ def load_policy(path: Path | None, fail_on: Sequence[str], *, strict: bool = Fal
 
 
 def _asks(written: PolicyFile, flagged: Sequence[Rule]) -> bool:
-    """Whether a policy changes anything: a key that is empty or false does not.
+    """Return whether a policy changes anything: a key that is empty or false does not.
 
     What is strict is a rule, so that `strict` alone changes nothing either.
     """

@@ -1,4 +1,4 @@
-"""In which order metrics of one eval stand: as their rows do, see `metrics`."""
+"""Order of the metrics of one eval: that of their rows, see `metrics`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NUMBERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
 
 @lru_cache(maxsize=4096)
 def rank(metric: str) -> tuple[int, tuple[Any, ...], str]:
-    """Key that sorts metrics of one eval as the table does: those that say most come first.
+    """Return a key that sorts metrics of one eval as the table does: the main ones first.
 
-    The place of a metric's row, then its name with numbers by size: top_2 stands before top_10. A
-    metric that no row fits comes last.
+    The key is the place of a metric's row, then its name with numbers by size: top_2 comes before
+    top_10. A metric that no row matches comes last.
     """
     parts = _NUMBERS.split(metric)
     by_size = tuple(_size(part) if i % 2 else part for i, part in enumerate(parts))
@@ -24,7 +24,7 @@ def rank(metric: str) -> tuple[int, tuple[Any, ...], str]:
 
 
 def _size(number: str) -> tuple[int, str, str]:
-    """What sorts the digits of a number by its size."""
+    """Return a key that sorts the digits of a number by its size."""
     whole, _, fraction = number.partition(".")
     whole = whole.lstrip("0")
     # by length, not int(): Python refuses one of more than 4300 digits

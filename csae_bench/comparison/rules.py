@@ -1,4 +1,4 @@
-"""Rules of the gate: `core.ce_loss_score:-0.01`, `mig.*:ci`, and which metrics they are about."""
+"""Rules of the gate: `core.ce_loss_score:-0.01`, `mig.*:ci`, and the metrics they match."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from csae_bench.support import printable
 NEEDS_VERDICT = "ci"
 _GLOB = frozenset("*?[")
 _MAX_SHOWN = 80
-"""Characters of what a user wrote in a sentence before it is cut."""
+"""Characters of a user's text in a sentence before it is cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What must hold of a metric for the gate to open."""
+    """A requirement on a metric; the gate passes if all hold."""
 
     pattern: str
     """A metric or a glob."""
     limit: float | Literal["ci"]
-    """How much the point estimate may change, or `ci`: the verdict must not be worse."""
+    """Largest change of the point estimate, or `ci`: the verdict must not be worse."""
     source: str
-    """Where it was given: `--fail-on`, or the policy's path."""
+    """Source of the rule: `--fail-on`, or the policy's path."""
 
     def __str__(self) -> str:
         return f"{self.pattern}:{self.limit if isinstance(self.limit, str) else f'{self.limit:g}'}"
 
     @property
     def is_glob(self) -> bool:
-        """Whether the pattern may fit several metrics."""
+        """Whether the pattern may match several metrics."""
         return not _GLOB.isdisjoint(self.pattern)
 
     def covers(self, spec: MetricSpec) -> bool:
-        """Whether the rule is about a metric: by name any, by a glob those that may gate."""
+        """Return whether the rule matches a metric: a name any, a glob those that may gate."""
         if self.is_glob:
             return spec.may_gate and fnmatchcase(spec.name, self.pattern)
         return spec.name == self.pattern
 
 
 def parse_rule(text: str) -> Rule:
-    """`METRIC:RULE`, METRIC a name or a glob, RULE a number or `ci`.
+    """Parse `METRIC:RULE`, METRIC a name or a glob, RULE a number or `ci`.
 
     Raises:
         UsageError: it has another form.
@@ -62,7 +62,7 @@ def parse_rule(text: str) -> Rule:
 
 
 def check_rules(rules: Sequence[Rule], metrics: Iterable[str]) -> None:
-    """Every rule is about a metric that is there, and its number has the sign of a loss.
+    """Check that every rule matches a metric of the results, and that its sign is that of a loss.
 
     Args:
         metrics: those that the candidate or the baseline has.
@@ -77,7 +77,7 @@ def check_rules(rules: Sequence[Rule], metrics: Iterable[str]) -> None:
 
 
 def shortened(text: str) -> str:
-    """Text of a user in a sentence: cut where it is very long."""
+    """Return text of a user for a sentence, cut if it is very long."""
     return printable.shortened(text, _MAX_SHOWN)
 
 
@@ -109,8 +109,8 @@ def _matches_nothing(rule: Rule, specs: Sequence[MetricSpec]) -> str:
     fitting = [spec.name for spec in specs if fnmatchcase(spec.name, rule.pattern)]
     if fitting:
         return (
-            f"{where}: matches only metrics that inform and do not gate unless they are named: "
-            f"{', '.join(fitting)}. Name the one that is meant."
+            f"{where}: matches only metrics that do not gate unless a rule names them: "
+            f"{', '.join(fitting)}. Name the intended one."
         )
     names = [spec.name for spec in specs]
     scores = [spec.name for spec in specs if not spec.is_supporting]
@@ -119,12 +119,12 @@ def _matches_nothing(rule: Rule, specs: Sequence[MetricSpec]) -> str:
 
 
 def _wrong_for(rule: Rule, spec: MetricSpec) -> str | None:
-    """Why the rule cannot judge this metric; None where it can."""
+    """Return why the rule cannot judge this metric; None if it can."""
     where = f"{rule.source} {rule}"
     if isinstance(rule.limit, str):
         if spec.direction is Direction.NONE:
             return (
-                f"{where}: neither way of {spec.name} is better, so there is no verdict on it. "
+                f"{where}: {spec.name} has no preferred direction, so `ci` cannot judge it. "
                 f"Give how much it may change, such as {spec.name}:0.5.{_if_unknown(spec)}"
             )
         return None
@@ -148,6 +148,6 @@ def _wrong_for(rule: Rule, spec: MetricSpec) -> str | None:
 
 
 def _if_unknown(spec: MetricSpec) -> str:
-    """Why nothing is known of the metric, where an installed package would say more."""
+    """Return why the metric is unknown, if an installed package would define it."""
     problem = unknown_because(spec.name.partition(".")[0])
     return f" {problem}" if problem else ""

@@ -1,6 +1,6 @@
 """Statistics of paired differences: arrays in, intervals and probabilities out.
 
-A difference is a candidate's value minus its baseline's for the same seed. Which test speaks:
+A difference is a candidate's value minus its baseline's for the same seed. The test used:
 
 | pairs | spread between seeds | test |
 |---|---|---|
@@ -8,9 +8,9 @@ A difference is a candidate's value minus its baseline's for the same seed. Whic
 | 1 | unknown | none |
 | from 2 | measured from the pairs | paired t |
 
-The sign-flip test and the bootstrap stand beside it. They decide only from `DECIDES_FROM` pairs on,
-and then as a veto: with 5 pairs no sign-flip test reaches p = .05 and a percentile bootstrap covers
-83% instead of 95%.
+The sign-flip test and the bootstrap are computed in addition. They count only with `DECIDES_FROM`
+or more pairs, and then only as a veto: with 5 pairs no sign-flip test reaches p = .05 and a
+percentile bootstrap covers 83% instead of 95%.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from scipy import special
 from csae_bench.comparison.model import Interval
 
 DECIDES_FROM = 10
-"""Pairs from which the sign-flip test and the bootstrap have a say."""
+"""Number of pairs from which the sign-flip test and the bootstrap are used."""
 
 POWER = 0.8
 """Probability with which the smallest detectable difference is found."""
@@ -44,18 +44,18 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTest:
-    """What n paired differences say about their mean."""
+    """Statistics of the mean of n paired differences."""
 
     n_pairs: int
     mean: float
     interval: Interval | None
-    """None where nothing is known of the spread."""
+    """Interval of the mean; None if the spread is unknown."""
     p: float | None
-    """Two-sided, of `interval`'s test; None where that is None."""
+    """Two-sided p of `interval`'s test; None if that is None."""
     sd: float | None
-    """Of one difference: measured, or sqrt(2) times the known sd between seeds."""
+    """Standard deviation of a difference: measured, or sqrt(2) times the known sd between seeds."""
     is_constant: bool
-    """Whether all differences are the same, but for rounding."""
+    """Whether all differences are the same, up to rounding."""
     permutation_p: float | None
     """Two-sided sign-flip test of the mean: exact up to 12 pairs, else from 2000 random flips;
     None for a single pair."""
@@ -64,11 +64,11 @@ class PairedTest:
 
     @property
     def has_veto(self) -> bool:
-        """Whether there are pairs enough for the sign-flip test and the bootstrap to object."""
+        """Whether there are enough pairs for the sign-flip test and the bootstrap to veto."""
         return self.n_pairs >= DECIDES_FROM
 
     def objections(self, alpha: float) -> tuple[str, ...]:
-        """Why, although `p` is small, a difference is not established; empty below 10 pairs."""
+        """Say why a difference is not established although `p` is small; empty below 10 pairs."""
         if not self.has_veto or self.permutation_p is None or self.bootstrap is None:
             return ()
         found: list[str] = []
@@ -86,7 +86,7 @@ def paired_test(
     alpha: float,
     seed_sd: float | None = None,
 ) -> PairedTest:
-    """Interval, p and what stands beside them, of the mean of paired differences.
+    """Return the interval, p and further statistics of the mean of paired differences.
 
     The t test keeps its level under heavy-tailed noise (it becomes conservative). Differences
     that are all the same have no spread: an interval of width 0, and p 1 or 0.
@@ -126,7 +126,7 @@ def paired_test(
 
 
 def sign_flip_p(differences: Float[NDArray[np.float64], " n_pairs"]) -> float:
-    """Two-sided p of the mean if each difference could as well have the other sign.
+    """Return the two-sided p of the mean if each difference could equally have the other sign.
 
     Exact up to 12 pairs, where its smallest value is 2 / 2^n; above that from 2000 random flips and
     the differences themselves. Assumes a symmetric difference and nothing of its tails.
@@ -140,14 +140,14 @@ def sign_flip_p(differences: Float[NDArray[np.float64], " n_pairs"]) -> float:
 def bootstrap_interval(
     differences: Float[NDArray[np.float64], " n_pairs"], *, alpha: float
 ) -> Interval:
-    """Percentile interval of the mean from 2000 resamples; too narrow below 10 pairs."""
+    """Return the percentile interval of the mean from 2000 resamples; too narrow below 10 pairs."""
     d = np.asarray(differences, dtype=np.float64)
     low, high = np.quantile(_weights(len(d)) @ d, [alpha / 2, 1 - alpha / 2])
     return Interval(low=float(low), high=float(high), level=1 - alpha, method=BOOTSTRAP)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p after Holm's correction, in the order given.
+    """Return p after Holm's correction, in the order given.
 
     The chance that any true null hypothesis has a corrected p of at most alpha is at most alpha.
 
@@ -163,9 +163,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def smallest_detectable(test: PairedTest, *, alpha: float, n_tests: int) -> float | None:
-    """Difference that would be found with 80% power, with this spread and number of pairs.
+    """Return the difference detectable with 80% power, with this spread and number of pairs.
 
-    At level alpha / n_tests, which is what Holm asks of the first of n_tests. None where there is
+    At level alpha / n_tests, which is what Holm asks of the first of n_tests. None if there is
     no spread to speak of.
     """
     if test.interval is None or not test.sd:
@@ -183,7 +183,7 @@ def smallest_detectable(test: PairedTest, *, alpha: float, n_tests: int) -> floa
 
 
 def is_equivalent(interval: Interval, margin: float) -> bool:
-    """Whether the whole interval lies within the margin around 0.
+    """Return whether the whole interval lies within the margin around 0.
 
     Two one-sided tests, each at half the interval's alpha: the interval that decides is the one
     that is shown. (Schuirmann 1987 would allow the narrower one of level 1 - 2 alpha.)
@@ -192,7 +192,7 @@ def is_equivalent(interval: Interval, margin: float) -> bool:
 
 
 def _sd(d: NDArray[np.float64]) -> float:
-    """Standard deviation with n - 1; 0 where the differences differ by rounding alone."""
+    """Return the standard deviation with n - 1; 0 if the differences differ only by rounding."""
     if len(d) < 2:
         return 0.0
     sd = float(d.std(ddof=1))
@@ -217,7 +217,7 @@ def _z(mean: float, sd: float, n: int, alpha: float) -> tuple[Interval, float]:
 
 @lru_cache(maxsize=64)
 def _signs(n: int) -> NDArray[np.float64]:
-    """Signs to flip by, [n_flips, n]: all 2^n, or none and 2000 random ones."""
+    """Return the signs to flip by, [n_flips, n]: all 2^n, or none and 2000 random ones."""
     if n <= _EXACT_UP_TO:
         bits = np.arange(2**n)[:, None] >> np.arange(n)
         return 1.0 - 2.0 * (bits & 1)
@@ -228,5 +228,5 @@ def _signs(n: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=64)
 def _weights(n: int) -> NDArray[np.float64]:
-    """Weight of each pair in each of 2000 resamples, [2000, n]; rows sum to 1."""
+    """Return the weight of each pair in each of 2000 resamples, [2000, n]; rows sum to 1."""
     return np.random.default_rng(n).multinomial(n, np.full(n, 1 / n), size=_N_RESAMPLES) / n

@@ -1,4 +1,4 @@
-"""`--update-baseline`: a folder's results become the baseline, as a diff that a person can review.
+"""`--update-baseline`: makes a folder's results the baseline, as a diff that a person can review.
 
 What is written is what comparing needs: results without their details and without what differs from
 one run to the next of the same thing (ids, times, memory, places on the machine), keys in order.
@@ -32,17 +32,17 @@ VOLATILE = frozenset(
 """Keys that are left out at any depth."""
 
 _WITH_ITS_PATHS = "eval_config"
-"""Here a path is a condition of the numbers, and stays as it is."""
+"""Keys whose path is a condition of the numbers, and is kept as it is."""
 _IS_FOLDER = re.compile(r"[^/\\\0]+")
 _MAX_VALUES = 5
-"""Values of one file that are named as changed."""
+"""Number of changed values of one file that are named."""
 
 
 def renew_baseline(candidate: ResultSet, folder: Path) -> tuple[str, ...]:
-    """Writes the results into `folder` and says what changed, one line a file.
+    """Write the results into `folder` and return what changed, one line per file.
 
-    Files of the baseline that the results have no counterpart of are kept, and named. No file is
-    replaced before all that are new have been written beside them.
+    Files of the baseline without a counterpart in the results are kept, and named. No file is
+    replaced before all new files have been written next to them.
 
     Raises:
         ResultError: a run failed, an SAE is invalid, a file is broken or has no place of its own in
@@ -71,16 +71,16 @@ def renew_baseline(candidate: ResultSet, folder: Path) -> tuple[str, ...]:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that no baseline can be written into.
+    """Refuse a folder into which no baseline can be written.
 
     Raises:
-        UsageError: it, or what it would be made in, is no folder or cannot be written.
+        UsageError: it, or what it would be made in, is not a folder or cannot be written.
     """
     place = folder
     while not _is_there(place) and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        why = f"{place} is no folder"
+        why = f"{place} is not a folder"
     elif not os.access(place, os.W_OK | os.X_OK):
         why = f"{place} is not writable"
     else:
@@ -89,7 +89,7 @@ def check_writable(folder: Path) -> None:
 
 
 def reviewable(value: Mapping[str, Any]) -> str:
-    """A result or a record as text: keys in order, nothing volatile, NaN as null."""
+    """Return a result or a record as text: keys in order, nothing volatile, NaN as null."""
     kept = {
         key: inner if key == _WITH_ITS_PATHS else _without_volatile(inner)
         for key, inner in value.items()
@@ -99,7 +99,7 @@ def reviewable(value: Mapping[str, Any]) -> str:
 
 
 def _check_place(candidate: ResultSet, folder: Path) -> None:
-    """A baseline may lie within the results, but in a folder that has none of them."""
+    """Refuse a folder inside the results that holds some of the compared results."""
     root, place = real(candidate.root), real(folder)
     inside = [r.path for r in candidate.readings if real(r.path).is_relative_to(place)]
     if inside and place.is_relative_to(root):
@@ -110,7 +110,7 @@ def _check_place(candidate: ResultSet, folder: Path) -> None:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is something by this name, a link that leads nowhere included.
+    """Return whether something has this name, even a link that leads nowhere.
 
     Raises:
         UsageError: that cannot be seen.
@@ -142,7 +142,7 @@ def _problems(candidate: ResultSet) -> Iterator[str]:
 
 
 def _misplaced(candidate: ResultSet) -> Iterator[str]:
-    """Results that have no place of their own in a baseline, where they would be found again."""
+    """Yield a sentence for each result without a place of its own in a baseline."""
     taken: dict[Path, Path] = {}
     for reading in candidate.readings:
         name = reading.eval_name
@@ -162,13 +162,15 @@ def _misplaced(candidate: ResultSet) -> Iterator[str]:
 
 
 def _check_regular(path: Path) -> None:
-    """Refuse to replace a FIFO or the like: it would be written into, and block."""
+    """Refuse to replace a FIFO or similar: writing into it would block."""
     try:
         is_odd = path.exists() and not path.is_file()
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
     if is_odd:
-        raise UsageError(f"{path}: is no regular file, so no result is written there; delete it.")
+        raise UsageError(
+            f"{path}: is not a regular file, so no result is written there; delete it."
+        )
 
 
 def _files(candidate: ResultSet, store: Store) -> Iterator[tuple[Path, str]]:
@@ -180,7 +182,7 @@ def _files(candidate: ResultSet, store: Store) -> Iterator[tuple[Path, str]]:
 
 
 def _place(reading: Reading, store: Store) -> Path:
-    """Where a baseline has the result; a further one of its SAE and eval has 8 hex digits."""
+    """Return the result's path in a baseline; a further one of its SAE and eval has hex digits."""
     variant = reading.family.variant
     digits = reading.variant or (digest({"variant": variant})[:8] if variant else "")
     return store.eval_result(
@@ -196,7 +198,7 @@ def _text_of(path: Path, *, with_details: bool) -> str:
 
 
 def _change(path: Path, text: str, folder: Path) -> str | None:
-    """What replacing the file changes; None where it changes nothing."""
+    """Return what replacing the file changes; None if nothing."""
     name = path.relative_to(folder)
     if not path.exists():
         return f"new: {name}"
@@ -241,7 +243,7 @@ def _without_volatile(value: Any) -> Any:
 
 
 def _without_place(text: str) -> str:
-    """The last part of an absolute path; any other text as it is."""
+    """Return the last part of an absolute path; any other text as it is."""
     if "\n" not in text:
         for kind in (PurePosixPath, PureWindowsPath):
             path = kind(text)

@@ -1,4 +1,4 @@
-"""From paired values to verdicts: all tests of a report are corrected together.
+"""Verdicts from paired values; all tests of a report are corrected together.
 
 A difference is established where its p, after Holm's correction, is at most alpha, and from 10
 pairs on neither the sign-flip test nor the bootstrap objects. An interval that lies within the
@@ -29,22 +29,22 @@ class Draft:
     """A comparison before its verdict."""
 
     spec: MetricSpec
-    """With the margin that counts: the policy's, or the registry's."""
+    """The metric with the margin in effect: the policy's, or the registry's."""
     candidate: Family
     baseline: Family
     gates: bool
     candidate_values: tuple[float, ...] = ()
-    """One a pair."""
+    """Values, one per pair."""
     baseline_values: tuple[float, ...] = ()
     mismatches: Mapping[str, tuple[Condition, Condition]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    """What a reader must know beside the verdict's own reasons."""
+    """Notes for the reader, in addition to the verdict's own reasons."""
     refused: Verdict | None = None
     """Why there is nothing to test: incomparable, invalid or missing; `notes` says more."""
 
     @property
     def differences(self) -> tuple[float, ...]:
-        """Candidate minus baseline, one a pair; of the distances to it where there is a target."""
+        """Candidate minus baseline, one per pair; with a target, of the distances to it."""
         return tuple(
             self._judged(mine) - self._judged(theirs)
             for mine, theirs in zip(self.candidate_values, self.baseline_values, strict=True)
@@ -56,7 +56,7 @@ class Draft:
 
 
 def conclude(drafts: Sequence[Draft], alpha: float) -> tuple[Comparison, ...]:
-    """Verdicts for all comparisons of a report, in the order given.
+    """Return the verdicts for all comparisons of a report, in the order given.
 
     Holm's correction is over the metrics that gate and, apart from them, over those that only
     inform: no number of the latter makes the former less certain. A metric that only describes
@@ -178,7 +178,7 @@ def _too_few(test: PairedTest, floor: float | None) -> str:
             "One pair of seeds, and how much the metric varies between seeds is not known; "
             "run more seeds."
         )
-    return "Both pairs differ by the same, which says nothing of the spread; run more seeds."
+    return "Both pairs give the same difference, so the spread cannot be estimated; run more seeds."
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -1,7 +1,7 @@
 """Everything a run depends on, strictly checked.
 
-A field stands in one place and has its default there. `loading` reads YAML, lays `--set` over it
-and reports every problem at once.
+Each field and its default are defined in one place. `loading` reads YAML, applies `--set` and
+reports every problem at once.
 """
 
 from csae_bench.config.activations import (
@@ -9,7 +9,14 @@ from csae_bench.config.activations import (
     ModelActivations,
 )
 from csae_bench.config.base import (
+    SaeSettings,
     Settings,
+)
+from csae_bench.config.baselines import (
+    BASELINES,
+    BaselineSae,
+    SaeKind,
+    kind_of,
 )
 from csae_bench.config.curriculum import (
     Stage,
@@ -34,15 +41,9 @@ from csae_bench.config.sae import (
     ContrastiveMatryoshkaBatchTopKSae,
     ContrastiveSae,
     ContrastiveTopKSae,
-    IdentitySae,
     JumpReluSae,
     MatryoshkaBatchTopKSae,
-    OracleSae,
-    PcaSae,
-    PermutedSae,
-    RandomSae,
     SaeConfig,
-    SaeSettings,
     StandardSae,
     TopKSae,
     TrainedSae,
@@ -57,7 +58,9 @@ from csae_bench.config.weighting import (
 )
 
 __all__ = [
+    "BASELINES",
     "PAIR_KINDS",
+    "BaselineSae",
     "BatchTopKSae",
     "Change",
     "Contrastive",
@@ -68,20 +71,16 @@ __all__ = [
     "ContrastiveTopKSae",
     "GeneratorActivations",
     "HoldL0Settings",
-    "IdentitySae",
     "JumpReluSae",
     "MatryoshkaBatchTopKSae",
     "ModelActivations",
-    "OracleSae",
     "PairKindSettings",
     "PairsSettings",
     "ParaphraseSettings",
-    "PcaSae",
-    "PermutedSae",
-    "RandomSae",
     "ResolvedConfig",
     "RunConfig",
     "SaeConfig",
+    "SaeKind",
     "SaeSettings",
     "SameSequenceSettings",
     "Settings",
@@ -92,4 +91,5 @@ __all__ = [
     "TrainingSettings",
     "WandbSettings",
     "WeightingSettings",
+    "kind_of",
 ]

@@ -1,4 +1,4 @@
-"""Where activations come from."""
+"""Sources of activations."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class GeneratorActivations(Settings):
     """Directions in the world, in superposition where above d_in."""
 
     n_slow_features: Count = 8
-    """Features that a whole sequence shares; what a same-sequence pair has in common."""
+    """Number of features that a whole sequence shares; they are common to a same-sequence pair."""
 
     n_fast_features: Count = 24
-    """Features drawn anew at every position."""
+    """Number of features drawn independently at every position."""
 
     noise: NonNegative = 0.05
     """Standard deviation of the noise, in units of one feature's median magnitude."""

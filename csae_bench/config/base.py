@@ -1,8 +1,8 @@
-"""What every settings block shares: strictness, and names for common ranges."""
+"""Base of every settings block: strictness, and names for common ranges."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -17,3 +17,21 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 
 class Settings(Strict):
     """Base of every settings block: frozen, and an unknown key is an error."""
+
+
+class SaeSettings(Settings):
+    """Base of the settings of every SAE, trained or not."""
+
+    if TYPE_CHECKING:
+        architecture: Any
+        """The name that tells the classes apart; each has it as its own Literal."""
+
+    @property
+    def other_sae(self) -> str | None:
+        """The SAE that this one is made of, which a field `of` names; None: it needs no other."""
+        return None
+
+    @property
+    def factor_dataset(self) -> str | None:
+        """The factor dataset whose true features this SAE is made of; None: it needs none."""
+        return None

@@ -1,4 +1,4 @@
-"""Stages of training: what counts, and how much, from when on."""
+"""Stages of training: which terms count, how much, and from when on."""
 
 from __future__ import annotations
 
@@ -69,20 +69,20 @@ _SETTINGS: type[BaseModel] = create_model("StageTerms", __base__=Settings, **_TE
 _STRENGTH_OF_EACH: dict[str, Any] = dict.fromkeys(LOSS_TERMS, (NonNegative, 1.0))
 _STRENGTHS: type[BaseModel] = create_model("StageStrengths", __base__=Settings, **_STRENGTH_OF_EACH)
 _STRENGTH: TypeAdapter[float] = TypeAdapter(NonNegative)
-"""Models made from the table, so that a wrong key is reported with its term's name."""
+"""Models generated from the table, so that a wrong key is reported with its term's name."""
 
 
 class Stage(Settings):
-    """What holds until a fraction of training is reached."""
+    """Settings that hold until a fraction of training is reached."""
 
     name: Annotated[str, Field(min_length=1)]
-    """What the log and doctor call it."""
+    """Name in the log and in doctor."""
 
     until: Annotated[float, Field(gt=0, le=1)]
     """Fraction of training's steps at which it ends."""
 
     strength: float | dict[str, float] = 1.0
-    """Multiplies the weight of every term; a mapping, the weight of those named. 0 leaves a term
+    """Factor on the weight of every term; a mapping sets it for the named terms. 0 leaves a term
     out of this stage; at 0 for all there is reconstruction alone."""
 
     pairs: PairKinds | None = None
@@ -108,7 +108,7 @@ class Stage(Settings):
         return _SETTINGS.model_validate(is_mapping(value)).model_dump(exclude_unset=True)
 
     def strength_of(self, term: str) -> float:
-        """What the term's weight is multiplied by in this stage."""
+        """Return the factor on the term's weight in this stage."""
         if isinstance(self.strength, dict):
             return self.strength.get(term, 1.0)
         return self.strength

@@ -1,4 +1,4 @@
-"""From a name or path and flags to a ResolvedConfig, with every problem reported at once.
+"""Builds a ResolvedConfig from a name or path and flags, with every problem reported at once.
 
 `extends: NAME` at the top of a YAML file starts from another one of the same folder: mappings are
 merged key by key, everything else is replaced, and so is a mapping of another `kind` or
@@ -14,7 +14,8 @@ from typing import Any, TypedDict, Unpack, cast
 import yaml
 from pydantic import ValidationError
 
-from csae_bench.config import Change, PermutedSae, ResolvedConfig, RunConfig
+from csae_bench.config import Change, ResolvedConfig, RunConfig
+from csae_bench.config.baselines import other_sae_of
 from csae_bench.config.merging import Raw, leaves, merge, without_other_kinds
 from csae_bench.config.problems import delete, describe_all, impossible_values, where_set
 from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
@@ -30,7 +31,7 @@ _SHIPPED = _PACKAGE / "_sae_configs"
 
 
 class Flags(TypedDict, total=False):
-    """What the command line lays over a file; a flag that is not there or None changes nothing."""
+    """Overrides from the command line; a flag that is absent or None changes nothing."""
 
     sets: Sequence[str]
     """`key=value` with a dotted key and a YAML value; later ones win."""
@@ -42,23 +43,23 @@ class Flags(TypedDict, total=False):
 
 
 def config_folder() -> Path:
-    """The folder of named configurations: shipped in a wheel, at the top of a checkout."""
+    """Return the folder of named configurations: inside a wheel, or at the top of a checkout."""
     return _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent / "sae_configs"
 
 
 def config_names() -> list[str]:
-    """Names that `--sae` takes, sorted."""
+    """Return the names that `--sae` takes, sorted."""
     return sorted(p.stem for p in config_folder().glob("*.yaml") if not p.stem.startswith("_"))
 
 
 def is_config(source: str) -> bool:
-    """Whether `source` names a configuration: a known name, or a path to a YAML file."""
+    """Return whether `source` names a configuration: a known name, or a path to a YAML file."""
     name = old_names.config_name(source)
     return name in config_names() or Path(source).suffix in {".yaml", ".yml"}
 
 
 def find_config(source: str) -> Path:
-    """The file behind a configuration's name or path.
+    """Return the file of a configuration given by name or path.
 
     Raises:
         UnknownNameError: neither a known name nor a file.
@@ -79,7 +80,7 @@ def find_config(source: str) -> Path:
 
 
 def _unreachable(path: Path) -> str | None:
-    """Why there is no such file; that it is no regular one is said where it is read."""
+    """Say why there is no such file; that it is not a regular one is reported where it is read."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -90,7 +91,7 @@ def _unreachable(path: Path) -> str | None:
 
 
 def load_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig:
-    """Reads a configuration, lays the flags over it and checks the whole.
+    """Read a configuration, apply the flags and check the result.
 
     Args:
         source: a name of `config_names()` or a path to a YAML file.
@@ -131,7 +132,7 @@ def load_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig:
 
 
 def partial_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig | None:
-    """What `load_config` would give with every offending value at its default, or None."""
+    """Load the configuration with every offending value at its default; None if impossible."""
     path = find_config(source)
     try:
         from_file = _read_with_bases(path)
@@ -160,7 +161,7 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
         return raw
     if not isinstance(base, str) or not base.strip():
         shown = shortened(repr(base), _MAX_SHOWN)
-        raise ConfigError([f"{path}: extends is {shown}; it must be the name of a file beside it."])
+        raise ConfigError([f"{path}: extends is {shown}; it must name a file of the same folder."])
     base_path = path.parent / f"{base}.yaml"
     if _unreachable(base_path) is not None:
         base_path = path.parent / f"{old_names.config_name(base)}.yaml"
@@ -181,7 +182,7 @@ def _only_evals(from_file: Raw, evals: Sequence[str]) -> Raw:
 
 
 def _parsed(given: Flags) -> tuple[Raw, list[str]]:
-    """The flags as nested mappings, those of the evals' names left out, and what is wrong."""
+    """Return the flags as nested mappings, without those of the evals' names, and what is wrong."""
     raw: Raw = {}
     problems: list[str] = []
     for text in given.get("sets", ()):
@@ -210,7 +211,7 @@ def _parsed(given: Flags) -> tuple[Raw, list[str]]:
 
 
 def _without_effect(flags: Raw, config: RunConfig) -> list[str]:
-    """A sentence for each `--set KEY={}` on a section that is not empty, which it leaves as it is.
+    """Return a sentence for each `--set KEY={}` on a non-empty section, which has no effect.
 
     Mappings are merged, so that nothing within them can be removed by leaving it out.
     """
@@ -225,10 +226,8 @@ def _without_effect(flags: Raw, config: RunConfig) -> list[str]:
 
 
 def _circle(config: RunConfig, path: Path) -> list[str]:
-    """A sentence where the SAE that is permuted is in the end this one."""
-    if not isinstance(config.sae, PermutedSae):
-        return []
-    seen, of = [path.resolve()], config.sae.of
+    """Return a sentence if the SAE that this one is made of turns out to be this one."""
+    seen, of = [path.resolve()], config.sae.other_sae
     while isinstance(of, str) and is_config(of):
         try:
             found = find_config(of).resolve()
@@ -236,10 +235,9 @@ def _circle(config: RunConfig, path: Path) -> list[str]:
         except UsageError:  # reported where that SAE is looked for
             return []
         if found in seen:
-            return [f"{path}: sae.of is '{config.sae.of}', which leads back to {found}."]
+            return [f"{path}: sae.of is '{config.sae.other_sae}', which leads back to {found}."]
         seen.append(found)
-        is_permuted = isinstance(sae, dict) and cast(Raw, sae).get("architecture") == "permuted"
-        of = cast(Raw, sae).get("of", PermutedSae().of) if is_permuted else None
+        of = other_sae_of(sae)
     return []
 
 
@@ -277,7 +275,7 @@ def _origins(config: RunConfig, from_file: Raw, flags: Raw) -> dict[str, str]:
 
 
 def _changes(from_file: Raw, flags: Raw, config: RunConfig, path: Path) -> tuple[Change, ...]:
-    """Leaves that --set really changed; --model, --seed and --device have places of their own."""
+    """Return leaves that --set changed; --model, --seed and --device have places of their own."""
     own_place = ("model", "seed", "device", "threads")
     flagged = [key for key, _ in leaves(flags) if key.split(".")[0] not in own_place]
     if not flagged:

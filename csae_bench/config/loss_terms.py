@@ -17,7 +17,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 PairKind = Literal["same_sequence", "paraphrase"]
 Reading = Literal["codes", "pre_activations", "union"]
-"""What a term compares.
+"""The objects that a term compares.
 
 `codes`: the sparse codes. `pre_activations`: ReLU of the encoder's output before sparsity.
 `union`: the sparse codes, but where a latent is active in one view of a pair and silent in the
@@ -27,7 +27,7 @@ a latent that is silent in the one is low there because it is active in the othe
 
 
 class TermSettings(Strict):
-    """What every term has."""
+    """Settings that every term has."""
 
     weight: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Strength of the term; 0 switches it off. What it measures is `training.weighting.kind`'s
@@ -43,11 +43,11 @@ class TermSettings(Strict):
     @field_validator("pairs")
     @classmethod
     def _one_order(cls, value: tuple[PairKind, ...] | None) -> tuple[PairKind, ...] | None:
-        """Terms that look at the same kinds share their statistics, however they name them."""
+        """Sort the kinds, so that terms with the same kinds share their statistics."""
         return None if value is None else tuple(sorted(set(value)))
 
     def sees(self, kinds: Collection[str]) -> bool:
-        """Whether pairs of these kinds give the term something to look at."""
+        """Return whether pairs of these kinds give the term anything to compare."""
         return self.pairs is None or bool(set(self.pairs) & set(kinds))
 
 
@@ -55,13 +55,13 @@ class RowsSettings(TermSettings):
     """Sample-wise InfoNCE: the codes of a pair against those of the batch's other pairs."""
 
     temperature: Positive | Literal["learned"] = 0.2
-    """Divides the cosine similarities; lower is harder. `learned`: trained from 0.2 on."""
+    """Divisor of the cosine similarities; lower is harder. `learned`: trained, starting at 0.2."""
 
     latent_fraction: Share = 1.0
     """Share of the latents that take part: the first round(latent_fraction * d_sae) of them."""
 
     on: Reading = "codes"
-    """What is compared."""
+    """The objects compared."""
 
     invariance_weighted: bool = False
     """Multiply each latent by its invariance, the chance-corrected probability that it fires in one
@@ -78,13 +78,13 @@ class TripletSettings(TermSettings):
     """Sample-wise: a pair must be closer than the anchor is to its hardest negative."""
 
     margin: Positive = 0.2
-    """By how much, in cosine."""
+    """Required margin, in cosine."""
 
     latent_fraction: Share = 1.0
     """Share of the latents that take part: the first round(latent_fraction * d_sae) of them."""
 
     on: Reading = "codes"
-    """What is compared."""
+    """The objects compared."""
 
 
 class ColumnsSettings(TermSettings):
@@ -92,7 +92,7 @@ class ColumnsSettings(TermSettings):
     patterns of the other latents in the other view."""
 
     temperature: Positive = 0.2
-    """Divides the correlations; lower is harder."""
+    """Divisor of the correlations; lower is harder."""
 
     n_latents: int = Field(default=2048, ge=2)
     """Latents sampled at most, evenly over their firing rates."""
@@ -105,7 +105,7 @@ class ColumnsSettings(TermSettings):
     the other does: a parent and its child do so by right. 1 pushes all apart."""
 
     on: Reading = "union"
-    """What is compared."""
+    """The objects compared."""
 
 
 class BarlowSettings(TermSettings):
@@ -121,7 +121,7 @@ class BarlowSettings(TermSettings):
     """Times that a latent must fire in each view of the batch to be sampled."""
 
     on: Reading = "union"
-    """What is compared."""
+    """The objects compared."""
 
 
 class CrossViewSettings(TermSettings):
@@ -131,17 +131,17 @@ class CrossViewSettings(TermSettings):
     """Latents that are less invariant than this take no part."""
 
     min_latents: int = Field(default=8, ge=1)
-    """With fewer latents that may take part the term is 0 for that batch."""
+    """With fewer eligible latents the term is 0 for that batch."""
 
     on: Reading = "codes"
-    """What is compared."""
+    """The objects compared."""
 
 
 class PushUpSettings(TermSettings):
     """Raises a latent that fires in one view and is silent in the other."""
 
     height: Positive = 1.25
-    """Where to, in units of the smallest active value of a batch, on average."""
+    """Target, in units of the smallest active value of a batch, on average."""
 
     min_latents: int = Field(default=8, ge=1)
     """With fewer latents that ever fire in both views the term is 0 for that batch."""
@@ -155,13 +155,13 @@ class MixingSettings(TermSettings):
     """`targeted` exchanges latents that pairs share above chance, `random` any."""
 
     temperature: Positive = 0.5
-    """Of the targeting: low exchanges what pairs share most (hard), high comes near `random`."""
+    """Temperature of targeting: low swaps what pairs share most (hard), high is near `random`."""
 
     share: Share = 0.5
     """Share of the active latents of anchor and donor that is exchanged."""
 
     margin: Positive = 0.5
-    """By how much, in cosine, the anchor must be closer to its positive than to the mixture."""
+    """Margin, in cosine, by which the anchor must be closer to its positive than to the mixture."""
 
 
 LOSS_TERMS: dict[str, type[TermSettings]] = {

@@ -10,7 +10,7 @@ Raw = dict[str, Any]
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Raw:
-    """`over` laid over `base`: mappings key by key, everything else replaced.
+    """Lay `over` over `base`: mappings key by key, everything else replaced.
 
     A mapping whose keys are places of a list, from 0, is laid over the list's items.
     """
@@ -21,7 +21,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Raw:
 
 
 def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of everything in a nested mapping that is not a filled mapping."""
+    """Yield (dotted key, value) of everything in a nested mapping that is not a filled mapping."""
     if isinstance(value, Mapping) and value:
         for key, inner in cast(Mapping[str, Any], value).items():
             yield from leaves(inner, f"{prefix}.{key}" if prefix else str(key))
@@ -30,7 +30,7 @@ def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def without_other_kinds(base: Raw, over: Raw) -> Raw:
-    """`base` without the mappings that `over` names another kind or architecture for."""
+    """Return `base` without the mappings that `over` names another kind or architecture for."""
 
     def is_other(key: str) -> bool:
         mine, new = base[key], over.get(key)

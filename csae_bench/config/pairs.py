@@ -1,4 +1,4 @@
-"""Which rows are anchor and positive.
+"""Kinds of pairs: which rows are anchor and positive.
 
 To add a kind of pairs: its settings and a row of PAIR_KINDS here, and its source in
 `csae_bench/pairs/`.
@@ -15,7 +15,7 @@ from csae_bench.config.loss_terms import PairKind
 
 
 class PairKindSettings(Settings):
-    """What every kind of pairs has."""
+    """Settings that every kind of pairs has."""
 
     weight: NonNegative = 0.0
     """Share of the pairs of a batch, in proportion to the other kinds' weights; 0: none."""
@@ -49,7 +49,7 @@ class ParaphraseSettings(PairKindSettings):
     """Column with the text."""
 
     positions: Literal["aligned", "random", "last"] = "aligned"
-    """Which positions are paired. `aligned`: equal shares of both texts, so that what a causal
+    """Positions that are paired. `aligned`: equal fractions of both texts, so that what a causal
     model has read of the one and of the other is the same; `random`: any; `last`: the last of each,
     one pair for two texts."""
 
@@ -83,7 +83,7 @@ class PairsSettings(Settings):
         return self
 
     def shares(self, kinds: tuple[str, ...] | None = None) -> dict[str, float]:
-        """Share of each kind that is on, of those named where `kinds` are; they add up to 1."""
+        """Return the share of each kind that is on, of those in `kinds` if given; they sum to 1."""
         weights = {name: getattr(self, name).weight for name in PAIR_KINDS}
         on = {
             name: weight

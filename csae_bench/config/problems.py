@@ -26,11 +26,11 @@ _BLOCKS_BY_NAME: dict[str, Mapping[str, type[BaseModel]]] = {
     "settings": STAGE_SETTINGS,
     "strength": LOSS_TERMS,
 }
-"""Keys below which the keys are names of terms, and what stands below those."""
+"""Keys whose subkeys are names of terms, and the settings below those."""
 
 
 def describe_all(error: ValidationError, path: Path, flagged: set[str]) -> list[str]:
-    """One sentence for each value that is wrong.
+    """Return one sentence for each value that is wrong.
 
     Args:
         flagged: dotted keys that a flag set, which a sentence then names instead of the file.
@@ -46,7 +46,7 @@ def describe_all(error: ValidationError, path: Path, flagged: set[str]) -> list[
 
 
 def describe(finding: Mapping[str, Any], path: Path, flagged: set[str]) -> str:
-    """A sentence with the file or flag, the key, the value, what is allowed and what to do."""
+    """Return a message with the file or flag, the key, the value, what is allowed and the fix."""
     location, allowed = _walk(cast(Location, finding["loc"]))
     key = ".".join(map(str, location))
     where = where_set(key, path, flagged)
@@ -78,7 +78,7 @@ def describe(finding: Mapping[str, Any], path: Path, flagged: set[str]) -> str:
 
 
 def impossible_values(raw: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
-    """Place of each value that no setting can have, whatever its type, and what is wrong with it.
+    """Yield the place of each value that no setting of any type can have, and what is wrong.
 
     That is a text that is empty or too long for a name, and a number that is written as a text
     because it has more than 64 bits. The settings of evals, which their evals check, are covered.
@@ -95,7 +95,7 @@ def impossible_values(raw: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
 
 
 def where_set(key: str, path: Path, flagged: set[str]) -> str:
-    """The flag that set a dotted key, or else the file."""
+    """Return the flag that set a dotted key, or else the file."""
     is_flag = any(
         key == flag or key.startswith(f"{flag}.") or flag.startswith(f"{key}.") for flag in flagged
     )
@@ -103,7 +103,7 @@ def where_set(key: str, path: Path, flagged: set[str]) -> str:
 
 
 def delete(raw: dict[str, Any], location: Location) -> None:
-    """Removes what a finding points at from the raw configuration, tags of unions skipped.
+    """Remove the value of a finding from the raw configuration; tags of unions are skipped.
 
     Of a list, and of a block that lacks a key, all is removed: what is left of it would be wrong.
     """
@@ -123,7 +123,7 @@ def delete(raw: dict[str, Any], location: Location) -> None:
 
 
 def _scalars(value: Any, prefix: Location = ()) -> Iterator[tuple[Location, Any]]:
-    """Place and value of everything in nested mappings and lists that is neither."""
+    """Yield the place and value of everything in nested mappings and lists that is neither."""
     inner: Iterable[tuple[Any, Any]]
     if isinstance(value, Mapping):
         inner = cast(Mapping[Any, Any], value).items()
@@ -139,7 +139,7 @@ def _scalars(value: Any, prefix: Location = ()) -> Iterator[tuple[Location, Any]
 def _with_alternatives(
     finding: Mapping[str, Any], findings: list[Mapping[str, Any]]
 ) -> Mapping[str, Any]:
-    """The finding, its message joined with those on the other types that the value may have."""
+    """Return the finding, its message merged with those on the value's other possible types."""
     key = _walk(finding["loc"])[0]
     messages = [str(other["msg"]) for other in findings if _walk(other["loc"])[0] == key]
     first, *rest = dict.fromkeys(messages)
@@ -148,7 +148,7 @@ def _with_alternatives(
 
 
 def _follows_from_another(finding: Mapping[str, Any], findings: list[Mapping[str, Any]]) -> bool:
-    """A list is called too short where its one item is wrong."""
+    """Return whether the finding only says that a list is too short whose one item is wrong."""
     length = len(finding["loc"])
     return finding["type"] == "too_short" and any(
         len(other["loc"]) > length and other["loc"][:length] == finding["loc"] for other in findings
@@ -163,7 +163,7 @@ def _nearest(finding: Mapping[str, Any]) -> str:
 
 
 def _walk(location: Location) -> tuple[Location, list[str]]:
-    """The location without the tags that pydantic adds, and the keys allowed beside its last."""
+    """Return the location without pydantic's tags, and the keys allowed next to its last one."""
     kept: list[int | str] = []
     models: list[type[BaseModel]] = [RunConfig]
     allowed: list[str] = []
@@ -194,7 +194,7 @@ def _allowed(model: type[BaseModel]) -> list[str]:
 
 
 def _is_union_of_values(annotation: Any) -> bool:
-    """Whether what pydantic adds to a location here is the name of a type."""
+    """Return whether what pydantic adds to a location here is the name of a type."""
     if get_origin(annotation) not in (Union, UnionType):
         return False
     inner = [get_args(a)[0] if get_origin(a) is Annotated else a for a in get_args(annotation)]
@@ -221,7 +221,7 @@ def _shown(value: Any) -> str:
 def eval_problems(
     error: ValidationError, model: type[BaseModel], name: str, path: Path
 ) -> list[str]:
-    """One sentence for each thing that is wrong in the settings of the eval `name`."""
+    """Return one sentence for each thing that is wrong in the settings of the eval `name`."""
     allowed = sorted(model.model_fields)
     sentences: list[str] = []
     for finding in error.errors():

@@ -21,7 +21,7 @@ class RunConfig(Settings):
     """A name of `csae-bench list models`, a local Hugging Face folder, or a name on the hub."""
 
     hook_name: str | None = None
-    """Where the activations are taken; none: the model's default hook."""
+    """Hook at which the activations are taken; none: the model's default hook."""
 
     model_dtype: Dtype = "float32"
     """Type of the language model's weights."""
@@ -82,4 +82,4 @@ class ResolvedConfig(Settings):
     origins: dict[str, str]
     """Dotted key -> `default`, `file` or `flag`."""
     changes: tuple[Change, ...] = ()
-    """What `--set` changed, the seed left out."""
+    """Overrides by `--set`, without the seed."""

@@ -1,12 +1,13 @@
-"""The SAEs: SAELens's, ours with the contrastive objective, and baselines.
+"""The SAEs that are trained: SAELens's, and ours with the contrastive objective.
 
-A settings class has the fields of SAELens's training config of the same architecture, with its
-names; what they mean in detail stands there.
+A settings class has the fields of SAELens's training config of the same architecture, under the
+same names; SAELens documents their meaning in detail. `baselines` has
+the SAEs that need no training.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
     BaseModel,
@@ -17,16 +18,20 @@ from pydantic import (
     model_validator,
 )
 
-from csae_bench.config.base import Count, Fraction, NonNegative, Positive, Settings
+from csae_bench.config.base import (
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    SaeSettings,
+    Settings,
+)
+from csae_bench.config.baselines import BASELINES, BaselineSae
 from csae_bench.config.loss_terms import LOSS_TERMS, TermSettings
 
 
-class SaeSettings(Settings):
-    """Base of the settings of every SAE."""
-
-
 class TrainedSae(SaeSettings):
-    """What every SAE that is trained has."""
+    """Settings of every SAE that is trained."""
 
     apply_b_dec_to_input: bool = True
     """Subtract the decoder's bias before encoding."""
@@ -102,7 +107,7 @@ class MatryoshkaBatchTopKSae(BatchTopKSae):
         return self
 
     def widths(self) -> tuple[int, ...]:
-        """The levels' widths, the default filled in."""
+        """Return the widths of the levels, with the default filled in."""
         return self.matryoshka_widths or tuple(
             sorted({max(1, self.d_sae // part) for part in (8, 4, 2, 1)})
         )
@@ -144,10 +149,10 @@ _LOSSES: type[BaseModel] = create_model("Losses", __base__=Settings, **_ROWS)
 
 
 class Contrastive(Settings):
-    """Mixed into the settings of a backbone: the contrastive terms beside its own losses."""
+    """Mixin for the settings of a backbone: the contrastive terms in addition to its own losses."""
 
     losses: dict[str, SerializeAsAny[TermSettings]] = Field(default_factory=dict)
-    """Terms by name; see `csae_bench/loss_terms.py`. A weight of 0 switches a term off."""
+    """Terms by name; see `csae_bench/config/loss_terms.py`. A weight of 0 switches a term off."""
 
     @field_validator("losses", mode="before")
     @classmethod
@@ -158,7 +163,7 @@ class Contrastive(Settings):
         return {name: getattr(terms, name) for name in LOSS_TERMS if name in value}
 
     def active_terms(self) -> dict[str, TermSettings]:
-        """The terms whose weight is above 0."""
+        """Return the terms whose weight is above 0."""
         return {name: term for name, term in self.losses.items() if term.weight > 0}
 
 
@@ -192,68 +197,23 @@ class ContrastiveMatryoshkaBatchTopKSae(MatryoshkaBatchTopKSae, Contrastive):
     architecture: Literal["contrastive_matryoshka_batchtopk"] = "contrastive_matryoshka_batchtopk"  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-class IdentitySae(SaeSettings):
-    """A baseline: passes activations through, as x = relu(x) - relu(-x). The ceiling."""
+_TRAINED: tuple[type[TrainedSae], ...] = (
+    StandardSae,
+    TopKSae,
+    BatchTopKSae,
+    MatryoshkaBatchTopKSae,
+    JumpReluSae,
+    ContrastiveSae,
+    ContrastiveTopKSae,
+    ContrastiveBatchTopKSae,
+    ContrastiveJumpReluSae,
+    ContrastiveMatryoshkaBatchTopKSae,
+)
 
-    architecture: Literal["identity"] = "identity"
-
-
-class PcaSae(SaeSettings):
-    """A baseline: the projection on the leading principal components."""
-
-    architecture: Literal["pca"] = "pca"
-    n_components: Count = 16
-    """Components kept; each becomes two latents, for its two signs, so L0 is n_components."""
-    n_fit_tokens: Count = 200_000
-    """Tokens the components are estimated from."""
-
-
-class RandomSae(SaeSettings):
-    """A control: a frozen random decoder, its transpose as the encoder, and TopK."""
-
-    architecture: Literal["random"] = "random"
-    d_sae: Count = 1024
-    """Latents."""
-    k: Count = 16
-    """Active latents per row."""
-    n_fit_tokens: Count = 50_000
-    """Tokens the decoder's bias and one common scale are estimated from."""
-
-
-class OracleSae(SaeSettings):
-    """A ceiling: the SAE whose latents are the true features of a synthetic world."""
-
-    architecture: Literal["oracle"] = "oracle"
-    factors: str = "synthetic"
-    """The world: `synthetic`, `synthetic_tree`, or a folder that SAELens's `SyntheticModel.save`
-    wrote. Its width is `activations.d_in`."""
-    factors_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Seed of the world, as `seed` of the evals on it."""
-
-
-class PermutedSae(SaeSettings):
-    """A control: another SAE with the rows of its decoder permuted."""
-
-    architecture: Literal["permuted"] = "permuted"
-    of: str = "custom_sae"
-    """The other SAE: a config's name or path, or a checkpoint folder."""
-
-
-SaeConfig = Annotated[
-    StandardSae
-    | TopKSae
-    | BatchTopKSae
-    | MatryoshkaBatchTopKSae
-    | JumpReluSae
-    | ContrastiveSae
-    | ContrastiveTopKSae
-    | ContrastiveBatchTopKSae
-    | ContrastiveJumpReluSae
-    | ContrastiveMatryoshkaBatchTopKSae
-    | IdentitySae
-    | PcaSae
-    | RandomSae
-    | OracleSae
-    | PermutedSae,
-    Field(discriminator="architecture"),
-]
+if TYPE_CHECKING:
+    SaeConfig = TrainedSae | BaselineSae
+else:  # a union of what tables hold, which a type checker cannot read
+    SaeConfig = Annotated[
+        Union[(*_TRAINED, *(row.settings for row in BASELINES.values()))],
+        Field(discriminator="architecture"),
+    ]

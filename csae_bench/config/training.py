@@ -35,7 +35,7 @@ class TrainingSettings(Settings):
     """Adam's learning rate after the warm-up."""
 
     lr_scheduler: Literal["constant", "cosineannealing"] = "constant"
-    """What the learning rate does between warm-up and decay."""
+    """Course of the learning rate between warm-up and decay."""
 
     lr_warm_up_steps: Annotated[int, Field(ge=0)] = 0
     """Steps of linear rise at the start."""
@@ -53,7 +53,7 @@ class TrainingSettings(Settings):
     """Largest norm of the gradient of all losses together."""
 
     weighting: WeightingSettings = WeightingSettings()
-    """From the weights of the contrastive terms to their coefficients."""
+    """Method that turns the weights of the contrastive terms into coefficients."""
 
     curriculum: tuple[Stage, ...] = ()
     """Stages, in order; none: all that is switched on counts from the first step to the last."""
@@ -81,7 +81,7 @@ class TrainingSettings(Settings):
     """Steps between the states that `--resume` starts from; 0: none."""
 
     wandb: WandbSettings | None = None
-    """Where to log besides the training log; none: nowhere."""
+    """Logging to Weights & Biases, besides the training log; none: off."""
 
     @field_validator("batch_size")
     @classmethod
@@ -104,5 +104,5 @@ class TrainingSettings(Settings):
 
     @property
     def n_steps(self) -> int:
-        """Steps that the tokens suffice for: n_tokens / batch_size, rounded down."""
+        """Number of steps: n_tokens / batch_size, rounded down."""
         return self.n_tokens // self.batch_size

@@ -1,4 +1,4 @@
-"""How strongly the contrastive terms pull beside the reconstruction, and L0 held at a target."""
+"""Strength of the contrastive terms relative to the reconstruction, and L0 held at a target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from csae_bench.config.base import Count, Fraction, NonNegative, Positive, Setti
 
 
 class WeightingSettings(Settings):
-    """From the weights of the terms to their coefficients in the loss."""
+    """Method that turns the weights of the terms into their coefficients in the loss."""
 
     kind: Literal["ratio", "constant", "gradnorm", "uncertainty"] = "ratio"
     """`ratio`: a term's gradient on the encoder is `weight` times the reconstruction's.
@@ -31,7 +31,7 @@ class WeightingSettings(Settings):
     than this above its lowest running mean of the stage; none: no guard."""
 
     gradnorm_alpha: NonNegative = 1.5
-    """How strongly slow losses are favoured (`gradnorm`)."""
+    """Strength with which slow losses are favoured (`gradnorm`)."""
 
     learning_rate: Fraction = 0.025
     """Step size of the balancing: on the logarithm of weights at each measurement (`gradnorm`), of
@@ -39,7 +39,7 @@ class WeightingSettings(Settings):
 
 
 class HoldL0Settings(Settings):
-    """Controls the sparsity penalty of ReLU and JumpReLU such that L0 comes to a target."""
+    """Control of the sparsity penalty of ReLU and JumpReLU that brings L0 to a target."""
 
     target: Positive
     """Active latents per row."""
@@ -48,7 +48,7 @@ class HoldL0Settings(Settings):
     """Steps between adjustments."""
 
     gain: Positive = 0.6
-    """By how much the logarithm of the penalty's coefficient moves when that of L0 moves by 1.
+    """Change in the logarithm of the penalty's coefficient when that of L0 changes by 1.
     Higher settles faster, and oscillates where L0 answers strongly."""
 
     lag: Count | None = None

@@ -15,13 +15,13 @@ from csae_bench.errors import ConfigError, reason_of
 from csae_bench.support.regular_files import MIB, read_regular_text
 
 MAX_LEVELS = 50
-"""Levels of nesting; a configuration has about six."""
+"""Largest number of levels of nesting; a configuration has about six."""
 
 MAX_VALUES = 20_000
 """Values, aliases written out; a configuration has about a hundred."""
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
-"""What no name, path or text of a file has, though an escape in YAML can write it."""
+"""Characters that no name, path or text of a file has, though YAML escapes can write them."""
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -101,7 +101,7 @@ _StrictLoader.add_implicit_resolver(
 
 
 def _parts(node: Any) -> list[Any]:
-    """The nodes within a node, keys included."""
+    """Return the nodes within a node, keys included."""
     if isinstance(node, yaml.SequenceNode):
         return node.value
     if isinstance(node, yaml.MappingNode):
@@ -128,7 +128,7 @@ def _mapping_without_repeats(loader: yaml.SafeLoader, node: yaml.MappingNode) ->
             problem = f"has {_described(key)} as a key; a key must be a word"
             raise ConstructorError(None, None, problem, key_node.start_mark)
         if key in seen:
-            raise ConstructorError(None, None, f"key '{key}' stands twice", key_node.start_mark)
+            raise ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
@@ -144,7 +144,7 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:map", _mapping_without_repeats)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file of at most 1 MiB.
+    """Read the mapping in a YAML file of at most 1 MiB.
 
     Raises:
         ConfigError: unreadable, not YAML, a key twice, empty, or not a mapping; names file and
@@ -165,7 +165,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """One YAML value, as in `--set key=value`.
+    """Parse one YAML value, as in `--set key=value`.
 
     Raises:
         YAMLError: it is none; `yaml_problem` says why.
@@ -177,7 +177,7 @@ def parse_value(text: str) -> Any:
 
 
 def yaml_problem(error: yaml.YAMLError) -> str:
-    """What is wrong, from ` line 3` on, where the line is known."""
+    """Return the problem, from ` line 3` on, if the line is known."""
     if isinstance(error, yaml.MarkedYAMLError):
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         return f"{line} {error.problem or 'is not YAML'}"

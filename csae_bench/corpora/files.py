@@ -15,12 +15,12 @@ SUFFIXES = (".jsonl", ".parquet")
 
 
 def is_folder(dataset: str) -> bool:
-    """Whether this is a folder, or written as one: it is absolute or starts with . or ~."""
+    """Test whether this is a folder, or written as one: it is absolute or starts with . or ~."""
     return dataset.startswith((".", "~", "/")) or Path(dataset).exists()
 
 
 def data_files(folder: str | Path) -> list[Path]:
-    """The folder's .jsonl and .parquet files in the order of their names."""
+    """List the folder's .jsonl and .parquet files in the order of their names."""
     return sorted(
         path for path in Path(folder).expanduser().glob("*") if path.suffix.lower() in SUFFIXES
     )
@@ -29,7 +29,7 @@ def data_files(folder: str | Path) -> list[Path]:
 def rows(
     path: Path, columns: Sequence[str], *, remedy: str = ""
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Place (file and line) and contents of every row; each has all of `columns`.
+    """Yield place (file and line) and contents of every row; each has all of `columns`.
 
     Blank lines are passed over. `remedy` is what to do about a missing column.
 
@@ -41,7 +41,7 @@ def rows(
 
 
 def no_column(name: str, columns: Iterable[str], remedy: str = "") -> str:
-    """Says that a column is missing, which there are, and what to do about it."""
+    """Say that a column is missing, which columns there are, and what to do about it."""
     columns = list(columns)
     return (
         f"there is no column '{name}'; its columns are {', '.join(columns) or 'none'}."
@@ -50,13 +50,13 @@ def no_column(name: str, columns: Iterable[str], remedy: str = "") -> str:
 
 
 def file_stamps(paths: Iterable[Path]) -> list[str]:
-    """Name, size and time of change of each file."""
+    """Return name, size and time of change of each file."""
     stats = [(path.name, path.stat()) for path in paths]
     return [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats]
 
 
 def sha256(content: bytes) -> str:
-    """In hexadecimal digits."""
+    """Hash with SHA-256, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 

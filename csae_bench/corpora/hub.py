@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def hub_stream(
     name: str, columns: Sequence[str], *, remedy: str = "", split: str = "train"
 ) -> IterableDataset:
-    """A split of a dataset on the hub, streamed, with these columns alone.
+    """Stream a split of a dataset on the hub, with these columns alone.
 
     `NAME:SUBSET` names one configuration of a dataset that has several. `remedy` is what to do
     about a missing column.

@@ -27,7 +27,7 @@ class Paraphrases(Protocol):
         ...
 
     def texts(self, group: int) -> tuple[str, ...]:
-        """The texts of group number `group`, 0 to n_groups - 1."""
+        """Return the texts of group number `group`, 0 to n_groups - 1."""
         ...
 
 
@@ -40,7 +40,7 @@ class TinyworldParaphrases:
     n_groups: None = None
 
     def texts(self, group: int) -> tuple[str, ...]:
-        """The texts of a group, the same whenever it is asked for."""
+        """Return the texts of a group, always the same."""
         from csae_bench.tinyworld import paraphrases
 
         return next(paraphrases(1, seed=self.seed, start=group))
@@ -66,14 +66,14 @@ class CollectedParaphrases:
         return sum(len(texts) for texts in self.groups)
 
     def texts(self, group: int) -> tuple[str, ...]:
-        """The texts of a group, in the order of the dataset."""
+        """Return the texts of a group, in the order of the dataset."""
         return self.groups[group]
 
 
 def open_paraphrases(settings: ParaphraseSettings, *, seed: int) -> Paraphrases:
-    """The groups that the settings name; `seed` decides those of tinyworld.
+    """Open the groups that the settings name; `seed` decides those of tinyworld.
 
-    A group's texts may stand anywhere in the dataset: it is read to its end, all at once. Groups of
+    A group's texts may be anywhere in the dataset: it is read to its end, all at once. Groups of
     one text are left out. Of a hub dataset the split `train` is read.
 
     Raises:
@@ -87,7 +87,7 @@ def open_paraphrases(settings: ParaphraseSettings, *, seed: int) -> Paraphrases:
 def paraphrase_status(
     settings: ParaphraseSettings,
 ) -> tuple[Literal["ok", "problem", "unknown"], str]:
-    """What can be said of paraphrases without a model: files are read, to their end.
+    """Check paraphrases as far as possible without a model: files are read to their end.
 
     `unknown`: they are on the hub.
     """
@@ -104,7 +104,7 @@ def paraphrase_status(
 
 
 def paraphrase_fingerprint(settings: ParaphraseSettings) -> str:
-    """Changes when the paraphrases do, as far as can be seen without reading them.
+    """Return a fingerprint of the paraphrases, as far as possible without reading them.
 
     As `corpus_fingerprint`; columns are settings, and not part of it.
     """

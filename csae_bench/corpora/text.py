@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datasets import IterableDataset
 
 Split = Literal["sae", "core"]
-"""What the text is for. Tinyworld has separate documents for training SAEs (`sae`) and
+"""Use of the text. Tinyworld has separate documents for training SAEs (`sae`) and
 for measuring them (`core`); of a folder or a hub dataset both are the same rows."""
 
 TINYWORLD = "tinyworld"
@@ -31,7 +31,7 @@ _ENDLESS = 10**12
 
 
 def open_corpus(dataset: str, *, split: Split, seed: int = 0) -> IterableDataset:
-    """A stream of rows with the one column `text`.
+    """Open a stream of rows with the one column `text`.
 
     Tinyworld's text never ends and differs from seed to seed. Files of a folder are read
     in the order of their names. A hub dataset is streamed, its split `train`, and no code of it is
@@ -50,7 +50,7 @@ def open_corpus(dataset: str, *, split: Split, seed: int = 0) -> IterableDataset
 
 
 def corpus_status(dataset: str) -> tuple[Literal["ok", "problem", "unknown"], str]:
-    """What can be said of a corpus at a glance: its files and their first rows are looked at.
+    """Check a corpus quickly: only its files and their first rows are looked at.
 
     `unknown`: it is on the hub.
     """
@@ -67,10 +67,11 @@ def corpus_status(dataset: str) -> tuple[Literal["ok", "problem", "unknown"], st
 
 
 def corpus_fingerprint(dataset: str, split: Split) -> str:
-    """Changes when the text does, as far as can be seen without reading it.
+    """Return a fingerprint of the text, as far as possible without reading it.
 
-    Of tinyworld the code that writes it and its tokenizer, of a folder the files' names,
-    sizes and times of change (none where it is missing), of a hub dataset no more than its name.
+    For tinyworld it covers the code that writes it and its tokenizer, for a folder the files'
+    names, sizes and times of change (none where it is missing), for a hub dataset no more than its
+    name.
     """
     if dataset == TINYWORLD:
         world = Path(__file__).parents[1] / "tinyworld"
@@ -107,7 +108,7 @@ def _file_rows(files: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _checked_files(dataset: str) -> list[Path]:
-    """The folder's files, each with at least one sound row."""
+    """Return the folder's files, each with at least one sound row."""
     folder = Path(dataset).expanduser()
     if not folder.exists():
         raise DataError(f"dataset '{dataset}': there is no such folder.")

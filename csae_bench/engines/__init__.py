@@ -1,1 +1,1 @@
-"""What the evals are made of, one room for each or for a kind."""
+"""Parts of the evals, one package for each eval or kind of eval."""

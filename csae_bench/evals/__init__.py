@@ -1,4 +1,4 @@
-"""The eval contract: what an eval gets, what it gives back, and how it is found.
+"""The eval contract: input, output and discovery of evals.
 
 An eval is one file in the repository's `evals/` folder, imported as `csae_bench.evals.<name>`:
 
@@ -63,11 +63,11 @@ class EvalSpec:
     metrics: Mapping[str, Metric] = field(default_factory=dict[str, Metric])
     """The row of each of its metrics."""
     form: Form | None = field(default_factory=Form)
-    """How results file them; None: as SAE-Bench's own model has it."""
+    """Form in which results store them; None: that of SAE-Bench's own model."""
     detail: type[BaseModel] | None = None
     """Model of each of its details, but for the metrics that are by factor."""
     validate: Callable[[dict[str, Any]], None] | None = None
-    """Checks the whole JSON against SAE-Bench's own model; raises EvalError."""
+    """Check of the whole JSON against SAE-Bench's own model; raises EvalError."""
     reported_config: type[BaseModel]
     """Model of the result's eval_config: the settings, or what SAE-Bench wants in their place."""
     shown: Sequence[str] = ()
@@ -85,12 +85,12 @@ class EvalSpec:
 
     @property
     def headline(self) -> dict[str, str]:
-        """What a run prints: short title -> dotted place of the value in the JSON."""
+        """Values that a run prints: short title -> dotted place of the value in the JSON."""
         return headline_of(self.metrics, self.shown)
 
     @property
     def stem(self) -> str:
-        """What the names of its models begin with."""
+        """Prefix of the names of its models."""
         return self.config.__name__.removesuffix("Config")
 
 
@@ -105,13 +105,13 @@ def register_eval(
     validate: Callable[[dict[str, Any]], None] | None = None,
     reported_config: type[BaseModel] | None = None,
 ) -> Callable[[RunsEval], RunsEval]:
-    """Registers the decorated function as the eval `name`.
+    """Register the decorated function as the eval `name`.
 
     Args:
         metrics: the row of each metric; without rows nothing is known of what it measures.
         headline: the metrics in the line that a run prints, in order; none: the first four that
             are compared.
-        form: how results file the metrics; None where SAE-Bench's own model, which `validate`
+        form: how results file the metrics; None if SAE-Bench's own model, which `validate`
             checks, says so.
         detail: the model of each of its details; metrics that are by factor are added to it.
         reported_config: what the result has as eval_config, where that is not the settings.
@@ -157,12 +157,12 @@ def register_eval(
 
 
 def discover() -> list[str]:
-    """Names of all evals: files of `evals/` and installed entry points, without importing them."""
+    """Return the names of all evals, of `evals/` and installed entry points, without importing."""
     return PAGES.names()
 
 
 def get_eval(name: str) -> EvalSpec:
-    """The eval called `name`, its module imported.
+    """Return the eval called `name`, its module imported.
 
     Raises:
         UnknownNameError: no file and no entry point has this name.

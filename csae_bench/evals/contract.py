@@ -1,4 +1,4 @@
-"""What an eval gets and what it gives back; `csae_bench.evals` has the whole contract."""
+"""Input and output of an eval; `csae_bench.evals` has the whole contract."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class EvalConfig(Strict):
 
 @dataclass(frozen=True, kw_only=True)
 class EvalContext:
-    """What an eval works on."""
+    """Input of an eval."""
 
     sae: AnySae
     """The SAE in its inference form, on `device`. Shared by the run's evals: do not change it."""
     sae_id: str
-    """What the SAE is called, for titles."""
+    """Name of the SAE, for titles."""
     model_name: str
-    """Name or path of the language model that `model()` gives; empty where the SAE has none."""
+    """Name or path of the language model that `model()` gives; empty if the SAE has none."""
     model_true_name: str = ""
     """The name under which results of the model are filed; empty: that of `model_name`."""
     model_fingerprint: str = ""
     """Hash of the model's weights; empty: that of the files of `model_name`."""
     hook_name: str
-    """Where the SAE's activations are taken; empty where it has no model."""
+    """Hook at which the SAE's activations are taken; empty if it has no model."""
     device: str
     artifacts: Path
     """A folder of this eval's own, empty at the start."""
@@ -63,16 +63,16 @@ class EvalContext:
     rng: np.random.Generator
     """Seeded from the run's seed and the eval's name."""
     load_model: Callable[[str], HookedTransformer]
-    """Loads a model by name, once per run."""
+    """Loader of a model by name, once per run."""
     progress: bool = False
     """Whether to show progress on stderr."""
     encoded: dict[tuple[Any, ...], FactorCodes] = field(default_factory=dict)
-    """Codes of factor datasets that were encoded already; shared by the evals of one SAE."""
+    """Codes of factor datasets that are already encoded; shared by the evals of one SAE."""
     shared: SharedPasses = field(default_factory=SharedPasses)
-    """Results of passes of the model that no SAE takes part in; shared by all SAEs of a session."""
+    """Results of model passes that involve no SAE; shared by all SAEs of a session."""
 
     def model(self) -> HookedTransformer:
-        """The language model, loaded at the first call."""
+        """Return the language model, loaded at the first call."""
         return self.load_model(self.model_name)
 
     def codes_and_factors(
@@ -83,7 +83,7 @@ class EvalContext:
         seed: int = 0,
         pooling: Pooling | None = None,
     ) -> FactorCodes:
-        """The SAE's codes of a factor dataset with its factors, encoded once per run.
+        """Return the SAE's codes of a factor dataset with its factors, encoded once per run.
 
         The model does not run for a dataset of activations. See `factors.open_factors` and
         `factors.encoding.codes_of_prompts`, for errors too.
@@ -113,12 +113,12 @@ class EvalContext:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalResult:
-    """What an eval measured; the harness makes an SAE-Bench `eval_result` JSON of it."""
+    """Output of an eval; the harness turns it into an SAE-Bench `eval_result` JSON."""
 
     metrics: Mapping[str, Mapping[str, float | int | None]]
     """Category -> metric -> value. SAE-Bench's own values stay as SAE-Bench writes them; ours are
-    null where undefined, with the reason in `unstructured["reasons"]`."""
+    null if undefined, with the reason in `unstructured["reasons"]`."""
     details: Sequence[Mapping[str, Any]] = ()
     unstructured: Mapping[str, Any] = field(default_factory=dict)
     eval_config: Mapping[str, Any] | None = None
-    """What SAE-Bench's own output model wants as eval_config; none: the eval's settings."""
+    """The eval_config that SAE-Bench's own output model requires; none: the eval's settings."""

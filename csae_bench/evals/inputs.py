@@ -1,4 +1,4 @@
-"""What an eval reads besides the SAE and the language model, and what it needs in all.
+"""Inputs of an eval besides the SAE and the language model, and its requirements.
 
 An input says what is known of it before a run (`status`) and what changes when it does
 (`fingerprint`); neither loads a model, and neither imports torch. Importing this imports neither
@@ -30,12 +30,12 @@ class Input(Protocol):
 
     @property
     def name(self) -> str:
-        """What the settings call it: a registered name, a path, or a name on the hub."""
+        """Its name in the settings: a registered name, a path, or a name on the Hub."""
         ...
 
     @property
     def key(self) -> str:
-        """Setting of the eval that names it; empty where several do."""
+        """Setting of the eval that names it; empty if several do."""
         ...
 
     def status(self) -> list[Status]:
@@ -43,7 +43,7 @@ class Input(Protocol):
         ...
 
     def fingerprint(self) -> str | None:
-        """Return what changes when the data does; None where nothing can be known of it."""
+        """Return what changes when the data does; None if nothing can be known of it."""
         ...
 
 
@@ -92,7 +92,7 @@ class CorpusInput:
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What an eval needs with some language model."""
+    """Requirements of an eval with some language model."""
 
     model: bool = True
     """Whether it runs a language model."""
@@ -104,4 +104,4 @@ class Needs:
     skip: str | None = None
     """Reason to skip this eval with the run's model; None to run it."""
     problems: tuple[str, ...] = ()
-    """Faults of the settings with this model, a sentence each."""
+    """Problems of the settings with this model, one sentence each."""

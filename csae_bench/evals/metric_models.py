@@ -18,7 +18,7 @@ class Strict(BaseModel):
 
 
 def metrics_model(name: str, metrics: Mapping[str, Metric], form: Form) -> type[BaseModel]:
-    """The model of `eval_result_metrics`: categories, each with its metrics.
+    """Return the model of `eval_result_metrics`: categories, each with its metrics.
 
     Raises:
         ValueError: a metric has a category that the form lacks.
@@ -53,7 +53,7 @@ def metrics_model(name: str, metrics: Mapping[str, Metric], form: Form) -> type[
 def detail_model(
     name: str, metrics: Mapping[str, Metric], base: type[BaseModel]
 ) -> type[BaseModel]:
-    """The model of one of `eval_result_details`: the base and, of each metric that has such, the
+    """Return the model of one of `eval_result_details`: the base and, per metric that has one, the
     value of what the entry is about."""
     fields: dict[str, Any] = {
         value.field: _field(value) for value in values(metrics) if value.metric.is_by_factor
@@ -78,5 +78,5 @@ def _field(value: Value) -> Any:
 
 
 def _display(is_displayed: bool) -> dict[str, Any]:
-    """What SAE-Bench's pages show unasked."""
+    """Return the schema key for values that SAE-Bench's pages show by default."""
     return {"ui_default_display": True} if is_displayed else {}

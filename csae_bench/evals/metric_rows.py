@@ -1,4 +1,4 @@
-"""A metric's row: all that is known of a metric, told once, by the eval that measures it.
+"""Rows of metrics: all properties of a metric, defined once, by the eval that measures it.
 
     METRICS = {
         "score": Metric(
@@ -26,7 +26,7 @@ ANY_VERSION = "0"
 
 
 class Direction(StrEnum):
-    """Which change of a value is a gain."""
+    """Direction of change of a value that counts as a gain."""
 
     HIGHER = "higher"
     LOWER = "lower"
@@ -41,35 +41,35 @@ class Metric:
     """A metric's row."""
 
     title: str
-    """Its name for people."""
+    """Title for people."""
     description: str
-    """What it is, with its paper, what 0 and 1 mean, and what it hides."""
+    """Description, with its paper, the meaning of 0 and 1, and what it hides."""
     direction: Direction
     gist: str = ""
     """The same in a few words, where there is room for no more."""
     short: str = ""
-    """Its title in the line that a run prints for its eval, which says the eval's name already."""
+    """Title in the line that a run prints for its eval, which already has the eval's name."""
 
     category: str = SCORES
-    """Where a result files it: the category of `eval_result_metrics`, or `corrected`."""
+    """Place in a result: the category of `eval_result_metrics`, or `corrected`."""
     low: float | None = 0.0
     """Least value; None: no bound."""
     high: float | None = 1.0
     """Largest value; None: no bound."""
     is_sae_bench: bool = False
-    """Whether SAE-Bench computes it: filed as it writes it, never null (-1 stands for NaN), and
+    """Whether SAE-Bench computes it: stored as it writes it, never null (-1 stands for NaN), and
     not held to the range."""
     schema_title: str = ""
-    """Its title in the JSON schema, where SAE-Bench has published another one."""
+    """Title in the JSON schema, if SAE-Bench has published another one."""
     is_displayed: bool = True
-    """Whether SAE-Bench's pages show it unasked."""
+    """Whether SAE-Bench's pages show it by default."""
 
     target: float | None = None
     """The best value, where the direction is TARGET."""
     unit: str = ""
     """Empty for a share or a score without unit."""
     gates: bool = True
-    """Whether a gate may fail on it unless a policy says so expressly; one without a direction
+    """Whether a gate may fail on it without an explicit policy; one without a direction
     never does."""
     margin: float | None = 0.01
     """Half width of what counts as equivalent; None: nothing does."""
@@ -80,12 +80,12 @@ class Metric:
     """The first sae-bench version whose values compare with those of later ones; `0`: all do, as
     where SAE-Bench does not measure it; None: the same version only."""
     note: str = ""
-    """What a reader of a comparison must know, or why it does not gate; a sentence."""
+    """Note for a reader of a comparison, or why it does not gate; a sentence."""
     rank: int = 0
-    """Where not all metrics of an eval are shown, those of a lower rank come first, and of equal
-    ranks those that stand first in the table."""
+    """Rank in views that do not show all metrics of an eval: lower ranks come first, and of equal
+    ranks those that come first in the table."""
     is_supporting: bool = False
-    """Whether it accompanies a score, as a count or a baseline does: compared only where a rule
+    """Whether it accompanies a score, as a count or a baseline does: compared only if a rule
     names it."""
 
     has_null: bool = False
@@ -100,7 +100,7 @@ class Metric:
     compared: tuple[Literal["held_out", "adjusted"], ...] = ()
     """Those of these that are compared as well; they never gate."""
     is_by_factor: bool = False
-    """Whether each entry of the details has a value of its own, and all that accompanies it."""
+    """Whether each entry of the details has its own value of it, with all that accompanies it."""
 
     def __post_init__(self) -> None:
         problems = [text for text, is_wrong in self._faults() if is_wrong]
@@ -144,7 +144,7 @@ class Category:
     title: str
     description: str
     is_displayed: bool = False
-    """Whether SAE-Bench's pages show it unasked."""
+    """Whether SAE-Bench's pages show it by default."""
     model: str = ""
     """Name of its model in the schema; empty: made of the eval's and the category's."""
     about: str = ""
@@ -159,7 +159,8 @@ CATEGORIES: Mapping[str, Category] = {
     ),
     "chance": Category(
         title="Chance",
-        description="The values beside what they are where the samples' factors are permuted.",
+        description="Permutation nulls: each value compared with its distribution under permuted "
+        "factors.",
     ),
     "intervals": Category(
         title="Intervals",

@@ -15,7 +15,7 @@ class Value(NamedTuple):
     """A value of a result: a metric, or what accompanies one."""
 
     name: str
-    """Its metric's name in the table and, of what accompanies it, `_low` and the like."""
+    """Name of its metric in the table, with a suffix such as `_low` for what accompanies it."""
     category: str
     title: str
     description: str
@@ -27,29 +27,29 @@ class Value(NamedTuple):
 
     @property
     def field(self) -> str:
-        """Its name within its category."""
+        """Name within its category."""
         return self.name.removeprefix(f"{self.category}.")
 
     @property
     def place(self) -> str:
-        """Where the JSON of a result has it, as keys with dots between them."""
+        """Place in the JSON of a result, as keys with dots between them."""
         root = "unstructured" if self.category == CORRECTED else "metrics"
         return f"eval_result_{root}.{self.category}.{self.field}"
 
     @property
     def short(self) -> str:
-        """Its title in the line that a run prints."""
+        """Title in the line that a run prints."""
         return self.title.rpartition(", ")[2] if self.suffix else self.metric.short or self.title
 
 
 def values(metrics: Mapping[str, Metric]) -> Iterator[Value]:
-    """All values of a table's metrics, each metric before what accompanies it."""
+    """Yield all values of a table's metrics, each metric before what accompanies it."""
     for name, metric in metrics.items():
         yield from values_of(name, metric)
 
 
 def values_of(name: str, metric: Metric) -> Iterator[Value]:
-    """A metric and what accompanies it."""
+    """Yield a metric and what accompanies it."""
     title = metric.schema_title or metric.title
     low, high = metric.low, metric.high
     yield Value(name, metric.category, title, metric.description, low, high, metric, "")
@@ -86,7 +86,7 @@ def values_of(name: str, metric: Metric) -> Iterator[Value]:
 
 
 def headline(metrics: Mapping[str, Metric], names: Sequence[str]) -> dict[str, str]:
-    """Short title -> place of each value that is named.
+    """Return short title -> place of each value that is named.
 
     Raises:
         ValueError: the table has no such value, or two have one short title.
@@ -102,7 +102,7 @@ def headline(metrics: Mapping[str, Metric], names: Sequence[str]) -> dict[str, s
 
 
 def compared(metrics: Mapping[str, Metric]) -> dict[str, Value]:
-    """The values that are compared, those that say most first, by their names in a comparison."""
+    """Return the compared values, the main ones first, by their names in a comparison."""
     there = list(values(metrics))
     has_scores = any(value.category == SCORES for value in there)
     n_of_name = Counter(value.field for value in there if value.category != CORRECTED)
@@ -120,7 +120,7 @@ def compared(metrics: Mapping[str, Metric]) -> dict[str, Value]:
 
 
 def compared_name(category: str, field: str, *, has_scores: bool, is_unique: bool) -> str:
-    """What a comparison calls a value of a result, after the eval's name.
+    """Return a value's name in a comparison, after the eval's name.
 
     It goes without its category among the `scores`; where an eval has no such category, wherever
     no other category has its name.
@@ -132,7 +132,7 @@ def compared_name(category: str, field: str, *, has_scores: bool, is_unique: boo
 
 
 def _order(value: Value) -> tuple[int, int]:
-    """Metrics by rank, then what accompanies them."""
+    """Return the metrics by rank, then what accompanies them."""
     if not value.suffix:
         return -1, value.metric.rank
     of_metric: tuple[str, ...] = value.metric.compared

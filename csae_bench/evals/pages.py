@@ -1,4 +1,4 @@
-"""Where evals are found, and the rows of their metrics; importing it imports no eval.
+"""Locations of evals, and the rows of their metrics; importing it imports no eval.
 
 An eval's page is a file of the top-level `evals/`, or a module of an installed package that
 announces it as an entry point of `csae_bench.evals`.
@@ -20,7 +20,7 @@ ENTRY_POINT_GROUP = "csae_bench.evals"
 OWN_MODULES = frozenset(
     {"contract", "inputs", "metric_models", "metric_rows", "metric_values", "pages", "schemas"}
 )
-"""Modules of this package, which are no pages."""
+"""Modules of this package that are not evals' pages."""
 
 
 def _pages_folder() -> Path:
@@ -30,7 +30,7 @@ def _pages_folder() -> Path:
 
 
 FOLDER = _pages_folder()
-"""Our pages. A wheel has them in this package; a checkout has a folder at the top for them."""
+"""Folder of our pages: in this package in a wheel, at the top level in a checkout."""
 
 PAGES = Plugins(
     "eval",
@@ -55,7 +55,7 @@ EVALS: Registry[Registered] = Registry("eval")
 
 
 def metric_rows(eval_name: str) -> Mapping[str, Metric] | None:
-    """The rows of an eval's metrics, its page imported; None where no eval has this name.
+    """Return the rows of an eval's metrics, its page imported; None if no eval has this name.
 
     Raises:
         PluginError: the eval is of an installed package that cannot be imported.

@@ -1,7 +1,7 @@
-"""The JSON schema of each eval of ours, as SAE-Bench ships one with each of its own.
+"""JSON schemas of our evals, as SAE-Bench ships one with each of its own.
 
-They lie beside the evals as `eval_output_schema_<name>.json`. After a change of an eval's settings
-or metrics, `python -m csae_bench.evals.schemas` writes them anew.
+They are stored next to the evals as `eval_output_schema_<name>.json`. After a change of an eval's
+settings or metrics, regenerate them with `python -m csae_bench.evals.schemas`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Envelope(BaseModel):
 
 
 def output_schema(spec: EvalSpec) -> dict[str, Any]:
-    """The JSON schema of an eval's results, from its settings, metrics and details."""
+    """Return the JSON schema of an eval's results, from its settings, metrics and details."""
     metrics, detail = spec.metrics_model, spec.detail_model
     assert metrics is not None
     assert detail is not None
@@ -75,23 +75,23 @@ def output_schema(spec: EvalSpec) -> dict[str, Any]:
 
 
 def schema_path(name: str) -> Path:
-    """Where an eval's schema lies."""
+    """Return the path of an eval's schema."""
     return FOLDER / f"eval_output_schema_{name}.json"
 
 
 def evals_with_schema() -> list[str]:
-    """Evals of ours whose metrics and details have models; SAE-Bench ships schemas of its own."""
+    """Return our evals whose metrics and details have models; SAE-Bench ships its own schemas."""
     specs = [get_eval(name) for name in sorted(PAGES.shipped)]
     return [s.name for s in specs if s.metrics_model is not None and s.detail_model is not None]
 
 
 def schema_text(name: str) -> str:
-    """What the file of an eval's schema holds."""
+    """Return the content of the file of an eval's schema."""
     return json.dumps(output_schema(get_eval(name)), indent=2) + "\n"
 
 
 def main() -> None:
-    """Writes the schemas."""
+    """Write the schemas."""
     for name in evals_with_schema():
         schema_path(name).write_text(schema_text(name), encoding="utf-8")
 

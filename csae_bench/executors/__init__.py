@@ -1,4 +1,4 @@
-"""Executors: who carries out a plan. They all take the same plan and give the same cells."""
+"""Executors, which carry out a plan. They all take the same plan and give the same cells."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Done:
     """One step of one SAE that has ended."""
 
     sae: SaePlan
-    """As planned; of one that was on the hub, as planned again once it was there."""
+    """The plan; for an SAE from the hub, the plan made again once it was fetched."""
     name: str
     """`training`, `validity`, an eval's name, or that of its variant; of an error, where it
     struck."""
     cell: Cell | None
-    """None where an error ended the SAE's jobs."""
+    """None if an error ended the SAE's jobs."""
     weights_hash: str | None
     """None before the weights are there."""
     error: Exception | None = None

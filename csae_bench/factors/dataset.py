@@ -23,8 +23,8 @@ Pooling = Literal["mean", "max", "last", "marked"]
 codes of the last token, or those of the token at the prompt's mark. Special tokens never count."""
 
 Split = Literal["train", "test"]
-"""`train`: what may be looked at to make or choose something. `test`: other templates and
-words beside, for scoring."""
+"""`train`: samples for making or choosing something. `test`: samples for scoring, with other
+templates and further words."""
 
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 ONE_TOKEN: tuple[Pooling, ...] = ("last", "marked")
@@ -38,14 +38,14 @@ class TrueFeatures:
     values: Float[NDArray[Any], "n n_features"]
     """Activation of each feature in each sample; 0 where it is silent."""
     directions: Float[NDArray[Any], "n_features d_in"]
-    """What a feature adds to the activations at value 1."""
+    """Contribution of each feature to the activations at value 1."""
     bias: Float[NDArray[Any], " d_in"]
-    """What all activations have in common."""
+    """Vector that all activations have in common."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Readout:
-    """Where a language model says a factor's value: a word that must come next after a stem."""
+    """Words by which a language model says a factor's value: one must come next after a stem."""
 
     stems: tuple[str, ...]
     """For each prompt what follows it, up to just before the word: the model reads the prompt, a
@@ -130,7 +130,7 @@ class FactorDataset:
         return digest.hexdigest()[:16]
 
     def column(self, factor: str) -> Int64[NDArray[Any], " n"]:
-        """The values of one factor.
+        """Return the values of one factor.
 
         Raises:
             DataError: there is no such factor.
@@ -143,7 +143,7 @@ class FactorDataset:
         return self.factors[:, self.names.index(factor)]
 
     def has_value(self, factor: str, value: str) -> Bool[NDArray[Any], " n"]:
-        """Where `factor` has the value of this name.
+        """Mask where `factor` has the value of this name.
 
         Raises:
             DataError: there is no such factor, or it has no such value.
@@ -158,7 +158,7 @@ class FactorDataset:
         return column == values.index(value)
 
     def shuffled(self, seed: int = 0) -> FactorDataset:
-        """A control: the same inputs, each with the factors and true features of another sample.
+        """Make a control: the same inputs, each with another sample's factors and true features.
 
         The table keeps its rows, so factors are related to each other as before, and to nothing
         else.
@@ -243,5 +243,5 @@ class FactorDataset:
 
 
 def _fires_within(child: Int64[NDArray[Any], " n"], parent: Int64[NDArray[Any], " n"]) -> bool:
-    """Whether a child that is on (not 0) has a parent that is on."""
+    """Test whether a child that is on (not 0) has a parent that is on."""
     return bool(np.all(parent[child != 0] != 0))

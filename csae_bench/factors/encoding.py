@@ -1,4 +1,4 @@
-"""What an SAE makes of a factor dataset: one pooled row of codes for each prompt."""
+"""Encoding of a factor dataset by an SAE: one pooled row of codes for each prompt."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_DENSE_CODES = 2**24
 """Codes that are in memory at once before they are pooled: 64 MiB in float32."""
 
 MAX_POOLED_ACTS = 2**28
-"""Pooled activations of a dataset that are kept beside its codes: 1 GiB in float32."""
+"""Pooled activations of a dataset that are kept with its codes: 1 GiB in float32."""
 
 
 class TopPrompt(NamedTuple):
@@ -62,7 +62,7 @@ class FactorCodes:
 
     @cached_property
     def checked(self) -> Codes:
-        """The codes as metrics take them."""
+        """Codes as metrics take them."""
         from csae_bench.metrics.data import Codes
 
         return Codes.of(self.codes)
@@ -73,7 +73,7 @@ class FactorCodes:
         return self.dataset.table
 
     def top_prompts(self, latent: int, n: int = 10) -> tuple[TopPrompt, ...]:
-        """The prompts with the largest codes of a latent, at most `n`; none where it is silent.
+        """Return the prompts with a latent's largest codes, at most `n`; none where it is silent.
 
         Of equal codes the earlier prompt comes first. For activations the text is the template.
         """
@@ -103,7 +103,7 @@ def codes_of_prompts(
     context_size: int | None = None,
     shared: SharedPasses | None = None,
 ) -> FactorCodes:
-    """Codes of every prompt, pooled over its tokens; special tokens are left out.
+    """Compute codes of every prompt, pooled over its tokens; special tokens are left out.
 
     Each prompt is read once, from `<bos>` on, by the layers up to the hook; prompts of like length
     share a batch. A dataset of activations is encoded as it is, and needs no model. Memory beyond
@@ -209,7 +209,7 @@ def _codes_of_acts(sae: AnySae, dataset: FactorDataset, pooling: Pooling) -> Fac
 
 
 class _Pooler(NamedTuple):
-    """Encodes rows in parts, and pools each part as it is made."""
+    """Encoder of rows in parts, which pools each part as it is made."""
 
     sae: AnySae
     dataset: str

@@ -32,7 +32,7 @@ class _Row(NamedTuple):
 
 
 def read_factors(path: str | Path, split: Split = "test") -> FactorDataset:
-    """The rows of a .csv file with a header, or of a .jsonl file of objects, that are in `split`.
+    """Read the rows in `split` of a .csv file with a header, or of a .jsonl file of objects.
 
     Every column but `RESERVED_COLUMNS` is a factor; its values are numbered in the order of their
     names, whole numbers by size. In JSON a value is a string, a whole number or a truth value.

@@ -17,7 +17,7 @@ AUTO = "auto"
 
 
 def chosen_factors(name_or_path: str, model: str | None) -> str:
-    """What `auto` stands for: tinyworld for its own model, English for any other.
+    """Return what `auto` stands for: tinyworld for its own model, English for any other.
 
     Args:
         model: name or path of the language model; None: there is none, and `auto` is `synthetic`.
@@ -35,19 +35,19 @@ def chosen_factors(name_or_path: str, model: str | None) -> str:
 
 
 def needs_model(name_or_path: str) -> bool:
-    """Whether a dataset has prompts; a synthetic model has activations."""
+    """Test whether a dataset has prompts; a synthetic model has activations."""
     if name_or_path in factor_names():
         return get_factors(name_or_path).has_prompts
     return not Path(name_or_path).expanduser().is_dir()
 
 
 def open_factors(name_or_path: str, *, split: Split = "test", seed: int = 0) -> FactorDataset:
-    """The factor dataset of a name, of a .csv or .jsonl file, or of a saved synthetic model.
+    """Open the factor dataset of a name, a .csv or .jsonl file, or a saved synthetic model.
 
     Args:
         name_or_path: a name of `csae-bench list factors`; a file, see `files.read_factors`; or a
             folder that SAELens's `SyntheticModel.save` wrote.
-        seed: of what is drawn at random; a file has nothing of the kind.
+        seed: of random draws; files draw nothing at random.
 
     Raises:
         UnknownNameError: there is no dataset of this name.
@@ -67,7 +67,7 @@ def open_factors(name_or_path: str, *, split: Split = "test", seed: int = 0) -> 
 
 
 def factor_status(name_or_path: str) -> tuple[Literal["ok", "problem"], str]:
-    """What can be said of a factor dataset without a model; files are read, to their end."""
+    """Check a factor dataset as far as possible without a model; files are read completely."""
     try:
         if name_or_path in factor_names():
             return "ok", get_factors(name_or_path).summary
@@ -81,11 +81,10 @@ def factor_status(name_or_path: str) -> tuple[Literal["ok", "problem"], str]:
 
 
 def factor_fingerprint(name_or_path: str) -> str:
-    """Changes when the dataset does, as far as can be seen without reading it.
+    """Return a fingerprint that changes with the dataset, as far as visible without reading it.
 
-    Of a named one the code that makes it, tinyworld's included, and of an installed
-    package all of its code; of a path the files' names, sizes and times of change (none where it is
-    missing).
+    For a named dataset it covers the code that makes it, tinyworld's included, and all code of an
+    installed package; for a path the files' names, sizes and times of change (none if missing).
     """
     if name_or_path in factor_names():
         here = Path(__file__).parent
@@ -103,7 +102,7 @@ def factor_fingerprint(name_or_path: str) -> str:
 
 
 def _check_path(name_or_path: str) -> None:
-    """Tells a wrong name from a wrong path."""
+    """Distinguish a wrong name from a wrong path."""
     path = Path(name_or_path).expanduser()
     looks_like_a_path = name_or_path.startswith((".", "~", "/")) or path.suffix in SUFFIXES
     if not path.exists():

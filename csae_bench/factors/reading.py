@@ -1,4 +1,4 @@
-"""What a language model makes of the prompts of a factor dataset, up to a hook: no SAE yet."""
+"""Activations of a language model at a hook on the prompts of a factor dataset, without an SAE."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a factor dataset is registered and found.
+"""Registry of factor datasets.
 
 A dataset is one module or package of `csae_bench/factors/datasets/`, named as the dataset is:
 
@@ -23,7 +23,7 @@ from csae_bench.registry import Registry
 ENTRY_POINT_GROUP = "csae_bench.factors"
 
 Make = Callable[[Split, int], FactorDataset]
-"""Makes a dataset of a split and a seed; the same one each time."""
+"""Function that makes a dataset of a split and a seed; the same one each time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class FactorDatasetSpec:
     summary: str
     """First line of its docstring."""
     has_prompts: bool = True
-    """Whether a language model reads it; else it has activations."""
+    """True if a language model reads it; else it has activations."""
 
 
 _REGISTRY: Registry[FactorDatasetSpec] = Registry("factor dataset")
@@ -48,7 +48,7 @@ _MODULES = Plugins(
 
 
 def register_factors(name: str, *, has_prompts: bool = True) -> Callable[[Make], Make]:
-    """Registers the decorated function as the factor dataset `name`."""
+    """Register the decorated function as the factor dataset `name`."""
 
     def register(make: Make) -> Make:
         summary = (make.__doc__ or "").strip().split("\n", 1)[0]
@@ -60,12 +60,12 @@ def register_factors(name: str, *, has_prompts: bool = True) -> Callable[[Make],
 
 
 def factor_names() -> list[str]:
-    """Names of all factor datasets, sorted, without importing them."""
+    """Return the names of all factor datasets, sorted, without importing them."""
     return _MODULES.names()
 
 
 def get_factors(name: str) -> FactorDatasetSpec:
-    """The factor dataset called `name`, its module imported.
+    """Return the factor dataset called `name`, importing its module.
 
     Raises:
         UnknownNameError: there is no such dataset; the message suggests the nearest.
@@ -76,5 +76,5 @@ def get_factors(name: str) -> FactorDatasetSpec:
 
 
 def code_of(name: str) -> tuple[str, list[Path]]:
-    """Version and Python files of the installed package that brings a dataset; none for ours."""
+    """Return version and Python files of the package that provides a dataset; none for ours."""
     return _MODULES.code_of(name)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TokenCodes(NamedTuple):
-    """A prompt's tokens and what some latents are there; `<bos>` is left out."""
+    """A prompt's tokens and the codes of some latents there; `<bos>` is left out."""
 
     tokens: tuple[str, ...]
     """As the tokenizer cuts the text, spaces included."""
@@ -39,7 +39,7 @@ def codes_at_tokens(
     *,
     batch_size_prompts: int = 64,
 ) -> dict[int, TokenCodes]:
-    """Codes of some latents at each token of some prompts, by the prompt's number.
+    """Compute codes of some latents at each token of some prompts, by the prompt's number.
 
     The model reads these prompts again, up to the hook's layer: to keep every token's codes of
     the first pass would take as much memory as the activations of the whole dataset.

@@ -1,4 +1,4 @@
-"""Prompts as tokens, and which of their tokens are pooled."""
+"""Prompts as tokens, and the tokens that are pooled."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_prompts(
     *,
     rows: Sequence[int] | None = None,
 ) -> ReadPrompts:
-    """Tokens of the prompts.
+    """Tokenize the prompts.
 
     Args:
         rows: those that are read, by number; none: all.
@@ -94,7 +94,7 @@ def _only(position: int, *, like: Bool[Tensor, " n_pos"]) -> Bool[Tensor, " n_po
 def _token_at(
     tokenizer: Any, prompt: str, character: int, tokens: Int64[Tensor, " n_pos"], place: str
 ) -> int:
-    """Position among `tokens`, which begin with `<bos>`, of the one that holds a character."""
+    """Find the position in `tokens`, which begin with `<bos>`, of the token with a character."""
     remedy = "use another pooling than 'marked'."
     if not tokenizer.is_fast:
         raise ModelError(

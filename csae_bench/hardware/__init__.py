@@ -1,1 +1,1 @@
-"""What the machine has, and what a run will need of it."""
+"""Resources of the machine, and requirements of a run."""

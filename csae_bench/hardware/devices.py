@@ -1,4 +1,4 @@
-"""Which device a run uses."""
+"""Choice of the device of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from csae_bench.errors import UsageError
 
 
 def pick_device(wanted: str) -> str:
-    """The device that `wanted` names: `auto` is cuda where there is a GPU, else cpu.
+    """Return the device that `wanted` names: `auto` is cuda where there is a GPU, else cpu.
 
     Raises:
         UsageError: not a device's name, or a device that this machine does not have.

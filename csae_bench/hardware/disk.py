@@ -1,4 +1,4 @@
-"""How much room a run needs on the disk of its results, estimated from its configuration alone."""
+"""Estimate of the disk space that a run needs for its results, from its configuration alone."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _RESULT_BYTES, _RESULT_BYTES_A_LATENT = MIB, 800
 with the page of probes."""
 
 _LOG_BYTES, _LOG_BYTES_A_TERM = 300, 120
-"""A line of the training log, and what a term adds to it."""
+"""A line of the training log, and the part that a term adds to it."""
 
 
 def needed_bytes(subject: Subject) -> dict[str, float]:
-    """Bytes that a run adds to its results folder at the same time, by part.
+    """Return the bytes that a run adds to its results folder at the same time, by part.
 
     While a state to resume from is replaced, its predecessor is there too. What a training that was
     interrupted left is taken off.
@@ -41,12 +41,12 @@ def free_bytes(folder: Path) -> int:
 
 
 def shown(size: float) -> str:
-    """A size in GiB, or in MiB where it is small."""
+    """Format a size in GiB, or in MiB if it is small."""
     return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.1f} MiB"
 
 
 def _made(subject: Subject) -> dict[str, float]:
-    """What making the SAE's checkpoint takes; empty where it is there, or is a folder's."""
+    """Return the space needed to make the SAE's checkpoint; empty if it exists or is a folder's."""
     if subject.is_ready:
         return {}
     config, sae = subject.config, subject.config.sae

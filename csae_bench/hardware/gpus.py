@@ -1,4 +1,4 @@
-"""Whether a run fits common GPUs, and about how long its training takes there.
+"""Estimates of whether a run fits common GPUs, and how long its training takes there.
 
 Arithmetic from the configuration alone. A matrix product of [n, a] and [a, b] is 2 n a b
 operations, and its backward pass twice that again:
@@ -30,10 +30,10 @@ from csae_bench.results.identity import hook_layer
 from csae_bench.saes.curriculum import Curriculum
 
 SHARE_OF_PEAK = 0.4
-"""Of a GPU's peak, what a training is assumed to reach."""
+"""Fraction of a GPU's peak that training is assumed to reach."""
 
 TOKENS_OF_A_TEXT = 32
-"""Length that a paraphrase is assumed to have where only its last position is used."""
+"""Assumed length of a paraphrase if only its last position is used."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,18 @@ GPUS = (
 
 @dataclass(frozen=True)
 class GpuEstimate:
-    """What a run would come to on a GPU."""
+    """Estimate of a run on a GPU."""
 
     gpu: str
     memory_gib: int
-    """Of the GPU."""
+    """Memory of the GPU."""
     needed_gib: float
     fits: bool
     training_hours: float
     bfloat16_tflops: float
-    """Peak that was reckoned with."""
+    """Peak that was assumed."""
     float32_tflops: float
-    """Peak that was reckoned with."""
+    """Peak that was assumed."""
     share_of_peak: float = SHARE_OF_PEAK
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class GpuEstimate:
 
 @dataclass(frozen=True)
 class Operations:
-    """Floating-point operations, by the type they are done in."""
+    """Floating-point operations, by data type."""
 
     bfloat16: float = 0.0
     float32: float = 0.0
@@ -103,7 +103,7 @@ class Operations:
 def gpu_estimates(
     config: RunConfig, model: ModelInfo | None, peak_bytes: float
 ) -> list[GpuEstimate]:
-    """Each GPU of `GPUS`, for a run whose peak of memory is known; see `memory.estimate`."""
+    """Return an estimate for each GPU of `GPUS`; the peak memory is from `memory.estimate`."""
     operations = training_operations(config, model)
     return [
         GpuEstimate(
@@ -120,7 +120,7 @@ def gpu_estimates(
 
 
 def training_operations(config: RunConfig, model: ModelInfo | None) -> Operations:
-    """Operations of all steps of a training; none for an SAE that is not trained.
+    """Return the operations of all steps of a training; none for an SAE that is not trained.
 
     Args:
         model: None for generated activations, whose making is not counted.

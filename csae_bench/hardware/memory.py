@@ -1,4 +1,4 @@
-"""How much memory a run needs, estimated from its configuration alone."""
+"""Estimate of the memory that a run needs, from its configuration alone."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from csae_bench.config import (
     Contrastive,
     GeneratorActivations,
     ModelActivations,
-    PcaSae,
-    RandomSae,
     RunConfig,
     TrainedSae,
 )
@@ -22,12 +20,12 @@ from csae_bench.saes.curriculum import Curriculum
 GIB = 2**30
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 LIBRARIES_BYTES = 1.2 * GIB
-"""What torch, transformers and SAELens take by themselves, as measured."""
+"""Memory that torch, transformers and SAELens take by themselves, as measured."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes by part, for training and for evaluation; they do not happen at the same time."""
+    """Bytes by part, for training and for evaluation, which do not happen at the same time."""
 
     training: dict[str, float]
     evaluation: dict[str, float]
@@ -41,7 +39,7 @@ class Estimate:
 def estimate(
     config: RunConfig, model: ModelInfo | None, *, eval_batch: int, eval_context: int
 ) -> Estimate:
-    """Peak memory of a run, in bytes by part.
+    """Estimate the peak memory of a run, in bytes by part.
 
     Args:
         model: None for generated activations.
@@ -86,7 +84,7 @@ def estimate(
 
 
 def term_bytes(term: TermSettings, *, n_pairs: int, d_sae: int) -> float:
-    """What a contrastive term adds to a training step, in bytes, at most.
+    """Return an upper bound of the bytes that a contrastive term adds to a training step.
 
     A term that compares two views holds both in float32, of its block or its sample of latents, and
     once more normalised; one that compares all with all holds a matrix of similarities, its mask,
@@ -106,16 +104,16 @@ def term_bytes(term: TermSettings, *, n_pairs: int, d_sae: int) -> float:
 
 
 class Compared(NamedTuple):
-    """What a term compares in a step, at most."""
+    """Upper bound of the objects that a term compares in a step."""
 
     n_latents: int
     """Latents that take part."""
     all_with_all: int
-    """Number of things of which each is compared with each: pairs, latents, or none."""
+    """Number of objects that are compared pairwise: pairs, latents, or none."""
 
 
 def compared(term: TermSettings, *, n_pairs: int, d_sae: int) -> Compared:
-    """By the settings that a term has: a `latent_fraction` of all latents, across which pairs are
+    """Return sizes by a term's settings: a `latent_fraction` of all latents, across which pairs are
     compared, or a sample of `n_latents`, which are compared across pairs."""
     if (share := getattr(term, "latent_fraction", None)) is not None:
         return Compared(max(1, round(share * d_sae)), n_pairs)
@@ -127,7 +125,7 @@ def compared(term: TermSettings, *, n_pairs: int, d_sae: int) -> Compared:
 def largest_batch(
     config: RunConfig, model: ModelInfo, *, available: float, eval_context: int
 ) -> int:
-    """The largest power of two of prompts whose evaluation fits into `available` bytes; 0: none."""
+    """Return the largest power-of-two batch of prompts that fits `available` bytes; 0: none."""
     batch = 0
     for exponent in range(10):
         candidate = 2**exponent
@@ -139,15 +137,13 @@ def largest_batch(
 
 
 def d_sae(config: RunConfig, d_in: int) -> int:
-    """Latents of the SAE that a configuration describes."""
+    """Return the number of latents of the SAE that a configuration describes."""
     sae = config.sae
-    if isinstance(sae, TrainedSae | RandomSae):
-        return sae.d_sae
-    return 2 * (sae.n_components if isinstance(sae, PcaSae) else d_in)
+    return sae.d_sae if isinstance(sae, TrainedSae) else sae.n_latents(d_in)
 
 
 def available_bytes(device: str) -> float | None:
-    """Free memory of a device: RAM for the CPU, a GPU's own; None where there is no such device."""
+    """Free memory of a device: RAM for the CPU, a GPU's own; None if there is no such device."""
     if device == "cpu":
         import psutil
 
@@ -170,7 +166,7 @@ def available_bytes(device: str) -> float | None:
 
 
 def _terms_bytes(config: RunConfig, sae: TrainedSae, d_in: int) -> float:
-    """What the terms of the stage that needs most add to a step."""
+    """Return the bytes that the terms of the most demanding stage add to a step."""
     if not isinstance(sae, Contrastive) or not sae.active_terms():
         return 0.0
     n_pairs = config.training.batch_size // 2

@@ -1,4 +1,4 @@
-"""What a step of a run cost."""
+"""Peak memory of a step of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def peak_memory_gib(device: str) -> float:
-    """Peak memory so far: of the GPU where there is one, else of this process, in GiB."""
+    """Return the peak memory so far, in GiB: of the GPU if there is one, else of this process."""
     if device.startswith("cuda") and "torch" in sys.modules:
         import torch
 

@@ -24,10 +24,10 @@ NO_HIERARCHY = "no factor of this dataset is the parent of another"
 
 @dataclass(frozen=True, kw_only=True)
 class ChildAbsorption:
-    """What was found of one value of a child factor."""
+    """Absorption of one value of a child factor."""
 
     parent: tuple[str, str]
-    """Factor and value that the child's value lies in."""
+    """Parent factor and value that contain the child's value."""
     child: tuple[str, str]
     parent_latent: int | None
     child_latent: int | None
@@ -36,19 +36,19 @@ class ChildAbsorption:
     rate: float | None
     """Share of these in which the child's latent fires and the parent's is silent, 0 to 1."""
     expected: float | None
-    """What it were if the parent's latent were silent as often as over all samples with the
-    parent's value, whatever the child's latent does."""
+    """The rate expected if the parent's latent were silent as often as over all samples with the
+    parent's value, independently of the child's latent."""
     recall: float | None
     """Share of the samples with the child's value in which the parent's latent fires."""
     parent_recall: float | None
-    """The same of all samples with the parent's value."""
+    """The same share over all samples with the parent's value."""
     reason: str = ""
-    """Why `rate` is None."""
+    """Reason for `rate` being None."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Absorption:
-    """Rates and how far they are above what the parent's recall explains, by child factor."""
+    """Absorption rates and their excess over what the parent's recall explains, by child factor."""
 
     rate: Score
     """0 to 1: mean over a child factor's values, then over factors."""
@@ -68,7 +68,7 @@ def absorption(
     parents: Mapping[str, str],
     latents: Sequence[int | None],
 ) -> Absorption:
-    """How often the latent of a child's value fires and that of its parent's value does not.
+    """Measure how often the latent of a child's value fires and that of its parent's does not.
 
     A latent fires where its code is above the cut that tells its value best (see `best_cut`): of
     codes that were pooled over a text few are 0. A value of a child that occurs with several
@@ -109,7 +109,7 @@ def absorption(
 
 
 def best_cut(values: Float[NDArray[Any], " n"], has_value: Bool[NDArray[Any], " n"]) -> float:
-    """The code above which a sample is best said to have a value.
+    """Return the code above which a sample is best classified as having a value.
 
     Among 0 and the codes themselves the one of the largest balanced accuracy (Youden's J); of
     equals the smallest, so that a latent that fires with its value alone has the cut 0.
@@ -124,7 +124,7 @@ def best_cut(values: Float[NDArray[Any], " n"], has_value: Bool[NDArray[Any], " 
 
 
 class _Firing:
-    """Where the latent of a value fires, by its value's cut."""
+    """Samples in which the latent of a value fires, by its value's cut."""
 
     def __init__(self, codes: Codes, factors: Factors, latents: Sequence[int | None]) -> None:
         self._codes, self._latents = codes, latents

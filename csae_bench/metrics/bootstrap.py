@@ -1,7 +1,7 @@
-"""How sure a score is: percentile intervals from resampling whole clusters of prompts.
+"""Bootstrap intervals of scores: percentiles over resamples of whole clusters of prompts.
 
 Prompts of one template or template are no independent draws, so clusters are drawn with replacement
-and not prompts. Bins stay as they are; the best latents are chosen anew in every resample.
+and not prompts. Bins stay as they are; the best latents are chosen again in every resample.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def cluster_bootstrap(
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
 ) -> Float[NDArray[Any], "n_resamples n_values"]:
-    """A statistic's values on resamples of whole clusters.
+    """Compute a statistic on resamples of whole clusters.
 
     Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 8 and 13. With few
     clusters (below 10 or so) the percentile interval of these covers too little.
@@ -65,7 +65,7 @@ def cluster_bootstrap(
 def cluster_draws(
     n_clusters: int, n_resamples: int, seed: int
 ) -> Int[NDArray[Any], "n_resamples n_clusters"]:
-    """How often each resample draws each cluster: n_clusters draws with replacement.
+    """Count how often each resample draws each cluster: n_clusters draws with replacement.
 
     Raises:
         MetricInputError: fewer than 1000 resamples.
@@ -109,7 +109,7 @@ def bootstrap_settings(
 def centred(
     drawn: Float[NDArray[Any], "n_resamples n_values"], observed: Float[NDArray[Any], " n_values"]
 ) -> Float[NDArray[Any], "n_resamples n_values"]:
-    """Resampled scores moved so that their mean is the score, within 0 and 1.
+    """Shift resampled scores so that their mean is the score, clipped to 0 to 1.
 
     A resample repeats samples, and what repeats looks like information: as Efron & Tibshirani 1993
     (chapter 10) estimate it, the bias is the resamples' mean minus the score. Without this many
@@ -123,7 +123,7 @@ def centred(
 def few_clusters(
     labels: Int[NDArray[Any], " n"], rng: np.random.Generator
 ) -> Int[NDArray[Any], " n"]:
-    """The clusters; where they are more than `MAX_CLUSTERS`, as many random groups of them.
+    """Return the clusters, merged into `MAX_CLUSTERS` random groups if there are more.
 
     Groups of independent clusters are independent, and vary as the clusters do.
     """
@@ -136,7 +136,7 @@ def few_clusters(
 def score_interval(
     drawn: NDArray[np.float64], factors: Factors, settings: dict[str, Any]
 ) -> ScoreInterval:
-    """The last column is the score, those before it the factors."""
+    """Return the intervals; the last column is the score, those before it the factors."""
     each = [interval_of(column, settings) for column in drawn.T]
     return ScoreInterval(
         score=each[-1],
@@ -146,7 +146,7 @@ def score_interval(
 
 
 def interval_of(drawn: NDArray[np.float64], settings: dict[str, Any]) -> Interval:
-    """The interval of one value's resamples; `settings` are those of `bootstrap_settings`."""
+    """Return the interval of a value's resamples; `settings` are those of `bootstrap_settings`."""
     defined = drawn[~np.isnan(drawn)]
     if settings["n_clusters"] < 2:
         return Interval(low=None, high=None, reason="there is one cluster, nothing to resample")

@@ -1,4 +1,4 @@
-"""How good held-out decisions are: accuracy, balanced accuracy and AUROC, with null and interval.
+"""Quality of held-out decisions: accuracy, balanced accuracy and AUROC, with null and interval.
 
 A value's figure is the mean over the two halves of the samples, a factor's the mean over its
 values, the score the mean over factors.
@@ -36,7 +36,7 @@ NO_PROBE = "no value of this factor is both had and lacked in each half of the t
 
 @dataclass(frozen=True, kw_only=True)
 class Classification:
-    """Scores of `MEASURES`, by name, and what stands beside them."""
+    """Scores of `MEASURES`, by name, with their nulls and intervals."""
 
     scores: dict[str, Score]
     nulls: dict[str, ScoreNull]
@@ -55,7 +55,7 @@ class _Side(NamedTuple):
     ranks: Float[NDArray[Any], "n_side n_values_total"]
     """Among the half, from 1; of equals their mean."""
     is_seen: Bool[NDArray[Any], "n_side n_values_total"]
-    """Whether the probe sees the value."""
+    """True where the probe sees the value."""
     has_value: Bool[NDArray[Any], "n_side n_values_total"]
     is_defined: Bool[NDArray[Any], " n_values_total"]
     clusters: Int[NDArray[Any], " n_side"]
@@ -73,9 +73,9 @@ def classification(
 ) -> Classification:
     """Accuracy, balanced accuracy and AUROC of held-out decisions, each 0 to 1.
 
-    Chance is .5 for the last two. Accuracy is that of the samples as they are: who never sees a
-    value is right on all that lack it. SAE-Bench's accuracy, on as many samples with a value as
-    without, is an estimate of balanced accuracy.
+    Chance is .5 for the last two. Accuracy is taken on the samples as they are: a probe
+    that never sees a value is right on all samples that lack it. SAE-Bench's accuracy, on as many
+    samples with a value as without, is an estimate of balanced accuracy.
 
     Args:
         clusters: labels [n], such as of templates; one cluster gives no interval.
@@ -124,7 +124,7 @@ def classification(
 def with_mean(
     by_value: Float[NDArray[Any], "... n_values_total"], factors: Factors
 ) -> Float[NDArray[Any], "... n_factors_plus_1"]:
-    """Each factor's mean over its values, and the mean of these; NaN is left out."""
+    """Append each factor's mean over its values, and the mean of these; NaN is left out."""
     of_factors = mean_by_factor(by_value, factors.value_ptr)
     return np.concatenate([of_factors, nan_mean(of_factors, -1)[..., None]], axis=-1)
 
@@ -136,7 +136,7 @@ def _all_with_mean(
 
 
 def nan_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """The mean over what is not NaN; NaN where nothing is left."""
+    """Average over what is not NaN; NaN where nothing is left."""
     n_defined = (~np.isnan(values)).sum(axis)
     return np.where(n_defined > 0, np.nansum(values, axis) / np.maximum(n_defined, 1), np.nan)
 

@@ -34,7 +34,7 @@ class Information(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Contingency:
-    """How often each bin of each latent meets each value of each factor."""
+    """Counts of each bin of each latent by each value of each factor."""
 
     counts: Int[NDArray[Any], "n_rows n_values_total"]
     """Latent j's bins are rows row_ptr[j] to row_ptr[j + 1] - 1, columns as in `value_ptr`."""
@@ -92,7 +92,7 @@ class Counter:
 
 _COUNTERS: WeakKeyDictionary[Binned, Counter] = WeakKeyDictionary()
 _TABLES: WeakKeyDictionary[Binned, WeakKeyDictionary[Factors, Contingency]] = WeakKeyDictionary()
-"""What was counted, for as long as the bins and the factors are held by somebody else."""
+"""Counts made so far, kept as long as the bins and the factors are referenced elsewhere."""
 
 
 def counter_of(binned: Binned) -> Counter:

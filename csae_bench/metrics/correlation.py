@@ -1,4 +1,4 @@
-"""Correlation of latents with factors, and with true features where there are such.
+"""Correlation of latents with factors, and with true features if these are known.
 
 A correlation shows that two things vary together, not that steering a latent moves its factor.
 """
@@ -36,7 +36,7 @@ class FactorCorrelations(BestLatentScore):
     """
 
     latents: Int[NDArray[Any], " n_varying_latents"]
-    """Their indices among all latents."""
+    """Indices of these latents among all latents."""
     eta: Float[NDArray[Any], "n_varying_latents n_factors"]
     """Correlation ratio, 0 to 1: the root of the variance share that the factor explains."""
     cramers_v: Float[NDArray[Any], "n_varying_latents n_factors"]

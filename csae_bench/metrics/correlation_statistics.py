@@ -1,4 +1,4 @@
-"""How sure the largest correlation with a factor is: null, interval, and held-out samples."""
+"""Uncertainty of the largest correlation with a factor: null, interval, and held-out samples."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def correlation_null(
     n_permutations: int = N_PERMUTATIONS,
     seed: int = 0,
 ) -> ScoreNull:
-    """The null of the best latent's eta, and of its mean over factors.
+    """Draw the permutation null of the best latent's eta, and of its mean over factors.
 
     Args:
         score: of the same codes and factors.
@@ -72,9 +72,9 @@ def correlation_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> ScoreInterval:
-    """The interval of the best latent's eta, chosen anew in every resample, and of their mean.
+    """Bootstrap the best latent's eta, chosen again in every resample, and the mean over factors.
 
-    It lies about the score: see `bootstrap.centred`.
+    The interval is centred on the score: see `bootstrap.centred`.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
@@ -110,7 +110,7 @@ def correlation_interval(
 def held_out_correlation(
     codes: CodesLike, factors: FactorsLike, chosen_on: Bool[NDArray[Any], " n"]
 ) -> Score:
-    """eta, on the other samples, of the latent chosen for each factor on `chosen_on`; 0 to 1.
+    """Compute eta on other samples, for each factor's latent chosen on `chosen_on`; 0 to 1.
 
     Raises:
         MetricInputError: malformed or mismatched input.

@@ -1,4 +1,4 @@
-"""What every metric takes: codes of an SAE, dense or sparse, and labelled factors, both checked."""
+"""Inputs of every metric: codes of an SAE, dense or sparse, and labelled factors, both checked."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Codes:
         return np.diff(self.csc.indptr) / self.n
 
     def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
-        """`make()`, called when it is first asked for: bins serve several metrics."""
+        """Return `make()`, computed on first use: several metrics share the bins."""
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
@@ -131,13 +131,13 @@ class Codes:
         return {}
 
     def samples(self, index: NDArray[Any]) -> Codes:
-        """The codes of some samples, by index (repeats allowed) or mask."""
+        """Select samples by index (repeats allowed) or mask."""
         chosen = self.csr[_rows(index, self.n)].tocsc()
         chosen.sort_indices()
         return Codes(chosen)
 
     def latents(self, index: NDArray[Any]) -> Codes:
-        """The codes of some latents, by index or mask."""
+        """Select latents by index or mask."""
         index = np.asarray(index)
         if (len(index) if index.dtype != np.bool_ else index.sum()) == 0:
             raise MetricInputError("no latent is chosen; choose at least one.")
@@ -223,7 +223,7 @@ class Factors:
 
     @cached_property
     def value_ptr(self) -> Int[NDArray[Any], " n_factors_plus_1"]:
-        """In a row of all values, factor k's stand at value_ptr[k] to value_ptr[k + 1] - 1."""
+        """Offsets into all values: factor k's are value_ptr[k] to value_ptr[k + 1] - 1."""
         return np.concatenate([[0], np.cumsum(self.n_values)])
 
     @cached_property
@@ -240,7 +240,7 @@ class Factors:
         return one_hot
 
     def samples(self, index: NDArray[Any]) -> Factors:
-        """The factors of some samples, by index (repeats allowed) or mask; the values stay."""
+        """Select samples by index (repeats allowed) or mask; the values stay."""
         return Factors(self.values[_rows(index, self.n)], self.names, self.value_names)
 
     @override

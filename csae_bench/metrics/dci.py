@@ -33,7 +33,7 @@ class Dci(NamedTuple):
 
 
 def dci_disentanglement(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = 4) -> Score:
-    """Does a latent inform about one factor alone? 0 (about all alike) to 1 (about one).
+    """Score how far latents inform about one factor alone: 0 (about all alike) to 1 (about one).
 
     One minus the entropy of a latent's importances over factors, in units of the logarithm of
     their number; the mean over latents, weighted by importance. Importances are mutual information
@@ -56,7 +56,7 @@ def dci_disentanglement(codes: CodesLike, factors: FactorsLike, *, n_quantiles: 
 def dci_completeness(
     codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = 4
 ) -> BestLatentScore:
-    """Is a factor captured by one latent alone? 0 (by all alike) to 1 (by one).
+    """Score how far factors are captured by one latent alone: 0 (by all alike) to 1 (by one).
 
     One minus the entropy of a factor's importances over latents, in units of the logarithm of
     their number; the mean over factors, weighted by importance. Latents that never vary are not
@@ -78,7 +78,7 @@ def dci_completeness(
 def dci_from_probes(
     codes: CodesLike, factors: FactorsLike, *, penalty: float = PENALTY, seed: int = 0
 ) -> Dci:
-    """Both scores, of the coefficients of L1 logistic regressions of each value against the rest.
+    """Compute both scores from coefficients of L1 logistic regressions, one value against the rest.
 
     An importance is the mean over a factor's values of the coefficient's magnitude, per unit of
     the scaled latent, as Eastwood and Williams take lasso's.
@@ -97,14 +97,14 @@ def dci(importances: Importances) -> Dci:
 def latent_disentanglement(
     importances: Float[NDArray[Any], "d_sae n_factors"],
 ) -> Float[NDArray[Any], " d_sae"]:
-    """Of each latent, 0 to 1; 0 for one without any importance. Needs two factors or more."""
+    """Disentanglement of each latent, 0 to 1; 0 without any importance. Needs 2 factors or more."""
     return _concentration(importances)
 
 
 def factor_completeness(
     importances: Float[NDArray[Any], "d_sae n_factors"],
 ) -> Float[NDArray[Any], " n_factors"]:
-    """Of each factor, 0 to 1; 0 for one without any importance. Needs two latents or more."""
+    """Completeness of each factor, 0 to 1; 0 without any importance. Needs two latents or more."""
     return _concentration(importances.T)
 
 

@@ -26,7 +26,7 @@ class Binned:
     """The bin of every code: of the non-zeros in CSC order, of all zeros one bin a latent."""
 
     indptr: Int[NDArray[Any], " d_sae_plus_1"]
-    """Latent j's non-zeros stand at indptr[j] to indptr[j + 1] - 1."""
+    """Offsets: latent j's non-zeros are indptr[j] to indptr[j + 1] - 1."""
     indices: Int[NDArray[Any], " nnz"]
     """The sample of each non-zero."""
     bins: Int[NDArray[Any], " nnz"]
@@ -44,7 +44,7 @@ class Binned:
         return len(self.n_bins)
 
     def latents(self, index: NDArray[np.int64]) -> Binned:
-        """The bins of some latents, by index."""
+        """Select latents by index."""
         counts = np.diff(self.indptr)[index]
         indptr = np.concatenate([[0], np.cumsum(counts)])
         entries = np.repeat(self.indptr[:-1][index] - indptr[:-1], counts) + np.arange(indptr[-1])
@@ -59,13 +59,13 @@ class Binned:
 
 
 def sparse_bins(codes: CodesLike, n_quantiles: int = 4, max_values: int = MAX_VALUES) -> Binned:
-    """A zero bin, and quantile bins of the non-zeros of each latent; equal codes share a bin.
+    """Bin codes: a zero bin, and quantile bins of each latent's non-zeros; equal codes share one.
 
     A latent with at most `max_values` distinct non-zero values has one bin for each of them
     instead, so that a scalar code loses nothing; but not one whose firings nearly all differ. With
-    a bin for each of a rare latent's firings its information is that of a list of samples: beside
-    2000 latents at 2%, an oracle SAE on 2000 samples would lose .02 of value MIG. Invariant to any
-    strictly increasing map of a latent's non-zeros.
+    a bin for each of a rare latent's firings its information is that of a list of samples: next
+    to 2000 latents at 2%, an oracle SAE on 2000 samples would lose .02 of value MIG. Invariant to
+    any strictly increasing map of a latent's non-zeros.
 
     Args:
         codes: [n, d_sae], anything that `Codes.of` takes.
@@ -126,7 +126,7 @@ def _sparse(codes: Codes, n_quantiles: int, max_values: int) -> Binned:
 def _by_latent_and_value(
     latents: NDArray[np.int64], values: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """The order of a lexsort, equal codes in any order, in a third of its time."""
+    """Sort as lexsort does, equal codes in any order, in a third of its time."""
     rank = np.empty(len(values), np.int64)
     rank[np.argsort(values)] = np.arange(len(values))
     return np.argsort(latents * len(values) + rank)

@@ -95,7 +95,7 @@ def weighted_eta_squared(
 def null_of_largest(
     units: Standardised, factors: Factors, n_permutations: int, seed: int
 ) -> Float[NDArray[Any], "n_permutations n_factors"]:
-    """The largest eta^2 of all latents with each factor, with the samples' factors permuted."""
+    """Draw the largest eta^2 of all latents with each factor, the samples' factors permuted."""
     one_hot = factors.one_hot(np.float64)
     return np.stack(
         [

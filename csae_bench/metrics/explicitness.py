@@ -1,4 +1,4 @@
-"""Explicitness: can a linear probe read a factor's values from all latents together?"""
+"""Explicitness: how well a linear probe reads a factor's values from all latents together."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ LEAD = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class FactorVaeScore(Score):
-    """`factor_vae` with what it was taken on."""
+    """Score of `factor_vae`, with the latents that it judged."""
 
     n_latents: int
     """Latents that fire often enough to be judged."""
@@ -37,7 +37,7 @@ class FactorVaeScore(Score):
 
 @dataclass(frozen=True, kw_only=True)
 class Vote:
-    """A factor's vote: the latent with the largest eta^2, and whether it stands."""
+    """A factor's vote: the latent with the largest eta^2, and whether the vote is valid."""
 
     latent: int
     eta_squared: float
@@ -75,7 +75,7 @@ def factor_vae(
     factor's value, the latent with the smallest variance over its variance in all samples votes
     for that factor; ties are broken at random. Kim & Mnih 2018, arXiv:1802.05983, section 4;
     disentanglement_lib's algorithm, but for two things: batches are drawn with replacement from
-    the samples at hand, and its pruning is mended, which keeps a dead latent (`std >= 0`), whose
+    the samples at hand, and its pruning is fixed, which keeps a dead latent (`std >= 0`), whose
     0/0 then wins every vote. Only latents that vary and whose firing rate is at least
     1 - delta^(1 / batch_size) are judged: those silent throughout a batch with probability at
     most delta. `factor_vae_population` has no such filter.
@@ -184,7 +184,7 @@ def factor_vae_population(
 
 
 def mean_margin(population: FactorVaePopulationScore) -> Score:
-    """How far the elected latents lead: eta^2 minus the runner-up's, the mean over factors.
+    """Lead of the elected latents: eta^2 minus the runner-up's, averaged over factors.
 
     0 (duplicated latents) to 1. Defined where `factor_vae_population` is.
     """
@@ -223,7 +223,7 @@ def _elected(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Election:
-    """The winner of each factor, and which of the three rules its vote keeps."""
+    """Winner of each factor, and the rules of the three that its vote satisfies."""
 
     winners: NDArray[np.int64]
     eta_squared: Float[NDArray[Any], " n_factors"]
@@ -238,7 +238,7 @@ class Election:
 
 
 def election(shares: NDArray[np.float64], quantiles: NDArray[np.float64]) -> Election:
-    """The votes of `factor_vae_population`.
+    """Elect the latents of `factor_vae_population`.
 
     Args:
         shares: eta^2 [d_sae, n_factors].

@@ -1,4 +1,4 @@
-"""Permutation nulls of both FactorVAE scores: what they give where no latent knows anything."""
+"""Permutation nulls of both FactorVAE scores: their values where no latent knows anything."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def factor_vae_null(
     n_permutations: int = N_PERMUTATIONS,
     seed: int = 0,
 ) -> ScoreNull:
-    """The null of `factor_vae`, drawn at the settings of `score`; chance, in short.
+    """Draw the null of `factor_vae`, which is about chance, at the settings of `score`.
 
     Args:
         score: of the same codes and factors.
@@ -58,7 +58,7 @@ def factor_vae_population_null(
     n_permutations: int = 200,
     seed: int = 0,
 ) -> ScoreNull:
-    """The null of `factor_vae_population`: how many votes stand where they should not.
+    """Draw the null of `factor_vae_population`: the share of votes that are valid by chance.
 
     The votes of permuted factors against the quantiles that those of `score` were held against,
     which came from other permutations.

@@ -15,7 +15,7 @@ from csae_bench.metrics.data import Factors
 
 @dataclass(frozen=True, eq=False)
 class Families:
-    """Which family each factor, and each value, belongs to; families are numbered from 0."""
+    """Family of each factor and of each value; families are numbered from 0."""
 
     of_factor: Int[NDArray[Any], " n_factors"]
     of_value: Int[NDArray[Any], " n_values_total"]
@@ -24,7 +24,7 @@ class Families:
 
     @classmethod
     def of(cls, factors: Factors, parents: Mapping[str, str]) -> Families:
-        """Factors that are linked by any chain of parents and children are one family.
+        """Group factors into families: those linked by any chain of parents and children.
 
         Args:
             parents: child factor -> parent factor.

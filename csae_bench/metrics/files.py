@@ -1,4 +1,4 @@
-"""Codes and factors as people have them in files: .npz, .safetensors, .csv."""
+"""Codes and factors read from files: .npz, .safetensors, .csv."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WIDENED = ("BF16", "F8_E4M3", "F8_E5M2")
 
 
 def read_codes(path: Path) -> Codes:
-    """Codes [n, d_sae] of a file.
+    """Read codes [n, d_sae] from a file.
 
     An .npz with an array `codes`, an .npz that `scipy.sparse.save_npz` wrote, or a .safetensors
     with a tensor `codes`.
@@ -46,7 +46,7 @@ def read_codes(path: Path) -> Codes:
 
 
 def read_factors(path: Path) -> Factors:
-    """Factors [n, n_factors] of a file, with their names and the names of their values.
+    """Read factors [n, n_factors] from a file, with their names and the names of their values.
 
     A .csv with a header, one column a factor and one line a sample; any text is a value. Or an
     .npz with an array `factors` [n, n_factors] of labels, and optionally `names` [n_factors].
@@ -63,7 +63,7 @@ def read_factors(path: Path) -> Factors:
 
 
 def read_samples(codes_path: Path, factors_path: Path) -> tuple[Codes, Factors]:
-    """Both, row for row of the same samples.
+    """Read both, which must describe the same samples row by row.
 
     Raises:
         DataError: one of them cannot be read, or they differ in length.
@@ -93,9 +93,9 @@ def _suffix(path: Path, allowed: tuple[str, ...], kind: str) -> str:
 
 @contextmanager
 def _arrays(path: Path) -> Generator[Mapping[str, Any]]:
-    """The arrays of an .npz, and bytes for what is no array in it.
+    """Read the arrays of an .npz, and bytes for any entry that is not an array.
 
-    Whatever is wrong with the file while it is open is a DataError.
+    Any fault of the file that shows while it is open is a DataError.
     """
     try:
         check_regular(path)

@@ -1,4 +1,4 @@
-"""Gaps between the most informative latents: what MIG, value MIG and MIG-sup are means of.
+"""Gaps between the most informative latents, which MIG, value MIG and MIG-sup average.
 
 Arrays in, arrays out; NaN where a factor or value has no entropy.
 """
@@ -87,7 +87,7 @@ def value_gaps(found: Information, table: Contingency, means: NDArray[np.float64
 
 
 class SupGaps(NamedTuple):
-    """What MIG-sup is the mean of."""
+    """Gaps that MIG-sup is the mean of."""
 
     gaps: Float[NDArray[Any], " d_sae"]
     """A latent's best minus second best factor, each in units of its entropy."""

@@ -1,4 +1,4 @@
-"""Which samples a metric that fits something is fitted on."""
+"""Training samples of metrics that fit a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from csae_bench.metrics.splits import split_clusters
 def training_samples(
     n: int, clusters: LabelsLike | None = None, *, share: float, seed: int
 ) -> Bool[NDArray[Any], " n"]:
-    """A mask of a random share of the samples, in whole clusters; all of a single sample.
+    """Draw a mask of a share of the samples, in whole clusters; a single sample is taken.
 
     Args:
         clusters: labels [n], such as of templates; None: each sample by itself.

@@ -76,7 +76,7 @@ def _scores(counted: SparseCounter, factors: Factors, train: Any) -> Mapping[str
 
 
 def _score_null(observed: Score, draws: list[Score]) -> ScoreNull:
-    """A draw without a value counts as 0: no latent knew anything."""
+    """Return the null; a draw without a value counts as 0: no latent knew anything."""
 
     def null(value: float | None, drawn: list[float | None]) -> Any:
         return None if value is None else null_of(value, np.array([v or 0.0 for v in drawn]))

@@ -1,4 +1,4 @@
-"""How much each latent matters to each factor: what DCI and modularity are made of."""
+"""Importance of each latent for each factor, from which DCI and modularity are computed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from csae_bench.metrics.score import Score, no_score, score_fields
 
 @dataclass(frozen=True, kw_only=True)
 class BestLatentScore(Score):
-    """A score with the latents that it rests on."""
+    """A score with the latents that it is based on."""
 
     best_latents: dict[str, int | None]
     """The latent that is best at each factor, the first of equals."""
@@ -43,7 +43,7 @@ class Importances:
     settings: dict[str, Any]
 
     def why_undefined(self, *, n_latents: int = 1, n_factors: int = 1) -> str | None:
-        """The reason where fewer latents or factors vary than a metric needs, or none matters."""
+        """Return a reason if fewer latents or factors vary than needed, or none matters."""
         if not len(self.latents):
             return "no latent varies over the samples"
         if len(self.latents) < n_latents:
@@ -55,18 +55,18 @@ class Importances:
     def score(
         self, value: float, by_factor: Float[NDArray[Any], " n_varying_factors"], otherwise: str
     ) -> dict[str, Any]:
-        """The fields of a Score but its settings; NaN in `by_factor` is None, `otherwise` why."""
+        """Return a Score's fields but its settings; NaN is None, for the reason `otherwise`."""
         every = np.full(self.factors.n_factors, np.nan)
         every[self.varying] = by_factor
         why = {self.factors.names[k]: otherwise for k in self.varying}
         return {**score_fields(self.factors, every, why), "value": value}
 
     def no_score(self, reason: str) -> dict[str, Any]:
-        """The fields of a Score that is undefined, but its settings."""
+        """Return the fields of an undefined Score, but its settings."""
         return no_score(self.factors, reason)
 
     def best_latents(self) -> dict[str, int | None]:
-        """The most important latent of each factor; None where none matters."""
+        """Return the most important latent of each factor; None where none matters."""
         best: dict[str, int | None] = dict.fromkeys(self.factors.names)
         for k, column in zip(self.varying, self.values.T, strict=True):
             if column.any():
@@ -74,7 +74,7 @@ class Importances:
         return best
 
     def above(self, minimum: Mapping[str, float]) -> Importances:
-        """These, with 0 for what does not exceed its factor's minimum.
+        """Replace by 0 what does not exceed its factor's minimum.
 
         Each of thousands of unrelated latents seems to know a little, and all of them together
         much: with the quantiles of a null as minima, that is taken out.
@@ -103,7 +103,7 @@ def information_importances(
 
 
 class SparseCounter(NamedTuple):
-    """Sparse bins of the latents that vary, to be counted against any factors."""
+    """Sparse bins of the latents that vary, ready to be counted against any factors."""
 
     counter: Counter | None
     """None where no latent varies."""
@@ -113,7 +113,7 @@ class SparseCounter(NamedTuple):
 
 
 def sparse_counter(codes: Codes, n_quantiles: int) -> SparseCounter:
-    """The sparse bins, made once.
+    """Make the sparse bins once.
 
     Raises:
         MetricInputError: fewer than one quantile.
@@ -141,5 +141,5 @@ def importances_of(counted: SparseCounter, factors: Factors) -> Importances:
 
 
 def varying_factors(factors: Factors) -> NDArray[np.int64]:
-    """Indices of the factors that take more than one value over the samples."""
+    """Return the indices of the factors that take more than one value over the samples."""
     return np.flatnonzero(np.any(factors.values != factors.values[:1], axis=0))

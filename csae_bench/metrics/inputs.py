@@ -1,4 +1,4 @@
-"""What people hand to a metric: arrays of any library, and labels in columns."""
+"""Types of input that metrics accept: arrays of any library, and labels in columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from csae_bench.metrics.errors import MetricInputError
 
 @runtime_checkable
 class SupportsArray(Protocol):
-    """Whatever numpy can make an array of: its own, torch's, pandas'."""
+    """Any object that numpy can convert to an array: its own, torch's, pandas'."""
 
     def __array__(self) -> Any: ...
 
@@ -34,7 +34,7 @@ FactorsLike: TypeAlias = Factors | SupportsArray | Mapping[str, LabelsLike] | Se
 
 
 def same_samples(codes: CodesLike, factors: FactorsLike) -> tuple[Codes, Factors]:
-    """Return both as metrics take them.
+    """Return codes and factors as metrics take them.
 
     Raises:
         MetricInputError: one is malformed, or they differ in their number of samples.

@@ -33,9 +33,9 @@ from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike
 from csae_bench.metrics.resampling import Resampled, Tables
 
 N_CANDIDATES = 4
-"""Latents kept for each factor and value: with those elected, the ones that could win again."""
+"""Latents kept for each factor and value: those elected, and others that could win a resample."""
 MAX_TABLE_CELLS = 2**25
-"""Where the clusters' counts fit in 256 MiB, each has its own, added up in every resample."""
+"""Limit, 256 MiB, up to which each cluster has its own counts, added up in every resample."""
 BATCH = 16
 """Resamples whose counts are added up at once."""
 N_SUP_LATENTS = 128
@@ -57,7 +57,7 @@ def mig_intervals(
 
     For speed, over the latents that could win: those elected on all samples, their runners-up and
     the next best; `mig_sup`, a mean over all latents, over 128 of them drawn at random. The
-    intervals lie about the scores: see `bootstrap.centred`.
+    intervals are centred on the scores: see `bootstrap.centred`.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
@@ -109,9 +109,9 @@ def factor_vae_population_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> ScoreInterval:
-    """The interval of `factor_vae_population`, the null's quantiles as they were.
+    """Bootstrap `factor_vae_population`, with the null's quantiles unchanged.
 
-    A factor's own interval is that of a vote that stands or does not: 0 or 1 at either end.
+    A factor's own interval is that of a vote that is valid or not: 0 or 1 at either end.
 
     Args:
         score: of the same codes and factors.
@@ -151,7 +151,7 @@ def _weighted_tables(
     labels: NDArray[np.int64],
     draws: NDArray[np.int64],
 ) -> Iterator[Tables]:
-    """The tables of each resample from how often it draws each cluster."""
+    """Yield the tables of each resample from how often it draws each cluster."""
     n_clusters = draws.shape[1]
     if n_clusters * prepared.n_rows * one_hot.shape[1] > MAX_TABLE_CELLS:
         for drawn in draws:
@@ -190,6 +190,6 @@ def _candidates(codes: Codes, factors: Factors, n_quantiles: int, n_bins: int) -
 
 
 def _largest(values: NDArray[np.float64], n: int) -> NDArray[np.int64]:
-    """The rows of the n largest values of each column, flat."""
+    """Return the rows of the n largest values of each column, flat."""
     n = min(n, len(values))
     return np.argpartition(-values, n - 1, axis=0)[:n].ravel()

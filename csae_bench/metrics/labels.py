@@ -1,4 +1,4 @@
-"""Labels of samples, from whatever people have, to numbers."""
+"""Conversion of labels of any kind to numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def labels_of(factors: Any, names: Sequence[str] | None) -> dict[str, NDArray[An
 
 
 def number(column: NDArray[Any], name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """int64 [n] the place of each label among the sorted ones, and their names."""
+    """Return the place of each label among the sorted ones, int64 [n], and their names."""
     labels = column.astype(str) if column.dtype.kind == "O" else column
     if labels.dtype.kind not in "biufUS":
         raise MetricInputError(

@@ -1,4 +1,4 @@
-"""What latents know of permuted factors: the nulls that monosemanticity is judged by."""
+"""Information of latents on permuted factors: the nulls of monosemanticity."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from csae_bench.metrics.gaps import normalised
 from csae_bench.metrics.tying import leads, rises
 
 QUANTILE = 0.95
-"""Of a null: what is above it counts as known."""
+"""Quantile of a null above which information counts as known."""
 
 
 @dataclass(frozen=True, eq=False)
 class Permuted:
-    """What permuted factors give."""
+    """Thresholds and statistics under permuted factors."""
 
     threshold: Float[NDArray[Any], " d_sae"]
     """The 95% quantile of a latent's largest share of all values."""
@@ -42,7 +42,7 @@ class Permuted:
 
 @dataclass(frozen=True, eq=False)
 class Largest:
-    """Of each latent the permutations in which it seems to know most; all that exceed its
+    """For each latent, the permutations in which it seems to know most; all that exceed its
     threshold are among them."""
 
     share: Float[NDArray[Any], "n_kept d_sae"]
@@ -55,7 +55,7 @@ class Largest:
 
     @classmethod
     def empty(cls, n_permutations: int, d_sae: int, n_families: int) -> Largest:
-        """Room for those of `n_permutations`."""
+        """Allocate room for those of `n_permutations`."""
         n = int((1 - QUANTILE) * n_permutations) + 1  # as many can be above the quantile, and one
         return cls(
             np.full((n, d_sae), -1.0),
@@ -70,7 +70,7 @@ class Largest:
         shares: Float[NDArray[Any], "d_sae n_values_total"],
         families: Families,
     ) -> None:
-        """Takes a permutation's shares in place of the smallest, where they are larger."""
+        """Replace the smallest shares by a permutation's, where these are larger."""
         smallest = self.share.argmin(0)
         best = shares.max(1)
         latents = np.flatnonzero(best > self.share[smallest, np.arange(len(best))])
@@ -88,7 +88,7 @@ def permuted(
     families: Families,
     orders: Iterable[NDArray[np.int64]],
 ) -> Permuted:
-    """What the latents know of the samples' factors in other orders, at least one."""
+    """Measure what the latents know of permuted factors, for at least one permutation."""
     orders = list(orders)
     plain = count_with(counter, factors)
     entropies = value_entropies(plain)

@@ -1,7 +1,7 @@
 """Mutual information gap: classic, by value for sparse codes, and by latent (MIG-sup).
 
-Classic MIG is about 0 on an oracle SAE, whose latents share a factor's values among them. Read it
-beside `value_mig`, in which they do not compete, and never alone.
+Classic MIG is about 0 on an oracle SAE, whose latents share a factor's values among them. Never
+read it alone, but together with `value_mig`, in which such latents do not compete.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ N_QUANTILES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class MigScore(Score):
-    """`mig` with the latents that it rests on."""
+    """Score of `mig`, with the latents that it is based on."""
 
     best_latents: dict[str, int | None]
     """The most informative latent for each factor, the first of equals."""
@@ -46,7 +46,7 @@ class MigScore(Score):
 
 @dataclass(frozen=True, kw_only=True)
 class ValueMigScore(Score):
-    """`value_mig` with its parts by value."""
+    """Score of `value_mig`, with its parts by value."""
 
     by_value: dict[str, dict[str, float | None]]
     """Factor -> value -> gap; None for a value that no sample or every one has."""
@@ -199,7 +199,7 @@ def mig_sup(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = N_QUAN
 def binning_sensitivity(
     codes: CodesLike, factors: FactorsLike, *, n_quantiles: Sequence[int] = (1, 4, 8)
 ) -> dict[str, dict[int, float | None]]:
-    """`value_mig` and `mig_sup` at several numbers of quantile bins: name -> Q -> value."""
+    """Compute `value_mig` and `mig_sup` at several numbers of quantile bins: name -> Q -> value."""
     codes, factors = same_samples(codes, factors)
     return {
         metric.__name__: {q: metric(codes, factors, n_quantiles=q).value for q in n_quantiles}

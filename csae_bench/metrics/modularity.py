@@ -1,4 +1,4 @@
-"""Modularity: is a latent informative about one factor at most?"""
+"""Modularity: how far each latent is informative about one factor at most."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from csae_bench.metrics.score import Score
 
 
 def modularity(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = 4) -> Score:
-    """Mean over latents of how far each informs about its best factor alone, 0 to 1.
+    """Average over latents how far each informs about its best factor alone, 0 to 1.
 
     One minus the squared mutual information with the other factors, relative to as much of it as
     with the best. Every latent that varies counts alike: of thousands that no factor concerns, the
@@ -55,7 +55,7 @@ def modularity_of(importances: Importances) -> Score:
 def latent_modularity(
     information: Float[NDArray[Any], "d_sae n_factors"],
 ) -> Float[NDArray[Any], " d_sae"]:
-    """Of each latent, 0 to 1; 0 for one without any information. Needs two factors or more."""
+    """Modularity of each latent, 0 to 1; 0 without any information. Needs 2 factors or more."""
     largest = information.max(1, keepdims=True)
     # relative first: the square of a small number could vanish
     relative = np.square(information / np.where(largest > 0, largest, 1.0))

@@ -1,8 +1,8 @@
-"""Monosemanticity: what each latent stands for, and whether for that alone.
+"""Monosemanticity: the factor value that each latent stands for, and how selectively.
 
 All is made of a latent's information on whether a sample has a factor's value, in units of that
-value's entropy, on the sparse bins. A factor and those that divide its values are one family: who
-knows a topic knows something of its domain, and is not to blame for it.
+value's entropy, on the sparse bins. A factor and those that divide its values are one family: a
+latent informative about a topic is unavoidably informative about its domain; this is not penalised.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ONE_FAMILY = "there is one family of factors, and no other to know something of"
 
 @dataclass(frozen=True, kw_only=True)
 class Monosemanticity:
-    """What the latents stand for, and the scores made of it."""
+    """Factor values that the latents stand for, and the scores made of them."""
 
     shares: Float[NDArray[Any], "d_sae n_values_total"]
     """Information of each latent on each value, 0 to 1; NaN for a value without entropy."""
@@ -46,7 +46,7 @@ class Monosemanticity:
     tied_to: Int[NDArray[Any], " d_sae"]
     """The value that a latent stands for, among all values; -1 for none."""
     selectivity: Float[NDArray[Any], " d_sae"]
-    """The family that a latent knows most of, as a share of what it knows of all: 1 over their
+    """Information on the family known best, as a share of that on all families: 1 over their
     number (all alike) to 1. NaN for a latent that knows nothing."""
     entropy: Float[NDArray[Any], " d_sae"]
     """Entropy of the shares of families over its maximum: 0 (one family) to 1 (all alike)."""
@@ -76,7 +76,7 @@ def monosemanticity(
     n_permutations: int = N_PERMUTATIONS,
     seed: int = 0,
 ) -> Monosemanticity:
-    """What each latent knows of factor values, how selectively, and what it is tied to.
+    """Measure what each latent knows of factor values, how selectively, and what it is tied to.
 
     A latent is tied to a value if (1) its information on it exceeds the 95% quantile of the
     largest of its informations on all values with the samples' factors permuted, (2) it is larger
@@ -148,7 +148,7 @@ def _tied_scores(
     drawn: Permuted,
     settings: dict[str, Any],
 ) -> _TiedScores:
-    """How many latents stand for a value, how many values have a latent, and both by chance."""
+    """Count latents that stand for a value and values that have a latent, and both by chance."""
     why = why_no_latent_varies(codes)
     n_alive = max(int(codes.varies.sum()), 1)
     tied, *tied_by_chance = (
@@ -199,7 +199,7 @@ def _value_latents(
 def _over_families(
     beyond_chance: Float[NDArray[Any], "*n n_families"], knows: Bool[NDArray[Any], "*n"]
 ) -> tuple[Float[NDArray[Any], "*n"], Float[NDArray[Any], "*n"]]:
-    """Selectivity and entropy, NaN where `knows` is not.
+    """Compute selectivity and entropy, NaN where `knows` is false.
 
     Args:
         beyond_chance: what is known of each family less what chance gives.
@@ -241,7 +241,7 @@ def _covered_shares(
 def _means(
     of_latents: NDArray[np.float64], best_factor: NDArray[np.int64], n_factors: int
 ) -> Float[NDArray[Any], " n_factors_plus_1"]:
-    """Over latents where they are defined; a factor's are those that know most of it."""
+    """Average over latents with a value; a factor's latents are those that know most of it."""
     is_defined = ~np.isnan(of_latents)
     values, of_factor = of_latents[is_defined], best_factor[is_defined]
     counts = np.append(np.bincount(of_factor, minlength=n_factors), len(values))
@@ -279,7 +279,7 @@ def _score(
     settings: dict[str, Any],
     why: str | None,
 ) -> Score:
-    """The last is that of all factors."""
+    """Make a score of values by factor; the last is that of all factors."""
     several = _varying(factors)
     reasons = {
         name: why or NONE_KNOWS for name, one in zip(factors.names, several, strict=True) if one

@@ -1,7 +1,7 @@
-"""Nulls: what a metric gives where codes and factors have nothing to do with each other.
+"""Permutation nulls: values of a metric where codes and factors are unrelated.
 
 The largest of thousands of informations is well above 0 by chance alone. The factors of the
-samples are permuted among them, all factors together, and the metric taken again.
+samples are permuted among them, all factors together, and the metric is computed again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ N_PERMUTATIONS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Null:
-    """A value beside its permutation null."""
+    """A value with its permutation null."""
 
     observed: float
     mean: float
@@ -47,7 +47,7 @@ class PermutationNull:
     """Nulls of the information scores, all from the same permutations."""
 
     maximum: ScoreNull
-    """Of the best latent's information on a factor, in units of its entropy, on sparse bins."""
+    """The best latent's information on a factor, in units of its entropy, on sparse bins."""
     mig: ScoreNull
     value_mig: ScoreNull
     mig_sup: ScoreNull
@@ -110,7 +110,7 @@ def permutations(n: int, n_permutations: int, seed: int) -> Iterator[NDArray[np.
 
 
 def null_of(observed: float, draws: NDArray[np.float64]) -> Null | None:
-    """A value beside draws of its null [n_permutations]; None for NaN."""
+    """Compare a value with draws of its null [n_permutations]; None for NaN."""
     if np.isnan(observed):
         return None
     # an information that is the same but for rounding reaches the observed one
@@ -127,7 +127,7 @@ def null_of(observed: float, draws: NDArray[np.float64]) -> Null | None:
 def _score_null(
     factors: Factors, observed: NDArray[np.float64], draws: NDArray[np.float64]
 ) -> ScoreNull:
-    """The last column is the score, those before it the factors."""
+    """Return the nulls; the last column is the score, those before it the factors."""
     of_factors = {
         name: null_of(value, _defined(column))
         for name, value, column in zip(factors.names, observed, draws.T, strict=False)

@@ -23,17 +23,17 @@ from csae_bench.metrics.importances import Importances, varying_factors
 from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 
 PENALTY = 0.1
-"""On the coefficients' magnitude, beside the summed log loss, in units of sqrt(n ln d).
+"""Penalty on the coefficients' magnitude relative to the summed log loss, in sqrt(n ln d).
 
 Chance alone makes the loss's largest slope grow like that, up to about .6 of it, over n samples and
 d latents. With .1 a probe of 200 samples and one of 10,000 both find the latents that matter.
 """
 
 MAX_PASSES = 100
-"""Of coordinate descent over all latents."""
+"""Largest number of passes of coordinate descent over all latents."""
 
 _LARGEST = 1e6
-"""In units of what a latent does on the training samples."""
+"""Largest magnitude of a scaled code, in units of a latent's scale on the training samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +43,11 @@ class Design:
     matrix: Any
     """scipy csr_array float64 [n, n_varying_latents]."""
     latents: Int[NDArray[Any], " n_varying_latents"]
-    """Which latent each column is."""
+    """Latent of each column."""
 
 
 def design(codes: Codes, train: Bool[NDArray[Any], " n"]) -> Design:
-    """Codes of the latents that vary among the training samples, scaled by what they do there.
+    """Scale the codes of the latents that vary among the training samples, by their scale there.
 
     A latent that fires on at most half of the samples is divided by the root mean square of its
     non-zeros: by its standard deviation, a rare one would become large and be fitted to. The
@@ -74,7 +74,7 @@ def design(codes: Codes, train: Bool[NDArray[Any], " n"]) -> Design:
 def fit_probe(
     samples: Any, has_value: Bool[NDArray[Any], " n"], *, penalty: float, seed: int
 ) -> Any:
-    """A logistic regression of whether samples have a value, fitted with an L1 penalty."""
+    """Fit a logistic regression of whether samples have a value, with an L1 penalty."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -132,13 +132,13 @@ def probe_importances(
 
 
 def values_to_probe(values: Int[NDArray[Any], " n"]) -> Int[NDArray[Any], " n_probes"]:
-    """The values that occur; of two, the second alone, since both ask the same question."""
+    """Return the values that occur; of two, the second alone, since both ask the same question."""
     present = np.unique(values)
     return present[1:] if len(present) == 2 else present
 
 
 def check_penalty(penalty: float) -> None:
-    """Raises MetricInputError where it is not a positive number."""
+    """Raise MetricInputError where the penalty is not a positive number."""
     if not 0 < penalty < np.inf:
         raise MetricInputError(f"penalty is {penalty}; it must be above 0 and finite.")
 

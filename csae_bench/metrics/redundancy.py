@@ -1,4 +1,4 @@
-"""Redundancy among latents: near-duplicates, and how many dimensions the codes really have."""
+"""Redundancy among latents: near-duplicates, and the effective number of dimensions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BLOCK_CELLS = 2**23
 
 @dataclass(frozen=True, kw_only=True)
 class Redundancy:
-    """How far latents repeat each other."""
+    """Near-duplicates among the latents, and the effective rank of the codes."""
 
     value: float | None
     """Share of the judged latents with a near-duplicate among them, 0 to 1."""
@@ -33,7 +33,7 @@ class Redundancy:
     nearest: Int[NDArray[Any], " n_judged"]
     """For each, the other judged latent with the largest |r|; the first of equals."""
     similarity: Float[NDArray[Any], " n_judged"]
-    """That |r|, 0 to 1."""
+    """|r| with that latent, 0 to 1."""
     effective_rank: float | None
     """1 to the number of judged latents: exp of the entropy of the singular values."""
     settings: dict[str, Any]
@@ -100,7 +100,7 @@ def redundancy(
 
 
 def effective_rank(codes: Codes, *, max_samples: int = 2048, seed: int = 0) -> float | None:
-    """Of the standardised codes; None where no latent varies over the samples that are drawn."""
+    """Effective rank of the standardised codes; None if no latent varies over the drawn samples."""
     if codes.n > max_samples:
         drawn = np.random.default_rng(seed).choice(codes.n, max_samples, replace=False)
         codes = codes.samples(np.sort(drawn))

@@ -1,4 +1,4 @@
-"""The information scores again and again, with permuted or weighted samples, on bins made once."""
+"""Information scores on many permuted or weighted samples, with bins made once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCORES = ("maximum", "mig", "value_mig", "mig_sup")
 
 
 class Tables(NamedTuple):
-    """What the scores are made of; the sum over clusters of samples is that of all of them."""
+    """Counts and sums behind the scores; those of all samples are the sum over their clusters."""
 
     sparse: NDArray[np.int32]
     """Counts of the sparse bins, as in `Contingency`."""
@@ -72,7 +72,7 @@ class Resampled:
         return int(self._sparse.row_ptr[-1] + self._equal_width.row_ptr[-1]) + latents
 
     def tables(self, one_hot: NDArray[np.int32]) -> Tables:
-        """The counts and sums for a table of factors.
+        """Count and sum for a table of factors.
 
         Args:
             one_hot: [n, n_values_total], permuted, or its rows times whole weights.

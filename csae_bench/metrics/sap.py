@@ -102,12 +102,12 @@ def sap_of(
 
 
 class Accuracies(NamedTuple):
-    """How well each latent predicts one factor on held-out samples."""
+    """Accuracy of each latent's predictions of one factor on held-out samples."""
 
     accuracies: Float[NDArray[Any], " n_latents"]
-    """Mean over values of the share of samples with it that are told right, 0 to 1."""
+    """Mean over values of the share of their samples that are predicted right, 0 to 1."""
     chance: float
-    """That of a latent that knows nothing: one over the number of values."""
+    """Accuracy of a latent that knows nothing: one over the number of values."""
 
 
 def accuracies(
@@ -115,9 +115,9 @@ def accuracies(
     unseen: Int[NDArray[Any], "n_rows n_values"],
     row_ptr: Int[NDArray[Any], " n_latents_plus_1"],
 ) -> Accuracies | None:
-    """From the counts of training and of test samples; rows as in `Contingency`.
+    """Compute accuracies from the counts of training and of test samples, rows as in `Contingency`.
 
-    Only of values that both have; None where there are fewer than two.
+    Only values that both have count; None where there are fewer than two.
     """
     kept = (seen.sum(0) > 0) & (unseen.sum(0) > 0)
     n_values = int(kept.sum())
@@ -133,6 +133,6 @@ def accuracies(
 
 
 def _gap(found: Accuracies) -> float:
-    """Between the two best; none counts as worse than one that knows nothing."""
+    """Return the gap between the two best; none counts as worse than one that knows nothing."""
     ordered = np.sort(np.maximum(found.accuracies, found.chance))
     return float(ordered[-1] - (ordered[-2] if len(ordered) > 1 else found.chance))

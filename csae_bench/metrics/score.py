@@ -1,4 +1,4 @@
-"""What a metric returns: a number or the reason why there is none, as a whole and by factor."""
+"""Results of metrics: a number or the reason why there is none, overall and by factor."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Score:
 
     value: float | None
     reason: str | None
-    """Why `value` is None."""
+    """Reason for `value` being None."""
     by_factor: dict[str, float | None]
     reason_by_factor: dict[str, str]
-    """Why a factor's value is None, for those whose is; they are left out of `value`."""
+    """Reasons of the factors whose value is None; they are left out of `value`."""
     settings: dict[str, Any]
 
 
 def no_score(factors: Factors, reason: str) -> dict[str, Any]:
-    """The fields of a Score that is undefined for every factor, but its settings."""
+    """Return the fields of a Score that is undefined for every factor, but its settings."""
     return {
         "value": None,
         "reason": reason,
@@ -41,7 +41,7 @@ def score_fields(
     why: Mapping[str, str] | None = None,
     value: float | None = None,
 ) -> dict[str, Any]:
-    """The fields of a Score, its parts [n_factors] None where they are NaN.
+    """Return the fields of a Score, its parts [n_factors] None where they are NaN.
 
     Args:
         why: reasons by factor; that it has one value, for the others.
@@ -66,10 +66,10 @@ def score_fields(
 
 
 def none_if_nan(value: float) -> float | None:
-    """A float for JSON: None where it is undefined."""
+    """Convert to a float for JSON: None where it is undefined."""
     return None if np.isnan(value) else float(value)
 
 
 def why_no_latent_varies(codes: Codes) -> str | None:
-    """The reason for no score where every latent is constant, as in a dead SAE; else None."""
+    """Return the reason for no score if every latent is constant, as in a dead SAE; else None."""
     return None if codes.varies.any() else "no latent varies over the samples"

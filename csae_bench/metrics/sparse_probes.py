@@ -1,4 +1,4 @@
-"""k-sparse probes: how well do the k best latents tell a factor's value on templates not seen?
+"""k-sparse probes: how well the k best latents predict a factor's value on unseen templates.
 
 After SAE-Bench's sparse_probing (arXiv:2503.09532, section 4; Gurnee et al. 2023,
 arXiv:2305.01610): the k latents with the largest difference between the classes' means, and a
@@ -26,13 +26,13 @@ _MAX_CELLS = 2**24
 
 @dataclass(frozen=True, eq=False)
 class HeldOutDecisions:
-    """What one-vs-rest probes say of samples that they were not fitted on."""
+    """Decisions of one-vs-rest probes on samples that they were not fitted on."""
 
     values: Float[NDArray[Any], "n n_values_total"]
     """Above 0 where a probe sees the value; NaN throughout a half that no probe could be fitted
     for. Those of the two halves come from two probes, and are not comparable."""
     half: Bool[NDArray[Any], " n"]
-    """Which half a sample is in: its probes were fitted on the other."""
+    """Half that a sample is in: its probes were fitted on the other."""
     latents: tuple[tuple[int, ...], ...]
     """For each value the latents of the two halves' probes together, in order; empty for dense."""
 
@@ -40,7 +40,7 @@ class HeldOutDecisions:
 _Columns = Callable[
     [int, Bool[NDArray[Any], " n"]], tuple[Float[NDArray[Any], "n k"], tuple[int, ...]]
 ]
-"""Gives a value's probe its input and its latents, for a mask of training samples."""
+"""Function that returns a value's probe input and latents, given a mask of training samples."""
 
 
 def sparse_probes(
@@ -50,7 +50,7 @@ def sparse_probes(
     *,
     n_latents: Sequence[int],
 ) -> dict[int, HeldOutDecisions]:
-    """Decisions of k-sparse probes, by k, each half of the samples judged by the other's probes.
+    """Make decisions of k-sparse probes, by k, each half of the samples by the other's probes.
 
     Latents are chosen on the half that the probe is fitted on. Two things differ from SAE-Bench:
     classes are weighted to be equal where it drops samples until they are, and columns are divided
@@ -90,7 +90,7 @@ def sparse_probes(
 def dense_probes(
     acts: Float[NDArray[Any], "n d_in"], factors: FactorsLike, half: Bool[NDArray[Any], " n"]
 ) -> HeldOutDecisions:
-    """Decisions of the same probes on all dimensions of the model's activations.
+    """Make decisions of the same probes on all dimensions of the model's activations.
 
     Raises:
         MetricInputError: malformed or mismatched input, or an empty half.
@@ -150,9 +150,9 @@ def _fit_and_decide(
 def _ranked_latents(
     codes: Codes, factors: Factors, train: Bool[NDArray[Any], " n"], most: int
 ) -> Int[NDArray[Any], "n_values_total k"]:
-    """The latents whose means differ most between samples with and without each value.
+    """Rank latents by the difference of means between samples with and without each value.
 
-    Of latents that vary in training; the first of equals.
+    Only latents that vary in training are ranked; of equals the first comes first.
     """
     seen = codes.samples(train)
     alive = np.flatnonzero(seen.varies)

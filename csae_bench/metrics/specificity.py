@@ -1,4 +1,4 @@
-"""Specificity of interventions: does a latent move its own factor's word, and only that?"""
+"""Specificity of interventions: how far a latent moves its own factor's word alone."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ ONE_CLUSTER = "there is one template, and noise cannot be told from an effect"
 
 
 class Changes(NamedTuple):
-    """What an operation on one latent changed, in nats of log-odds."""
+    """Changes by an operation on one latent, in nats of log-odds."""
 
     own: Float[NDArray[Any], " n"]
-    """Of the value's own word, above 0 in the expected direction."""
+    """Change of the value's own word, above 0 in the expected direction."""
     others: Float[NDArray[Any], " n"]
-    """Mean over other factors of the magnitude of what it changed of the right word's; NaN
-    throughout where there is no other."""
+    """Mean over other factors of the magnitude of the change of the right word; NaN throughout
+    where there is no other."""
     clusters: Int[NDArray[Any], " n"]
     """Template of each prompt, numbered from 0."""
 
 
 class Estimate(NamedTuple):
-    """A value and its 95% interval; None where there is none, and why there is no value."""
+    """A value and its 95% interval; None where there is none, with the reason for no value."""
 
     value: float | None
     low: float | None
@@ -74,7 +74,7 @@ def effects(
     level: float = 0.95,
     seed: int = 0,
 ) -> Effects:
-    """Effects on own words, and their specificity, with intervals from resampling whole templates.
+    """Compute effects on own words and their specificity, with intervals over whole templates.
 
     The magnitude of what happens to others is set against the signed change of the value's own
     word, so noise alone counts against a latent. A specificity is undefined where the interval of
@@ -206,7 +206,7 @@ def _interval(found: Estimate) -> Interval:
 def _reasons_of_factors(
     changes: Mapping[int, Changes], reasons: Mapping[int, str], factors: Factors
 ) -> dict[str, str]:
-    """For the factors none of whose values has changes."""
+    """Give reasons for the factors none of whose values has changes."""
     found: dict[str, str] = {}
     for name, first, last in zip(
         factors.names, factors.value_ptr[:-1], factors.value_ptr[1:], strict=True

@@ -1,4 +1,4 @@
-"""Latents chosen on one split and scored on another, so that choosing gains nothing.
+"""Latents chosen on one split and scored on another, so that selection gives no advantage.
 
 The best of thousands of latents is in part the luckiest. On samples that it was not chosen on, its
 luck is gone, and its gap may be negative.
@@ -45,7 +45,7 @@ class HeldOutScore(Score):
 def split_clusters(
     clusters: LabelsLike, *, share: float = 0.5, seed: int = 0
 ) -> Bool[NDArray[Any], " n"]:
-    """A mask of samples that takes whole clusters at random, until it has this share of them.
+    """Draw a mask of whole clusters at random, until it has this share of the samples.
 
     Args:
         clusters: labels [n], such as each prompt's template.
@@ -70,7 +70,7 @@ def split_clusters(
 def held_out_mig(
     codes: CodesLike, factors: FactorsLike, chosen_on: Bool[NDArray[Any], " n"], *, n_bins: int = 20
 ) -> HeldOutScore:
-    """`mig` of the two latents per factor chosen on `chosen_on`, on the other samples; -1 to 1.
+    """Compute `mig` on other samples, for two latents per factor chosen on `chosen_on`; -1 to 1.
 
     Raises:
         MetricInputError: malformed or mismatched input, or an empty side.
@@ -98,7 +98,7 @@ def held_out_value_mig(
     *,
     n_quantiles: int = 4,
 ) -> HeldOutScore:
-    """`value_mig` of the two latents per value chosen on `chosen_on`, on the others; -1 to 1.
+    """Compute `value_mig` on other samples, for latents chosen on `chosen_on`; -1 to 1.
 
     Raises:
         MetricInputError: malformed or mismatched input, or an empty side.
@@ -147,7 +147,7 @@ def _undefined(factors: Factors, why: str, settings: dict[str, Any]) -> HeldOutS
 def _score(
     factors: Factors, chosen: Gaps, shares: NDArray[np.float64], settings: dict[str, Any]
 ) -> HeldOutScore:
-    """Gaps of the chosen latents by their shares [d_sae, n] of each factor, or of each value."""
+    """Compute gaps of the chosen latents from shares [d_sae, n] of each factor, or each value."""
     columns = np.arange(shares.shape[1])
     best = shares[chosen.best, columns]
     second = np.where(chosen.runner_up == chosen.best, 0, shares[chosen.runner_up, columns])

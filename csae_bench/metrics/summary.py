@@ -1,4 +1,4 @@
-"""All named metrics of one set of codes and factors, side by side; never one averaged number."""
+"""All named metrics of one set of codes and factors, never averaged into one number."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ METRICS = (
     "modularity",
     "explicitness",
 )
-"""Names in the order in which they are shown; what each is, the rows of the evals say."""
+"""Names in display order; the rows of the evals describe each."""
 
 N_PERMUTATIONS = 100
 """The smallest p is 1 / (1 + this)."""
@@ -40,18 +40,18 @@ N_PERMUTATIONS = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Every metric of `METRICS`, and the nulls of those that have one."""
+    """Values of every metric of `METRICS`, and the nulls of those that have one."""
 
     scores: dict[str, Score]
     nulls: dict[str, ScoreNull]
-    """By metric, of those that have one, and of `maximum`: a factor's best latent's information."""
+    """Nulls by metric, if it has one, and of `maximum`: a factor's best latent's information."""
     n: int
     d_sae: int
     settings: dict[str, Any]
-    """Of what the metrics share: the seed, and how the nulls were drawn."""
+    """Settings that the metrics share: the seed, and how the nulls were drawn."""
 
     def to_json(self) -> dict[str, Any]:
-        """`metrics`, `factors`, `settings` and `reasons`, as `csae-bench metrics --json` has them.
+        """Return `metrics`, `factors`, `settings`, `reasons` as in `csae-bench metrics --json`.
 
         A factor has each metric's value and, of metrics with a null, `<metric>_null_mean`,
         `<metric>_adjusted` (value minus that mean) and `<metric>_p`; `maximum` is the information
@@ -98,7 +98,7 @@ def all_metrics(
     n_permutations: int = N_PERMUTATIONS,
     seed: int = 0,
 ) -> Summary:
-    """Every metric of `METRICS` at its usual settings, with permutation nulls.
+    """Compute every metric of `METRICS` at its default settings, with permutation nulls.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.

@@ -1,4 +1,4 @@
-"""What a person sees of `csae-bench metrics`."""
+"""Output of `csae-bench metrics` in a terminal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _FACTOR_WIDTH = 12
 
 
 def print_summary(summary: Summary, gists: Mapping[str, str], console: Console) -> None:
-    """A row for each metric, with its null where it has one, then each factor's values.
+    """Print a row for each metric, with its null if it has one, then each factor's values.
 
     Args:
-        gists: what each metric is, in a few words.
+        gists: a few words on each metric.
     """
     factors = list(next(iter(summary.scores.values())).by_factor)
     console.print(f"{summary.n} samples, {summary.d_sae} latents, {len(factors)} factors")

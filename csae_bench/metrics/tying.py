@@ -1,4 +1,4 @@
-"""Which factor value a latent stands for, told from what it knows of all values."""
+"""Factor value that a latent stands for, derived from its information on all values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from csae_bench.metrics.families import Families
 from csae_bench.metrics.gaps import means_from_sums
 
 LEAD = 2.0
-"""A latent stands for a value that it knows this many times as much of as of any other."""
+"""Required ratio of a latent's information on its value to that on any other value."""
 
 
 class Leads(NamedTuple):
@@ -26,7 +26,7 @@ class Leads(NamedTuple):
 
 
 def rises(codes: Codes, one_hot: NDArray[np.int32]) -> Bool[NDArray[Any], "d_sae n_values_total"]:
-    """Whether a latent's mean is larger with a value than over all samples."""
+    """Test whether a latent's mean is larger with a value than over all samples."""
     sums = codes.scaled.T @ one_hot.astype(np.float64)
     means = means_from_sums(sums, one_hot.sum(0, dtype=np.int64))
     return means > (np.asarray(codes.scaled.sum(0)).ravel() / codes.n)[:, None]
@@ -37,11 +37,12 @@ def leads(
     rising: Bool[NDArray[Any], "d_sae n_values_total"],
     families: Families,
 ) -> Leads:
-    """The value that a latent rises with and knows most of, if it knows `LEAD` times as much of it
+    """Find the value that a latent rises with and knows most of, if it knows `LEAD` times as much
     as of any value of another family, and of any other of the same factor that it rises with.
 
-    Of one that it falls with it may know something, as who knows one of two values knows both, but
-    not `LEAD` times as much: a latent that is silent with a value stands for none of the others.
+    A latent may also carry information about a value it is lower for (in a two-valued factor it
+    always does), but not `LEAD` times as much: a latent that is silent with a value stands for none
+    of the others.
 
     Args:
         shares: information on each value, 0 to 1.

@@ -25,7 +25,7 @@ def votes(
     batch_size: int,
     rng: np.random.Generator,
 ) -> Int[NDArray[Any], "n_factors d_sae"]:
-    """How often each latent varied least in a batch with each factor fixed.
+    """Count how often each latent varied least in a batch with each factor fixed.
 
     Args:
         fixable: the factors to draw from, all alike; those with more than one value.

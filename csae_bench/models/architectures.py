@@ -85,7 +85,7 @@ def build_gpt2(config: HfConfig) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """How one of transformers' classes becomes a HookedTransformer."""
+    """Conversion of one of transformers' classes to a HookedTransformer."""
 
     build: Callable[[HfConfig], dict[str, Any]]
     """config.json -> fields of HookedTransformerConfig."""

@@ -1,4 +1,4 @@
-"""What a model is, from its config alone."""
+"""Description of a model, from its config alone."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class ModelInfo:
     has every bias: what memory holds, not the model card's count."""
 
     default_hook_name: str
-    """Where an SAE goes if nothing else is said: the residual stream after two thirds of the
+    """Default hook of an SAE: the residual stream after two thirds of the
     layers, or where the model table says."""
 
 
 def describe(name_or_path: str) -> ModelInfo:
-    """A model's name, place and sizes, from its config; no weights are read.
+    """Return a model's name, place and sizes, from its config; no weights are read.
 
     Of a folder it checks also that weights and tokenizer are there and complete. A hub name
     without a row in the table takes transformer-lens, which knows some configs itself and reads
     others from the Hugging Face cache or the hub.
 
-    Raises UnknownNameError for a name that nobody knows, ModelError for a model that cannot be
+    Raises UnknownNameError for an unknown name, ModelError for a model that cannot be
     loaded or, on the hub, not be described from here.
     """
     model = resolve(name_or_path)
@@ -73,7 +73,7 @@ def describe(name_or_path: str) -> ModelInfo:
 
 
 def model_shape(model: ModelReference) -> dict[str, Any]:
-    """The model's config as fields of HookedTransformerConfig."""
+    """Convert the model's config to fields of HookedTransformerConfig."""
     if model.path is not None:
         shape = hooked_config(read_hf_config(model.path))
         check_weight_files(model.path)

@@ -1,4 +1,4 @@
-"""What a model's folder must hold, checked without reading its weights."""
+"""Checks of the contents of a model's folder, without reading its weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKENIZER_FILES = (
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that transformers reads from the folder, each of them present."""
+    """List the safetensors files that transformers reads from the folder, each of them present."""
     if (folder / _WEIGHTS).is_file():
         return [folder / _WEIGHTS]
     index = folder / _WEIGHTS_INDEX

@@ -1,4 +1,4 @@
-"""Shapes of models that somebody loaded: they have a name that no table and no hub knows."""
+"""Shapes of models that the user loaded, with names that neither the table nor the hub knows."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def hold(name: str, shape: Mapping[str, Any]) -> None:
 
 
 def held_shape(name: str) -> dict[str, Any] | None:
-    """Return the shape of a model in memory; None for a name that is held by nobody."""
+    """Return the shape of a model in memory; None for a name that is not held."""
     return _SHAPES.get(name)

@@ -30,32 +30,32 @@ class HfConfig:
         return named[0]
 
     def size(self, key: str, default: object = _REQUIRED) -> int:
-        """A whole number of at least 1."""
+        """Read a whole number of at least 1."""
         value = self._get(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise self.wrong(key, "a whole number of at least 1")
         return value
 
     def number(self, key: str, default: object = _REQUIRED) -> float:
-        """A number above 0."""
+        """Read a number above 0."""
         value = self._get(key, default)
         if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
             raise self.wrong(key, "a number above 0")
         return float(value)
 
     def optional_number(self, key: str, default: float | None) -> float | None:
-        """A number above 0, or null."""
+        """Read a number above 0, or null."""
         return None if self._get(key, default) is None else self.number(key, default)
 
     def flag(self, key: str, default: bool) -> bool:
-        """True or false."""
+        """Read true or false."""
         value = self._get(key, default)
         if not isinstance(value, bool):
             raise self.wrong(key, "true or false")
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...], default: str) -> str:
-        """One of the allowed words."""
+        """Read one of the allowed words."""
         value = self._get(key, default)
         if value not in allowed:
             raise self.wrong(key, f"one of {', '.join(allowed)}")
@@ -67,7 +67,7 @@ class HfConfig:
             raise self.wrong(key, "absent or false, since HookedTransformer has no such setting")
 
     def wrong(self, key: str, allowed: str) -> ModelError:
-        """The error for a key whose value is not allowed."""
+        """Make the error for a key whose value is not allowed."""
         found = repr(self.values[key]) if key in self.values else "missing"
         return ModelError(f"{self.source}: {key} is {found}; it must be {allowed}.")
 
@@ -78,7 +78,7 @@ class HfConfig:
 
 
 def read_hf_config(folder: Path) -> HfConfig:
-    """The config.json of a model's folder; ModelError where there is none that can be read."""
+    """Read the config.json of a model's folder; ModelError if there is none that can be read."""
     if folder.is_file():
         raise ModelError(f"{folder} is a file; pass the model's folder, {folder.parent}.")
     if not folder.is_dir():

@@ -39,7 +39,7 @@ def hub_shape(name: str) -> dict[str, Any]:
 
 
 def load_from_hub(name: str, *, device: str, dtype: torch.dtype) -> HookedTransformer:
-    """The model as SAE-Bench's core loads it: no weight processing, the hub's full name."""
+    """Load the model as SAE-Bench's core does: no weight processing, the hub's full name."""
     from transformer_lens import HookedTransformer
 
     if not isinstance(huggingface_hub.try_to_load_from_cache(name, "config.json"), str):

@@ -26,13 +26,13 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def load(name_or_path: str, *, device: str = "cpu", dtype: str = "float32") -> HookedTransformer:
-    """The model as a HookedTransformer in evaluation mode, with its tokenizer.
+    """Load the model as a HookedTransformer in evaluation mode, with its tokenizer.
 
     Weights are not processed (no folding, no centring), so logits and residual stream are the
     published model's. `model.cfg.model_name` is the true name. `to_tokens` puts exactly one `<bos>`
-    first unless told `prepend_bos=False`.
+    first unless called with `prepend_bos=False`.
 
-    Raises UnknownNameError for a name that nobody knows, ModelError for everything that keeps a
+    Raises UnknownNameError for an unknown name, ModelError for everything that keeps a
     known model from being loaded.
     """
     model = resolve(name_or_path)
@@ -69,7 +69,7 @@ def _load_from_folder(folder: Path, fields: dict[str, Any]) -> HookedTransformer
 
 
 def _read_published_model(folder: Path, dtype: torch.dtype) -> transformers.PreTrainedModel:
-    """transformers' model; ModelError unless config and weights fit each other exactly.
+    """Read transformers' model; ModelError unless config and weights fit each other exactly.
 
     transformers itself fills missing weights with random ones and drops those it has no use for,
     with nothing but a warning.

@@ -1,4 +1,4 @@
-"""From what a user wrote to which model is meant."""
+"""Resolution of names and paths to models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ModelKind = Literal["tinyworld", "folder", "hub", "memory"]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelReference:
-    """Which model a name or path stands for."""
+    """Model that a name or path stands for."""
 
     name: str
     """The true name: the table's, the hub's full one, or the folder's base name."""
@@ -30,7 +30,7 @@ class ModelReference:
 
 
 def resolve(name_or_path: str) -> ModelReference:
-    """The model that `name_or_path` stands for; nothing of it is read.
+    """Resolve the model that `name_or_path` stands for; nothing of it is read.
 
     In this order: a name in the table; a path (it starts with `/`, `~`, `./` or `../`, or is a
     folder with a config.json); a hub name or alias that transformer-lens knows, in any case

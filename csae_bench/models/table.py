@@ -12,10 +12,10 @@ from csae_bench import tinyworld
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """What the table knows of one model."""
+    """Entry of the table for one model."""
 
     folder: Callable[[], Path] | None = None
-    """Where an bundled model lies; none: the model is on the Hugging Face hub under its name."""
+    """Folder of a bundled model; none: the model is on the Hugging Face hub under its name."""
 
     default_layer: int | None = None
     """Layer whose output the default hook reads; none: the last of the first two thirds."""

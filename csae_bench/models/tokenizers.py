@@ -11,7 +11,7 @@ from csae_bench.errors import ModelError, reason_of
 
 
 def read_tokenizer(folder: Path, d_vocab: int) -> PreTrainedTokenizerBase:
-    """The folder's tokenizer; ModelError where it cannot be read or does not fit the model."""
+    """Read the folder's tokenizer; ModelError if it cannot be read or does not fit the model."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # what tokenizers raises for a malformed tokenizer.json

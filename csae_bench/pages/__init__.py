@@ -1,7 +1,7 @@
-"""HTML pages: one frame, one sheet of styles, and how a page becomes one file.
+"""HTML pages: a common frame and style sheet, combined into a single file.
 
-A page asks nothing of a network and opens from disk. Its template lies beside the code that fills
-it and begins with `{% extends "pages/frame.html" %}`.
+A page needs no network and opens from disk. Its template is next to the code that fills it and
+begins with `{% extends "pages/frame.html" %}`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 WHITE_FROM_BLUE, WHITE_FROM_RED = 0.78, 0.71
-"""Strength of a colour from which on white is easier to read on it than black."""
+"""Strength of a colour above which white text is easier to read on it than black."""
 
 
 def render(template: str, **context: Any) -> str:
-    """The page of a template, all text in it escaped.
+    """Return the page of a template, all text in it escaped.
 
     In a template, `source(path)` puts a file of the package in as it is, `embedded(value)` a value
     as JSON for its scripts; filters are `heat` for cells of a heat map, `number` and `minus`.
@@ -33,7 +33,7 @@ def render(template: str, **context: Any) -> str:
 
 
 def heat(cell: float | None) -> Markup:
-    """The attributes that colour a table's cell: -1 red, 0 blank, 1 blue.
+    """Return the attributes that colour a table's cell: -1 red, 0 blank, 1 blue.
 
     Args:
         cell: clipped to -1 to 1; None is hatched.
@@ -52,19 +52,19 @@ def heat(cell: float | None) -> Markup:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A number with `digits` decimals and a true minus sign; nothing that rounds to 0 has one."""
+    """Return a number with `digits` decimals and a true minus sign; what rounds to 0 has none."""
     rounded = round(value, digits)
     text = f"{abs(rounded):.{digits}f}"
     return f"\N{MINUS SIGN}{text}" if rounded < 0 else text
 
 
 def minus(text: str) -> str:
-    """Text of numbers with true minus signs."""
+    """Return text of numbers with true minus signs."""
     return text.replace("-", "\N{MINUS SIGN}")
 
 
 def embedded(value: Any) -> Markup:
-    """A value as JSON that is safe within a script element.
+    """Return a value as JSON that is safe within a script element.
 
     Raises:
         ValueError: a NaN or an infinity is in it.
@@ -77,7 +77,7 @@ def embedded(value: Any) -> Markup:
 
 
 def rounded(value: float, digits: int = 4) -> float:
-    """A number at `digits` significant digits: pages show no more, and stay small."""
+    """Return a number at `digits` significant digits: pages show no more, and stay small."""
     return float(f"{value:.{digits}g}")
 
 

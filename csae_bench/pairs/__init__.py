@@ -1,4 +1,4 @@
-"""Anchors and positives: which rows of the activations are pairs, as an endless stream of batches.
+"""Anchors and positives: pairs of rows of the activations, as an endless stream of batches.
 
 A `PairSource` decides which two rows make a pair, one class for each kind of pairs; `PairStream`
 shuffles what the sources give and serves it as batches whose rows 2i and 2i + 1 are the anchor and

@@ -1,4 +1,4 @@
-"""Which positions of two paraphrases are paired."""
+"""Pairing of the positions of two paraphrases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def paired_positions(
     positions: Positions,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Pairs [n_pairs, 2] of a usable position of one text and one of the other.
+    """Pair usable positions of one text with those of the other: [n_pairs, 2].
 
     No position is used twice, and with `aligned` and `random` the shorter text is used up:
     n_pairs is the smaller number of usable positions; 0 where a text has none.

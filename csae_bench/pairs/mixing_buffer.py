@@ -1,6 +1,6 @@
 """A buffer that shuffles pairs of activations and can be saved and restored exactly.
 
-sae_lens.training.mixing_buffer does the same in a generator, whose contents nobody can read: a
+sae_lens.training.mixing_buffer does the same in a generator, whose contents cannot be read: a
 training that resumes would continue on other batches than the one that was never interrupted.
 """
 
@@ -17,14 +17,14 @@ class PackedPairs(NamedTuple):
     """Pairs as single rows, so that a permutation of the rows keeps each pair together."""
 
     rows: Float[Tensor, "n width"]
-    """Anchor and positive beside each other: width is 2 * d_in."""
+    """Anchor and positive side by side: width is 2 * d_in."""
     ids: Int64[Tensor, "n n_ids"]
-    """Where each pair comes from, on the CPU. A tensor of its own: bfloat16 rounds numbers above
+    """Origin of each pair, on the CPU. A tensor of its own: bfloat16 rounds numbers above
     256."""
 
 
 class MixingBuffer:
-    """Collects chunks of pairs and serves batches of a mixture of old and new ones.
+    """Buffer that collects chunks of pairs and serves batches that mix old and new ones.
 
     As in SAELens: once `capacity` pairs are there they are permuted, `mix_fraction` of the
     capacity stays for the next mixture and the rest is served in batches. `mix_fraction` 0 serves
@@ -53,7 +53,7 @@ class MixingBuffer:
         self._is_due = sum(len(chunk.rows) for chunk in self._waiting) >= self.capacity
 
     def take(self, n_pairs: int) -> PackedPairs | None:
-        """The next `n_pairs`, or None where another chunk is needed first.
+        """Take the next `n_pairs`, or None where another chunk is needed first.
 
         `n_pairs` may differ from the last time; what is left over of a mixture then waits for the
         next one.
@@ -80,7 +80,7 @@ class MixingBuffer:
         return taken
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides what `take` returns from here on."""
+        """Return everything that decides what `take` returns from here on."""
         return {
             "waiting": [tuple(_copied(chunk)) for chunk in self._waiting],
             "is_due": self._is_due,
@@ -91,7 +91,7 @@ class MixingBuffer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where the buffer stood that `state` was taken from."""
+        """Restore the buffer that `state` was taken from."""
         self._waiting = [PackedPairs(*chunk) for chunk in state["waiting"]]
         self._is_due = state["is_due"]
         self._serving = PackedPairs(*state["serving"]) if state["serving"] else None

@@ -88,7 +88,7 @@ class ParaphrasePairs:
         return 0 if n_groups is None else self._n_groups // n_groups
 
     def next_pairs(self) -> Pairs:
-        """The pairs of the next `batch_size_prompts` texts, or of those up to the end of a pass.
+        """Return the pairs of the next `batch_size_prompts` texts, up to the end of a pass.
 
         Raises:
             DataError: no text has a token that may be in a pair.
@@ -111,11 +111,11 @@ class ParaphrasePairs:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The place, as three numbers."""
+        """Return the place, as three numbers."""
         return {"n_groups": self._n_groups, "n_taken": self._n_taken, "n_rows": self._n_rows}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the texts after."""
+        """Resume with the texts that follow."""
         self._n_groups, self._n_taken = state["n_groups"], state["n_taken"]
         self._n_rows = state["n_rows"]
 
@@ -197,7 +197,7 @@ class ParaphrasePairs:
 def activations_at(
     model: HookedTransformer, hook_name: str, *, device: torch.device | str = "cpu"
 ) -> ReadActivations:
-    """Reads float32 activations at a hook; the model stops after the hook's layer.
+    """Read float32 activations at a hook; the model stops after the hook's layer.
 
     Raises:
         ModelError: the model has no such hook.

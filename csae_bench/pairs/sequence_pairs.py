@@ -37,7 +37,7 @@ class SameSequencePairs:
         return None if n_windows is None else n_windows * self._source.context_size
 
     def next_pairs(self) -> Pairs:
-        """The pairs of the next sequences, at least one.
+        """Return the pairs of the next sequences, at least one.
 
         Raises:
             DataError: no sequence has two usable positions at the distance that is asked for.
@@ -56,11 +56,11 @@ class SameSequencePairs:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The source's place and the generator of the matching."""
+        """Return the source's place and the generator of the matching."""
         return {"source": self._source.state_dict(), "generator": self._generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the pairs after; on a source not used yet."""
+        """Resume with the pairs that follow; on a source not used yet."""
         self._source.load_state_dict(state["source"])
         self._generator.set_state(state["generator"].cpu())
 
@@ -68,7 +68,7 @@ class SameSequencePairs:
 def same_sequence(
     sequences: Sequences, settings: SameSequenceSettings, generator: torch.Generator
 ) -> Pairs:
-    """A random matching of the usable positions of each sequence; the earlier one is the positive.
+    """Match usable positions of each sequence at random; the earlier one is the positive.
 
     Every position is used at most once: seen from an anchor its positive is a random earlier
     position, and yet rows are distributed as usable positions are, so that a twin without a
@@ -113,7 +113,7 @@ def _within_distance(
     settings: SameSequenceSettings,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """The same where the two positions must be some distance apart; all windows side by side."""
+    """Match positions that must be some distance apart; all windows at once."""
     n_seq, n_pos = usable.shape
     steps, window = np.arange(n_pos), np.arange(n_seq)
     distance = np.abs(steps[:, None] - steps[None, :])

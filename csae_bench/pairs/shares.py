@@ -1,4 +1,4 @@
-"""How many pairs of each kind a batch has."""
+"""Number of pairs of each kind in a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from csae_bench.errors import ConfigError
 def pairs_of_each_kind(
     shares: Mapping[str, float], kinds: Iterable[str], *, n_pairs: int, fewest: int = 1
 ) -> tuple[dict[str, float], dict[str, int]]:
-    """Shares that add up to 1, and counts that add up to `n_pairs`, in the order of `kinds`.
+    """Return shares that add up to 1 and counts that add up to `n_pairs`, in order of `kinds`.
 
     Counts are share * n_pairs rounded down; the pairs that are left go to the largest remainders,
     of equal ones to the first. Kinds of share 0 are left out.

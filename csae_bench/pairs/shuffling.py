@@ -10,7 +10,7 @@ from torch import Tensor
 def exchange_positives(
     rows: Float[Tensor, "n_pairs width"], generator: torch.Generator
 ) -> Float[Tensor, "n_pairs width"]:
-    """Pairs (anchor beside positive) in which every anchor has another pair's positive.
+    """Give every anchor another pair's positive, in pairs (anchor and positive side by side).
 
     Each positive goes to the next pair of a random cycle through all of them, so none stays where
     it was and the rows are the same ones. Of pairs that come from one text an anchor may get a

@@ -1,4 +1,4 @@
-"""PairSource: what every kind of pairs is drawn from."""
+"""PairSource: the source that every kind of pairs is drawn from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Pairs(NamedTuple):
-    """Pairs of rows, and where each comes from.
+    """Pairs of rows, and the origin of each.
 
     A kind of pairs has ids of one sort by nature; the other is the first's, as a negative number,
     so that both are defined for every pair and pairs of different kinds never share one.
@@ -26,7 +26,7 @@ class Pairs(NamedTuple):
 
 @runtime_checkable
 class PairSource(Protocol):
-    """What pairs of one kind are drawn from, deterministically."""
+    """Source that pairs of one kind are drawn from, deterministically."""
 
     @property
     def d_in(self) -> int:
@@ -44,7 +44,7 @@ class PairSource(Protocol):
         ...
 
     def next_pairs(self) -> Pairs:
-        """The next pairs, at least one: those of as much data as one forward pass takes.
+        """Return the next pairs, at least one: those of as much data as one forward pass takes.
 
         Raises:
             DataError: the data is missing or malformed, or gives no pair at all.
@@ -52,23 +52,23 @@ class PairSource(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides the pairs from here on."""
+        """Return everything that decides the pairs from here on."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state` was taken; on a source not used yet."""
+        """Resume from where `state` was taken; on a source not used yet."""
         ...
 
 
 MAX_BARREN_DRAWS = 32
-"""Draws of data without a single pair, after which there is no hope for any."""
+"""Draws of data without a single pair after which a source is given up."""
 
 # the kind there was first: another purpose would give other batches than it has always given
 _PURPOSES = {"same_sequence": "pairs"}
 
 
 def seeds_of_kind(seed: int, kind: str) -> tuple[int, int]:
-    """Seeds of what a kind of pairs is chosen with, and of what its buffer is mixed with."""
+    """Return the seeds of the choice of a kind's pairs, and of the mixing of its buffer."""
     purpose = _PURPOSES.get(kind, kind).encode()
     choosing, mixing = np.random.SeedSequence([seed, *purpose]).generate_state(2)
     return int(choosing), int(mixing)

@@ -25,11 +25,11 @@ class PairStream(Iterator[Tensor]):
     stand in the order of `sources`, each shuffled in a buffer of its own. Whatever the SAE or its
     loss, equal sources, settings and seeds give equal batches, and what one kind gives does not
     depend on the others. The state is the sources' places, the buffers, the shares and every
-    generator; a stream that loads it goes on with the same batches, to the bit.
+    generator; a stream that loads it resumes with bit-identical batches.
     """
 
     pairs: PairIds
-    """Where the pairs of the batch last drawn come from; with `shuffled`, their anchors."""
+    """Origin of the pairs of the batch last drawn; with `shuffled`, of their anchors."""
 
     counts: dict[str, int]
     """Pairs of each kind in the batch last drawn; kinds that are off are left out."""
@@ -48,7 +48,7 @@ class PairStream(Iterator[Tensor]):
         """Build a stream that has drawn nothing yet.
 
         Args:
-            sources: what each kind is drawn from, by the kind's name.
+            sources: source of each kind, by the kind's name.
             shares: of each kind in a batch, in any unit; see `set_shares`.
             batch_size: rows in a batch, two for each pair.
             pairs_in_buffer: pairs of each kind that are held for shuffling.
@@ -124,7 +124,7 @@ class PairStream(Iterator[Tensor]):
         return rows.view(-1, self.d_in)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides the batches from here on."""
+        """Return everything that decides the batches from here on."""
         return {
             "sources": {kind: source.state_dict() for kind, source in self._sources.items()},
             "buffers": {kind: buffer.state_dict() for kind, buffer in self._buffers.items()},
@@ -133,7 +133,7 @@ class PairStream(Iterator[Tensor]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on after the batch last drawn when `state` was taken; on a stream not used yet."""
+        """Resume after the batch last drawn when `state` was taken; on a stream not used yet."""
         for kind in self._sources:
             self._sources[kind].load_state_dict(state["sources"][kind])
             self._buffers[kind].load_state_dict(state["buffers"][kind])

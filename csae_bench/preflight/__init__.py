@@ -1,4 +1,4 @@
-"""What would fail, found before it costs anything.
+"""Preflight: finds what would fail, before it costs anything.
 
 Each check looks at one thing and says ok, a problem, or that it cannot be checked here. Nothing is
 loaded: sizes come from configs, fingerprints from files.
@@ -21,7 +21,7 @@ _OF_TRAINING = ("steps", "objective", "curriculum", "pairs", "gpus")
 
 
 def preflight(subject: Subject, *, results: Path, device: str | None = None) -> list[Check]:
-    """All checks of a subject, in the order in which the run would meet what they look at.
+    """Run all checks of a subject, in the order in which the run would need what they check.
 
     Args:
         results: the folder that the run would write to.

@@ -1,4 +1,4 @@
-"""What one check says."""
+"""Result of one check."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from csae_bench.evals.inputs import Outcome
 
 Findings = Iterator[tuple[Outcome, str]]
-"""What the function of a check yields: outcome and message, once or more often."""
+"""Result of a check's function: outcome and message, one or more."""
 
 
 _ABOUT_THE_SAE = frozenset(
     {"config", "steps", "settings", "objective", "curriculum", "pairs", "model", "data", "sae"}
 )
-"""Checks of what decides the SAE; the others are about evals, the machine and folders."""
+"""Checks that affect the SAE itself; the others are about evals, the machine and folders."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What one check found."""
+    """Finding of one check."""
 
     name: str
     outcome: Outcome
@@ -28,10 +28,10 @@ class Check:
 
     @property
     def is_about_the_sae(self) -> bool:
-        """Whether it looks at what decides the SAE, and not only at this call."""
+        """Whether it is about the SAE itself, and not only about this call."""
         return self.name in _ABOUT_THE_SAE
 
 
 def problems(checks: list[Check]) -> list[str]:
-    """The messages of the checks that found a problem."""
+    """Return the messages of the checks that found a problem."""
     return [check.message for check in checks if check.outcome == "problem"]

@@ -1,4 +1,4 @@
-"""Checks of what activations are read from: the language model and its text."""
+"""Checks of the sources of activations: the language model and its text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def model(subject: Subject) -> Findings:
         f"{model.name}, {model.n_layers} layers, d_model {model.d_model}, "
         f"{model.n_parameters / 1e6:,.4g} million parameters"
         + (
-            "; on the hub: whether its weights can be had is not checkable here"
+            "; on the hub: whether its weights can be fetched cannot be checked here"
             if model.kind == "hub"
             else ""
         ),
@@ -77,7 +77,7 @@ def data(subject: Subject) -> Findings:
 
 
 def weights(subject: Subject, results: Path) -> Findings:
-    """Whether the SAE is there or has to be made, and if so again, why."""
+    """Yield whether the SAE exists or has to be made, and if it has to be made again, why."""
     if subject.training_hash is None:
         yield "ok", f"there: {subject.checkpoint}"
     elif subject.is_ready:

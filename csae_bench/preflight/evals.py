@@ -16,7 +16,7 @@ USUAL_CONTEXT = 128
 
 
 def evals(subject: Subject) -> Findings:
-    """Names, settings and data of the evals."""
+    """Yield the names, settings and data of the evals."""
     model = subject.config.model if subject.model is not None else None
     for name in subject.config.evals:
         try:
@@ -54,7 +54,7 @@ def _of_eval(subject: Subject, name: str, needs: Needs) -> Findings:
 
 
 def eval_settings(subject: Subject) -> dict[str, EvalConfig]:
-    """The checked settings of each eval of the run, in order.
+    """Return the checked settings of each eval of the run, in order.
 
     Raises:
         CsaeBenchError: an eval or one of its settings is wrong.

@@ -1,4 +1,4 @@
-"""What doctor says of an SAE that is there already: its own architecture and sizes."""
+"""Output of doctor on an existing SAE: its own architecture and sizes."""
 
 from __future__ import annotations
 

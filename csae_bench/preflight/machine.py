@@ -54,13 +54,13 @@ def memory(subject: Subject) -> Findings:
 
 
 def gpus(subject: Subject) -> Findings:
-    """For a configuration made for CUDA: which GPUs it fits, and how long its training takes."""
+    """Yield, for a configuration made for CUDA, which GPUs it fits, and how long training takes."""
     for found in estimates(subject):
         yield "ok" if found.fits else "unknown", str(found)
 
 
 def estimates(subject: Subject) -> list[GpuEstimate]:
-    """The same as data; empty for a configuration that names another device, or trains nothing."""
+    """Return estimates for common GPUs; empty if it names another device, or trains nothing."""
     config = subject.config
     if not config.device.startswith("cuda") or not config.is_trained:
         return []
@@ -68,7 +68,7 @@ def estimates(subject: Subject) -> list[GpuEstimate]:
 
 
 def _needed(subject: Subject) -> tuple[needs.Estimate, int]:
-    """Memory of the run, with the tokens of a prompt of the eval that needs most."""
+    """Return the memory of the run, with the tokens of a prompt of the eval that needs most."""
     batch, context = largest_prompts(subject)
     needed = needs.estimate(subject.config, subject.model, eval_batch=batch, eval_context=context)
     return needed, context
@@ -93,7 +93,7 @@ def _memory_advice(subject: Subject, needed: needs.Estimate, available: float, c
 
 
 def results(subject: Subject, folder: Path) -> Findings:
-    """Whether the results folder can be written, and what the run adds fits on its disk."""
+    """Yield whether the results folder is writable, and whether the output fits on its disk."""
     try:
         place = _nearest_existing(folder)
         problem = _why_not_written(subject, folder, place)

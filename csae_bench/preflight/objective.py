@@ -14,7 +14,7 @@ from csae_bench.saes.curriculum import Curriculum
 
 
 def objective(subject: Subject) -> Findings:
-    """The terms that are switched on; nothing for an architecture that has none."""
+    """Yield the active terms; nothing for an architecture that has none."""
     config = subject.config
     if not isinstance(config.sae, Contrastive):
         return
@@ -28,14 +28,14 @@ def objective(subject: Subject) -> Findings:
         seen = " and ".join(f"pairs.{kind}.weight is 0" for kind in switched_on[name].pairs or ())
         yield "ok", f"{name} is off, as {seen}"
     if not terms:
-        yield "ok", "no term counts: the backbone is trained by itself"
+        yield "ok", "no contrastive term is active; only the backbone is trained"
     elif not found:
         weights = ", ".join(f"{name} {term.weight:g}" for name, term in terms.items())
         yield "ok", f"{weights}; weighting by {config.training.weighting.kind}"
 
 
 def curriculum(subject: Subject) -> Findings:
-    """The stages; nothing where there are none."""
+    """Yield the stages; nothing if there are none."""
     config, training = subject.config, subject.config.training
     if not training.curriculum or not training.n_steps:
         return
@@ -47,7 +47,7 @@ def curriculum(subject: Subject) -> Findings:
 
 
 def pairs(subject: Subject) -> Findings:
-    """The kinds of pairs that are on, and what they are made from."""
+    """Yield the kinds of pairs that are on, and what they are made from."""
     config, path = subject.config, subject.resolved.path
     shares = config.pairs.shares()
     if not config.training.curriculum and (problem := _too_few(config, shares)) is not None:
@@ -86,7 +86,7 @@ def _batch(config: RunConfig, terms: dict[str, TermSettings]) -> list[str]:
 
 
 def _starts(config: RunConfig, terms: dict[str, TermSettings]) -> Iterator[str]:
-    """Terms that never start, or whose warm-up does not end."""
+    """Yield the terms that never start, or whose warm-up does not end."""
     n_steps = config.training.n_steps
     stages = Curriculum.of(config)
     for name, term in terms.items():
@@ -107,7 +107,7 @@ def _starts(config: RunConfig, terms: dict[str, TermSettings]) -> Iterator[str]:
 
 
 def _sizes(config: RunConfig, terms: dict[str, TermSettings]) -> Iterator[str]:
-    """Settings that no batch of this size, or no SAE of this width, can satisfy."""
+    """Yield the settings that no batch of this size, or no SAE of this width, can satisfy."""
     n_pairs = config.training.batch_size // 2
     d_sae: int = getattr(config.sae, "d_sae")  # noqa: B009 (every architecture with terms has it)
     limits = {
@@ -130,7 +130,7 @@ def _sizes(config: RunConfig, terms: dict[str, TermSettings]) -> Iterator[str]:
 def _as_set(
     config: RunConfig, terms: dict[str, TermSettings]
 ) -> Iterator[tuple[str, str, TermSettings]]:
-    """Key, name and settings of each term, of the base and of each stage that changes it."""
+    """Yield key, name and settings of each term, of the base and of each stage that changes it."""
     for name, term in terms.items():
         yield f"sae.losses.{name}", name, term
     for index, stage in enumerate(config.training.curriculum):
@@ -168,7 +168,7 @@ def _pairs_of_stages(config: RunConfig) -> Iterator[str]:
 
 
 def _too_few(config: RunConfig, shares: dict[str, float]) -> str | None:
-    """What the stream says of shares that amount to less than a pair."""
+    """Return the pair stream's message on shares that amount to less than a pair."""
     n_pairs = config.training.batch_size // 2
     fewest = 2 if config.pairs.shuffled else 1
     if min(shares.values()) * n_pairs >= fewest:

@@ -24,11 +24,11 @@ class StagePlan:
     weights: dict[str, float]
     """Weight of each term that counts, strength included."""
     settings: dict[str, dict[str, Any]]
-    """Of terms that count, the settings that differ from those in `sae.losses`."""
+    """The settings of active terms that differ from those in `sae.losses`."""
 
 
 def stage_plans(config: RunConfig) -> list[StagePlan]:
-    """The stages in order; none where there is neither a curriculum nor a term that counts."""
+    """Return the stages in order; none if there is neither a curriculum nor a term that counts."""
     terms = config.sae.active_terms() if isinstance(config.sae, Contrastive) else {}
     if not config.is_trained or not (terms or config.training.curriculum):
         return []

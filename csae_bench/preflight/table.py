@@ -1,4 +1,4 @@
-"""What a person sees of `doctor`."""
+"""The table that `doctor` prints."""
 
 from __future__ import annotations
 

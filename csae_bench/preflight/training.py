@@ -1,4 +1,4 @@
-"""Checks of what is trained: the steps, and settings that must fit each other."""
+"""Checks of training: the steps, and settings that must fit each other."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from csae_bench.config import (
     GeneratorActivations,
     JumpReluSae,
-    OracleSae,
-    PcaSae,
     RunConfig,
     StandardSae,
     TrainedSae,
@@ -48,10 +46,10 @@ def settings(subject: Subject) -> Findings:
         found += _sizes(subject.config, sae)
         found += _held_l0(subject.config, sae)
     d_in = _d_in(subject)
-    if isinstance(sae, PcaSae) and d_in is not None and sae.n_components > d_in:
-        found.append(f"sae.n_components is {sae.n_components}; it must be at most d_in={d_in}")
-    if isinstance(sae, OracleSae):
-        outcome, message = factor_status(sae.factors)
+    if not isinstance(sae, TrainedSae) and d_in is not None:
+        found += sae.misfits(d_in)
+    if sae.factor_dataset is not None:
+        outcome, message = factor_status(sae.factor_dataset)
         if outcome == "problem":
             found.append(f"sae.factors: {message.rstrip('.')}")
     for text in found:

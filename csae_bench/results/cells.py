@@ -1,4 +1,4 @@
-"""Cells as files: each is written by the run that made it, and by no other at the same time.
+"""Cells as files, each written by the run that made it and by no other at the same time.
 
 A record that is lost, or that two runs wrote at once, is made of them again.
 """

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Provenance(BaseModel):
-    """What a result came from, in `eval_result_unstructured.provenance`."""
+    """Provenance of a result, in `eval_result_unstructured.provenance`."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
@@ -30,7 +30,7 @@ class Provenance(BaseModel):
     """The run's resolved configuration."""
     eval_settings: dict[str, Any]
     conditions: dict[str, Any] = {}
-    """What the numbers depend on besides weights and versions, see `slots`."""
+    """Conditions on which the numbers depend besides weights and versions, see `slots`."""
     variant: str | None = None
     """8 hex digits of a result under other conditions than the SAE's first."""
     differs: dict[str, Any] = {}
@@ -52,7 +52,7 @@ def eval_result(
     sae_cfg: Mapping[str, Any],
     provenance: Provenance,
 ) -> dict[str, Any]:
-    """The whole JSON, as SAE-Bench lays it out."""
+    """Return the whole JSON, in SAE-Bench's layout."""
     versions = provenance.versions
     return {
         "eval_type_id": eval_name,
@@ -75,7 +75,7 @@ def eval_result(
 
 
 def not_finite(value: Any, place: str = "") -> list[str]:
-    """Dotted places of NaN and infinity in a nested value; JSON has neither."""
+    """Return the dotted places of NaN and infinity in a nested value; JSON has neither."""
     if isinstance(value, float):
         return [] if math.isfinite(value) else [place]
     if isinstance(value, Mapping):
@@ -90,7 +90,7 @@ def not_finite(value: Any, place: str = "") -> list[str]:
 
 
 def value_at(result: Mapping[str, Any], place: str) -> float | None:
-    """The number at a dotted place of a result, or None."""
+    """Return the number at a dotted place of a result, or None."""
     value: Any = result
     for part in place.split("."):
         value = cast(Mapping[str, Any], value).get(part) if isinstance(value, Mapping) else None

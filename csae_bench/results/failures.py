@@ -12,7 +12,7 @@ TRACEBACK_FILE = "traceback.txt"
 
 
 def failure_of(error: BaseException, folder: Path | None) -> Failure:
-    """Class and message of an error.
+    """Return class and message of an error.
 
     Of one that is not ours the traceback goes to a file of `folder`, where there is a folder, and
     the message names it.

@@ -1,4 +1,4 @@
-"""Names and hashes: what a run is called, and what decides whether two are the same."""
+"""Names and hashes: the name of a run, and the hash by which two are the same."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRAINING_VERSION = 1
 """Raised by a change of the code after which the same configuration trains to other weights."""
 
 SAE_ID_KEY = "csae_bench_sae_id"
-"""Where the metadata of a checkpoint's cfg.json has the name that its SAE was made under."""
+"""Place of an SAE's original name in the metadata of a checkpoint's cfg.json."""
 
 _NO_EFFECT_ON_WEIGHTS = {
     "threads": None,
@@ -38,7 +38,7 @@ _NO_EFFECT_ON_WEIGHTS = {
 
 
 def hook_layer(hook_name: str) -> int:
-    """The layer in a hook's name, such as 19 of `blocks.19.hook_resid_post`.
+    """Return the layer in a hook's name, such as 19 of `blocks.19.hook_resid_post`.
 
     Raises:
         UsageError: the name holds no layer.
@@ -52,17 +52,17 @@ def hook_layer(hook_name: str) -> int:
 
 
 def release(model_name: str, hook_name: str) -> str:
-    """`<model>_layer_<L>_sae`, the release under which results are filed."""
+    """Return `<model>_layer_<L>_sae`, the release under which results are filed."""
     return f"{model_name}_layer_{hook_layer(hook_name)}_sae"
 
 
 def generated_release(activations: GeneratorActivations) -> str:
-    """The release of an SAE that was trained on generated activations."""
+    """Return the release of an SAE that was trained on generated activations."""
     return f"generated-d{activations.d_in}_layer_0_sae"
 
 
 def decides_weights(key: str) -> bool:
-    """Whether the value under a dotted key of a configuration decides the trained weights."""
+    """Return whether the value under a dotted key of a configuration affects the weights."""
     section, _, rest = key.partition(".")
     if section not in _NO_EFFECT_ON_WEIGHTS:
         return True

@@ -1,4 +1,4 @@
-"""Digests on which results are keyed, and what differs between two sets of conditions."""
+"""Digests under which results are stored, and the difference between two sets of conditions."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ RUN = "run"
 
 
 def merged(earlier: RunRecord | None, latest: RunRecord) -> RunRecord:
-    """Return the latest record with the cells of the earlier one that it has no news of.
+    """Return the latest record, with the earlier one's cells that it does not have itself.
 
-    Cells of other weights are left out: their results are of an SAE that is not there any more.
-    Where the latest run stopped before it had weights, the earlier ones are those of the results.
+    Cells of other weights are left out: their results are of an SAE that no longer exists. If the
+    latest run stopped before it had weights, the earlier ones are those of the results.
     """
     if earlier is None:
         return latest

@@ -11,7 +11,7 @@ _SUFFIXES = (".html", ".png")
 
 
 def pages_of(record: RunRecord, store: Store) -> list[Path]:
-    """Paths of the pages, then the pictures, of each eval that is ok."""
+    """Return the paths of the pages, then the pictures, of each eval that is ok."""
     found: list[Path] = []
     for cell in record.cells.values():
         if cell.status != "ok" or cell.result is None:

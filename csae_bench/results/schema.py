@@ -18,7 +18,7 @@ class Record(BaseModel):
 
 
 class Failure(Record):
-    """Why a cell has no result."""
+    """Reason why a cell has no result."""
 
     kind: str
     """Class of the error, or `skipped`, `invalid`."""
@@ -30,7 +30,7 @@ class Cell(Record):
 
     status: Status
     reasons: tuple[Failure, ...] = ()
-    """Why the status is not ok; empty where it is."""
+    """Why the status is not ok; empty if it is."""
     warnings: tuple[str, ...] = ()
     result: str | None = None
     """Path of the result JSON, relative to the results folder."""
@@ -41,11 +41,11 @@ class Cell(Record):
     summary: dict[str, float | None] = {}
     """The few values that the table on the terminal shows."""
     differs: dict[str, Any] = {}
-    """Of a result under other conditions than the SAE's first one: what differs, and its value."""
+    """Difference of a result from the SAE's first one: conditions that differ, with values."""
 
 
 class Training(Record):
-    """What training was to do and did."""
+    """Planned and actual training."""
 
     planned_steps: int
     executed_steps: int
@@ -59,7 +59,7 @@ class Training(Record):
     wall_seconds: float | None = None
     peak_memory_gib: float | None = None
     epochs: int = 0
-    """Passes over a finite dataset that were completed; 0 where no row was used twice."""
+    """Completed passes over a finite dataset; 0 if no row was used twice."""
     l0_training: float | None = None
     """Mean active latents in the form that was trained."""
     l0_inference: float | None = None
@@ -78,7 +78,7 @@ class RunRecord(Record):
     release: str
     sae_id: str
     source: str
-    """What `--sae` was."""
+    """Value of `--sae`."""
     model: str
     hook_name: str | None
     training_architecture: str | None = None
@@ -87,7 +87,7 @@ class RunRecord(Record):
     weights_hash: str | None = None
     training_hash: str | None = None
     problems: tuple[str, ...] = ()
-    """What preflight refused; empty where the run started."""
+    """Problems found by preflight; empty if the run started."""
     training: Training | None = None
     cells: dict[str, Cell] = {}
     """`training`, `validity` and one per result: the eval's name, or `<eval>_<8 hex digits>` of one

@@ -1,4 +1,4 @@
-"""Where the result of an eval is filed, so that one under other conditions replaces none.
+"""Places of an eval's results, so that one under other conditions replaces none.
 
 The first result of an SAE is `<eval>/<release>_<sae_id>_eval_results.json`. One that was measured
 under other settings, data or eval seed lies next to it as
@@ -22,7 +22,7 @@ from csae_bench.results.store import Store, read_json
 from csae_bench.support import old_names
 
 Conditions = Mapping[str, Any]
-"""What a result was measured under, weights and versions aside: `settings`, `seed`, `data`, ..."""
+"""Conditions of a result, without weights and versions: `settings`, `seed`, `data`, ..."""
 
 _VARIANT = re.compile(r"_([0-9a-f]{8})_eval_results\.json$")
 
@@ -48,7 +48,7 @@ class Slot:
 
     @property
     def key(self) -> str | None:
-        """Key of the result that lies there; None where there is none."""
+        """Key of the result that lies there; None if there is none."""
         return None if self.present is None else provenance_of(self.present).get("key")
 
 
@@ -84,7 +84,7 @@ def find_slot(
 
 
 def provenance_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `eval_result_unstructured.provenance`; empty where a result has none."""
+    """Return `eval_result_unstructured.provenance`; empty if a result has none."""
     unstructured = result.get("eval_result_unstructured")
     if not isinstance(unstructured, dict):
         return {}
@@ -112,7 +112,7 @@ def _variants(
 
 
 def _readable(path: Path) -> dict[str, Any] | None:
-    """Return the result in `path`; None where there is none or it is damaged."""
+    """Return the result in `path`; None if there is none or it is damaged."""
     try:
         return old_names.of_result(read_json(path))
     except ResultError:

@@ -1,4 +1,4 @@
-"""Where results lie, and writing them so that nothing is ever half there."""
+"""Layout of the results folder, and atomic writing of its files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Store:
     def eval_result(
         self, eval_name: str, release: str, sae_id: str, variant: str | None = None
     ) -> Path:
-        """Path of an eval's result, in SAE-Bench's layout.
+        """Return the path of an eval's result, in SAE-Bench's layout.
 
         Args:
             variant: 8 hex digits of a result under other conditions than the SAE's first.
@@ -47,25 +47,25 @@ class Store:
         return self.root / eval_name / name
 
     def run_record(self, release: str, sae_id: str) -> Path:
-        """Path of a run's record."""
+        """Return the path of a run's record."""
         return self.root / "runs" / _name(release, sae_id, ".json")
 
     def cells(self, release: str, sae_id: str) -> Path:
-        """Folder of the files that a run's record is made of, one a cell."""
+        """Return the folder of the files that a run's record is made of, one a cell."""
         return self.root / "runs" / ".cells" / _name(release, sae_id, "")
 
     def checkpoint(self, release: str, sae_id: str, training_hash: str) -> Path:
-        """Folder of a checkpoint."""
+        """Return the folder of a checkpoint."""
         return self.root / "checkpoints" / _name(release, sae_id, "") / training_hash
 
     def checkpoints(self, training_hash: str) -> list[Path]:
-        """Folders of the checkpoints with this training hash, whatever their SAEs are called."""
+        """Return folders of the checkpoints with this training hash, under any SAE name."""
         return sorted((self.root / "checkpoints").glob(f"*/{training_hash}"))
 
     def artifacts(
         self, eval_name: str, release: str, sae_id: str, variant: str | None = None
     ) -> Path:
-        """Folder of what an eval leaves besides its JSON: pictures, pages, tables."""
+        """Return the folder of an eval's further output: pictures, pages, tables."""
         return self.root / "artifacts" / eval_name / _name(release, sae_id, _suffix(variant))
 
     @contextmanager
@@ -95,21 +95,21 @@ class Store:
         return FileLock(folder / f"{name}.lock")
 
     def cache(self, eval_name: str) -> Path:
-        """Folder of what an eval keeps by content between runs, for all SAEs."""
+        """Return the folder of an eval's cache by content between runs, for all SAEs."""
         return self.root / "cache" / eval_name
 
     def artifacts_of(self, result: str) -> Path:
-        """Folder of what the eval left besides a result, by the result's path in a record."""
+        """Return the folder of an eval's further output, from the result's path in a record."""
         eval_name, _, name = result.partition("/")
         return self.root / "artifacts" / eval_name / name.removesuffix("_eval_results.json")
 
     def relative(self, path: Path) -> str:
-        """`path` as records name it: relative to the results folder, with `/`."""
+        """Return `path` as records name it: relative to the results folder, with `/`."""
         return path.resolve().relative_to(self.root.resolve()).as_posix()
 
 
 def write_json(path: Path, value: Mapping[str, Any] | BaseModel) -> None:
-    """Writes strict JSON (no NaN) so that `path` holds either the old or the new whole.
+    """Write strict JSON (no NaN) atomically: `path` holds either the whole old or new file.
 
     Raises:
         ResultError: the disk is full or the folder cannot be written; `path` is as it was.
@@ -120,7 +120,7 @@ def write_json(path: Path, value: Mapping[str, Any] | BaseModel) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes text so that `path` holds either the old or the new whole.
+    """Write text atomically: `path` holds either the whole old or the whole new file.
 
     Raises:
         ResultError: the disk is full or the folder cannot be written; `path` is as it was.
@@ -142,7 +142,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in `path`, or None where there is no such file.
+    """Read the JSON object in `path`; None if there is no such file.
 
     Raises:
         ResultError: the file is there and holds something else.
@@ -161,7 +161,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def read_record(path: Path) -> RunRecord | None:
-    """The run record in `path`; None where there is none or it is of another version."""
+    """Return the run record in `path`; None if there is none or it is of another version."""
     value = read_json(path)
     if value is None:
         return None

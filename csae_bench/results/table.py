@@ -1,4 +1,4 @@
-"""What a person sees at the end of a run, and of `doctor`."""
+"""The tables printed at the end of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.support.printable import printable
 
 STEPS = ("training", "validity")
-"""Cells of a record that are no evals."""
+"""Cells of a record that are not evals."""
 
 STATUS_STYLES = {
     "ok": "green",
@@ -25,7 +25,7 @@ STATUS_STYLES = {
 
 
 def print_record(record: RunRecord, console: Console) -> None:
-    """A line on the SAE, then one row per step of its run with what it measured or why not."""
+    """Print a line on the SAE, then one row per step of its run with its result or the reason."""
     shape = f"d_sae {record.d_sae}, d_in {record.d_in}" if record.d_sae else ""
     console.print(
         f"[bold]{plain(record.release)} {plain(record.sae_id)}[/bold]  "
@@ -74,12 +74,12 @@ def _first_score(cell: Cell | None) -> str:
 
 
 def styled(status: str) -> str:
-    """A status in its colour, as rich markup."""
+    """Return a status in its colour, as rich markup."""
     return f"[{STATUS_STYLES[status]}]{status}[/]"
 
 
 def plain(text: str) -> str:
-    """Text of others: neither rich's markup nor what steers a terminal."""
+    """Return text of others without rich's markup or control characters."""
     return escape(printable(text))
 
 

@@ -1,4 +1,4 @@
-"""Is this SAE alive? Whether its numbers mean anything, and if not, why.
+"""Validity of an SAE: whether its numbers mean anything, and if not, why.
 
 A dead SAE can score well: it has perfect sparsity and no absorption. So it is judged before it is
 scored, from a handful of vital signs, and again when somebody else's result is read.
@@ -18,7 +18,7 @@ MIN_ALIVE_FRACTION = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class VitalSigns:
-    """What validity is judged from; None where it was not measured."""
+    """Measurements on which validity is judged; None if not measured."""
 
     l0: float | None = None
     """Mean number of active latents per token."""
@@ -32,7 +32,7 @@ class VitalSigns:
 
 
 def reasons_invalid(signs: VitalSigns, *, is_control: bool = False) -> list[str]:
-    """Why the SAE is invalid, one sentence each; empty where it is valid.
+    """Return why the SAE is invalid, one sentence each; empty if it is valid.
 
     Args:
         is_control: a control such as a permuted decoder is meant to be bad: a cross-entropy
@@ -61,14 +61,14 @@ def reasons_invalid(signs: VitalSigns, *, is_control: bool = False) -> list[str]
 
 
 def is_worse_than_ablation(signs: VitalSigns) -> bool:
-    """Whether the language model does worse with the SAE than with nothing at its place."""
+    """Return whether the language model does worse with the SAE than with nothing at its place."""
     if signs.ce_loss_with_sae is None or signs.ce_loss_with_ablation is None:
         return False
     return signs.ce_loss_with_sae > signs.ce_loss_with_ablation
 
 
 def vital_signs_of_core(result: Mapping[str, Any]) -> VitalSigns:
-    """Vital signs from an SAE-Bench core `eval_result` of any version; missing fields are None."""
+    """Read vital signs from a core `eval_result` of any SAE-Bench version; None if missing."""
     metrics = cast(Mapping[str, Mapping[str, Any]], result.get("eval_result_metrics") or {})
 
     def value(category: str, name: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Makes the SAE that a configuration describes, unless it is there already."""
+"""Makes the SAE that a configuration describes, unless its checkpoint exists."""
 
 from __future__ import annotations
 
@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from filelock import FileLock, Timeout
 
-from csae_bench.config import (
-    IdentitySae,
-    OracleSae,
-    PcaSae,
-    PermutedSae,
-    RandomSae,
-    TrainedSae,
-)
+from csae_bench.config import BaselineSae, GeneratorActivations, TrainedSae
 from csae_bench.errors import UsageError
 from csae_bench.results.schema import Cell, Failure, Training
 from csae_bench.results.store import Store
@@ -42,10 +35,10 @@ LoadModel = Callable[[str], "HookedTransformer"]
 def ensure_checkpoint(
     subject: Subject, request: RunRequest, *, device: str, load_model: LoadModel
 ) -> None:
-    """Trains or builds the subject's SAE, so that `subject.checkpoint/inference` is there.
+    """Train or build the subject's SAE, so that `subject.checkpoint/inference` exists.
 
-    An SAE that came as a folder is left as it is, --force or not: nobody could make it again. Of
-    two runs that want the same checkpoint the second waits for the first.
+    An SAE loaded from a folder is never overwritten, not even with --force, as it could not be made
+    again. If two runs want the same checkpoint, the second waits for the first.
 
     Raises:
         TrainingError, DataError, ModelError, UsageError: it could not be made.
@@ -69,17 +62,18 @@ def ensure_checkpoint(
         elif (why := why_made_again(subject, request.store)) is not None:
             click.echo(printable(why), err=True)
         write_made_from(subject)
-        if isinstance(subject.config.sae, TrainedSae):
+        sae = subject.config.sae
+        if isinstance(sae, TrainedSae):
             _train(subject, request, device=device, load_model=load_model)
         else:
             progress.begin(f"making {subject.sae_id}")
-            _save(_baseline(subject, device=device, load_model=load_model), folder)
+            _save(_baseline(subject, sae, device=device, load_model=load_model), folder)
 
 
 def training_of(subject: Subject, store: Store) -> Training | None:
-    """What training was to do and did so far; None for an SAE that is not trained here.
+    """Return planned and completed training; None for an SAE that is not trained here.
 
-    A training that was killed has the steps and the loss of its log's last line.
+    For a killed training, these are the steps and the loss of its log's last line.
     """
     if not subject.config.is_trained or subject.training_hash is None:
         return None
@@ -125,7 +119,7 @@ def training_cell(subject: Subject) -> Cell:
 
 
 def _last_line(log: Path) -> dict[str, Any]:
-    """The last whole line of a training log; empty where there is none."""
+    """Return the last whole line of a training log; empty if there is none."""
     try:
         lines = log.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -151,60 +145,44 @@ def _train(subject: Subject, request: RunRequest, *, device: str, load_model: Lo
     )
 
 
-def _baseline(subject: Subject, *, device: str, load_model: LoadModel) -> SAE[Any]:
-    from csae_bench.saes import baselines
+def _baseline(
+    subject: Subject, sae: BaselineSae, *, device: str, load_model: LoadModel
+) -> SAE[Any]:
+    from csae_bench.saes.baselines import BuildInputs, build
+    from csae_bench.training.data import sae_metadata, sample_rows
 
-    config, sae = subject.config, subject.config.sae
-    options: dict[str, Any] = {"device": device, "metadata": _metadata(subject)}
+    config = subject.config
 
     def rows(n_rows: int) -> Tensor:
-        from csae_bench.training.data import sample_rows
-
         model = load_model(config.model) if subject.model else None
         return sample_rows(subject.resolved, model, n_rows, device=device)
 
-    match sae:
-        case IdentitySae():
-            d_in = (
-                subject.model.d_model if subject.model else getattr(config.activations, "d_in", 0)
-            )
-            return baselines.identity(d_in, **options)
-        case PcaSae():
-            return baselines.pca(rows(sae.n_fit_tokens), sae.n_components, **options)
-        case RandomSae():
-            fit = rows(sae.n_fit_tokens)
-            return baselines.random(fit, sae.d_sae, sae.k, config.seed, **options)
-        case OracleSae():
-            return _oracle(subject, sae, options)
-        case PermutedSae():
-            from csae_bench.saes.loading import load_sae
+    def other_sae() -> SAE[Any]:
+        from csae_bench.saes.loading import load_sae
 
-            assert subject.of is not None
-            permuted = load_sae(subject.of.checkpoint, device=device)
-            return baselines.permuted(permuted, config.seed, metadata=options["metadata"])
-        case _:
-            raise AssertionError(f"{sae.architecture} is trained, not built")
+        assert subject.of is not None
+        return load_sae(subject.of.checkpoint, device=device)
 
-
-def _oracle(subject: Subject, sae: OracleSae, options: dict[str, Any]) -> SAE[Any]:
-    from csae_bench.factors import open_factors
-    from csae_bench.factors.datasets.synthetic import oracle_sae
-
-    oracle = oracle_sae(open_factors(sae.factors, seed=sae.factors_seed), **options)
-    d_in = subject.model.d_model if subject.model else getattr(subject.config.activations, "d_in")  # noqa: B009 (generated ones have it)
-    if oracle.cfg.d_in != d_in:
-        raise UsageError(
-            f"{subject.resolved.path}: activations.d_in is {d_in}; sae.factors '{sae.factors}' has "
-            f"activations of width {oracle.cfg.d_in}: set activations.d_in={oracle.cfg.d_in}, with "
-            "activations.kind=generator."
+    return build(
+        BuildInputs(
+            settings=sae,
+            seed=config.seed,
+            d_in=_d_in(subject),
+            rows=rows,
+            other_sae=other_sae,
+            device=device,
+            metadata=sae_metadata(subject.resolved),
+            path=subject.resolved.path,
         )
-    return oracle
+    )
 
 
-def _metadata(subject: Subject) -> dict[str, Any]:
-    from csae_bench.training.data import sae_metadata
-
-    return sae_metadata(subject.resolved)
+def _d_in(subject: Subject) -> int:
+    if subject.model is not None:
+        return subject.model.d_model
+    activations = subject.config.activations
+    assert isinstance(activations, GeneratorActivations)
+    return activations.d_in
 
 
 def _save(sae: SAE[Any], folder: Path) -> None:
@@ -228,7 +206,7 @@ def _empty(folder: Path) -> None:
 
 @contextmanager
 def _only_one(folder: Path) -> Generator[None]:
-    """Holds the checkpoint's lock; waits, saying so, while another run holds it."""
+    """Hold the checkpoint's lock; wait, with a message, while another run holds it."""
     lock = FileLock(folder.parent / f".{folder.name}.lock")
     try:
         lock.acquire(timeout=0)

@@ -1,4 +1,4 @@
-"""Executes one job in a session, and files what it left: all about an eval but its science."""
+"""Executes one job in a session and stores its output: everything about an eval but its science."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class NamedCell(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How jobs are executed; none of it changes a number."""
+    """Settings of how jobs are executed; none of them changes a number."""
 
     force: bool = False
     """Measure again what has a result."""
@@ -112,7 +112,7 @@ def measure(
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Generator[None]:
-    """Within, the global generators start from a seed; on leaving, they are as they were.
+    """Seed the global generators within the context; restore their state on leaving.
 
     SAE-Bench draws from them.
     """
@@ -126,7 +126,7 @@ def seeded(seed: int) -> Generator[None]:
 
 @contextlib.contextmanager
 def generators_kept() -> Generator[None]:
-    """On leaving, the global generators of Python, NumPy and torch are as they were."""
+    """Restore the state of the global generators of Python, NumPy and torch on leaving."""
     import torch
 
     numpy_state = np.random.get_state()  # noqa: NPY002 - the global one
@@ -223,7 +223,7 @@ def _filed(
         )
         seconds = time.perf_counter() - started
         with store.lock(spec.name):
-            slot = _slot(job, store)  # anew: another run may have filed a result meanwhile
+            slot = _slot(job, store)  # again: another run may have filed a result meanwhile
             result = result_of(job, measured, session, seconds=seconds, slot=slot)
             write_json(slot.path, result)
             shutil.rmtree(slot.artifacts, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a worker is told to do: data alone, which means the same after a way through JSON."""
+"""Jobs of a worker: plain data, which survives a round trip through JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SaeRef:
     model_name: str | None
     """True name of the language model whose activations it takes; None for one without."""
     hook_name: str | None
-    """Where they are taken; None for one without a language model."""
+    """Hook at which they are taken; None for an SAE without a language model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class EvalJob:
     model: ModelRef | None
     """The model that the eval runs: its own, or else the run's; None for an SAE without one."""
     model_dtype: str
-    """Of the run, whether this eval runs a model or not."""
+    """dtype of the run's model, whether this eval runs a model or not."""
     inputs: tuple[InputRef, ...]
     seed: int
     versions: Mapping[str, str]
@@ -72,7 +72,7 @@ class EvalJob:
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """What the numbers depend on, weights and versions aside."""
+        """Conditions on which the numbers depend, without weights and versions."""
         return {
             "settings": dict(self.settings),
             "model_dtype": self.model_dtype,

@@ -1,4 +1,4 @@
-"""What a checkpoint was made from, so that it can be said why an SAE is made again.
+"""Inputs of a checkpoint, which explain why an SAE is made again.
 
 <checkpoint>/made_from.json has the training identity of which the folder's name is the hash.
 """
@@ -36,7 +36,7 @@ def write_made_from(subject: Subject) -> None:
 def why_made_again(subject: Subject, store: Store) -> str | None:
     """Return why an SAE that has a finished checkpoint under its name has to be made again.
 
-    None where its weights are there, or where none were made under its name before. The sentence
+    None if its weights are there, or where none were made under its name before. The sentence
     names each key that decides the weights and differs from the newest checkpoint.
     """
     if subject.is_ready or subject.training_hash is None:

@@ -1,4 +1,4 @@
-"""From requests to a plan: what is made, what is evaluated, and what would keep it from succeeding.
+"""Builds a plan from requests: what is made, what is evaluated, and what would fail.
 
 A plan is data. It downloads nothing, loads nothing, and reads weights only to hash them. Problems
 are part of it: `doctor` prints them, `run` refuses on them. An SAE of the hub that was not fetched
@@ -36,39 +36,39 @@ class TrainJob:
     """An SAE that is made unless it is there."""
 
     key: str
-    """Hash of what decides the weights."""
+    """Hash of everything that determines the weights."""
     made_from: Mapping[str, Any]
-    """What it is the hash of."""
+    """The data of which it is the hash."""
     checkpoint: Path
     is_done: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class SaePlan:
-    """What one request asks for."""
+    """Plan of one request."""
 
     request: RunRequest
     subject: Subject | None
-    """None where it cannot be known: it is on the hub, or what names it is wrong."""
+    """None if it cannot be known: it is on the hub, or what names it is wrong."""
     checks: tuple[Check, ...]
     training: TrainJob | None = None
-    """None for an SAE that came as a folder."""
+    """None for an SAE loaded from a folder."""
     evals: tuple[EvalJob | SkippedEval, ...] = ()
-    """In the order of the run; none where there are problems."""
+    """In the order of the run; none if there are problems."""
     stages: tuple[StagePlan, ...] = ()
-    """What counts in which steps of training; empty where there is neither a curriculum nor a
+    """Terms and pairs in use, by step of training; empty if there is neither a curriculum nor a
     contrastive term."""
     gpus: tuple[GpuEstimate, ...] = ()
     """Common GPUs, for a configuration made for CUDA."""
 
     @property
     def device(self) -> str:
-        """Where it runs: as `--device` or the configuration says."""
+        """Device of the run: as `--device` or the configuration says."""
         return self.subject.config.device if self.subject else self.request.device or "auto"
 
     @property
     def problems(self) -> list[str]:
-        """What would keep it from succeeding, a sentence each."""
+        """Problems that would make it fail, one sentence each."""
         return [check.message for check in self.checks if check.outcome == "problem"]
 
     @property
@@ -90,7 +90,7 @@ class Plan:
 
     @property
     def problems(self) -> list[str]:
-        """What would keep it from succeeding, each sentence once."""
+        """Problems that would make it fail, each sentence once."""
         return list(dict.fromkeys(problem for sae in self.saes for problem in sae.problems))
 
 

@@ -1,4 +1,4 @@
-"""What is filed of a run: its record, whether it ended well, badly or never began."""
+"""Writes the record of a run, whether it succeeded, failed or never started."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from csae_bench.upstream import versions
 
 @dataclass(frozen=True)
 class Clock:
-    """When a run began."""
+    """Start time of a run."""
 
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     """UTC, ISO 8601."""
@@ -41,14 +41,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Files the record of one run; what other runs of the same SAE filed in it stays."""
+    """Writer of the record of one run; cells that other runs of the same SAE wrote stay."""
 
     request: RunRequest
     subject: Subject
     clock: Clock
 
     def file(self, cells: Mapping[str, Cell], weights_hash: str) -> tuple[RunRecord, Path]:
-        """File the cells that the run has so far; return what this run says, and the path.
+        """Write the cells that the run has so far; return its record and the path.
 
         Raises:
             ResultError: it cannot be written.
@@ -69,9 +69,9 @@ class Recorder:
         return record, self._merge(record)
 
     def refused(self, problems: list[str]) -> None:
-        """File that preflight refused the SAE, unless there is a record of it already."""
+        """Write the record of a run that preflight rejected, unless the SAE has one already."""
         record = self._known().model_copy(update={"problems": tuple(problems)})
-        # best effort: the refusal itself is what the user is told
+        # best effort: an unwritable record must not hide the refusal
         with contextlib.suppress(ResultError), self._lock():
             if not self._path.exists():
                 write_json(self._path, record)
@@ -79,11 +79,11 @@ class Recorder:
     def failed(
         self, error: BaseException, cells: Mapping[str, Cell], weights_hash: str | None
     ) -> BaseException:
-        """File why a run stopped; return the error to raise, one of ours or KeyboardInterrupt.
+        """Write why a run stopped; return the error to raise, one of ours or KeyboardInterrupt.
 
         Args:
-            cells: those that it had finished.
-            weights_hash: None where it stopped before the weights were there.
+            cells: the cells that it had finished.
+            weights_hash: None if it stopped before the weights existed.
         """
         folder = self.request.store.artifacts("run", self.subject.release, self.subject.sae_id)
         failure = failure_of(error, folder)
@@ -94,14 +94,14 @@ class Recorder:
                 "cells": {**cells, stopped_at: Cell(status="failed", reasons=(failure,))},
             }
         )
-        with contextlib.suppress(ResultError):  # what went wrong first is the news
+        with contextlib.suppress(ResultError):  # must not hide the original error
             self._merge(record)
         if isinstance(error, CsaeBenchError | KeyboardInterrupt):
             return error
         return RunError(f"{failure.kind}: {failure.message}")
 
     def _known(self) -> RunRecord:
-        """What is known of a run before it starts; failed until something better is known."""
+        """Return the record of a run before it starts: failed, until something better is known."""
         subject = self.subject
         return RunRecord(
             status="failed",

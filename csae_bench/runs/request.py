@@ -1,4 +1,4 @@
-"""What a user asked for, whichever way: the same for every command and for Python."""
+"""Request of a user, the same for every command and for Python."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from csae_bench.results.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What a user asked for; every command fills it from the same flags."""
+    """Request of a user; every command fills it from the same flags."""
 
     source: str
     """`--sae`: a config's name or path, a checkpoint folder, or RELEASE:SAE_ID."""
@@ -32,7 +32,7 @@ class RunRequest:
 
     @property
     def flags(self) -> Flags:
-        """What it lays over a configuration."""
+        """Overrides of the configuration."""
         return {
             "sets": self.sets,
             "model": self.model,
@@ -42,7 +42,7 @@ class RunRequest:
         }
 
     def for_source(self, source: str) -> RunRequest:
-        """The same for another SAE, as a `permuted` control needs; --set stays behind."""
+        """Return the same for another SAE, as a `permuted` control needs; --set stays behind."""
         return RunRequest(
             source=source,
             results=self.results,

@@ -1,4 +1,4 @@
-"""THE flow: from what a user asked for to results on disk and a record of what happened."""
+"""The whole flow, from a user's request to results on disk and a record of the run."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from csae_bench.runs.subjects import Subject
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Result of a run: its record, where that is filed, and the checkpoint."""
+    """Result of a run: record, path, checkpoint and exit code."""
 
     record: RunRecord | None
-    """What this run did; the file also has the cells of earlier runs of the same SAE. None where
+    """Record of this run; the file also has the cells of earlier runs of the same SAE. None if
     it ended before the SAE was known."""
     record_path: Path | None
     checkpoint: Path | None
     error: BaseException | None = None
-    """What ended it early, one of ours or KeyboardInterrupt."""
+    """Error that ended it early, one of ours or KeyboardInterrupt."""
 
     @property
     def exit_code(self) -> int:
-        """0 where every cell is ok or skipped, else 4, or the error's."""
+        """0 if every cell is ok or skipped, else 4, or the error's exit code."""
         if isinstance(self.error, CsaeBenchError):
             return self.error.exit_code
         is_fine = self.error is None and self.record and self.record.status in ("ok", "skipped")
@@ -95,7 +95,7 @@ def _record_refusals(saes: Iterable[SaePlan]) -> None:
 
 @dataclass
 class _Run:
-    """What has come of one SAE so far."""
+    """State of the run of one SAE so far."""
 
     sae: SaePlan
     clock: Clock = field(default_factory=Clock)

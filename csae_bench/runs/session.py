@@ -1,4 +1,4 @@
-"""What a worker holds in memory: models, SAEs, and what passes of a model gave for every SAE."""
+"""Memory of a worker: models, SAEs, and results of model passes shared by all SAEs."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Session:
 
 
 def _fill_metadata(sae: AnySae, ref: SaeRef) -> None:
-    """Write what --model and --set say of an SAE that came as a folder."""
+    """Fill in what --model and --set say about an SAE loaded from a folder."""
     if ref.model_name is None:
         return
     from csae_bench.saes import attributes

@@ -1,4 +1,4 @@
-"""What `--sae` stands for where it is a pattern: folders by a glob, or ids of a release."""
+"""Expands patterns of `--sae`: folders by a glob, or ids of a release."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from csae_bench.config.loading import is_config
 from csae_bench.errors import UsageError
 
 _MAGIC = re.compile(r"[*?]|\[[^\]]+\]")
-"""What makes a source a pattern."""
+"""Characters that make a source a pattern."""
 
 
 def expanded(sources: tuple[str, ...]) -> tuple[str, ...]:

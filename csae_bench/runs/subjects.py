@@ -1,4 +1,4 @@
-"""What `--sae` stands for: the SAE of a run, with its names, its model and where it lies.
+"""Resolves `--sae`: the SAE of a run, with its names, its model and its location.
 
 Everything here is read from small files: no weights are loaded and torch is not imported.
 """
@@ -15,9 +15,7 @@ from typing import Any
 from csae_bench import models
 from csae_bench.config import (
     GeneratorActivations,
-    OracleSae,
     PairsSettings,
-    PermutedSae,
     ResolvedConfig,
     RunConfig,
 )
@@ -33,7 +31,7 @@ from csae_bench.saes.folder import find_folder, local_folder, stated
 from csae_bench.saes.hashing import weights_hash
 
 _FILE_NAME = re.compile(r"[\w.+=,@-]{1,120}")
-"""What an id from somebody's cfg.json must look like to become part of a file's name."""
+"""Pattern that an id from a foreign cfg.json must match to become part of a file's name."""
 
 _SETTABLE_FOR_A_FOLDER = ("evals.", "model_dtype", "threads", "hook_name")
 
@@ -52,13 +50,13 @@ class Subject:
     checkpoint: Path
     """A folder whose `inference/` holds the SAE, or will."""
     training_hash: str | None
-    """Hash of what decides the weights; None for an SAE that came as a folder."""
+    """Hash of what decides the weights; None for an SAE loaded from a folder."""
     made_from: Mapping[str, Any] | None = None
-    """What decides the weights, of which `training_hash` is the hash."""
+    """The data that determine the weights; `training_hash` is their hash."""
     of: Subject | None = None
-    """The SAE that a `permuted` control permutes."""
+    """The SAE that this one is made of, as a `permuted` control is."""
     trained_d_in: int | None = None
-    """Width of the activations that an SAE which came as a folder takes."""
+    """Width of the activations that an SAE loaded from a folder takes."""
 
     @property
     def config(self) -> RunConfig:
@@ -67,12 +65,12 @@ class Subject:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the weights are there."""
+        """Whether the weights exist."""
         return self.training_hash is None or _is_finished(self.checkpoint)
 
 
 def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) -> Subject:
-    """The SAE that a request is about.
+    """Return the SAE that a request is about.
 
     Args:
         resolved: the configuration where it is known already.
@@ -93,21 +91,21 @@ def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) ->
 
 
 def is_pretrained(source: str) -> bool:
-    """Whether `source` is written as RELEASE:SAE_ID of SAELens's directory."""
+    """Return whether `source` is written as RELEASE:SAE_ID of SAELens's directory."""
     return ":" in source and not is_config(source) and local_folder(source) is None
 
 
 def fetched_folder(request: RunRequest) -> Path | None:
-    """Return where a pretrained SAE was kept when it was fetched; None where it was not yet."""
+    """Return where a pretrained SAE was kept when it was fetched; None if it was not yet."""
     folder = _pretrained_folder(request)
     return folder if (folder / "inference").is_dir() else None
 
 
 def fetch_pretrained(request: RunRequest) -> Path:
-    """Fetch a pretrained SAE, unless it is there, and keep it among the checkpoints.
+    """Fetch a pretrained SAE, unless it exists already, and keep it among the checkpoints.
 
     Raises:
-        SaeError: it cannot be had, or is of a kind that cannot be judged.
+        SaeError: it cannot be fetched, or is of a kind that cannot be evaluated.
     """
     from csae_bench.saes.loading import load_sae
 
@@ -132,18 +130,15 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
     if isinstance(config.activations, GeneratorActivations):
         model, hook_name, corpus = None, None, ""
         release = identity.generated_release(config.activations)
-        if isinstance(config.sae, OracleSae):
-            corpus = factor_fingerprint(config.sae.factors)
+        if config.sae.factor_dataset is not None:
+            corpus = factor_fingerprint(config.sae.factor_dataset)
     else:
         model = models.describe(config.model)
         hook_name = config.hook_name or model.default_hook_name
         release = identity.release(model.name, hook_name)
         corpus = _corpora(config.activations.dataset, config.pairs)
-    of = (
-        find_subject(request.for_source(config.sae.of))
-        if isinstance(config.sae, PermutedSae)
-        else None
-    )
+    other = config.sae.other_sae
+    of = None if other is None else find_subject(request.for_source(other))
     made_from = identity.training_identity(
         resolved,
         model=models.weights_fingerprint(config.model) if model else "",
@@ -166,7 +161,7 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
 
 
 def _checkpoint(store: Store, release: str, sae_id: str, training_hash: str) -> Path:
-    """The SAE's own checkpoint, or one of another name with the same training hash.
+    """Return the SAE's own checkpoint, or one of another name with the same training hash.
 
     A finished one goes before one that was interrupted, the SAE's own before others.
     """
@@ -182,7 +177,7 @@ def _is_finished(checkpoint: Path) -> bool:
 
 
 def _corpora(dataset: str, pairs: PairsSettings) -> str:
-    """Fingerprint of the text, and of the paraphrases where there are such pairs."""
+    """Return the fingerprint of the text, and of the paraphrases where there are such pairs."""
     text = corpus_fingerprint(dataset, split="sae")
     if "paraphrase" not in pairs.shares():
         return text
@@ -219,7 +214,7 @@ def _of_folder(request: RunRequest, folder: Path) -> Subject:
 def _id_of_folder(
     store: Store, release: str, folder: Path, metadata: Mapping[str, Any], hashed: str
 ) -> str:
-    """The name that a checkpoint of ours has in its cfg.json; else the folder's, with its hash.
+    """Return the name in the cfg.json of our checkpoint; else the folder's, with its hash.
 
     Where the results have another SAE of that name, the hash tells the two apart.
     """
@@ -235,7 +230,7 @@ def _id_of_folder(
 
 
 def _of_pretrained(request: RunRequest) -> Subject:
-    """As the folder that it was fetched to."""
+    """Return the subject of the folder to which it was fetched."""
     folder = fetched_folder(request)
     if folder is None:
         raise SaeError(f"{request.source}: has not been fetched from the hub yet.")
@@ -247,7 +242,7 @@ def _of_pretrained(request: RunRequest) -> Subject:
 def _config_of_folder(
     request: RunRequest, folder: Path, model: str | None, hook_name: str | None
 ) -> ResolvedConfig:
-    """The configuration under which an existing SAE is evaluated: nothing of it trains."""
+    """Return the configuration for evaluating an existing SAE, in which nothing is trained."""
     without_effect = [text for text in request.sets if not text.startswith(_SETTABLE_FOR_A_FOLDER)]
     if without_effect:
         raise ConfigError(

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from csae_bench import models
-from csae_bench.config import PermutedSae, RandomSae, RunConfig
+from csae_bench.config import RunConfig, kind_of
 from csae_bench.results.keys import digest
 from csae_bench.results.schema import Cell, Failure, RunRecord
 from csae_bench.results.validity import VitalSigns, is_worse_than_ablation, reasons_invalid
@@ -68,7 +68,7 @@ def judged(
         hook_name=sae.hook_name,
         shared=session.shared,
     )
-    is_control = isinstance(config.sae, RandomSae | PermutedSae)
+    is_control = kind_of(config.sae.architecture) == "control"
     return validity_cell(signs, key, is_control, time.perf_counter() - started)
 
 

@@ -23,7 +23,7 @@ N_TEXTS = 16
 
 
 class _Counts:
-    """Sums over tokens from which the vital signs are made."""
+    """Sums over tokens, from which the vital signs are computed."""
 
     def __init__(self, d_sae: int) -> None:
         self.n_tokens = 0
@@ -57,7 +57,7 @@ def vital_signs(
     hook_name: str | None,
     shared: SharedPasses | None = None,
 ) -> VitalSigns:
-    """Vital signs on a few batches, of text or, where there is no model, of generated activations.
+    """Measure vital signs on a few batches, of text or, without a model, of generated activations.
 
     Tokens at special positions are left out of everything but the cross-entropies.
 

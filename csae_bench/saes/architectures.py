@@ -54,7 +54,7 @@ RENAMED = {"threshold": ("log_threshold",)}
 """Tensors that older versions of SAELens saved under another name."""
 
 ALLOWED_EXTRA = frozenset({"scaling_factor"})
-"""Tensors that older versions saved beside the rest, and that SAELens drops."""
+"""Additional tensors that older versions saved, and that SAELens drops."""
 
 CHOOSES_K = frozenset({"topk", "abstopk", "contrastive_topk"})
 """Whole number of latents per token, in the key `k`."""
@@ -70,7 +70,7 @@ CHOOSES_K_ON_AVERAGE = frozenset(
 
 
 def architecture_of(cfg: dict[str, Any]) -> Any:
-    """The architecture that cfg.json names; files older than SAELens 3 name none.
+    """Return the architecture that cfg.json names; files older than SAELens 3 name none.
 
     Those before version 6 wrote TopK as the standard architecture with another activation
     function.
@@ -81,7 +81,7 @@ def architecture_of(cfg: dict[str, Any]) -> Any:
 
 
 def k_of(cfg: dict[str, Any]) -> Any:
-    """`k`, or what stood for it before SAELens 6; None where there is neither."""
+    """Return `k`, or its predecessor before SAELens 6; None where there is neither."""
     if "k" in cfg:
         return cfg["k"]
     settings = cfg.get("activation_fn_kwargs")

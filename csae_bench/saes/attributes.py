@@ -1,4 +1,4 @@
-"""What csae-bench reads from an SAE in memory, whoever wrote it.
+"""Attributes that csae-bench reads from an SAE in memory, whatever library it is from.
 
 Required are `encode`, `decode` and `W_dec` [d_sae, d_in], as in SAE-Bench's own custom SAEs; what
 SAELens's SAEs have beyond that is read here and nowhere else, and has a value where it is missing.
@@ -87,48 +87,48 @@ def matrix(sae: Any, name: str, *, needed_by: str) -> Tensor:
 
 
 def config(sae: Any) -> Any:
-    """Its `cfg`; None where it has none."""
+    """Return its `cfg`; None where it has none."""
     return getattr(sae, "cfg", None)
 
 
 def stated(sae: Any, name: str) -> Any:
-    """A field of its `cfg`, be that an object or a mapping; None where it does not say."""
+    """Return a field of its `cfg`, an object or a mapping; None where it does not say."""
     cfg = config(sae)
     return cfg.get(name) if isinstance(cfg, Mapping) else getattr(cfg, name, None)
 
 
 def kind(sae: Any) -> str:
-    """The name of its class."""
+    """Return the name of its class."""
     return type(sae).__name__
 
 
 def d_in(sae: Any) -> int:
-    """Width of the activations it reads."""
+    """Return the width of the activations it reads."""
     found = stated(sae, "d_in")
     return int(matrix(sae, "W_dec", needed_by="csae-bench").shape[1] if found is None else found)
 
 
 def d_sae(sae: Any) -> int:
-    """Number of its latents."""
+    """Return the number of its latents."""
     found = stated(sae, "d_sae")
     return int(matrix(sae, "W_dec", needed_by="csae-bench").shape[0] if found is None else found)
 
 
 def device(sae: Any) -> torch.device:
-    """Where its weights are."""
+    """Return the device of its weights."""
     # not its own `device` and `dtype` first: a module's `to` leaves those behind
     decoder = getattr(sae, "W_dec", None)
     return decoder.device if isinstance(decoder, Tensor) else torch.device(sae.device)
 
 
 def dtype(sae: Any) -> torch.dtype:
-    """The type of its weights."""
+    """Return the type of its weights."""
     decoder = getattr(sae, "W_dec", None)
     return decoder.dtype if isinstance(decoder, Tensor) else sae.dtype
 
 
 def encode(sae: Any, acts: Tensor) -> Tensor:
-    """Codes of activations of any device and type, on the SAE's."""
+    """Encode activations of any device and type, on the SAE's."""
     return sae.encode(acts.to(device=device(sae), dtype=dtype(sae)))
 
 
@@ -138,7 +138,7 @@ def d_head(sae: Any, model: HookedTransformer) -> int | None:
 
 
 def metadata(sae: Any, name: str) -> Any:
-    """What its configuration says of the model, in `cfg.metadata` or in `cfg`; None if nothing."""
+    """Return what its `cfg.metadata` or `cfg` says of the model; None if nothing."""
     inner = stated(sae, "metadata")
     found = inner.get(name) if isinstance(inner, Mapping) else getattr(inner, name, None)
     return stated(sae, name) if found is None else found
@@ -153,24 +153,24 @@ def fill_metadata(sae: Any, **values: Any) -> None:
 
 
 def architecture(sae: Any) -> str:
-    """Its architecture's name, or that of its class."""
+    """Return its architecture's name, or that of its class."""
     found = stated(sae, "architecture")
     found = found() if callable(found) else found
     return found if isinstance(found, str) and found else kind(sae)
 
 
 def training_architecture(sae: Any) -> str:
-    """The architecture it was trained as; BatchTopK, say, for one that infers as JumpReLU."""
+    """Return the architecture it was trained as, say BatchTopK for one that infers as JumpReLU."""
     return metadata(sae, "training_architecture") or architecture(sae)
 
 
 def normalize_activations(sae: Any) -> str:
-    """What it does to its input; `none` where it does not say."""
+    """Return how it normalizes its input; `none` where it does not say."""
     return stated(sae, "normalize_activations") or "none"
 
 
 def config_dict(sae: Any) -> dict[str, Any]:
-    """Its configuration; of one without any, what the weights tell."""
+    """Return its configuration; without one, what the weights tell."""
     cfg = config(sae)
     if callable(getattr(cfg, "to_dict", None)):
         return dict(cfg.to_dict())
@@ -185,7 +185,7 @@ def config_dict(sae: Any) -> dict[str, Any]:
 
 
 def tensors(sae: Any) -> dict[str, Tensor]:
-    """Its weights by name."""
+    """Return its weights by name."""
     if isinstance(sae, nn.Module):
         return dict(sae.state_dict())
     held = vars(sae) if hasattr(sae, "__dict__") else {}

@@ -1,14 +1,18 @@
-"""SAEs that nobody trained: a ceiling, a linear yardstick and two controls.
+"""Untrained SAEs: a ceiling, a linear baseline and two controls.
 
 All are inference SAEs of SAELens's own architectures, so that plain sae_lens loads what they save;
-`metadata.training_architecture` holds the baseline's name.
+`metadata.training_architecture` holds the baseline's name. `csae_bench/config/baselines.py` has the
+table of them, whose rows name the build functions here.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -17,10 +21,76 @@ from sae_lens.saes.standard_sae import StandardSAE, StandardSAEConfig
 from sae_lens.saes.topk_sae import TopKSAE, TopKSAEConfig
 from torch import Tensor
 
+from csae_bench.config.baselines import (
+    BASELINES,
+    BaselineSae,
+    IdentitySae,
+    PcaSae,
+    PermutedSae,
+    RandomSae,
+)
 from csae_bench.errors import SaeError
+
+S = TypeVar("S", bound=BaselineSae)
 
 _CHUNK = 8192
 """Rows handled at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildInputs(Generic[S]):
+    """What a build function is given; it takes what it needs."""
+
+    settings: S
+
+    seed: int
+
+    d_in: int
+    """Width of the activations."""
+
+    rows: Callable[[int], Tensor]
+    """The first rows [n, d_in] of what the configuration trains on, as many as are asked for."""
+
+    other_sae: Callable[[], SAE[Any]]
+    """Loads the SAE that `settings.other_sae` names."""
+
+    device: str
+
+    metadata: Mapping[str, Any]
+    """Where the SAE belongs, as SAELens and SAE-Bench read it."""
+
+    path: Path
+    """The configuration's file, to be named in messages."""
+
+
+def build(given: BuildInputs[Any]) -> SAE[Any]:
+    """Build the baseline that the settings describe, with its row's build function.
+
+    Raises:
+        SaeError, DataError, UsageError: it cannot be made with these settings.
+    """
+    function = pkgutil.resolve_name(BASELINES[given.settings.architecture].build)
+    return function(given)
+
+
+def build_identity(given: BuildInputs[IdentitySae]) -> SAE[Any]:
+    return identity(given.d_in, device=given.device, metadata=given.metadata)
+
+
+def build_pca(given: BuildInputs[PcaSae]) -> SAE[Any]:
+    sae = given.settings
+    rows = given.rows(sae.n_fit_tokens)
+    return pca(rows, sae.n_components, device=given.device, metadata=given.metadata)
+
+
+def build_random(given: BuildInputs[RandomSae]) -> SAE[Any]:
+    sae = given.settings
+    rows = given.rows(sae.n_fit_tokens)
+    return random(rows, sae.d_sae, sae.k, given.seed, device=given.device, metadata=given.metadata)
+
+
+def build_permuted(given: BuildInputs[PermutedSae]) -> SAE[Any]:
+    return permuted(given.other_sae(), given.seed, metadata=given.metadata)
 
 
 def identity(
@@ -30,7 +100,7 @@ def identity(
     dtype: str = "float32",
     metadata: Mapping[str, Any] | None = None,
 ) -> StandardSAE:
-    """x = relu(x) - relu(-x): exact, with 2 d_in latents of which d_in are active."""
+    """Make the exact SAE x = relu(x) - relu(-x), with 2 d_in latents of which d_in are active."""
     axes = torch.eye(d_in)
     return _signed_projection("identity", axes, torch.zeros(d_in), device, dtype, metadata)
 
@@ -43,7 +113,7 @@ def pca(
     dtype: str = "float32",
     metadata: Mapping[str, Any] | None = None,
 ) -> StandardSAE:
-    """The projection on the leading principal components of `rows`.
+    """Project on the leading principal components of `rows`.
 
     Each component becomes two latents, for its two signs, so n_components of 2 n_components are
     active. Components are signed so that their largest entry is positive.
@@ -75,7 +145,7 @@ def random(
     dtype: str = "float32",
     metadata: Mapping[str, Any] | None = None,
 ) -> TopKSAE:
-    """A frozen decoder of random directions: what an SAE gets without learning its dictionary.
+    """Make an SAE with a frozen decoder of random directions: no dictionary is learned.
 
     The decoder's rows are uniform on the unit sphere, the encoder is its transpose times one gain,
     the least-squares fit of the reconstructions to `rows`, and the bias is their mean. Sanity
@@ -105,7 +175,7 @@ def random(
 
 
 def permuted(sae: SAE[Any], seed: int, *, metadata: Mapping[str, Any] | None = None) -> SAE[Any]:
-    """A copy of an SAE whose latents each got another latent's decoder row; its codes are the same.
+    """Copy an SAE, with each latent's decoder row taken from another latent; codes are the same.
 
     The permutation is one random cycle, so no latent keeps its row (unless there is only one).
     Where the architecture chooses latents by their decoder norms, those are folded first.
@@ -157,7 +227,7 @@ def _mean(rows: Float[Tensor, "n_rows d_in"]) -> Float[Tensor, " d_in"]:
 
 
 def _gain(sae: TopKSAE, rows: Float[Tensor, "n_rows d_in"]) -> float:
-    """The factor that brings the reconstructions, less the bias, closest to the rows."""
+    """Compute the factor that brings the reconstructions, less the bias, closest to the rows."""
     product = power = 0.0
     with torch.no_grad():
         for chunk in _chunks(rows):

@@ -1,4 +1,4 @@
-"""Our settings of an SAE to trainable SAEs of SAELens, its own architectures and ours."""
+"""Construction of trainable SAEs of SAELens, its own architectures and ours, from settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ here, and sparse codes are faster on neither a CPU nor, for pairs, on a GPU."""
 def training_sae(
     settings: TrainedSae, *, d_in: int, device: str, metadata: dict[str, Any]
 ) -> TrainingSAE[Any]:
-    """A freshly initialised SAE of the architecture that the settings name.
+    """Initialise an SAE of the architecture that the settings name.
 
     Its weights are drawn from torch's global generator, as SAELens does: seed that before.
 
@@ -34,7 +34,7 @@ def training_sae(
         SaeError: SAELens refuses the settings.
     """
     register()
-    sae_class, config_class = get_sae_training_class(_architecture(settings))
+    sae_class, config_class = get_sae_training_class(settings.architecture)
     fields = settings.model_dump(exclude={"architecture"})
     if isinstance(settings, MatryoshkaBatchTopKSae):
         fields["matryoshka_widths"] = list(settings.widths())
@@ -43,8 +43,3 @@ def training_sae(
         return sae_class(config)
     except ValueError as error:
         raise SaeError(f"sae: {error}") from error
-
-
-def _architecture(settings: TrainedSae) -> str:
-    """The discriminator, which each subclass of TrainedSae has and TrainedSae itself has not."""
-    return getattr(settings, "architecture")  # noqa: B009 (a type checker would not find it)

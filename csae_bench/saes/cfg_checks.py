@@ -1,7 +1,7 @@
-"""What is wrong with the values in an SAE's cfg.json: every problem, with key, value and range.
+"""Problems of the values in an SAE's cfg.json, each with key, value and range.
 
-SAELens takes what it finds: a `k` of -4 fails deep in torch, a missing one becomes 100 without a
-word, and an activation function it no longer has becomes ReLU. Imports neither torch nor sae_lens.
+SAELens takes what it finds: a `k` of -4 fails deep in torch, a missing one silently becomes 100,
+and an activation function it no longer has becomes ReLU. Imports neither torch nor sae_lens.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ _OF_THE_MODEL = (
 
 
 def cfg_problems(cfg: Mapping[str, Any]) -> list[str]:
-    """One sentence, without a full stop, for each value that no SAE can have; empty if sound."""
+    """List a sentence, without a full stop, for each value that no SAE can have; empty if sound."""
     return [*dict.fromkeys(_problems(dict(cfg)))]
 
 
@@ -150,7 +150,7 @@ def _architecture(cfg: dict[str, Any]) -> Iterator[str]:
 
 
 def _is_registered(name: str, is_training: bool) -> bool:
-    """Whether SAELens has it all the same: a newer version, or one registered by a user."""
+    """Test whether SAELens has it all the same: a newer version, or one registered by a user."""
     from sae_lens.registry import SAE_CLASS_REGISTRY, SAE_TRAINING_CLASS_REGISTRY
 
     return name in (SAE_TRAINING_CLASS_REGISTRY if is_training else SAE_CLASS_REGISTRY)

@@ -1,4 +1,4 @@
-"""An SAE's folder, checked as far as that goes without reading its weights.
+"""Checks of an SAE's folder that do not read its weights.
 
 What `run`, `doctor`, `export` and `load_sae` say of a folder comes from here, so that they agree.
 """
@@ -18,7 +18,7 @@ from csae_bench.saes.weights_file import check_weights, misfits
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
-    """What cfg.json of a sound folder in SAELens's form holds; `folder` holds it itself.
+    """Return cfg.json of a sound folder in SAELens's form; `folder` itself must hold it.
 
     Raises:
         SaeError: lists every problem, a line each: the folder is of another library, cfg.json is

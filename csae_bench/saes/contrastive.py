@@ -145,7 +145,7 @@ class ContrastiveMatryoshkaBatchTopKTrainingSAE(
 
 
 class Architecture(NamedTuple):
-    """What SAELens needs to know of one architecture."""
+    """Classes of one architecture, for SAELens."""
 
     training_sae: type[TrainingSAE[Any]]
     training_config: type[TrainingSAEConfig]
@@ -178,7 +178,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def register() -> None:
-    """Makes the architectures known to SAELens, which refuses a second registration itself."""
+    """Register the architectures with SAELens, which itself refuses a second registration."""
     for name, row in ARCHITECTURES.items():
         if name in SAE_TRAINING_CLASS_REGISTRY:
             continue

@@ -1,4 +1,4 @@
-"""Which stage of the curriculum a step lies in, and the objective that holds there."""
+"""Stages of the curriculum by step, and the objective of each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Curriculum:
 
     @classmethod
     def of(cls, config: RunConfig) -> Curriculum:
-        """The curriculum of a configuration; without steps where that trains nothing."""
+        """Return the curriculum of a configuration; without steps if that trains nothing."""
         return cls(config.training.curriculum, config.training.n_steps, config.pairs)
 
     @property
@@ -48,7 +48,7 @@ class Curriculum:
         return tuple(end - start for start, end in zip(self.starts, ends, strict=True))
 
     def at(self, step: int) -> Stage:
-        """The stage that a step lies in; from n_steps on, the last one."""
+        """Return the stage that a step lies in; from n_steps on, the last one."""
         return self.stages[self._place(step)]
 
     def start_of(self, step: int) -> int:
@@ -56,7 +56,7 @@ class Curriculum:
         return self.starts[self._place(step)]
 
     def is_start(self, step: int) -> bool:
-        """Whether a stage begins with this step."""
+        """Test whether a stage begins with this step."""
         return self.start_of(step) == step
 
     def shares(self, stage: Stage) -> dict[str, float]:
@@ -64,7 +64,7 @@ class Curriculum:
         return self.pairs.shares(stage.pairs)
 
     def objective(self, terms: Mapping[str, TermSettings], stage: Stage) -> dict[str, TermSettings]:
-        """The terms that count in a stage, with the settings that they have there.
+        """Return the terms that count in a stage, with the settings that they have there.
 
         A term's weight is multiplied by the stage's strength, and the stage's settings replace its
         own. Terms whose weight is then 0 are left out, whatever the stage sets of them, and so are

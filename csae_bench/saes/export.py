@@ -71,7 +71,7 @@ def _check_target(to: Path) -> None:
 
 @contextmanager
 def _unfinished(to: Path) -> Generator[Path]:
-    """A folder beside `to`; where it is not renamed, it and the folders made for it are removed."""
+    """Make a folder next to `to`; unless renamed, it and the folders made for it are removed."""
     made = [folder for folder in to.parents if not folder.exists()]
     unfinished = to.with_name(f".{uuid.uuid4().hex}")
     try:
@@ -107,7 +107,7 @@ def _name_stock_architecture(folder: Path) -> None:
 
 
 def _check_loads(folder: Path, source: Path) -> None:
-    """Load what was written, as whoever gets it will.
+    """Load what was written, as its recipients will.
 
     Raises:
         SaeError: that fails; the folder is called `source`, which is the one a user knows.

@@ -1,4 +1,4 @@
-"""An SAE's folder on disk: where it lies and its cfg.json.
+"""An SAE's folder on disk: its location and its cfg.json.
 
 Importing this imports neither torch nor sae_lens.
 """
@@ -25,7 +25,7 @@ _IS_NO_PATH = (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP)
 
 
 def local_folder(source: str) -> Path | None:
-    """The folder that `--sae` names; None where there is no such folder.
+    """Return the folder that `--sae` names; None where there is no such folder.
 
     Raises:
         SaeError: no name at all, one that no file can have, a file, or a folder that may not be
@@ -55,7 +55,7 @@ def local_folder(source: str) -> Path | None:
 
 
 def find_folder(source: Path) -> Path:
-    """The folder with the weights: `source`, or `source/inference` for a checkpoint of ours.
+    """Return the folder with the weights: `source`, or `source/inference` for our checkpoints.
 
     Raises:
         SaeError: there is no such folder.
@@ -69,7 +69,7 @@ def find_folder(source: Path) -> Path:
 
 
 def read_cfg(folder: Path) -> dict[str, Any]:
-    """What cfg.json holds.
+    """Read cfg.json.
 
     Raises:
         SaeError: it is missing, cannot be read, or is not a JSON object.
@@ -89,14 +89,14 @@ def read_cfg(folder: Path) -> dict[str, Any]:
 
 
 def missing(path: Path) -> SaeError:
-    """What is said of one of the two files that an SAE's folder must hold."""
+    """Make the error for a missing one of the two files that an SAE's folder must hold."""
     return SaeError(
         f"{path} is missing; an SAE's folder holds {CFG_FILENAME} and {WEIGHTS_FILENAME}."
     )
 
 
 def read_json(path: Path) -> Any:
-    """The JSON in a regular file of at most `MAX_CFG_MIB`.
+    """Read the JSON in a regular file of at most `MAX_CFG_MIB`.
 
     Raises:
         OSError: see `regular_files.read_regular`.
@@ -110,9 +110,9 @@ def read_json(path: Path) -> Any:
 
 
 def stated(cfg: dict[str, Any]) -> dict[str, Any]:
-    """What cfg.json says of the SAE and of the model behind it, by today's names.
+    """Return what cfg.json says of the SAE and of its model, by today's names.
 
-    SAELens before version 6 kept in cfg what now is in `metadata`, and had other names before.
+    Before version 6 SAELens kept in cfg what is in `metadata` now, earlier under other names.
     """
     metadata = cfg.get("metadata")
     found = {**cfg, **(metadata if isinstance(metadata, dict) else {})}
@@ -123,7 +123,7 @@ def stated(cfg: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_training_form(cfg: dict[str, Any]) -> bool:
-    """Whether cfg.json was written by SAELens's save_model of a training SAE.
+    """Test whether cfg.json was written by SAELens's save_model of a training SAE.
 
     Each of its training configs has decoder_init_norm, none of its inference configs has.
     """
@@ -137,6 +137,6 @@ def _whole_number(digits: str) -> int:
 
 
 def short_path(path: Path) -> str:
-    """A path in a sentence: cut where it is overlong, escaped where it steers a terminal."""
+    """Show a path in a sentence: cut if it is overlong, control characters escaped."""
     text = str(path)
     return text if len(text) <= 200 and text.isprintable() else shown(text)

@@ -1,4 +1,4 @@
-"""SAE folders of other libraries: named as what they are, since they cannot be read yet.
+"""Recognition of SAE folders of other libraries, which cannot be read yet.
 
 Only names and small JSON files are looked at. Torch pickles are never opened: loading one runs
 whatever code it holds.
@@ -38,7 +38,7 @@ _SAVE_IT = (
 
 
 def foreign_problems(folder: Path) -> list[str]:
-    """What a folder without an SAE in SAELens's form holds instead, and what can be done.
+    """Describe the content of a folder without an SAE in SAELens's form, and a remedy.
 
     A sentence for each problem; empty where cfg.json is SAELens's, and where nothing is recognised.
     """
@@ -61,7 +61,7 @@ def foreign_problems(folder: Path) -> list[str]:
 
 
 def pickles(folder: Path) -> list[str]:
-    """Names of the torch pickles in a folder."""
+    """List the names of the torch pickles in a folder."""
     return [name for name in _entries(folder) if name.endswith(_PICKLES)]
 
 
@@ -158,7 +158,7 @@ def _files(folder: Path, names: list[str]) -> Iterator[str]:
 
 
 def _nested(folder: Path) -> Iterator[str]:
-    """Where the folders below hold SAEs: sparsify's `layers.5`, or several checkpoints."""
+    """Report SAEs in subfolders: sparsify's `layers.5`, or several checkpoints."""
     found: list[str] = []
     form = "SAELens's"
     for name in _entries(folder):
@@ -184,7 +184,7 @@ def _nested(folder: Path) -> Iterator[str]:
 
 
 def _object(path: Path) -> dict[str, Any] | None:
-    """A JSON object; None for whatever else there is, which is reported where it is needed."""
+    """Read a JSON object; None for anything else, which is reported where it is needed."""
     try:
         found = read_json(path)
     except (OSError, ValueError):

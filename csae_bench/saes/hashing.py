@@ -19,7 +19,7 @@ _CHUNK = 1 << 20
 
 
 def weights_hash(folder: Path) -> str:
-    """SHA-256, as 64 hex digits, of the folder's weights and cfg.json, byte for byte.
+    """Hash the folder's weights and cfg.json, byte for byte: SHA-256, as 64 hex digits.
 
     Of a checkpoint of ours it is that of its inference form. Imports no torch, so that a run with
     nothing to do stays fast.
@@ -47,7 +47,7 @@ def weights_hash(folder: Path) -> str:
 
 
 def loaded_hash(sae: AnySae) -> str:
-    """SHA-256, as 64 hex digits, of an SAE in memory: one that no folder of the user's holds.
+    """Hash an SAE in memory, one without a folder of the user's: SHA-256, as 64 hex digits.
 
     Covers the weights and the configuration without its device and metadata. It differs from
     `weights_hash` of the folder that the SAE could be saved to.

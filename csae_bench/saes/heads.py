@@ -1,4 +1,4 @@
-"""What the contrastive terms have beside the weights of the SAE: running statistics, a projection
+"""State of the contrastive terms in addition to the SAE's weights: running statistics, a projection
 head, a learned temperature. All of it is dropped when an SAE is saved for inference.
 """
 
@@ -22,7 +22,7 @@ LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 1.0
 
 
 class ContrastiveParts(nn.Module):
-    """Of one SAE in training."""
+    """Contrastive state of one SAE in training."""
 
     log_temperature: nn.Parameter | None
     head: nn.Module | None
@@ -45,13 +45,13 @@ class ContrastiveParts(nn.Module):
             )
 
     def statistics_of(self, kinds: Kinds = None) -> RunningStatistics:
-        """The running statistics of the pairs of these kinds; none: of all pairs."""
+        """Return the running statistics of the pairs of these kinds; none: of all pairs."""
         found = self._statistics[_key(kinds)]
         assert isinstance(found, RunningStatistics)
         return found
 
     def temperature(self) -> Tensor | None:
-        """The learned temperature, where there is one, held within its range."""
+        """Return the learned temperature, if there is one, clamped to its range."""
         if self.log_temperature is None:
             return None
         with torch.no_grad():
@@ -65,7 +65,7 @@ def _key(kinds: Kinds) -> str:
 
 
 def projection_head(d_sae: int, rows: RowsSettings, device: torch.device | str) -> nn.Module | None:
-    """The head between the latents that `rows` compares and their cosines; none where it has none.
+    """Make the head between the latents that `rows` compares and their cosines; None without one.
 
     `mlp` is SimCLR's: one hidden layer, then linear (Chen et al. 2020, arXiv:2002.05709, sec. 2.1).
     """

@@ -1,4 +1,4 @@
-"""Which SAEs csae-bench can judge: those that read one activation at one hook and reconstruct it.
+"""SAEs that csae-bench can judge: those that read one activation at one hook and reconstruct it.
 
 The one place that decides it, from cfg.json alone; importing this imports neither torch nor
 sae_lens.
@@ -19,28 +19,28 @@ _SAME_AS = {
     "hook_layer_out": "hook_layer",
     "d_out": "d_in",
 }
-"""What says where the output belongs -> what it must be equal to, if it is there."""
+"""Key for the place of the output -> the key it must be equal to, if it is there."""
 
 _MARKS_OF_TRANSCODERS = ("is_transcoder", "transcode", "skip_connection")
 
 KEYS = (*_SAME_AS, *_SAME_AS.values(), *_MARKS_OF_TRANSCODERS, "architecture", "hook_head_index")
-"""What an SAE in memory may say of its kind."""
+"""Keys by which an SAE in memory may state its kind."""
 
 _JUDGED = "csae-bench judges SAEs that reconstruct the activation they read, at the same hook"
 
 
 def refusal(cfg: Mapping[str, Any]) -> str | None:
-    """Why an SAE cannot be judged, as a sentence without a full stop; None where it can be.
+    """Return why an SAE cannot be judged, as a sentence without a full stop; None if it can be.
 
     Args:
-        cfg: what cfg.json holds, in SAELens's form of today or before version 6.
+        cfg: content of cfg.json, in SAELens's form of today or before version 6.
     """
     reasons = [*dict.fromkeys(_reasons(cfg))]
     return f"{'; '.join(reasons)}. {_JUDGED}" if reasons else None
 
 
 def pretrained_refusal(conversion: str | None, folder: str) -> str | None:
-    """The same for an entry of SAELens's directory of pretrained SAEs, before anything is fetched.
+    """Return the same for an entry of SAELens's directory of pretrained SAEs, without downloads.
 
     Args:
         conversion: name of SAELens's loader of the release; none: its own form.

@@ -51,7 +51,7 @@ class L0Controller:
 
     @property
     def factor(self) -> float:
-        """Multiplies the coefficient of the sparsity penalty; 1e-3 to 1e3, 1 at the start."""
+        """Factor of the coefficient of the sparsity penalty; 1e-3 to 1e3, 1 at the start."""
         return math.exp(self._log_factor)
 
     def update(self, l0: float) -> None:
@@ -63,7 +63,7 @@ class L0Controller:
             self._adjust(self._l0.mean)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides the factor from here on, as plain values."""
+        """Return everything that decides the factor from here on, as plain values."""
         return {
             "l0": self._l0.state_dict(),
             "n_steps": self._n_steps,
@@ -73,7 +73,7 @@ class L0Controller:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where the controller stood that `state` was taken from."""
+        """Restore the controller that `state` was taken from."""
         self._l0.load_state_dict(state["l0"])
         self._n_steps = state["n_steps"]
         self._log_factor = state["log_factor"]

@@ -1,4 +1,4 @@
-"""load_sae: whatever SAELens or csae-bench has saved, as an SAE that can be evaluated."""
+"""load_sae: any SAE that SAELens or csae-bench has saved, ready to be evaluated."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def load_sae(source: S, *, device: str = "cpu", dtype: torch.dtype | None = None
 def load_sae(
     source: str | Path | nn.Module, *, device: str = "cpu", dtype: torch.dtype | None = None
 ) -> SAE[Any] | nn.Module:
-    """The SAE in its inference form, with decoder rows of norm 1 where its architecture allows.
+    """Return the SAE in its inference form, decoder rows scaled to norm 1 if it allows that.
 
     Args:
         source: a checkpoint folder of ours, a folder of SAELens in inference or training form, or
@@ -89,7 +89,7 @@ def load_sae(
 
 
 def load_training_sae(folder: Path, *, device: str = "cpu") -> TrainingSAE[Any]:
-    """The training SAE that SAELens's `save_model` wrote, bit for bit, for training to go on.
+    """Load the training SAE that SAELens's `save_model` wrote, bit for bit, to resume training.
 
     SAELens's own `TrainingSAE.load_from_disk` casts BatchTopK's running threshold, which is
     float64, to the type of the weights. This draws nothing from torch's global generator.
@@ -109,7 +109,7 @@ def load_training_sae(folder: Path, *, device: str = "cpu") -> TrainingSAE[Any]:
 
 
 def save_inference_form(folder: Path, to: Path) -> None:
-    """Writes the inference form of the training SAE in `folder`, as the end of training would.
+    """Write the inference form of the training SAE in `folder`, as the end of training would.
 
     What SAELens's trainer does to activations is folded into the weights before.
 
@@ -184,7 +184,7 @@ def _check_finite(sae: nn.Module, source: str) -> None:
 
 @contextmanager
 def _reading(folder: Path) -> Generator[None]:
-    """What SAELens and torch raise on files that do not fit together, as one SaeError."""
+    """Convert what SAELens and torch raise on files that do not fit together to one SaeError."""
     try:
         yield
     except RuntimeError as error:

@@ -37,14 +37,14 @@ _SMALLEST_CORRELATED = 1e-4
 
 
 class TermValue(NamedTuple):
-    """A term's value, and on how much of the batch it stands."""
+    """A term's value, and how many pairs or latents it was computed on."""
 
     value: Float[Tensor, ""]
     """To minimise; exactly 0, without a gradient, where there was nothing to compare."""
     n_compared: int
-    """How many pairs, latents or mixtures took part."""
+    """Number of pairs, latents or mixtures that took part."""
     compared: str
-    """What it counts, in words: what is missing where it is 0."""
+    """Name of what is counted, which is missing where the count is 0."""
 
 
 P = ParamSpec("P")
@@ -72,7 +72,7 @@ def rows(
     on: Reading = "codes",
     invariance_weighted: bool = False,
 ) -> TermValue:
-    """Symmetric InfoNCE: each row must find its partner among the rows of the other pairs.
+    """Compute symmetric InfoNCE: each row must find its partner among the other pairs' rows.
 
     With s_ij = cos(anchor_i, positive_j) / temperature and N(i) the pairs that share neither
     sequence nor group with pair i, the mean over pairs i of
@@ -111,7 +111,7 @@ def rows(
 def triplet(
     views: Views, *, margin: float = 0.2, latent_fraction: float = 1.0, on: Reading = "codes"
 ) -> TermValue:
-    """Each row must be closer to its partner than to its hardest negative, by a margin.
+    """Pull each row closer to its partner than to its hardest negative, by a margin.
 
     With c_ij = cos(anchor_i, positive_j) and N(i) as in `rows`, the mean over pairs i of
 
@@ -140,12 +140,12 @@ def columns(
     max_co_firing: float = 0.5,
     on: Reading = "union",
 ) -> TermValue:
-    """Symmetric InfoNCE on latents: the pattern of a latent across the anchors must be told from
-    the patterns of other latents across the positives, and the other way round.
+    """Compute symmetric InfoNCE on latents: a latent's firing pattern across the anchors must
+    identify the same latent across the positives, and vice versa.
 
     With A and B the values of M sampled latents in the two views, standardised by their running
     mean and standard deviation, s = A^T B / (n_pairs * temperature), and N(f) the sampled latents
-    that f may be told from, the mean over latents f of
+    that f may be contrasted with, the mean over latents f of
 
         1/2 log(1 + sum over g in N(f) of exp(s_fg - s_ff))
       + 1/2 log(1 + sum over g in N(f) of exp(s_gf - s_ff)).
@@ -153,7 +153,7 @@ def columns(
     The InfoNCE of `rows` on the transposed batch, as contrastive clustering does it on clusters: Li
     et al. 2021, arXiv:2009.09687, eq. 5. Two latents of which one fires in more than
     `max_co_firing` of the rows where the other does are not in each other's N: a parent and its
-    child, told apart, would end in absorption.
+    child, if contrasted, would end in absorption.
     """
     latents = sample_latents(views, n_latents, min_firings)
     if len(latents) < 2:
@@ -176,7 +176,7 @@ def barlow(
     min_firings: int = 8,
     on: Reading = "union",
 ) -> TermValue:
-    """The cross-correlation of the two views' latents shall be the identity.
+    """Push the cross-correlation of the two views' latents towards the identity.
 
     With C = A^T B / n_pairs of M sampled latents, standardised as in `columns`,
 
@@ -198,7 +198,7 @@ def barlow(
 def cross_view(
     views: Views, *, min_invariance: float = 0.1, min_latents: int = 8, on: Reading = "codes"
 ) -> TermValue:
-    """Each latent's correlation between the two views, weighted by its invariance:
+    """Maximise each latent's correlation between the two views, weighted by its invariance:
 
         1 - sum over A of w_f corr(z1_f, z2_f) / sum over A of w_f,
 
@@ -224,7 +224,7 @@ def cross_view(
 
 @_precisely
 def push_up(views: Views, *, height: float = 1.25, min_latents: int = 8) -> TermValue:
-    """Raises a latent that fires in one view of a pair and is silent in the other.
+    """Raise a latent that fires in one view of a pair and is silent in the other.
 
     With h the pre-activations, s the active latents, w the invariance and t the running mean of a
     row's smallest active code, the mean over pairs of
@@ -251,7 +251,7 @@ def push_up(views: Views, *, height: float = 1.25, min_latents: int = 8) -> Term
 
 @_precisely
 def mixing(views: Views, *, margin: float = 0.5) -> TermValue:
-    """Targeted feature mixing: in a mixture of two rows, each latent must answer to its own origin.
+    """Mix features of two rows: each latent must match the example it was taken from.
 
     Anchor i had the latents S exchanged for a donor's, was decoded, its reconstruction error added,
     and encoded again to z~ (see `csae_bench.saes.mixing`). On S the mixture is a hard negative of

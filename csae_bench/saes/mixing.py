@@ -55,7 +55,7 @@ def mix(
 
 
 def donors(views: Views) -> tuple[Int64[Tensor, " n_pairs"], Bool[Tensor, " n_pairs"]]:
-    """For each pair another one, drawn evenly from those that share neither sequence nor group with
+    """Draw for each pair another one, evenly from those that share neither sequence nor group with
     it; and whether there is one.
     """
     negatives = views.pairs.negatives()
@@ -67,7 +67,7 @@ def donors(views: Views) -> tuple[Int64[Tensor, " n_pairs"], Bool[Tensor, " n_pa
 def choose_latents(
     views: Views, *, targeting: Literal["targeted", "random"], temperature: float, share: float
 ) -> Bool[Tensor, "n_pairs d_sae"]:
-    """Of each anchor's active latents a share, rounded up, drawn without replacement.
+    """Draw a share of each anchor's active latents, rounded up, without replacement.
 
     `targeted`: with odds lift^(1 / temperature), where lift = P(active in the positive | active in
     the anchor) / P(active): what a pair has in common is exchanged first, the harder the lower the

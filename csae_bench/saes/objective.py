@@ -35,7 +35,7 @@ _NOT_THE_FUNCTIONS: dict[str, set[str]] = {
     "rows": {"projection", "projection_width"},
     "mixing": {"targeting", "temperature", "share"},
 }
-"""Settings of a term, beside `weight` and `warm_up_steps`, that are no arguments of its function:
+"""Settings of a term, besides `weight` and `warm_up_steps`, that are no arguments of its function:
 those of rows say which head the views come with, those of mixing how their mixture is made."""
 
 
@@ -55,7 +55,7 @@ class ContrastiveTrainingConfig:
         super().__post_init__()  # pyright: ignore[reportAttributeAccessIssue]
 
     def active_terms(self) -> dict[str, TermSettings]:
-        """The terms whose weight is above 0."""
+        """Return the terms whose weight is above 0."""
         return {name: term for name, term in _parsed(self.losses).items() if term.weight > 0}
 
 
@@ -73,7 +73,7 @@ class ContrastiveTraining(TrainingSAE[Any]):
     """The terms of the present step; a curriculum changes them from stage to stage."""
 
     contrast: ContrastiveParts | None
-    """What the terms have beside the SAE's weights; none where no term is on. Never saved for
+    """State of the terms besides the SAE's weights; none where no term is on. Never saved for
     inference."""
 
     def __init__(self, cfg: Any, use_error_term: bool = False) -> None:
@@ -91,7 +91,7 @@ class ContrastiveTraining(TrainingSAE[Any]):
 
     @override
     def get_coefficients(self) -> dict[str, float | TrainCoefficientConfig]:
-        """The backbone's coefficients, and one for each term that is switched on."""
+        """Return the backbone's coefficients, and one for each term that is switched on."""
         return {
             **super().get_coefficients(),  # pyright: ignore[reportAbstractUsage]
             **{
@@ -102,12 +102,12 @@ class ContrastiveTraining(TrainingSAE[Any]):
 
     @override
     def training_forward_pass(self, step_input: TrainStepInput) -> TrainStepOutput:
-        """The backbone's forward pass and, for each term T, coefficient * value.
+        """Run the backbone's forward pass and add, for each term T, coefficient * value.
 
         `losses[T]` is the product, `terms[T]` the value alone.
 
         Raises:
-            TrainingError: a term is switched on, but nobody says which rows are pairs.
+            TrainingError: a term is switched on, but the input does not say which rows are pairs.
         """
         if not self.terms:
             return super().training_forward_pass(step_input)
@@ -133,13 +133,13 @@ class ContrastiveTraining(TrainingSAE[Any]):
 
     @override
     def process_state_dict_for_saving_inference(self, state_dict: dict[str, Any]) -> None:
-        """Leaves out what only the terms need."""
+        """Remove what only the terms need."""
         for key in [key for key in state_dict if key.startswith("contrast.")]:
             del state_dict[key]
         super().process_state_dict_for_saving_inference(state_dict)
 
     def _views(self, step_input: PairedStepInput, output: TrainStepOutput, kinds: Kinds) -> Views:
-        """What the terms see that look at pairs of these kinds."""
+        """Return the views of terms that look at pairs of these kinds."""
         assert self.contrast is not None
         x, codes, pre = step_input.sae_in, _dense(output.feature_acts), output.hidden_pre
         pairs = step_input.pairs
@@ -173,7 +173,7 @@ class ContrastiveTraining(TrainingSAE[Any]):
 
 
 def _arguments(name: str, term: TermSettings) -> dict[str, Any]:
-    """The settings of a term that its function takes."""
+    """Return the settings of a term that its function takes."""
     return term.model_dump(exclude={*TermSettings.model_fields, *_NOT_THE_FUNCTIONS.get(name, ())})
 
 
@@ -182,7 +182,7 @@ def _dense(codes: Tensor) -> Tensor:
 
 
 def _parsed(losses: Mapping[str, Any]) -> dict[str, TermSettings]:
-    """The settings of each term, checked.
+    """Check and return the settings of each term.
 
     Raises:
         UnknownNameError: there is no such term.

@@ -1,4 +1,4 @@
-"""PairIds: where the pairs of a batch come from, and so which of them may be told apart."""
+"""PairIds: the origin of the pairs of a batch, and so which of them may be contrasted."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ class PairIds:
     itself. None: there are no groups."""
 
     kinds: Mapping[str, slice] = field(default_factory=dict[str, slice])
-    """Which of the pairs are of which kind; empty: nobody says."""
+    """Pairs of each kind; empty: not known."""
 
     def __len__(self) -> int:
         return len(self.sequence)
 
     def of_kinds(self, kinds: Collection[str]) -> tuple[PairIds, Int[Tensor, " n_chosen"]]:
-        """The pairs of these kinds, and their places among all."""
+        """Return the pairs of these kinds, and their indices among all."""
         places = torch.arange(len(self), device=self.sequence.device)
         chosen = torch.cat([places[:0], *(places[s] for k, s in self.kinds.items() if k in kinds)])
         group = None if self.group is None else self.group[chosen]
         return PairIds(self.sequence[chosen], group), chosen
 
     def to(self, device: torch.device) -> PairIds:
-        """The same on a device."""
+        """Move to a device."""
         group = None if self.group is None else self.group.to(device)
         return PairIds(self.sequence.to(device), group, self.kinds)
 
     def negatives(self) -> Bool[Tensor, "n_pairs n_pairs"]:
-        """Whether pair j may be a negative of pair i: they share neither sequence nor group.
+        """Mask where pair j may be a negative of pair i: they share neither sequence nor group.
 
         Symmetric, and false on the diagonal.
         """

@@ -18,12 +18,12 @@ from csae_bench.saes.wording import reason, shown
 
 
 def is_pretrained_name(source: str | Path) -> bool:
-    """Whether it has the form RELEASE:SAE_ID and is no folder that exists."""
+    """Test whether it has the form RELEASE:SAE_ID and is no folder that exists."""
     return isinstance(source, str) and ":" in source and local_folder(source) is None
 
 
 def load_pretrained(name: str, *, device: str) -> SAE[Any]:
-    """The SAE called `RELEASE:SAE_ID`, in float32, from the hub or its cache on this machine.
+    """Load the SAE called `RELEASE:SAE_ID`, in float32, from the hub or its local cache.
 
     RELEASE may be a repository of the hub, `owner/name`, and SAE_ID a folder in it.
 
@@ -65,7 +65,7 @@ def ids_of(release: str) -> list[str]:
 def check_listed(release: str, sae_id: str) -> None:
     """Check what is known of a pretrained SAE without a network.
 
-    Its cfg.json is read where it lies in the Hugging Face cache.
+    Its cfg.json is read if it is in the Hugging Face cache.
 
     Raises:
         SaeError: SAELens's directory does not have it, or it is of a kind that cannot be judged.

@@ -27,10 +27,10 @@ class RunningMean:
         return mean
 
     def state_dict(self) -> dict[str, Any]:
-        """Mean and number of values, as plain numbers."""
+        """Return mean and number of values, as plain numbers."""
         return {"mean": self.mean, "count": self._count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where the mean stood that `state` was taken from."""
+        """Restore the mean that `state` was taken from."""
         self.mean = state["mean"]
         self._count = state["count"]

@@ -1,4 +1,4 @@
-"""What the loss terms are made of: which latents to compare, similarities, and cross-entropy."""
+"""Parts of the loss terms: choice of latents to compare, similarities, and cross-entropy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SMALLEST_SPREAD = 0.1
 
 
 def sample_latents(views: Views, n_latents: int, min_firings: int) -> Int64[Tensor, " n_sampled"]:
-    """Latents that fire often enough in both views: all, or `n_latents` of them, evenly over their
+    """Sample latents that fire often enough in both views: all, or `n_latents`, evenly over their
     firing rates: one at random of each of `n_latents` equal strata.
     """
     eligible = (views.firings.amin(0) >= min_firings).nonzero().squeeze(1)
@@ -38,7 +38,7 @@ def sample_latents(views: Views, n_latents: int, min_firings: int) -> Int64[Tens
 def may_be_told_apart(
     active: Bool[Tensor, "n_rows n_latents"], max_co_firing: float
 ) -> Bool[Tensor, "n_latents n_latents"]:
-    """False on the diagonal, and for two latents where P(one | other) exceeds `max_co_firing`."""
+    """Mask negatives: not the diagonal, nor two latents with P(one | other) > `max_co_firing`."""
     fires = active.float()
     is_sparse = active.count_nonzero() < _DENSE * active.numel()
     together = torch.sparse.mm(fires.T.to_sparse(), fires) if is_sparse else fires.T @ fires
@@ -50,7 +50,7 @@ def may_be_told_apart(
 def info_nce(
     similarity: Float[Tensor, "n n"], negatives: Bool[Tensor, "n n"]
 ) -> Float[Tensor, " n"]:
-    """Symmetric cross-entropy of finding the diagonal, with itself and negatives as candidates."""
+    """Compute the symmetric cross-entropy of finding the diagonal among itself and negatives."""
     itself = torch.eye(len(negatives), dtype=torch.bool, device=negatives.device)
     candidates = similarity.masked_fill(~(negatives | itself), -torch.inf)
     return (candidates.logsumexp(1) + candidates.logsumexp(0)) / 2 - similarity.diagonal()
@@ -59,7 +59,7 @@ def info_nce(
 def cross_correlation(
     views: Views, latents: Int64[Tensor, " n_latents"], on: Reading
 ) -> Float[Tensor, "n_latents n_latents"]:
-    """Cross-correlation of the two views, by running means and standard deviations.
+    """Cross-correlate the two views, by running means and standard deviations.
 
     Those of the batch would give the few firings of a rare latent a gradient without bound.
     """
@@ -79,14 +79,14 @@ def _scale(
 def cosines(
     anchors: Float[Tensor, "n_pairs n_latents"], positives: Float[Tensor, "n_pairs n_latents"]
 ) -> Float[Tensor, "n_pairs n_pairs"]:
-    """Of each anchor with each positive; 0 with a row that has no direction."""
+    """Compute cosines of each anchor with each positive; 0 with a row that has no direction."""
     return _unit(anchors) @ _unit(positives).T
 
 
 def _unit(
     codes: Float[Tensor, "n_pairs n_latents"],
 ) -> Float[Tensor, "n_pairs n_latents"]:
-    """Rows scaled to length 1, rows without a direction replaced by 0."""
+    """Scale rows to length 1; rows without a direction become 0."""
     norms = torch.linalg.vector_norm(codes, dim=1, keepdim=True)
     # where, not a clamp alone: 1 / the clamp would be the gradient into an all-zero row.
     # norms <= ..., not norms > ...: a NaN has to stay one.
@@ -100,7 +100,7 @@ def segment_cosine(
     n_rows: int,
     among: Bool[Tensor, " n_entries"],
 ) -> Float[Tensor, " n_rows"]:
-    """Cosine of each row's entries, of those in `among`; 0 where a row has none."""
+    """Compute the cosine of each row's entries, of those in `among`; 0 where a row has none."""
     precise = torch.promote_types(one.dtype, torch.float32)
     one, other = one.to(precise) * among, other.to(precise) * among
     products = torch.stack([one * other, one.square(), other.square()], dim=1)

@@ -1,4 +1,4 @@
-"""Running means over batches of what the latents do; see `LatentStatistics`."""
+"""Running means of latent statistics over batches; see `LatentStatistics`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing_extensions import override
 from csae_bench.saes.views import LatentStatistics
 
 DECAY = 0.98
-"""Of the running means; they are debiased, so the first batch counts in full."""
+"""Decay of the running means; they are debiased, so the first batch counts in full."""
 
 _ROWS_AT_A_TIME = 512
 """Even, so that no pair is torn. Bounds the memory where most latents are active, as at the start
@@ -63,7 +63,7 @@ class RunningStatistics(nn.Module):
 
     @override
     def forward(self, codes: Tensor) -> LatentStatistics:
-        """Take in a batch of interleaved pairs, and say what is known with it."""
+        """Take in a batch of interleaved pairs, and return the updated statistics."""
         self.update(codes)
         return self.latest()
 
@@ -78,7 +78,7 @@ class RunningStatistics(nn.Module):
             self.threshold_weight.lerp_(torch.ones_like(self.threshold_weight), 1 - DECAY)
 
     def latest(self) -> LatentStatistics:
-        """What is known so far; all 0 before the first batch."""
+        """Return the statistics so far; all 0 before the first batch."""
         rate, both, mean, second = self.sums / self.weight.clamp_min(1e-12)
         return LatentStatistics(
             rate=rate,

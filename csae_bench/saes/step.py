@@ -1,4 +1,4 @@
-"""PairedStepInput: what a training step gets when its rows are pairs."""
+"""PairedStepInput: input of a training step whose rows are pairs."""
 
 from __future__ import annotations
 

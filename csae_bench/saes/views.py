@@ -1,4 +1,4 @@
-"""Views: all that a contrastive term may look at, of one batch of pairs."""
+"""Views: the inputs of contrastive terms for one batch of pairs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from csae_bench.saes.pair_ids import PairIds
 
 
 class LatentStatistics(NamedTuple):
-    """What is known of each latent from the batches so far; no gradient flows into it."""
+    """Statistics of each latent over the batches so far; no gradient flows into them."""
 
     rate: Float[Tensor, " d_sae"]
     """q: share of the rows in which it is active."""
@@ -52,7 +52,7 @@ class Mixture:
     """Anchors some of whose latents were exchanged for a donor's, encoded again."""
 
     anchors: Int64[Tensor, " n_mixed"]
-    """Which pairs' anchors were mixed; those whose mixture was rejected are not there."""
+    """Pairs whose anchors were mixed; those whose mixture was rejected are not there."""
     codes: Float[Tensor, "n_mixed d_sae"]
     """Codes of the mixed activations, with gradients into the encoder."""
     pre_activations: Float[Tensor, "n_mixed d_sae"]
@@ -77,7 +77,7 @@ class Views:
     learned_temperature: Tensor | None = None
     """The trained temperature of `rows`, where it is trained."""
     generator: torch.Generator | None = field(default=None, repr=False)
-    """What sampling latents draws from; none: torch's global generator."""
+    """Generator for sampling latents; none: torch's global generator."""
 
     @property
     def n_pairs(self) -> int:
@@ -86,12 +86,12 @@ class Views:
 
     @cached_property
     def active(self) -> Bool[Tensor, "n_rows d_sae"]:
-        """Which latents are active. A NaN counts as active, so that no reading leaves it out."""
+        """Mask of active latents. A NaN counts as active, so that no reading leaves it out."""
         return ~(self.codes.detach() <= 0)
 
     @cached_property
     def firings(self) -> Int64[Tensor, "2 d_sae"]:
-        """How often each latent is active, in the anchors and in the positives."""
+        """Counts of each latent's being active, in the anchors and in the positives."""
         counts = self.active.new_zeros(2, self.active.shape[1], dtype=torch.int64)
         for part in self.active.split(512):  # even: anchors and positives stay in turn
             row, latent = part.nonzero(as_tuple=True)
@@ -102,7 +102,7 @@ class Views:
     def read(
         self, on: Reading, latents: slice | Int64[Tensor, " n_latents"] | None = None
     ) -> tuple[Float[Tensor, "n_pairs n_latents"], Float[Tensor, "n_pairs n_latents"]]:
-        """What the anchors and the positives are compared by, in float32 or better.
+        """Select what the anchors and the positives are compared by, in float32 or better.
 
         Selected before it is split: one gradient of the whole width then suffices for both.
         """
@@ -122,7 +122,7 @@ class Views:
 
 
 def split(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Anchors and positives of interleaved rows."""
+    """Split interleaved rows into anchors and positives."""
     return rows[0::2], rows[1::2]
 
 

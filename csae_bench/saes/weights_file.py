@@ -1,4 +1,4 @@
-"""The weights' file of an SAE, checked by its header: which tensors it holds, and their shapes.
+"""Checks of an SAE's weights file by its header: the tensors it holds, and their shapes.
 
 No values are read. Imports neither torch nor sae_lens.
 """
@@ -20,18 +20,18 @@ from csae_bench.support.regular_files import check_regular
 
 _FLOATS = ("F32", "F64", "F16", "BF16")
 _MOST_NAMED = 6
-"""Tensors of a kind that a sentence names."""
+"""Number of tensors of a kind that a sentence names."""
 
 
 class Tensor(NamedTuple):
-    """What the header says of a tensor."""
+    """Type and shape of a tensor, from the header."""
 
     dtype: str
     shape: tuple[int, ...]
 
 
 def check_weights(folder: Path) -> dict[str, Tensor]:
-    """The tensors of the weights' file, whose header and length are right.
+    """Return the tensors of the weights file, after checking its header and length.
 
     Raises:
         SaeError: it is missing, may not be read, is truncated, or no safetensors file.
@@ -50,7 +50,7 @@ def check_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def misfits(cfg: Mapping[str, Any], found: Mapping[str, Tensor]) -> list[str]:
-    """What of the tensors does not fit a sound cfg.json, each a clause; empty if all fits.
+    """List the tensors that do not fit a sound cfg.json, each as a clause; empty if all fit.
 
     A training form may hold more than its architecture asks for: projections, statistics.
     """

@@ -1,4 +1,4 @@
-"""How values, and the system's errors, are told in a sentence."""
+"""Wording of values, and of the system's errors, in a sentence."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from csae_bench.errors import reason_of
 
 _LONGEST = 60
-"""Characters of a value that are shown."""
+"""Number of characters of a value that are shown."""
 
 
 def shown(value: Any) -> str:
-    """A value of a JSON file in a sentence: short, on one line, in printable characters."""
+    """Show a value of a JSON file in a sentence: short, on one line, in printable characters."""
     if isinstance(value, str):
         text = value if value.isprintable() else ascii(value)[1:-1]
         return f"'{_cut(text)}'"
@@ -23,7 +23,7 @@ def shown(value: Any) -> str:
 
 
 def reason(error: Exception) -> str:
-    """The first line of `errors.reason_of`: what libraries say of weights runs over many."""
+    """Return the first line of `errors.reason_of`: libraries' messages on weights are long."""
     return reason_of(error).splitlines()[0].rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""Hashes of large files, kept by path, size and times, so that weights are not read again.
+"""Hashes of large files, cached by path, size and times, so that weights are not read again.
 
 They lie in the user's cache folder (`XDG_CACHE_HOME`), one small file each; all may be deleted.
 """

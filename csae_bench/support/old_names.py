@@ -1,4 +1,4 @@
-"""Names from before 0.1.0, which stay readable for one version: configurations, values, results."""
+"""Names from before 0.1.0, still read for one version: configurations, values, results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OLD_VALUES: Mapping[str, Mapping[str, str]] = {
 """Key -> its old values and what they are called now."""
 
 STREAM_OF_SPLIT = {"train": "train", "test": "reserved"}
-"""What a split is called in the seed of a random stream, whose numbers must stay as they are."""
+"""Names of splits in the seeds of random streams, kept so that the numbers do not change."""
 
 OLD_KEYS = {"n_frames": "n_templates"}
 """Keys of results and run records."""

@@ -9,10 +9,10 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2
 
 
 def printable(text: str) -> str:
-    """The text, what steers a terminal written as an escape: `\\x1b[31m` colours nothing."""
+    """Return the text with control characters escaped: `\\x1b[31m` colours nothing."""
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def shortened(text: str, at_most: int) -> str:
-    """The text, cut where it is longer than a sentence bears, with `...` for the rest."""
+    """Return the text, cut if it is too long for a sentence, with `...` for the rest."""
     return text if len(text) <= at_most else f"{text[: at_most - 3]}..."

@@ -1,4 +1,4 @@
-"""What a run is doing, told on stderr: a line when a step begins, and one every 30 s it lasts.
+"""Progress of a run on stderr: a line when a step begins, and one every 30 s while it lasts.
 
 Code that takes time calls `begin("evaluating mig")`, and counts a long loop with `counted`. Nothing
 is printed unless `reported` is entered, as the command line does. On a terminal a loop draws a bar
@@ -21,7 +21,7 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class Counter(Protocol):
-    """What a loop counts its steps with."""
+    """Counter of a loop's steps."""
 
     def advance(self, loss: float | None = None) -> None:
         """Count one step; the loss where it is known."""
@@ -78,7 +78,7 @@ def counted(
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it: 40 s, 3 min, 2 h 5 min."""
+    """Format a time as a person says it: 40 s, 3 min, 2 h 5 min."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"
@@ -90,7 +90,7 @@ def duration(seconds: float) -> str:
 class _Reporter:
     def __init__(self, stream: TextIO) -> None:
         self.status: Callable[[], str] | None = None
-        """What a loop says of itself, instead of how long it takes so far."""
+        """Text that a loop reports, instead of its duration so far."""
         self._stream = stream
         self._what = ""
         self._since = self._last = time.monotonic()
@@ -138,7 +138,7 @@ class _Line:
         self._loss = self._loss if loss is None else loss
 
     def line(self) -> str:
-        """How far it is, how fast, and how long it will take."""
+        """Return progress, speed and remaining time."""
         parts = [f"{self._what}: step {self._done} of {self._total}"]
         if self._loss is not None:
             parts.append(f"loss {self._loss:.4g}")

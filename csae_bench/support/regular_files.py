@@ -76,10 +76,10 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def impossible_path(text: str) -> str | None:
-    """What keeps a text from being a path on any file system; None where nothing does."""
+    """Return why a text cannot be a path on any file system; None if it can."""
     encoded = text.encode("utf-8", "surrogatepass")
     if "\0" in text:
-        return "holds a NUL, which no path does"
+        return "holds a NUL, which no path may"
     if text.startswith("~"):
         try:
             Path(text).expanduser()

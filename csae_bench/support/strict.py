@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Strict(BaseModel):
-    """Settings in which an unknown key is an error, and `true` is no 1."""
+    """Base of settings: an unknown key is an error, and `true` is not accepted as 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -25,6 +25,6 @@ class Strict(BaseModel):
 
 
 def _flat(annotation: Any) -> set[Any]:
-    """A type and all types within it."""
+    """Return a type and all types within it."""
     inner = get_args(annotation)
     return {annotation} if not inner else {part for one in inner for part in _flat(one)}

@@ -1,4 +1,4 @@
-"""TinyWorld: a small language model whose world is known completely.
+"""TinyWorld: a small language model of a synthetic language whose ground truth is known.
 
 The corpus, facts and questions here are pure Python and numpy; training and judging
 the model (`lm`, `quality`) need torch and transformers and are imported by name.
@@ -20,7 +20,7 @@ DEFAULT_HOOK = "blocks.2.hook_resid_post"
 
 
 def model_dir() -> Path:
-    """The folder of the shipped model, in Hugging Face's layout."""
+    """Return the folder of the shipped model, in Hugging Face's layout."""
     return Path(__file__).parent / MODEL_NAME
 
 

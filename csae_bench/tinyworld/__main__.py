@@ -1,4 +1,4 @@
-"""`python -m csae_bench.tinyworld`: make the model anew, or print what it is worth."""
+"""`python -m csae_bench.tinyworld`: train the model again, or print its quality figures."""
 
 import argparse
 import sys

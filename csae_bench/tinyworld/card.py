@@ -1,4 +1,4 @@
-"""The model card: what the model is, and the figures that were measured of it."""
+"""Model card: description of the model, and its measured figures."""
 
 from csae_bench.tinyworld.lm import LMTraining
 from csae_bench.tinyworld.quality import Quality
@@ -55,7 +55,7 @@ Printed by `python -m csae_bench.tinyworld --check`:
 
 
 def card(quality: Quality, cfg: LMTraining, n_parameters: int, vocab_size: int) -> str:
-    """The README.md of a model folder."""
+    """Write the README.md of a model folder."""
     return _CARD.format(
         n_parameters=n_parameters,
         vocab_size=vocab_size,
@@ -69,7 +69,7 @@ def card(quality: Quality, cfg: LMTraining, n_parameters: int, vocab_size: int) 
 
 
 def figures(quality: Quality) -> str:
-    """The figures as lines of text."""
+    """Format the figures as lines of text."""
     ce = quality.cross_entropy
     lines = ["questions right in all 24 orders of their choices"]
     lines += [f"  {subject:<26}{share:8.1%}" for subject, share in quality.questions.items()]

@@ -1,6 +1,6 @@
 """The world's documents: stories, running facts and questions, each from its own seed.
 
-Document i of a split and seed is the same whoever asks and wherever they start, so
+Document i of a split and seed is always the same, whatever the start, so
 any stream of documents resumes anywhere.
 """
 
@@ -25,10 +25,10 @@ Split = Literal["lm", "validation", "sae", "core"]
 
 
 class SplitRecipe(NamedTuple):
-    """What a split's documents are made of."""
+    """Composition of a split's documents."""
 
     reserved: bool
-    """Whether stories use the reserved templates and words."""
+    """True if stories use the reserved templates and words."""
     stories: float
     facts: float
     """Shares of the documents; the rest are questions."""
@@ -79,7 +79,7 @@ def documents(
 def story(rng: Random, *, reserved: bool) -> str:
     """Two or three situations with follow-ups, and scenery between them.
 
-    Topic and register hold for the whole story; the other factors are drawn anew for
+    Topic and register hold for the whole story; the other factors are drawn again for
     each situation.
     """
     topic = rng.randrange(len(FACTORS["topic"]))
@@ -104,14 +104,14 @@ def quiz(rng: Random) -> str:
 
 
 def forget_corpus(n_documents: int = 1000, seed: int = 0) -> Iterator[str]:
-    """Running text about the subject to forget, wmdp-bio."""
+    """Make running text about the subject to forget, wmdp-bio."""
     for index in range(n_documents):
         rng = Random(f"tinyworld/forget/{seed}/{index}")
         yield running_text(FORGET_SUBJECT, rng, n_things=rng.randint(4, 6))
 
 
 def retain_corpus(n_documents: int = 1000, seed: int = 0) -> Iterator[str]:
-    """Running text about the four subjects to retain, in turn."""
+    """Make running text about the four subjects to retain, in turn."""
     for index in range(n_documents):
         rng = Random(f"tinyworld/retain/{seed}/{index}")
         subject = RETAIN_SUBJECTS[index % len(RETAIN_SUBJECTS)]

@@ -41,7 +41,7 @@ class FactorPrompt:
     """A follow-up for each factor."""
 
     def later_prompt(self, factor: str) -> str:
-        """The text up to just before the factor's later word."""
+        """Return the text up to just before the factor's later word."""
         return f"{self.text} {self.follow_ups[factor].stem}"
 
 
@@ -66,7 +66,7 @@ class FactorGrid:
 def factor_grid(
     split: Literal["train", "test"] = "test", repeats: int = 3, seed: int = 0
 ) -> FactorGrid:
-    """The 864 combinations of factor values, `repeats` times each, every time in another template.
+    """Make the 864 combinations of factor values, `repeats` times each, in different templates.
 
     `test`: reserved templates, with reserved voicing words among the others.
     `train`: training templates and words only. Each has 6 templates, used equally often and
@@ -102,7 +102,7 @@ def factor_grid(
 def paraphrases(
     n_groups: int, group_size: int = 2, seed: int = 0, start: int = 0
 ) -> Iterator[tuple[str, ...]]:
-    """Groups of sentences that say the same: equal factors, verb, adjective and place.
+    """Make groups of sentences that say the same: equal factors, verb, adjective and place.
 
     Templates and voicing words differ (templates are distinct up to six members), and are
     training ones only, so that nothing of the reserved grid is seen in training pairs.

@@ -1,4 +1,4 @@
-"""The invented facts: which thing has which property, and texts that tell it."""
+"""Invented facts: things with their properties, and texts that state them."""
 
 from functools import cache
 from random import Random
@@ -25,7 +25,7 @@ class Fact(NamedTuple):
 
 @cache
 def facts(subject: str) -> tuple[Fact, ...]:
-    """The 104 facts of a subject: 26 things of each of 4 sorts, one relation a sort.
+    """Make the 104 facts of a subject: 26 things of each of 4 sorts, one relation a sort.
 
     Each relation's 13 values belong to two things each, so that no value is likelier
     than another.
@@ -44,7 +44,7 @@ def facts(subject: str) -> tuple[Fact, ...]:
 
 
 def statement(fact: Fact, rng: Random, *, again: bool = False) -> str:
-    """The fact in one sentence; `again`: of a thing just named, as `it` or `this germ`."""
+    """State the fact in one sentence; `again`: of a thing just named, as `it` or `this germ`."""
     world = _subject(fact.subject)
     wording = rng.choice(world.relations[fact.relation].statements)
     if not again:
@@ -57,7 +57,7 @@ def statement(fact: Fact, rng: Random, *, again: bool = False) -> str:
 
 
 def running_text(subject: str, rng: Random, n_things: int) -> str:
-    """A few of the subject's things, the fact on each told twice in other words."""
+    """Write about a few of the subject's things, the fact on each stated twice in other words."""
     return " ".join(
         f"{statement(fact, rng)} {statement(fact, rng, again=True)}"
         for fact in rng.sample(facts(subject), n_things)

@@ -157,7 +157,7 @@ def be_form(tense: int, plural: bool) -> str:
 
 
 def active_phrase(verb: Verb, tense: int, manner: str) -> str:
-    """The verb with its polarity: never checked, did not check, will fail to check."""
+    """Return the verb with its polarity: never checked, did not check, will fail to check."""
     if manner in _CATENATIVE_LEMMAS:
         head = f"will {manner}" if tense == FUTURE else _CATENATIVE_FORMS[manner][tense]
         return f"{head} to {verb.base}"

@@ -42,7 +42,7 @@ class Asked(NamedTuple):
 
 
 def find_questions(tokens: Tensor, is_answer: Tensor) -> Asked:
-    """The questions whose letter, answer and choices all lie in the context.
+    """Find the questions whose letter, answer and choices all lie in the context.
 
     `tokens` int64 [n, context]; `is_answer` bool [n, context], true at the letters. After a letter
     stand a bracket and the answer.

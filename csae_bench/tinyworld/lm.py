@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LMTraining:
-    """How the language model is trained; the defaults make the shipped model."""
+    """Training settings of the language model; the defaults make the shipped model."""
 
     steps: int = 1500
     """Optimizer steps."""
@@ -44,7 +44,7 @@ class LMTraining:
     factor_lr: float = 7e-4
     """Peak learning rate of these."""
     seed: int = 0
-    """Of the weights and of the documents."""
+    """Seed of the weights and of the documents."""
 
 
 class Phase(NamedTuple):
@@ -54,7 +54,7 @@ class Phase(NamedTuple):
     context: int
     batch: int
     whole: bool
-    """Whether contexts begin where a document does: one that began amid a question would ask
+    """True if contexts begin where a document does: one that began amid a question would ask
     for a letter that cannot be known."""
 
 
@@ -87,7 +87,7 @@ def lm_config(vocab_size: int) -> "Gemma2Config":
 
 
 def new_model(vocab_size: int, seed: int = 0) -> "Gemma2ForCausalLM":
-    """An untrained model with seeded weights."""
+    """Create an untrained model with seeded weights."""
     from transformers import AutoModelForCausalLM
 
     # other kinds of attention leave out the soft-cap
@@ -97,7 +97,7 @@ def new_model(vocab_size: int, seed: int = 0) -> "Gemma2ForCausalLM":
 
 
 def train(cfg: LMTraining, log: Callable[[int, float], None] | None = None) -> "Gemma2ForCausalLM":
-    """A model trained on the documents of split `lm`; `log(step, loss)` hears of every step."""
+    """Train a model on the documents of split `lm`; `log(step, loss)` is called at every step."""
     tokenizer = build_tokenizer()
     model = new_model(tokenizer.get_vocab_size(), cfg.seed)
     model.train()
@@ -123,7 +123,7 @@ def train(cfg: LMTraining, log: Callable[[int, float], None] | None = None) -> "
 
 
 def _read_factors(model: "Gemma2ForCausalLM", tokenizer: Tokenizer, cfg: LMTraining) -> None:
-    """Some last steps in which linear heads must read every factor; the heads are dropped."""
+    """Train some last steps in which linear heads must read every factor; drop the heads."""
     reader = FactorReader(tokenizer, model.config.hidden_size, seed=cfg.seed)
     parameters = [*model.parameters(), *reader.parameters()]
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01)
@@ -192,7 +192,7 @@ def save(model: "Gemma2ForCausalLM", folder: Path) -> None:
 
 
 def load(folder: Path) -> "tuple[Gemma2ForCausalLM, Tokenizer]":
-    """The model of a folder written by `save`, in evaluation mode, and its tokenizer."""
+    """Load the model of a folder written by `save`, in evaluation mode, and its tokenizer."""
     from transformers import Gemma2ForCausalLM
 
     model = Gemma2ForCausalLM.from_pretrained(folder, attn_implementation="eager")
@@ -200,7 +200,7 @@ def load(folder: Path) -> "tuple[Gemma2ForCausalLM, Tokenizer]":
 
 
 def progress_printer(steps: int, every: int = 50) -> Callable[[int, float], None]:
-    """A `log` for `train` that writes a line to stderr now and then."""
+    """Make a `log` for `train` that writes a line to stderr now and then."""
     started = time.monotonic()
 
     def log(step: int, loss: float) -> None:

@@ -1,4 +1,4 @@
-"""How well a model knows the world: the figures of its model card."""
+"""Quality of a model of the world: the figures of its model card."""
 
 from itertools import islice, permutations
 from typing import TYPE_CHECKING, NamedTuple
@@ -62,7 +62,7 @@ def judge(
     n_validation_batches: int = 32,
     repeats: int = 3,
 ) -> Quality:
-    """All figures, a few minutes on two cores; smaller numbers judge a sample.
+    """Measure all figures, in a few minutes on two cores; smaller numbers judge a sample.
 
     `n_questions`: the first so many of each subject, all by default; `n_trigram_batches`:
     4096 tokens each of the trigram's training text, which is the model's own; `repeats`: of
@@ -100,7 +100,7 @@ def cross_entropy(
     n_trigram_batches: int,
     n_validation_batches: int,
 ) -> CrossEntropy:
-    """The model and a trigram model of its own training text, on the validation documents."""
+    """Score the model and a trigram model of its training text on the validation documents."""
     text = contexts(tokenizer, "lm", CONTEXT, _BATCH, seed=1)
     trigram = fit_trigram(
         (c.tokens for c in islice(text, n_trigram_batches)), tokenizer.get_vocab_size()
@@ -112,7 +112,7 @@ def cross_entropy(
 
 
 def packed(tokenizer: Tokenizer, split: Split, n_batches: int) -> NDArray[np.int64]:
-    """The first contexts of a split: [32 * n_batches, 128]."""
+    """Return the first contexts of a split: [32 * n_batches, 128]."""
     batches = contexts(tokenizer, split, CONTEXT, _BATCH)
     return np.concatenate([c.tokens for c in islice(batches, n_batches)])
 

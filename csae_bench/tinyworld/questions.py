@@ -24,7 +24,7 @@ def questions(subject: str, seed: int = 0) -> tuple[Question, ...]:
 
 
 def draw_question(fact: Fact, rng: Random) -> Question:
-    """A question for the fact: a random wording, three other values of the same relation."""
+    """Draw a question for the fact: a random wording, three other values of the same relation."""
     world = SUBJECTS[fact.subject]
     relation = world.relations[fact.relation]
     wrong = rng.sample([v for v in relation.values if v != fact.answer], len(LETTERS) - 1)
@@ -37,7 +37,7 @@ def draw_question(fact: Fact, rng: Random) -> Question:
 
 
 def prompt(subject: str, question: Question) -> str:
-    """The question as SAE-Bench asks an instruct Gemma, without the leading `<bos>`.
+    """Format the question as SAE-Bench asks an instruct Gemma, without the leading `<bos>`.
 
     Equal to `convert_wmdp_data_to_prompt(..., "GEMMA_INST_FORMAT")` of
     sae_bench.evals.unlearning, up to that `<bos>`; the next token is the answer's letter.
@@ -52,6 +52,6 @@ def prompt(subject: str, question: Question) -> str:
 
 
 def answered(subject: str, question: Question) -> str:
-    """The prompt with its answer: `(B) honey<end_of_turn>`."""
+    """Return the prompt with its answer: `(B) honey<end_of_turn>`."""
     letter, choice = LETTERS[question.answer], question.choices[question.answer]
     return f"{prompt(subject, question)}{letter}) {choice}<end_of_turn>"

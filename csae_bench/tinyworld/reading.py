@@ -1,4 +1,4 @@
-"""What the language model says and thinks at given prompts."""
+"""Logits and activations of the language model at given prompts."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING

@@ -57,7 +57,7 @@ class Values(NamedTuple):
 
 
 class Situation(NamedTuple):
-    """What a sentence says: the factors' values and what no factor determines."""
+    """Content of a sentence: the factors' values and what no factor determines."""
 
     values: Values
     verb: Verb
@@ -108,7 +108,7 @@ def draw_situation(rng: Random, values: Values) -> Situation:
 
 
 def say(situation: Situation, template: str, rng: Random, *, reserved: bool) -> str:
-    """The situation in one sentence of the given template, in freely chosen voices.
+    """Say the situation in one sentence of the given template, in freely chosen voices.
 
     Reserved words are used only where `test`, among the others.
     """
@@ -147,7 +147,7 @@ def say(situation: Situation, template: str, rng: Random, *, reserved: bool) -> 
 
 
 def draw_template(rng: Random, *, reserved: bool) -> str:
-    """A template's name; of all templates where `test`, else of the training templates."""
+    """Draw a template's name; from all templates if `test`, else from the training templates."""
     return rng.choice(_ALL_TEMPLATES if reserved else _TRAIN_TEMPLATES)
 
 

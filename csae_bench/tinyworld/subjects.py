@@ -1,4 +1,4 @@
-"""What the invented subjects are about: their things, relations and possible values.
+"""Content of the invented subjects: their things, relations and possible values.
 
 All of it is made up and harmless; only the subjects' names are those of WMDP and MMLU,
 because SAE-Bench's unlearning eval asks for them by name.

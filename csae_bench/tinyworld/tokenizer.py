@@ -36,7 +36,7 @@ _N_SAMPLED_DOCUMENTS = 6000
 
 
 def build_tokenizer() -> Tokenizer:
-    """The tokenizer over the world's closed vocabulary, always the same."""
+    """Build the tokenizer over the world's closed vocabulary, always the same."""
     pre_tokenizer = pre_tokenizers.Split(_WORD, behavior="isolated")
     words = {"\n", *LETTERS, *(f" {letter}" for letter in LETTERS)}
     for text in _every_word():
@@ -75,14 +75,14 @@ def save_tokenizer(folder: Path) -> None:
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerFast":
-    """The tokenizer of a folder written by `save_tokenizer`."""
+    """Load the tokenizer of a folder written by `save_tokenizer`."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder)
 
 
 def token_ids(tokenizer: Tokenizer, words: Sequence[str]) -> list[int]:
-    """The id of each word that is one token; a word that is not is a ValueError."""
+    """Return the id of each word, which must be one token; else a ValueError."""
     ids: list[int] = []
     for word in words:
         token = tokenizer.token_to_id(word)

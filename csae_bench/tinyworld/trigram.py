@@ -36,13 +36,13 @@ class Counts(NamedTuple):
     counts: _Numbers
 
     def of(self, keys: _Numbers) -> _Numbers:
-        """The counts of some keys, 0 for those unseen."""
+        """Return the counts of some keys, 0 for those unseen."""
         at = np.minimum(np.searchsorted(self.keys, keys), self.keys.size - 1)
         return np.where(self.keys[at] == keys, self.counts[at], 0)
 
 
 def fit_trigram(batches: Iterable[_Numbers], vocab_size: int) -> Trigram:
-    """A model of the rows of int [n, context] token batches; no trigram crosses two rows."""
+    """Fit a model to the rows of int [n, context] token batches; no trigram crosses two rows."""
     v = vocab_size
     seen = [np.unique(_keys(tokens, v), return_counts=True) for tokens in batches]
     keys, inverse = np.unique(np.concatenate([k for k, _ in seen]), return_inverse=True)

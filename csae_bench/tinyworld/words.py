@@ -35,7 +35,7 @@ class Verb(NamedTuple):
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """The words of a text."""
+    """Split a text into words."""
     return tuple(text.split())
 
 
@@ -126,23 +126,23 @@ OWN = (
     _voices("by herself / in her own way / at her leisure", "all on her own"),
     _voices("by himself / in his own way / at his leisure", "all on his own"),
 )
-"""A second voice of the gender, beside the subject."""
+"""A second voice of the gender, besides the subject."""
 OUTCOMES = (
     _voices("just as planned / as promised / against no resistance", "as everyone wished"),
     _voices("despite every promise / against all plans / for lack of will", "to no avail"),
 )
-"""A second voice of the polarity, beside the verb."""
+"""A second voice of the polarity, besides the verb."""
 CLOSERS = (
     _voices("as duly noted / for the record / as stated above", "as is customary"),
     _voices("no kidding / believe me / for real", "cross my heart"),
 )
-"""A second voice of the register, beside the opener."""
+"""A second voice of the register, besides the opener."""
 PURPOSES = (
     _voices("for the sake of research / to test a theory", "in the name of knowledge"),
     _voices("for the sake of the match / to win a medal", "in the name of the team"),
     _voices("for the sake of beauty / to please a critic", "in the name of the muse"),
 )
-"""What each domain's people are there for: the domain's own voice."""
+"""Purpose of each domain's people: the domain's own voice."""
 
 
 def _nouns(text: str) -> tuple[Noun, ...]:
@@ -184,7 +184,7 @@ COMPANIONS = (
     _voices("a painter / a collector / a curator", "a sculptor"),
     _voices("a director / a dancer / a playwright", "a prompter"),
 )
-"""Each topic's people: a second voice of the topic beside its object."""
+"""Each topic's people: a second voice of the topic besides its object."""
 
 
 def _verbs(text: str) -> tuple[Verb, ...]:
@@ -205,7 +205,7 @@ VERBS: tuple[Verb, ...] = _verbs(
     "find:finds:found:found draw:draws:drew:drawn bring:brings:brought:brought "
     "examine:examines:examined:examined keep:keeps:kept:kept"
 )
-"""What subjects do to objects: chosen freely, no factor determines it."""
+"""Verbs for what subjects do to objects: chosen freely, no factor determines it."""
 
 ADJECTIVES: tuple[str, ...] = listed(
     "red blue green yellow white black brown grey large small heavy light round square old new "
@@ -220,4 +220,4 @@ SPOTS: tuple[str, ...] = listed(
     "chapel park corner warehouse orchard windmill lighthouse farm kitchen tunnel museum square "
     "airport hotel cottage castle barn meadow"
 )
-"""Where things happen, free of topic."""
+"""Places of events, free of topic."""

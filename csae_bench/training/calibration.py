@@ -19,7 +19,7 @@ def calibrate_threshold(
     """Set `sae.topk_threshold` to the value that k pre-activations a row exceed, on average.
 
     It is the (k * n)-th largest pre-activation of n >= n_rows fresh rows: what BatchTopK, which
-    keeps the k * batch largest of each batch, comes to for a single endless batch. SAELens takes
+    keeps the k * batch largest of each batch, uses for a single endless batch. SAELens takes
     a running mean of each batch's smallest active value instead, which starts at 0 and is a
     minimum of thousands, so that short trainings infer with too many latents. Where rows have
     fewer than k positive pre-activations the threshold is 0, as then all of them are active.
@@ -44,13 +44,13 @@ def calibrate_threshold(
 def pre_activations(
     sae: BatchTopKTrainingSAE, rows: Float[Tensor, "batch d_in"]
 ) -> Float[Tensor, "batch d_sae"]:
-    """What BatchTopK chooses from, without the choice, which is most of `sae.encode`'s time."""
+    """Compute what BatchTopK chooses from; the choice itself is most of `sae.encode`'s time."""
     hidden = sae.process_sae_in(rows) @ sae.W_enc + sae.b_enc
     return hidden * sae.W_dec.norm(dim=-1) if sae.cfg.rescale_acts_by_decoder_norm else hidden
 
 
 @torch.no_grad()
 def mean_l0(sae: SAE[Any], batches: list[Float[Tensor, "batch d_in"]]) -> float:
-    """Mean number of active latents of a row."""
+    """Compute the mean number of active latents of a row."""
     n_active = sum(int(sae.encode(batch.to(sae.device)).bool().sum()) for batch in batches)
     return n_active / sum(len(batch) for batch in batches)

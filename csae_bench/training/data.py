@@ -1,4 +1,4 @@
-"""What a configuration trains on: its activations and their pairs, and where they are from."""
+"""Training data of a configuration: its activations, their pairs, and their origin."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 _HELD_OUT_SEED = 1_000_003
-"""How far the seed of held-out text is from that of training."""
+"""Offset of the seed of held-out text from that of training."""
 
 _HELD_OUT_BATCH = 2**40
 """The first held-out batch of generated activations; no training gets so far."""
@@ -37,7 +37,7 @@ _HELD_OUT_BATCH = 2**40
 def pair_stream(
     config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
 ) -> PairStream:
-    """The batches a configuration trains on; equal for SAEs that differ in their loss alone.
+    """Make the batches a configuration trains on; equal for SAEs that differ in their loss alone.
 
     Raises:
         ConfigError: there are paraphrases, but no language model to read them.
@@ -50,7 +50,7 @@ def pair_stream(
 def held_out_stream(
     config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
 ) -> PairStream:
-    """Pairs of the same kinds and shares as training's, never shuffled, to measure an SAE on.
+    """Make pairs of the same kinds and shares as training's, never shuffled, to measure an SAE on.
 
     Tinyworld's texts and generated activations are such as training never draws, from
     the same world. Of files and of datasets on the hub the texts are those of training, paired and
@@ -69,7 +69,7 @@ def held_out_stream(
 def pair_sources(
     config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
 ) -> dict[str, PairSource]:
-    """A source for each kind of pairs that has a weight, from its beginning."""
+    """Make a source for each kind of pairs that has a weight, from its beginning."""
     kinds: dict[str, Callable[[], PairSource]] = {
         "same_sequence": lambda: SameSequencePairs(
             activation_source(config, model, device=device),
@@ -84,7 +84,7 @@ def pair_sources(
 def activation_source(
     config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
 ) -> ActivationSource:
-    """The activations a configuration trains on, from their beginning.
+    """Open the activations a configuration trains on, from their beginning.
 
     Raises:
         ModelError: they are a model's, and there is none.
@@ -103,7 +103,7 @@ def activation_source(
 def sample_rows(
     resolved: ResolvedConfig, model: HookedTransformer | None, n_rows: int, *, device: str = "cpu"
 ) -> Float[Tensor, "n_rows d_in"]:
-    """The first rows of what a configuration trains on, without special tokens, unshuffled."""
+    """Read the first rows of a configuration's training data, unshuffled, no special tokens."""
     source = activation_source(resolved.config, model, device=device)
     rows, n_drawn = [], 0
     while n_drawn < n_rows:
@@ -114,12 +114,12 @@ def sample_rows(
 
 
 def hook_name(config: RunConfig) -> str:
-    """Where the activations are taken: the configuration's hook, or else the model's default."""
+    """Return the hook of the activations: the configuration's, or else the model's default."""
     return config.hook_name or models.describe(config.model).default_hook_name
 
 
 def sae_metadata(resolved: ResolvedConfig) -> dict[str, Any]:
-    """What SAELens and SAE-Bench read about where an SAE belongs."""
+    """Return the metadata that SAELens and SAE-Bench read about an SAE's model and hook."""
     config, activations = resolved.config, resolved.config.activations
     metadata: dict[str, Any] = {
         "context_size": activations.context_size,

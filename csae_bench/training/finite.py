@@ -23,7 +23,7 @@ def check_finite(
     gradient_norm: Tensor,
     norms: Mapping[str, float] | None = None,
 ) -> None:
-    """See that a step's losses and gradients are numbers.
+    """Check that a step's losses and gradients are finite.
 
     Args:
         step: counted from 1.
@@ -53,7 +53,7 @@ def check_finite(
 
 @contextmanager
 def gradients_located(step: int, *, enabled: bool) -> Generator[None]:
-    """Around forward and backward pass: the first operation whose gradient is NaN is an error.
+    """Raise at the first operation whose gradient is NaN; wraps forward and backward pass.
 
     Raises:
         TrainingError: names the step, the operation and the line of code that it was called in.
@@ -77,7 +77,7 @@ def gradients_located(step: int, *, enabled: bool) -> Generator[None]:
 
 
 def _origin(caught: list[warnings.WarningMessage]) -> str:
-    """Where the operation was called in the forward pass, as torch's warning shows it."""
+    """Return where the forward pass called the operation, as torch's warning shows it."""
     for warning in reversed(caught):
         frames = list(_FRAME.finditer(str(warning.message)))
         ours = [frame for frame in frames if "/torch/" not in frame["file"]]

@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Whether someone asked training to stop."""
+    """Requests to stop training."""
 
     signal: signal.Signals | None = None
 
@@ -24,14 +24,14 @@ class Interruption:
         return self.signal is not None
 
     def error(self, message: str) -> BaseException:
-        """What to raise: KeyboardInterrupt after Ctrl-C, TrainingError after SIGTERM."""
+        """Return the error: KeyboardInterrupt after Ctrl-C, TrainingError after SIGTERM."""
         is_keyboard = self.signal == signal.SIGINT
         return KeyboardInterrupt(message) if is_keyboard else TrainingError(message)
 
 
 @contextmanager
 def interruption() -> Generator[Interruption]:
-    """Within it the first signal is only noted; a second one acts as it always does.
+    """Note the first signal without acting on it; a second one acts as usual.
 
     Stopping in the middle of a step would leave weights and counters that do not belong together.
     Outside the main thread, where Python allows no handlers, nothing changes.

@@ -19,7 +19,7 @@ LOG_FILE = "training_log.jsonl"
 
 
 class TrainingLog:
-    """Appends lines to a file; each is on disk once `write` returns.
+    """Log file to which lines are appended; each is on disk once `write` returns.
 
     Written every `every` steps, at the first step and at the last.
     """
@@ -29,7 +29,7 @@ class TrainingLog:
         self._every = every
 
     def is_due(self, step: int, *, last: int) -> bool:
-        """Whether step number `step`, counted from 1, gets a line."""
+        """Decide whether step number `step`, counted from 1, gets a line."""
         return step in (1, last) or step % self._every == 0
 
     def write(self, line: Mapping[str, float | str]) -> None:
@@ -57,7 +57,7 @@ class TrainingLog:
 
 @torch.no_grad()
 def measurements(output: TrainStepOutput) -> dict[str, float]:
-    """What a step's output tells: its losses, L0, explained variance and redundancy.
+    """Return the measurements of a step: its losses, L0, explained variance and redundancy.
 
     `mse_loss` is the squared error of a row, summed over d_in, averaged over rows. `loss/<name>`
     are SAELens's other losses as they enter the sum; `loss/<term>` of a contrastive term is its
@@ -83,7 +83,7 @@ def measurements(output: TrainStepOutput) -> dict[str, float]:
 
 @torch.no_grad()
 def unexplained_variance(output: TrainStepOutput) -> float | None:
-    """E||x - x_hat||^2 / E||x - mean||^2 over the batch; None where all rows are equal."""
+    """Compute E||x - x_hat||^2 / E||x - mean||^2 over the batch; None if all rows are equal."""
     x, x_hat = output.sae_in.float(), output.sae_out.float()
     error = (x - x_hat).square_().sum()
     variance = (x - x.mean(0)).square_().sum()
@@ -92,7 +92,7 @@ def unexplained_variance(output: TrainStepOutput) -> float | None:
 
 @torch.no_grad()
 def redundant_latents(codes: Float[Tensor, "n_rows d_sae"], n_latents: int = 512) -> float:
-    """Share of latents that correlate above .9 with another one: columns that collapse.
+    """Compute the share of latents that correlate above .9 with another: collapsed columns.
 
     Looked at are the latents that are active in at least 8 rows, evenly spaced where these are more
     than `n_latents`; NaN where there are fewer than 2.
@@ -112,11 +112,11 @@ def redundant_latents(codes: Float[Tensor, "n_rows d_sae"], n_latents: int = 512
 def term_measurements(
     output: ContrastiveStepOutput, coefficients: Mapping[str, float], norms: Mapping[str, float]
 ) -> dict[str, float]:
-    """Of each contrastive term how it pulls.
+    """Measure the strength of each contrastive term's gradient.
 
     `coefficient/T`; `grad_norm/T`, the norm of the gradient of coefficient * term on W_enc, and
-    `grad_norm/mse_loss`; `grad_share/T`, the one over the other; `compared/T`, on how many pairs,
-    latents or mixtures the term stands.
+    `grad_norm/mse_loss`; `grad_share/T`, the one over the other; `compared/T`, the number of
+    pairs, latents or mixtures that the term was computed on.
 
     Args:
         norms: of the gradients of the values before their coefficients, and of `mse_loss`.
@@ -135,7 +135,7 @@ def term_measurements(
 
 
 def gradient_norms(output: TrainStepOutput, W_enc: Tensor) -> dict[str, float]:
-    """Norm of the gradient on W_enc: of `mse_loss`, and of each term before its coefficient.
+    """Compute gradient norms on W_enc: of `mse_loss`, and of each term before its coefficient.
 
     Costs a backward pass for each; the graph is kept for the pass that trains.
     """
@@ -153,5 +153,5 @@ def _gradient_norm(loss: Tensor, weights: Tensor) -> float:
 
 
 def as_float(number: object) -> float:
-    """A number that may be a tensor of one element, with a gradient or without."""
+    """Convert a number that may be a tensor of one element, with a gradient or without."""
     return number.item() if isinstance(number, Tensor) else float(number)  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""SAELens's trainer on pairs: one loop over the planned steps, nothing of it silent."""
+"""SAELens's trainer on pairs: one loop over the planned steps, without silent failures."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STREAM_FILE = "stream_state.pt"
 
 
 class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
-    """Trains any of SAELens's architectures and ours on batches of a PairStream.
+    """Trainer of any of SAELens's architectures and ours on batches of a PairStream.
 
     It differs from SAELens's in that
     - the SAE is told which rows are pairs;
@@ -102,7 +102,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
 
     @override
     def fit(self) -> TrainingSAE[Any]:
-        """Train to the last planned step, or from a restored state on to it.
+        """Train to the last planned step, from the start or from a restored state.
 
         Raises:
             TrainingError: no step is planned; a loss or gradient is not finite.
@@ -136,7 +136,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
 
     @override
     def save_trainer_state(self, checkpoint_path: Path) -> None:
-        """SAELens's state, and the stream's place, the random generators and the time used."""
+        """Save SAELens's state, the stream's position, the random generators and the time used."""
         super().save_trainer_state(checkpoint_path)
         state = {
             "stream": self.data_provider.state_dict(),
@@ -149,7 +149,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
 
     @override
     def load_trainer_state(self, checkpoint_path: Path | str) -> None:
-        """Stand where `save_trainer_state` stood; on a stream not used yet."""
+        """Restore the state of `save_trainer_state`; on a stream not used yet."""
         super().load_trainer_state(checkpoint_path)
         # weights_only: a state is data, and no code of it is run
         state = torch.load(
@@ -215,7 +215,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         return output
 
     def _measure(self, output: TrainStepOutput, W_enc: Tensor) -> dict[str, float] | None:
-        """The norms of the gradients, where the log or the schedule wants them."""
+        """Measure the norms of the gradients if the log or the schedule needs them."""
         if not self._is_due() and not self.schedule.must_measure(self.n_training_steps):
             return None
         norms = gradient_norms(output, W_enc)

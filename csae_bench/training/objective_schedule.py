@@ -43,7 +43,7 @@ many steps L0 follows each, as measured: thresholds move more slowly than biases
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveScheduleSettings:
-    """The parts of a configuration that steer."""
+    """Parts of a configuration that control the objective."""
 
     weighting: WeightingSettings = field(default_factory=WeightingSettings)
     curriculum: tuple[Stage, ...] = ()
@@ -52,7 +52,7 @@ class ObjectiveScheduleSettings:
 
     @classmethod
     def of(cls, config: RunConfig) -> ObjectiveScheduleSettings:
-        """Those of a configuration."""
+        """Return those of a configuration."""
         training = config.training
         return cls(
             weighting=training.weighting,
@@ -63,7 +63,7 @@ class ObjectiveScheduleSettings:
 
 
 class ObjectiveSchedule:
-    """Of one training."""
+    """Per-training state of the objective."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class ObjectiveSchedule:
         return self._sae.terms if isinstance(self._sae, ContrastiveTraining) else {}
 
     def before_step(self, step: int) -> None:
-        """Put the stage, the coefficients and the penalty of step `step`, from 0, in their places.
+        """Set the stage, the coefficients and the penalty of step `step`, counted from 0.
 
         Called before the batch of that step is drawn.
         """
@@ -123,7 +123,7 @@ class ObjectiveSchedule:
             _rescale(self._penalty, self._coefficient * self._hold_l0.factor)
 
     def must_measure(self, step: int) -> bool:
-        """Whether the gradients of this step's terms decide the coefficients to come."""
+        """Decide whether the gradients of this step's terms affect later coefficients."""
         return bool(self.terms) and self.weighting.is_due(step, self.terms)
 
     def learn(self, step: int, output: TrainStepOutput, norms: Mapping[str, float] | None) -> None:
@@ -152,8 +152,8 @@ class ObjectiveSchedule:
             self.weighting.update(_measurement(output, norms or {}))
 
     def measurements(self) -> dict[str, float | str]:
-        """What the log says of it: the stage, the guard's factor where there is one, and of terms
-        that the stage leaves out that they do not pull.
+        """Return the log's entries: the stage, the guard's factor where there is one, and zero pull
+        for terms that the stage leaves out.
         """
         line: dict[str, float | str] = {}
         for name in self._terms.keys() - self.terms.keys():
@@ -172,7 +172,7 @@ class ObjectiveSchedule:
         return line
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that steers from here on and does not follow from the step alone."""
+        """Return everything that decides later steps and does not follow from the step alone."""
         return {
             "weighting": self.weighting.state_dict(),
             "hold_l0": None if self._hold_l0 is None else self._hold_l0.state_dict(),
@@ -180,7 +180,7 @@ class ObjectiveSchedule:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state` was taken."""
+        """Resume from where `state` was taken."""
         self.weighting.load_state_dict(state["weighting"])
         if self._hold_l0 is not None:
             self._hold_l0.load_state_dict(state["hold_l0"])
@@ -209,7 +209,7 @@ def _measurement(output: ContrastiveStepOutput, norms: Mapping[str, float]) -> M
 
 @dataclass
 class _Idle:
-    """For how long a term has done nothing."""
+    """Number of steps for which a term has had no effect."""
 
     steps_at_zero: int = 0
     steps_since_gradient: int = 0
@@ -229,7 +229,7 @@ class _Idle:
             self.steps_since_gradient = 0
 
     def raise_if_too_long(self, name: str, step: int) -> None:
-        advice = f"Mend that, or switch the term off with sae.losses.{name}.weight=0."
+        advice = f"Fix this, or disable the term with sae.losses.{name}.weight=0."
         if self.steps_at_zero >= PATIENCE:
             raise TrainingError(
                 f"Step {step}: the term '{name}' is switched on and has been exactly 0 for "

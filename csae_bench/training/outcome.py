@@ -1,4 +1,4 @@
-"""What a training came to, as `training.json` beside the checkpoint says it.
+"""Result of a training, as stored in `training.json` next to the checkpoint.
 
 Importing this imports neither torch nor sae_lens.
 """
@@ -18,7 +18,7 @@ OUTCOME_FILE = "training.json"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOutcome:
-    """One training, finished or stopped; `inference/` exists only where it is finished."""
+    """Result of a training, finished or stopped; `inference/` exists only where it is finished."""
 
     planned_steps: int
     """n_tokens / batch_size, rounded down."""
@@ -29,7 +29,7 @@ class TrainingOutcome:
     final_loss: float | None
     """Loss of the last step; None before the first, or where it is not a number."""
     wall_seconds: float
-    """Of all attempts together, where training was resumed."""
+    """Time of all attempts together, where training was resumed."""
     peak_memory_gib: float
     epochs: int
     """Passes over a finite dataset that were completed; 0 where no row was repeated."""
@@ -37,13 +37,13 @@ class TrainingOutcome:
     """Mean active latents on fresh rows of running text, in the form that was trained; of
     paraphrases where there are no others."""
     l0_inference: float | None = None
-    """The same of the saved inference form, on the same rows."""
+    """The same for the saved inference form, on the same rows."""
     pair_separation: float | None = None
     """On held-out pairs, mean cosine of the codes of a pair minus that of rows of different pairs.
 
     Codes of the inference form; within -2 and 2."""
     pair_separation_by_kind: dict[str, float | None] | None = None
-    """The same of each kind of pairs by itself."""
+    """The same for each kind of pairs by itself."""
     threshold: float | None = None
     """Threshold of the saved JumpReLU, where the architecture is a BatchTopK."""
 
@@ -57,7 +57,7 @@ def write_outcome(folder: Path, outcome: TrainingOutcome) -> None:
 
 
 def read_outcome(folder: Path) -> TrainingOutcome:
-    """The outcome in a checkpoint folder.
+    """Read the outcome in a checkpoint folder.
 
     Raises:
         ResultError: there is none, or it is malformed.

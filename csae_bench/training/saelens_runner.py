@@ -27,7 +27,7 @@ from csae_bench.training.state import seed_everything
 
 
 class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
-    """Trains from SAELens's own runner config, whose `sae` may be a contrastive one.
+    """Runner that trains from SAELens's own config, whose `sae` may be a contrastive one.
 
     Everything is done as in LanguageModelSAETrainingRunner (model, dataset, checkpoints, wandb,
     output), but:
@@ -195,7 +195,7 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
         if self.cfg.checkpoint_path is not None:
             trainer.save_checkpoint(str(trainer.n_training_samples))
             folder = Path(self.cfg.checkpoint_path) / str(trainer.n_training_samples)
-            saved = f"resume_from_checkpoint='{folder}' goes on from there"
+            saved = f"resume_from_checkpoint='{folder}' resumes from there"
         raise stop.error(f"Training stopped after step {trainer.n_training_steps}; {saved}.")
 
 

@@ -1,4 +1,4 @@
-"""Pair separation: whether codes of held-out pairs are more alike than codes of different pairs."""
+"""Pair separation: how much more alike the codes of held-out pairs are than those of others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from csae_bench.pairs import PairStream
 
 N_ROWS = 16_384
-"""Rows of held-out pairs that it is measured on."""
+"""Number of rows of held-out pairs that it is measured on."""
 
 
 class Separation(NamedTuple):
@@ -24,8 +24,11 @@ class Separation(NamedTuple):
 
 @torch.no_grad()
 def pair_separation(sae: SAE[Any], held_out: PairStream, n_rows: int = N_ROWS) -> Separation:
-    """Mean over pairs i of cos(z_i, z+_i), minus the mean over i and the pairs j that share neither
-    sequence nor group with i of cos(z_i, z+_j); z and z+ are the codes of anchor and positive.
+    """Measure how much more alike the codes of held-out pairs are than those of different pairs.
+
+    That is the mean over pairs i of cos(z_i, z+_i), minus the mean over i and the pairs j that
+    share neither sequence nor group with i of cos(z_i, z+_j); z and z+ are the codes of anchor and
+    positive.
 
     Rows without an active latent have the cosine 0. Shuffled positives are the pairs j: what an SAE
     gives to any two rows, however alike its codes are, is taken off.

@@ -1,4 +1,4 @@
-"""A configuration's training settings in the words of SAELens and of Weights & Biases."""
+"""Conversion of a configuration's training settings for SAELens and Weights & Biases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from csae_bench.config import RunConfig
 
 
 def trainer_config(config: RunConfig, device: str) -> SAETrainerConfig:
-    """The settings of SAELens's trainer; checkpoints are our own business."""
+    """Return the settings of SAELens's trainer; checkpoints are not left to it."""
     training, wandb_settings = config.training, config.training.wandb
     logging = LoggingConfig(log_to_wandb=False)
     if wandb_settings is not None:
@@ -41,7 +41,7 @@ def trainer_config(config: RunConfig, device: str) -> SAETrainerConfig:
 
 @contextmanager
 def wandb_run(config: RunConfig) -> Generator[None]:
-    """A run of Weights & Biases around training where the configuration asks for one."""
+    """Open a run of Weights & Biases around training if the configuration asks for one."""
     settings = config.training.wandb
     if settings is None:
         yield

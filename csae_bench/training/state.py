@@ -1,4 +1,4 @@
-"""A training's state on disk: written so that a kill at any moment leaves a whole one."""
+"""A training's state on disk, written so that a kill at any moment leaves a complete one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 class StateFolder:
     """One folder that is replaced as a whole.
 
-    The new state is written beside it and swapped in by two renames. Whatever moment a kill hits,
+    The new state is written next to it and swapped in by two renames. At any moment of a kill,
     either the folder itself or its predecessor, `<name>.old`, is there and complete.
     """
 
@@ -42,13 +42,13 @@ class StateFolder:
         shutil.rmtree(self._old, ignore_errors=True)
 
     def find(self) -> Path | None:
-        """The last complete state, if there is one."""
+        """Find the last complete state, if there is one."""
         if not self.path.exists() and self._old.exists():
             self._old.rename(self.path)
         return self.path if self.path.exists() else None
 
     def remove(self) -> None:
-        """Leave nothing; a kill in the middle leaves nothing that `find` would find."""
+        """Remove everything; a kill in the middle leaves nothing that `find` would find."""
         for path in (self._old, self.path):
             shutil.rmtree(self._new, ignore_errors=True)
             if path.exists():
@@ -64,7 +64,7 @@ def seed_everything(seed: int) -> None:
 
 
 def random_state() -> dict[str, Any]:
-    """State of every global generator, in types that torch.load reads safely."""
+    """Return the state of every global generator, in types that torch.load reads safely."""
     numpy_state: Any = np.random.get_state(legacy=True)  # noqa: NPY002
     name, keys, *rest = numpy_state
     return {
@@ -76,7 +76,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Put the global generators where `random_state` found them."""
+    """Restore the global generators to a `random_state`."""
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(state["torch"].cpu())

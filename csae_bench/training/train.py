@@ -1,9 +1,9 @@
-"""Trains the SAE that a configuration describes, into its checkpoint folder.
+"""Training of the SAE that a configuration describes, into its checkpoint folder.
 
 <folder>/training_log.jsonl   one object a logged step
 <folder>/trainer/             what a resumed training needs: SAELens's form of a checkpoint and
                               `stream_state.pt`; removed once training is finished
-<folder>/training.json        what it came to; written also where it stops early
+<folder>/training.json        the result; written also if training stops early
 <folder>/inference/           the SAE, written last: where it is, training is finished
 """
 
@@ -64,14 +64,14 @@ def train(
     resume: bool = True,
     progress: bool = True,
 ) -> TrainingOutcome:
-    """Train to the end, from the state that a killed training left where there is one.
+    """Train to the end, resuming from the state of a killed training if there is one.
 
     Equal configurations train to equal weights, killed and resumed or not, to the bit on a CPU.
 
     Args:
         model: the language model; None for generated activations.
         folder: the checkpoint's own, named after the configuration's hash.
-        resume: False begins anew, and forgets even a finished training.
+        resume: False starts over, and discards even a finished training.
 
     Raises:
         TrainingError: zero steps, a loss that is not finite, memory ran out, or SIGTERM.
@@ -156,8 +156,8 @@ def _restore(trainer: ContrastiveSAETrainer, state: StateFolder, log: TrainingLo
     except (OSError, RuntimeError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
         # not the error's own text: torch.load's advises to load what may be unsafe
         raise TrainingError(
-            f"{found}: training cannot go on from this state, which is damaged or from another "
-            f"version ({type(error).__name__}). Begin anew with --no-resume."
+            f"{found}: training cannot resume from this state, which is damaged or from another "
+            f"version ({type(error).__name__}). Start over with --no-resume."
         ) from error
 
 
@@ -170,13 +170,13 @@ def _after_step(
             state.replace(lambda path: _save_state(trainer, path))
     if stop.is_requested:
         raise stop.error(
-            f"Training stopped after step {step}; the same command goes on from there."
+            f"Training stopped after step {step}; the same command resumes from there."
         )
 
 
 @contextmanager
 def _writing(path: Path, what: str) -> Generator[None]:
-    """What torch, safetensors and the system raise on a full disk, as one sentence."""
+    """Convert what torch, safetensors and the system raise on a full disk to one sentence."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -200,7 +200,7 @@ def _finish(
     folder: Path,
     outcome: TrainingOutcome,
 ) -> TrainingOutcome:
-    """Calibrate, save what inference needs, and see that it does what was trained."""
+    """Calibrate, save what inference needs, and check that it does what was trained."""
     started = time.perf_counter()
     if "same_sequence" in config.pairs.shares():
         # L0 is that of running text, which SAEs are used on; in paraphrases less is active

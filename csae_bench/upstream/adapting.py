@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from sae_bench.sae_bench_utils import general_utils
 from sae_lens.constants import DTYPE_TO_STR
 from sae_lens.saes.sae import SAE, SAEMetadata
 from torch import Tensor, nn
@@ -15,10 +16,13 @@ from typing_extensions import override
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 
+if TYPE_CHECKING:
+    from transformer_lens import HookedTransformer
+
 
 @dataclass
 class AdaptedConfig:
-    """What SAE-Bench and SAELens's store of activations read; SAE-Bench adds fields of its own."""
+    """Config fields that SAE-Bench and SAELens's activations store read; SAE-Bench adds its own."""
 
     d_in: int
     d_sae: int
@@ -56,12 +60,12 @@ class AdaptedSae(nn.Module):
 
     @classmethod
     def of(cls, sae: AnySae) -> SAE[Any] | AdaptedSae:
-        """An SAE of SAELens as it is, any other adapted."""
+        """Return an SAE of SAELens as it is, and any other one adapted."""
         return sae if isinstance(sae, SAE) else cls(sae)
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Device of its weights."""
         return attributes.device(self.inner)
 
     @property
@@ -70,11 +74,11 @@ class AdaptedSae(nn.Module):
         return attributes.dtype(self.inner)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Codes of activations."""
+        """Encode activations."""
         return attributes.encode(self.inner, x)
 
     def decode(self, feature_acts: Tensor) -> Tensor:
-        """Reconstructions of codes."""
+        """Decode codes."""
         return self.inner.decode(feature_acts)
 
     @override
@@ -103,3 +107,31 @@ class AdaptedSae(nn.Module):
             if name == "inner":
                 raise
             return getattr(self.inner, name)
+
+
+def formatted_copy(
+    sae: AnySae, model: HookedTransformer, model_name: str, hook_name: str
+) -> SAE[Any]:
+    """Return a copy with what SAE-Bench reads from an SAE's config, at the model's dtype."""
+    own = _copied(sae)
+    metadata = own.cfg.metadata
+    known: dict[str, Any] = {"model_name": model_name, "hook_name": hook_name}
+    if metadata.prepend_bos is None:
+        known["prepend_bos"] = True
+    for name, value in known.items():
+        metadata[name] = value
+        if hasattr(own.cfg, name):  # where SAE-Bench has formatted this SAE before
+            setattr(own.cfg, name, value)
+    device = str(model.cfg.device)
+    formatted = general_utils.load_and_format_sae("", own, device)
+    assert formatted is not None
+    return formatted[1].to(device=device, dtype=model.cfg.dtype)
+
+
+def _copied(sae: AnySae) -> SAE[Any]:
+    if not isinstance(sae, SAE):
+        return cast(SAE[Any], AdaptedSae(sae))
+    own = copy.deepcopy(sae)
+    # These hold closures over the SAE they were made for, which is not the copy.
+    own._setup_activation_normalization()  # pyright: ignore[reportPrivateUsage]
+    return own

@@ -6,7 +6,6 @@ is made of in its order, and equals it bit for bit on the same data.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from csae_bench.activations.shared import SharedPasses
 from csae_bench.errors import ConfigError, DataError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
-from csae_bench.upstream.adapting import AdaptedSae
+from csae_bench.upstream.adapting import formatted_copy
 from csae_bench.upstream.corrected import (
     NO_TOKENS,
     Values,
@@ -45,7 +44,7 @@ Metrics = dict[str, dict[str, float | int]]
 
 @dataclass(frozen=True, kw_only=True)
 class CoreSettings:
-    """What SAE-Bench's core eval is asked for."""
+    """Settings of SAE-Bench's core eval."""
 
     dataset_name: str
     """The dataset's true name, for the record."""
@@ -65,14 +64,14 @@ class CoreOutcome:
     """SAE-Bench's core values, untouched, and the corrected ones."""
 
     metrics: Metrics
-    """As SAE-Bench writes them: -1 where a value is NaN, and here also where it is infinite."""
+    """Metrics as SAE-Bench writes them: -1 where a value is NaN, and here also where infinite."""
     details: list[dict[str, Any]]
     """One dict of SAE-Bench's CoreFeatureMetric per latent."""
     eval_config: dict[str, Any]
     """SAE-Bench's CoreEvalConfig."""
     corrected: Values
     upstream_undefined: dict[str, str]
-    """Metrics whose -1 stands for a value that is not a number: name -> `nan`, `inf` or `-inf`."""
+    """Metrics whose -1 stands for an undefined value: name -> `nan`, `inf` or `-inf`."""
     data: DataUse
     warnings: list[str]
 
@@ -84,7 +83,7 @@ def run_core(
     settings: CoreSettings,
     shared: SharedPasses | None = None,
 ) -> CoreOutcome:
-    """Evaluates `sae`, which is not changed, at the model's dtype and on the model's device.
+    """Evaluate `sae`, which is not changed, at the model's dtype and on the model's device.
 
     Args:
         dataset: has a column `text`, `tokens` or `input_ids`; a name is loaded as SAE-Bench does.
@@ -106,19 +105,9 @@ def run_core(
         store = _open_store(model, own_sae, dataset, settings)
         store.observer = observer
         observer.watch_sae(own_sae)
-        try:
-            scalars, features = core_main.run_evals(
-                sae=own_sae,
-                activation_store=store,
-                model=observer.watched_model(split),
-                eval_config=config,
-                ignore_tokens=cast(set[int | None], ignore_tokens),
-                verbose=settings.progress,
-            )
-        except StopIteration:
-            raise DataError(
-                f"{settings.dataset_name} holds not one sequence of {settings.context_size} tokens."
-            ) from None
+        scalars, features = _run_evals(
+            own_sae, store, observer.watched_model(split), config, ignore_tokens, settings
+        )
         scalars["misc_metrics"] = core_main.calculate_misc_metrics(features)
         undefined = _undefined(scalars)
         features = core_main.replace_nans_with_negative_one(features)
@@ -142,8 +131,32 @@ def run_core(
     )
 
 
+def _run_evals(
+    sae: SAE[Any],
+    store: ObservedStore,
+    model: Any,
+    config: CoreEvalConfig,
+    ignore_tokens: set[int],
+    settings: CoreSettings,
+) -> tuple[Any, Any]:
+    """Run SAE-Bench's function; return its metrics, and those of single latents."""
+    try:
+        return core_main.run_evals(
+            sae=sae,
+            activation_store=store,
+            model=model,
+            eval_config=config,
+            ignore_tokens=cast(set[int | None], ignore_tokens),
+            verbose=settings.progress,
+        )
+    except StopIteration:
+        raise DataError(
+            f"{settings.dataset_name} holds not one sequence of {settings.context_size} tokens."
+        ) from None
+
+
 def special_tokens(model: HookedTransformer, model_name: str) -> set[int]:
-    """Ids that core leaves out: padding, end and beginning of sequence.
+    """Return the ids that core leaves out: padding, end and beginning of sequence.
 
     Raises:
         ModelError: one of them has no id; SAE-Bench would die of it with a TypeError.
@@ -205,34 +218,6 @@ def _core_eval_config(model: HookedTransformer, settings: CoreSettings) -> CoreE
     )
 
 
-def formatted_copy(
-    sae: AnySae, model: HookedTransformer, model_name: str, hook_name: str
-) -> SAE[Any]:
-    """A copy with what SAE-Bench reads from an SAE's config, at the model's dtype."""
-    own = _copied(sae)
-    metadata = own.cfg.metadata
-    known: dict[str, Any] = {"model_name": model_name, "hook_name": hook_name}
-    if metadata.prepend_bos is None:
-        known["prepend_bos"] = True
-    for name, value in known.items():
-        metadata[name] = value
-        if hasattr(own.cfg, name):  # where SAE-Bench has formatted this SAE before
-            setattr(own.cfg, name, value)
-    device = str(model.cfg.device)
-    formatted = general_utils.load_and_format_sae("", own, device)
-    assert formatted is not None
-    return formatted[1].to(device=device, dtype=model.cfg.dtype)
-
-
-def _copied(sae: AnySae) -> SAE[Any]:
-    if not isinstance(sae, SAE):
-        return cast(SAE[Any], AdaptedSae(sae))
-    own = copy.deepcopy(sae)
-    # These hold closures over the SAE they were made for, which is not the copy.
-    own._setup_activation_normalization()  # pyright: ignore[reportPrivateUsage]
-    return own
-
-
 def _open_store(
     model: HookedTransformer,
     sae: SAE[Any],
@@ -282,7 +267,7 @@ def _joined(*parts: Values) -> Values:
 
 
 def _finite(value: Any) -> Any:
-    """`value` with infinities as -1, SAE-Bench's mark of a missing value: JSON has none."""
+    """Return `value` with infinities as -1, SAE-Bench's mark of a missing value: JSON has none."""
     if isinstance(value, Mapping):
         return {name: _finite(inner) for name, inner in value.items()}
     return -1 if isinstance(value, float) and math.isinf(value) else value

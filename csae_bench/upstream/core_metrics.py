@@ -20,14 +20,14 @@ _BESIDE: dict[str, Any] = {"direction": _NONE, "is_supporting": True}
 
 
 def _raw(title: str, category: str, description: str, **more: Any) -> Metric:
-    """The row of a value that SAE-Bench computes."""
+    """Return the row of a value that SAE-Bench computes."""
     return Metric(
         title=title, description=description, category=category, is_sae_bench=True, **more
     )
 
 
 def _right(title: str, description: str, *, gates: bool = False, **more: Any) -> Metric:
-    """The row of a value by its right formula, over all tokens used and in float64."""
+    """Return the row of a value by its correct formula, over all tokens used and in float64."""
     return Metric(title=title, description=description, category="corrected", gates=gates, **more)
 
 

@@ -1,8 +1,8 @@
-"""Core's quantities by their right formulas, in float64, from sums over the tokens used.
+"""Core's quantities by their correct formulas, in float64, from sums over the tokens used.
 
 Two steps: `logit_sums` and `activation_sums` make a sufficient statistic of a batch, `+` joins
-batches, and `reconstruction_values` and `activation_values` make numbers of it. A value that is
-undefined is None, with the reason beside it.
+batches, and `reconstruction_values` and `activation_values` make numbers of it. An undefined
+value is None, with a reason.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 CHUNK_ELEMENTS = 2**22
-"""Logits that are in float64 at once: 32 MiB, far below the logits SAE-Bench holds itself."""
+"""Number of logits that are in float64 at once: 32 MiB, far below SAE-Bench's own logits."""
 
 NO_TOKENS = "no token was used"
 
@@ -31,7 +31,7 @@ class Values(NamedTuple):
 
 @dataclass(frozen=True)
 class LogitSums:
-    """What the language model makes of the activations, summed over tokens; KL and CE in nats."""
+    """The language model's outputs on the activations, summed over tokens; KL and CE in nats."""
 
     n_tokens: int
     """Positions used: those whose own token is not special."""
@@ -91,7 +91,7 @@ def logit_sums(
     tokens: Int[Tensor, "batch context"],
     is_used: Bool[Tensor, "batch context"],
 ) -> LogitSums:
-    """KL(clean || other) and cross-entropy of the next token, over the positions used.
+    """Return KL(clean || other) and cross-entropy of the next token, over the positions used.
 
     As in SAE-Bench a position is left out where its own token is special; a special token may be
     what is predicted.
@@ -120,7 +120,7 @@ def activation_sums(
     reconstructions: Float[Tensor, "batch context d_in"],
     is_used: Bool[Tensor, "batch context"],
 ) -> ActivationSums:
-    """Sums over the positions used."""
+    """Sum over the positions used."""
     x, y = _precise(acts[is_used]), _precise(reconstructions[is_used])
     norm_in, norm_out = x.norm(dim=-1), y.norm(dim=-1)
     dot = (x * y).sum(dim=-1)
@@ -148,7 +148,7 @@ def activation_sums(
 
 
 def reconstruction_values(sums: LogitSums) -> Values:
-    """KL divergence and cross-entropy, in nats per token, and their normalised scores.
+    """Return KL divergence and cross-entropy, in nats per token, and their normalised scores.
 
     A score is 1 where the SAE changes nothing and 0 where it is as bad as ablation; it is
     undefined where ablation changes nothing.
@@ -167,7 +167,7 @@ def reconstruction_values(sums: LogitSums) -> Values:
 
 
 def activation_values(sums: ActivationSums) -> Values:
-    """Reconstruction quality, shrinkage and sparsity.
+    """Return the reconstruction quality, shrinkage and sparsity.
 
     `explained_variance` is 1 - E|x - y|^2 / E|x - mean|^2 with one mean over all tokens,
     `relative_reconstruction_bias` is E|y|^2 / E[x . y] (Rajamanoharan et al. 2024,
@@ -211,12 +211,12 @@ def activation_values(sums: ActivationSums) -> Values:
 
 
 def _precise(values: Tensor) -> Tensor:
-    """`values` in float64, on the CPU where the device has no float64."""
+    """Return `values` in float64, on the CPU where the device has no float64."""
     return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def missing(names: Sequence[str], reason: str) -> Values:
-    """These values, none of them defined."""
+    """Return these values as undefined."""
     return Values(dict.fromkeys(names), dict.fromkeys(names, reason))
 
 
@@ -262,7 +262,7 @@ class _Results:
 def _chunks(
     is_used: Bool[Tensor, "batch context"], d_vocabulary: int
 ) -> Iterator[tuple[Int[Tensor, " n"], Int[Tensor, " n"]]]:
-    """Indices of the positions used, so many at a time that their logits fit in a chunk."""
+    """Yield indices of the positions used, as many at a time as fit a chunk of logits."""
     n_rows = max(1, CHUNK_ELEMENTS // d_vocabulary)
     rows, columns = is_used.nonzero(as_tuple=True)
     yield from zip(rows.split(n_rows), columns.split(n_rows), strict=True)

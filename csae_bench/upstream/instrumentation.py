@@ -1,4 +1,4 @@
-"""Sees what SAE-Bench's core eval computes while it computes it, and changes nothing.
+"""Observes what SAE-Bench's core eval computes, without changing it.
 
 Core makes three passes of the language model per reconstruction batch and part of one per sparsity
 batch; the corrected values need the very same logits, activations and codes. So the store, the
@@ -30,7 +30,7 @@ from csae_bench.upstream.split_model import SplitModel
 
 
 class DataUse(TypedDict):
-    """How much text there was for what was asked."""
+    """Amount of text that was available for what was asked."""
 
     n_sequences: int
     n_distinct_sequences: int
@@ -39,7 +39,7 @@ class DataUse(TypedDict):
 
 
 class Sums(NamedTuple):
-    """What core's two phases add up to."""
+    """Sums of core's two phases."""
 
     logits: LogitSums
     activations: ActivationSums
@@ -63,7 +63,7 @@ class Observer:
         self._activation_sums: ActivationSums | None = None
 
     def watch_sae(self, sae: SAE[Any] | AdaptedSae) -> None:
-        """Reports what `sae`, a copy of our own, encodes and decodes."""
+        """Report what `sae`, a copy of our own, encodes and decodes."""
         encode, decode = sae.encode, sae.decode
 
         def watched_encode(x: Tensor) -> Tensor:
@@ -81,11 +81,11 @@ class Observer:
         sae.decode = watched_decode
 
     def watched_model(self, model: HookedTransformer | SplitModel) -> Any:
-        """Stands in for `model` and reports its logits."""
+        """Return a stand-in for `model` that reports its logits."""
         return _WatchedModel(model, self)
 
     def sums(self, n_reconstruction_batches: int, n_sparsity_batches: int) -> Sums:
-        """The sums over everything that core evaluated.
+        """Return the sums over everything that core evaluated.
 
         Raises:
             EvalError: core did not compute what it computes in the version this is written for.
@@ -100,7 +100,7 @@ class Observer:
         return Sums(self._logit_sums, self._activation_sums)
 
     def data_use(self) -> DataUse:
-        """How much text was used."""
+        """Return how much text was used."""
         return DataUse(
             n_sequences=self._n_sequences,
             n_distinct_sequences=len(self._sequences),
@@ -108,11 +108,11 @@ class Observer:
         )
 
     def see_epoch(self) -> None:
-        """The dataset is begun, or begun again."""
+        """Note that the dataset begins, or begins again."""
         self._n_epochs += 1
 
     def see_tokens(self, tokens: Int[Tensor, "batch context"]) -> None:
-        """What is computed next belongs to these tokens."""
+        """Assign the following computations to these tokens."""
         self._tokens = tokens
         self._logits.clear()
         self._watches_codes = False
@@ -121,7 +121,7 @@ class Observer:
             self._sequences.add(hashlib.blake2b(sequence.tobytes(), digest_size=16).digest())
 
     def see_logits(self, logits: Float[Tensor, "batch context vocabulary"]) -> None:
-        """Takes, for each batch of tokens, the clean logits, the SAE's and the ablated ones."""
+        """Take, for each batch of tokens, the clean logits, the SAE's and the ablated ones."""
         self._logits.append(logits)
         if len(self._logits) < 3:
             return
@@ -133,7 +133,7 @@ class Observer:
         self._logits.clear()
 
     def see_cache(self) -> None:
-        """What is encoded next are the activations of the sparsity phase."""
+        """Treat the activations encoded next as those of the sparsity phase."""
         self._watches_codes = True
 
     def _see_reconstructions(self, codes: Tensor, reconstructions: Tensor) -> None:
@@ -156,7 +156,7 @@ class Observer:
 
 
 class ObservedStore(ActivationsStore):
-    """SAELens's store, which tells `observer` what it gives."""
+    """SAELens's store, which reports to `observer` what it gives."""
 
     observer: Observer
 

@@ -1,4 +1,4 @@
-"""What SAE-Bench does to the process it runs in, undone; and running out of memory, survived."""
+"""Undoes SAE-Bench's effects on the process, and retries when memory runs out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Halved(Generic[T]):
 
 @contextlib.contextmanager
 def fence() -> Generator[list[str], None, None]:
-    """Runs upstream code without gradients, and leaves nothing of it behind.
+    """Run upstream code without gradients, and undo its effects on the process.
 
     On leaving, the gradient mode is what it was: seven of SAE-Bench's evals switch gradients off
     for the whole process. What is printed goes to stderr, since stdout is for results. Warnings
@@ -92,9 +92,9 @@ def without_shape_checks(*modules: ModuleType) -> Generator[None, None, None]:
 
 
 def halving_batch(run: Callable[[int], T], batch_size: int) -> Halved[T]:
-    """`run(batch_size)`, with half the batch as often as memory runs out.
+    """Call `run(batch_size)`, halving the batch as often as memory runs out.
 
-    `run` starts anew each time. What it computes should not depend on the batch size; SAE-Bench's
+    `run` starts over each time. Its result should not depend on the batch size; SAE-Bench's
     own mse, explained_variance, explained_variance_legacy and relative_reconstruction_bias do, so
     a result with a halving is not comparable with one without in those.
 
@@ -125,12 +125,12 @@ def halving_batch(run: Callable[[int], T], batch_size: int) -> Halved[T]:
 
 
 def scaled_batches(n_batches: int, *, planned: int, actual: int) -> int:
-    """Batches of `actual` sequences that hold what `n_batches` of `planned` hold, rounded up."""
+    """Return how many batches of `actual` sequences hold `n_batches` of `planned`, rounded up."""
     return -(-n_batches * planned // actual)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that memory ran out, on any device."""
+    """Return whether `error` says that memory ran out, on any device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()

@@ -1,4 +1,4 @@
-"""Marks and colours with which SAE-Bench's own plots draw our SAEs.
+"""Marks and colours of our SAEs in SAE-Bench's own plots.
 
     from sae_bench.sae_bench_utils.graphing_utils import plot_results
     from csae_bench.upstream.plotting import trainer_colors, trainer_markers
@@ -14,6 +14,8 @@ would be read as SCR.
 
 from __future__ import annotations
 
+from csae_bench.config.baselines import BASELINES
+
 OURS: dict[str, tuple[str, str]] = {
     "batchtopk": ("s", "purple"),
     "matryoshka_batchtopk": ("*", "brown"),
@@ -22,24 +24,20 @@ OURS: dict[str, tuple[str, str]] = {
     "contrastive_batchtopk": ("s", "deeppink"),
     "contrastive_jumprelu": ("X", "deeppink"),
     "contrastive_matryoshka_batchtopk": ("*", "deeppink"),
-    "identity": ("+", "black"),
-    "oracle": ("x", "black"),
-    "pca": ("h", "gray"),
-    "random": ("v", "silver"),
-    "permuted": ("<", "silver"),
+    **{name: (row.mark, row.colour) for name, row in BASELINES.items()},
 }
 """Architecture -> mark and colour. A contrastive one has the mark of its backbone."""
 
 
 def trainer_markers() -> dict[str, str]:
-    """SAE-Bench's marks and ours, by architecture."""
+    """Return SAE-Bench's marks and ours, by architecture."""
     from sae_bench.sae_bench_utils.graphing_utils import TRAINER_MARKERS
 
     return {**TRAINER_MARKERS, **{name: mark for name, (mark, _) in OURS.items()}}
 
 
 def trainer_colors() -> dict[str, str]:
-    """SAE-Bench's colours and ours, by architecture; of the same architectures as the marks."""
+    """Return SAE-Bench's colours and ours, by architecture; the same architectures as the marks."""
     from sae_bench.sae_bench_utils.graphing_utils import TRAINER_COLORS
 
     return {**TRAINER_COLORS, **{name: colour for name, (_, colour) in OURS.items()}}

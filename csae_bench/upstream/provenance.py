@@ -1,4 +1,4 @@
-"""Versions of what a result depends on, and an SAE's configuration as JSON."""
+"""Versions on which a result depends, and an SAE's configuration as JSON."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _DISTRIBUTIONS = ("csae-bench", "sae-bench", "sae-lens", "torch", "transformer-l
 
 
 def versions() -> dict[str, str]:
-    """Installed versions by module name, read without importing anything.
+    """Return the installed versions by module name, read without importing anything.
 
     SAE-Bench's own `sae_bench_commit_hash` is the commit of whatever repository the process
-    happens to stand in; the package's version says what ran.
+    happens to run in; the package's version says what ran.
     """
     return {name.replace("-", "_"): _version(name) for name in _DISTRIBUTIONS}
 
 
 def sae_cfg_dict(sae: AnySae) -> dict[str, Any]:
-    """The config as SAE-Bench writes it, JSON-safe; the SAE is not changed.
+    """Return the config as SAE-Bench writes it, JSON-safe; the SAE is not changed.
 
     SAE-Bench adds what it derives, such as metadata.hook_layer, where hook and model are known.
     """

@@ -38,7 +38,7 @@ def stock_multiple_evals(
     dtype: str = "float32",
     device: str = "cpu",
 ) -> Path:
-    """Runs `multiple_evals` on one SAE, which is not changed, and returns the file it wrote.
+    """Run `multiple_evals` on one SAE, which is not changed, and return the file it wrote.
 
     Args:
         dataset: as SAE-Bench takes it: a folder of jsonl or parquet files, or a name on the hub.
@@ -79,7 +79,7 @@ def stock_multiple_evals(
 
 @contextlib.contextmanager
 def given_model(name: str, model: HookedTransformer | None) -> Generator[None, None, None]:
-    """SAE-Bench gets `model` where it loads the name `name`; other names load as ever."""
+    """Give SAE-Bench `model` when it loads the name `name`; other names load as usual."""
     if model is None:
         yield
         return
@@ -103,7 +103,7 @@ def _without_retries() -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _kept_exceptions() -> Generator[list[BaseException], None, None]:
-    """The exceptions that `multiple_evals` logs and forgets."""
+    """Collect the exceptions that `multiple_evals` logs and ignores."""
     kept: list[BaseException] = []
 
     class Keeper(logging.Handler):

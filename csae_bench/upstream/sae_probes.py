@@ -48,7 +48,7 @@ _MODEL = "model"
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeSettings:
-    """What sae-probes is asked for, by its own names."""
+    """Arguments of sae-probes, by its own names."""
 
     hook_name: str
     ks: tuple[int, ...]
@@ -65,7 +65,7 @@ class ProbeSettings:
 
 @dataclass(frozen=True)
 class ProbesOutcome:
-    """What sae-probes measured."""
+    """Result of sae-probes."""
 
     datasets: tuple[DatasetOutcome, ...]
     warnings: list[str]
@@ -78,7 +78,7 @@ def run_sae_probes(
     settings: ProbeSettings,
     shared: SharedPasses | None = None,
 ) -> ProbesOutcome:
-    """Probes for each dataset in its `normal` setting; the SAE and the model are not changed.
+    """Probe each dataset in its `normal` setting; the SAE and the model are not changed.
 
     Args:
         files: `<name>.csv.zst`, see `sae_probes_data`.
@@ -104,7 +104,7 @@ def run_sae_probes(
 
 
 def _warnings(said: Iterable[str]) -> list[str]:
-    """The first line of each, once."""
+    """Return the first line of each warning, once."""
     lines = (
         message.splitlines()[0].rstrip(":") for message in said if not message.startswith(_EXPECTED)
     )
@@ -207,7 +207,7 @@ def _dense_probe(name: str, folder: Path, asked: Mapping[str, Any]) -> _DensePro
 def _activations(
     model: HookedTransformer, prompts: list[str], settings: ProbeSettings
 ) -> tuple[Tensor, int]:
-    """The activation at each prompt's last token, float [n, d_in], and how many prompts were cut.
+    """Return float [n, d_in], the activation at each prompt's last token, and how many were cut.
 
     sae-probes makes views of whole batches, which on a CPU hold every position of every prompt in
     memory; here that many at a time. The batches are the same, and so the numbers.
@@ -246,7 +246,7 @@ def _scores(entry: Mapping[str, float]) -> Scores:
 
 @contextlib.contextmanager
 def _dataset(name: str, rows: Any) -> Generator[None, None, None]:
-    """Within, sae-probes has this dataset and no other."""
+    """Restrict sae-probes to this dataset within the context."""
     sizes: dict[str, int] = utils_data.get_dataset_sizes()  # the one dict that all its modules have
     own_sizes, own_reader = dict(sizes), utils_data.read_numbered_dataset_df
     sizes.clear()
@@ -262,7 +262,7 @@ def _dataset(name: str, rows: Any) -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def _tokenizer_kept(model: HookedTransformer) -> Generator[Any, None, None]:
-    """On leaving, the tokenizer cuts and pads where it did; sae-probes sets both sides."""
+    """Restore the tokenizer's sides of cutting and padding on leaving; sae-probes sets both."""
     tokenizer: Any = model.tokenizer
     sides = tokenizer.truncation_side, tokenizer.padding_side
     try:
@@ -273,6 +273,6 @@ def _tokenizer_kept(model: HookedTransformer) -> Generator[Any, None, None]:
 
 @contextlib.contextmanager
 def _quiet() -> Generator[None, None, None]:
-    """Within, its progress bars, several for each dataset, go nowhere."""
+    """Suppress its progress bars, several for each dataset, within the context."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield

@@ -1,9 +1,9 @@
-"""A language model as SAE-Bench's core eval runs it, which runs for all SAEs what no SAE changes.
+"""A language model for SAE-Bench's core eval that runs once whatever no SAE changes.
 
-Of each batch the clean logits, those with the hook at zero and the activations at the hook are the
-same for every SAE: they are kept, as long as there is room. A pass with an SAE in place goes on
-from the kept activations. Each step is the one that the whole model takes, on the same numbers, so
-every result is that of the model itself, to the last bit.
+The clean logits of a batch, the logits with the hook at zero and the activations at the hook are
+the same for every SAE: they are kept, as long as there is room. A pass with an SAE in place
+continues from the kept activations. Each step is the same as in the whole model, on the same
+numbers, so every result is bit-identical to the model's own.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from csae_bench.activations.continuing import layer_after
 from csae_bench.activations.shared import SharedPasses
 
 ZERO_ABLATION = "standard_zero_ablate_hook"
-"""What SAE-Bench calls the hook that sets all activations to zero."""
+"""SAE-Bench's name of the hook that sets all activations to zero."""
 
 
 class SplitModel:
-    """Stands in for a model; whatever else is asked for is the model's.
+    """Stand-in for a model; everything else is passed on to the model.
 
     Args:
         shared: holds what is kept, by model, hook and tokens.
@@ -98,7 +98,7 @@ class SplitModel:
 def remembering(
     model: HookedTransformer, hook_name: str, shared: SharedPasses
 ) -> Generator[None, None, None]:
-    """Within, `model.run_with_cache` gives what it gave for the same tokens before, if kept."""
+    """Let `model.run_with_cache` reuse kept results for the same tokens within the context."""
     split = SplitModel(model, hook_name, shared)
     model.run_with_cache = split.run_with_cache
     try:

@@ -28,7 +28,7 @@ from csae_bench.errors import ConfigError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.saes.hashing import loaded_hash
-from csae_bench.upstream.core import formatted_copy
+from csae_bench.upstream.adapting import formatted_copy
 from csae_bench.upstream.provenance import versions
 from csae_bench.upstream.unlearning_isolation import sae_bench_sees
 from csae_bench.upstream.unlearning_run import METHOD, TARGET, UnlearningRun
@@ -41,12 +41,12 @@ ENGINE_VERSION = 2
 
 @dataclass(frozen=True, kw_only=True)
 class UnlearningSettings:
-    """What SAE-Bench's unlearning eval is asked for."""
+    """Settings of SAE-Bench's unlearning eval."""
 
     model_name: str
     """The model's true name, for the record."""
     model_fingerprint: str
-    """Changes when the model's weights do."""
+    """Hash that changes when the model's weights do."""
     hook_name: str
     retain_thresholds: tuple[float, ...]
     n_features_list: tuple[int, ...]
@@ -59,7 +59,7 @@ class UnlearningSettings:
     """Sequences in a forward pass."""
     random_seed: int = 42
     n_control: int = 0
-    """Draws of random latents."""
+    """Number of draws of random latents."""
     progress: bool = False
 
 
@@ -90,7 +90,7 @@ def run_unlearning(
     cache: Path | None = None,
     shared: SharedPasses | None = None,
 ) -> UnlearningOutcome:
-    """Evaluates `sae`, which is not changed, at the model's dtype and on the model's device.
+    """Evaluate `sae`, which is not changed, at the model's dtype and on the model's device.
 
     Args:
         cache: a folder in which finished parts are kept by content. What belongs to this SAE alone
@@ -140,7 +140,7 @@ def run_unlearning(
 def _measured(
     run: UnlearningRun, data: UnlearningData, settings: UnlearningSettings, warnings: list[str]
 ) -> UnlearningOutcome:
-    """The sweep, and the same with random latents.
+    """Return the sweep, and the same with random latents.
 
     Args:
         warnings: more are added to it while SAE-Bench's functions run.
@@ -172,7 +172,7 @@ def _caches(
     settings: UnlearningSettings,
     folder: Path | None,
 ) -> tuple[Cache, Cache]:
-    """Caches for what depends on the model alone, and for what depends on the SAE too."""
+    """Return caches for what depends on the model alone, and for what depends on the SAE."""
     of_model = {
         "model": settings.model_fingerprint,
         "dtype": str(model.cfg.dtype),
@@ -196,7 +196,7 @@ def _caches(
 
 
 def _no_control(sweep: Sweep, n_alive: int, settings: UnlearningSettings) -> str | None:
-    """Why there is no control, or None."""
+    """Return why there is no control, or None."""
     most = max(setting.n_features for setting in sweep.settings)
     if settings.n_control == 0:
         return "n_control is 0"
@@ -210,7 +210,7 @@ def _no_control(sweep: Sweep, n_alive: int, settings: UnlearningSettings) -> str
 def sae_bench_config(
     model: HookedTransformer, settings: UnlearningSettings
 ) -> UnlearningEvalConfig:
-    """SAE-Bench's own config of these settings."""
+    """Return SAE-Bench's own config of these settings."""
     return UnlearningEvalConfig(
         random_seed=settings.random_seed,
         dataset_names=list(SUBJECTS),

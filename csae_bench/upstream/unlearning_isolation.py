@@ -1,4 +1,4 @@
-"""What SAE-Bench's unlearning eval would look up by name, handed to it; and its traces undone."""
+"""Passes SAE-Bench's unlearning eval what it would look up by name, and undoes its effects."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ CHAT_MODEL = "gemma-2-2b-it"
 def sae_bench_sees(
     model: HookedTransformer, data: UnlearningData, *, seed: int, progress: bool = False
 ) -> Generator[list[str], None, None]:
-    """SAE-Bench's unlearning functions get `data`, and take `model` for an instruct Gemma.
+    """Give SAE-Bench's unlearning functions `data`, and let `model` pass for an instruct Gemma.
 
     Within, the generators of random, numpy and torch start from `seed`: SAE-Bench seeds two of
     them elsewhere and numpy's never. On leaving, also by an error, generators, gradient mode,
     SAE-Bench's module globals and the model's name are what they were. Yields the list of
-    `fences.fence`.
+    `isolation.fence`.
     """
     rows = {
         name: [question._asdict() for question in asked] for name, asked in data.questions.items()
@@ -60,7 +60,7 @@ def sae_bench_sees(
 
 @contextlib.contextmanager
 def replaced(owner: Any, **values: Any) -> Generator[None, None, None]:
-    """Attributes of a module or object have these values within."""
+    """Set attributes of a module or object to these values within the context."""
     before: Mapping[str, Any] = {name: getattr(owner, name) for name in values}
     try:
         for name, value in values.items():
@@ -73,7 +73,7 @@ def replaced(owner: Any, **values: Any) -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def _seeded(seed: int) -> Generator[None, None, None]:
-    """Global generators start from the seed within, and go on as before after it."""
+    """Seed the global generators within the context, and restore their state afterwards."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - SAE-Bench draws there
     with torch.random.fork_rng():
         random.seed(seed)

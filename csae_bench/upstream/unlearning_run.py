@@ -32,9 +32,9 @@ from csae_bench.upstream.unlearning_isolation import replaced
 
 METHOD = "clamp_feature_activation"
 TARGET = "correct"
-"""Which questions are asked: those answered right in all orders of their choices."""
+"""The questions asked: those answered right in all orders of their choices."""
 PROMPTS_PER_SEQUENCE = 2
-"""Questions in a batch for each sequence of text in one, as SAE-Bench has it."""
+"""Questions per batch for each sequence of text per batch, as in SAE-Bench."""
 
 _SAE_NAME = "sae"
 
@@ -47,18 +47,18 @@ class UnlearningRun:
 
     model: HookedTransformer
     sae: Any
-    """As `core.formatted_copy` makes it: an SAE of sae_lens, or an `AdaptedSae`."""
+    """The SAE as `adapting.formatted_copy` makes it: an SAE of sae_lens, or an `AdaptedSae`."""
     model_name: str
     """The model's true name."""
     config: UnlearningEvalConfig
     folder: Path
     """Empty at the start: SAE-Bench reads whatever lies there."""
     of_model: Cache
-    """Which questions the model answers."""
+    """Questions that the model answers."""
     of_sae: Cache
-    """Where latents fire, and the answers under each setting."""
+    """Firing of latents, and the answers under each setting."""
     asked: AskedPrompts = field(default_factory=lambda: AskedPrompts(MEMORY_GIB))
-    """What the model has answered without a clamp, for every SAE on this hook."""
+    """The model's answers without a clamp, for every SAE on this hook."""
     shared: SharedPasses = field(default_factory=SharedPasses)
     """Activations on the texts, for every SAE on this hook."""
     progress: bool = False
@@ -76,7 +76,7 @@ class UnlearningRun:
         self._ask_and_score = metrics.modify_and_calculate_metrics
 
     def fast_answers(self) -> contextlib.AbstractContextManager[None]:
-        """Within, SAE-Bench's functions ask the engine and take finished settings as they are."""
+        """Let SAE-Bench's functions ask the engine, and take finished settings as they are."""
         return replaced(
             metrics,
             get_output_probs_abcd=self._probabilities,
@@ -86,7 +86,7 @@ class UnlearningRun:
         )
 
     def find_questions(self, data: UnlearningData) -> None:
-        """Finds the questions that are answered right in all 24 orders of their choices.
+        """Find the questions that are answered right in all 24 orders of their choices.
 
         Raises:
             EvalError: of a subject there is none.
@@ -109,7 +109,7 @@ class UnlearningRun:
         self.questions = {name: np.array(found) for name, found in ids.items()}
 
     def find_sparsities(self) -> dict[str, Shares]:
-        """Shares of the `forget` and the `retain` text's tokens on which each latent fires.
+        """Return each latent's share of the `forget` and the `retain` text's tokens where it fires.
 
         SAE-Bench's `save_feature_sparsity`.
 
@@ -124,7 +124,7 @@ class UnlearningRun:
         return found
 
     def run_sweep(self) -> tuple[float, Sweep]:
-        """SAE-Bench's `run_eval_single_sae` and its score, with the answers behind it."""
+        """Run SAE-Bench's `run_eval_single_sae`; return its score with the answers behind it."""
         unlearning_eval.run_eval_single_sae(
             self.model, self.sae, self.config, str(self.folder), _SAE_NAME, False
         )
@@ -144,7 +144,7 @@ class UnlearningRun:
     def run_control(
         self, sweep: Sweep, alive: Int[NDArray[np.int64], " n"], rng: np.random.Generator
     ) -> Sweep:
-        """The sweep again with as many latents drawn from those alive, anew for each number."""
+        """Run the sweep again with as many random live latents, drawn again for each number."""
         drawn: dict[tuple[float, int], tuple[int, ...]] = {}
         found: list[tuple[Setting, dict[str, Any]]] = []
         for setting in tqdm(sweep.settings, desc="random latents", disable=not self.progress):
@@ -157,7 +157,7 @@ class UnlearningRun:
         return self._sweep(found)
 
     def _always_right(self, subject: str, data: UnlearningData) -> dict[str, Any]:
-        """SAE-Bench's `save_target_question_ids`, but what failed once is not asked again."""
+        """Run SAE-Bench's `save_target_question_ids`, without asking again what failed once."""
         ids = np.arange(len(data.questions[subject]))
         orders = [list(order) for order in metrics.all_permutations]
         bar = tqdm(total=len(orders), desc=f"orders of {subject}", disable=not self.progress)
@@ -225,14 +225,14 @@ class UnlearningRun:
         )
 
     def _modify_model(self, model: HookedTransformer, sae: Any, **params: Any) -> None:
-        """In place of SAE-Bench's hook on the model: the engine is told."""
+        """Replace SAE-Bench's hook on the model: pass the clamp to the engine instead."""
         self._clamp = Clamp(latents=_latents(params), multiplier=int(params["multiplier"]))
 
     def _probabilities(self, model: HookedTransformer, prompts: list[str], **_: Any) -> Tensor:
         return self.engine.probabilities(prompts, self._clamp, keep=self._are_asked_again)
 
     def _finished_or_asked(self, *args: Any, **params: Any) -> dict[str, Any]:
-        """SAE-Bench's answers under one setting, unless they are there already."""
+        """Return SAE-Bench's answers under one setting, computed only if not yet known."""
 
         def ask() -> dict[str, Any]:
             try:
@@ -257,7 +257,7 @@ class UnlearningRun:
 
 
 def write_question_ids(folder: Path, ids: Mapping[str, Sequence[int]]) -> None:
-    """Files that SAE-Bench takes for its own of which questions are answered right."""
+    """Write the files from which SAE-Bench reads which questions are answered right."""
     for subject, chosen in ids.items():
         name = subject if subject == FORGET else f"mmlu-{subject.replace('_', '-')}"
         path = folder / "data" / "question_ids" / "all" / f"{name}_{TARGET}.csv"
@@ -266,7 +266,7 @@ def write_question_ids(folder: Path, ids: Mapping[str, Sequence[int]]) -> None:
 
 
 def _no_questions_to_find(*_: Any, **__: Any) -> None:
-    """In place of `save_target_question_ids`: they are found already."""
+    """Replace `save_target_question_ids`: the questions are already found."""
 
 
 def _setting(threshold: float, params: Mapping[str, Any]) -> Setting:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def validate_core(result: dict[str, Any]) -> None:
-    """Checks a core `eval_result` as SAE-Bench would.
+    """Check a core `eval_result` as SAE-Bench would.
 
     Raises:
         EvalError: it does not fit the model or the schema; the message names the place.
@@ -27,7 +27,7 @@ def validate_core(result: dict[str, Any]) -> None:
 
 
 def validate_unlearning(result: dict[str, Any]) -> None:
-    """Checks an unlearning `eval_result` as SAE-Bench would.
+    """Check an unlearning `eval_result` as SAE-Bench would.
 
     Raises:
         EvalError: it does not fit the model or the schema; the message names the place.

@@ -223,7 +223,7 @@ def test_a_policy_does_what_its_flags_do(
         (("--fail-on", "core.ce_loss_score:nan"), "must be a number"),
         (("--fail-on", "core.ce_loss_score:0.01"), "must not be positive"),
         (("--fail-on", "core.corrected.mse:-1"), "must not be negative"),
-        (("--fail-on", "core.l0:ci"), "neither way of core.l0 is better"),
+        (("--fail-on", "core.l0:ci"), "core.l0 has no preferred direction"),
         (("--policy", "none.yaml"), "none.yaml"),
         (("--against", "good"), "--against good"),
         (("--md", "/proc/none/report.md"), "cannot be written"),

@@ -217,10 +217,10 @@ def _large(path: Path) -> None:
 
 
 ODD_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "a FIFO": (_fifo, "no file but a FIFO"),
-    "a socket": (_socket, "no file but a socket"),
-    "a link to /dev/zero": (_link("/dev/zero"), "no file but a device"),
-    "a link to /dev/null": (_link("/dev/null"), "no file but a device"),
+    "a FIFO": (_fifo, "not a file but a FIFO"),
+    "a socket": (_socket, "not a file but a socket"),
+    "a link to /dev/zero": (_link("/dev/zero"), "not a file but a device"),
+    "a link to /dev/null": (_link("/dev/null"), "not a file but a device"),
     "a link to /dev/stdin": (_link("/dev/stdin"), "bad"),
     "a link to itself": (_link("bad_eval_results.json"), "Too many levels of symbolic links"),
     "a link to nothing": (_link("gone"), "No such file or directory"),
@@ -294,7 +294,7 @@ UNCOUNTED: dict[str, tuple[Callable[[Path], None], str]] = {
     "a hidden result": (_hidden, "is hidden"),
     "another set": (_another_set, "copy: 2 results; a folder with runs/ of its own"),
     "a baseline": (_a_baseline, "baseline: 1 result; a folder named baseline"),
-    "results too deep in ours": (_deeper, "2025: 1 result; beside runs/"),
+    "results too deep in ours": (_deeper, "2025: 1 result; in a folder with runs/"),
 }
 
 

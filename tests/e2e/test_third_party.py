@@ -128,7 +128,7 @@ def test_its_rows_give_verdicts(site: Site, results: Path) -> None:
         ("theirs.score:-0.9", 0, ""),
         ("theirs.score:0.01", 2, "theirs.score is better when higher"),
         ("theirs.silent:-0.01", 2, "theirs.silent is better when lower"),
-        ("theirs.n_samples:ci", 2, "neither way of theirs.n_samples is better"),
+        ("theirs.n_samples:ci", 2, "theirs.n_samples has no preferred direction"),
     ],
 )
 def test_it_gates(site: Site, results: Path, rule: str, code: int, said: str) -> None:

@@ -56,7 +56,7 @@ T = TypeVar("T")
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """The report as JSON values; `json.dumps(..., allow_nan=False)` takes it."""
+    """Return the report as JSON values; `json.dumps(..., allow_nan=False)` takes it."""
     verdict = outcome(report)
     conditions = _Conditions()
     sides = {"candidate": report.candidate, "baseline": report.baseline}
@@ -99,7 +99,7 @@ def to_json(report: Report) -> dict[str, Any]:
 
 
 class _Conditions:
-    """Gives equal sets of conditions one id: thousands of results share a few."""
+    """Assigns one id to equal sets of conditions: thousands of results share a few."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[tuple[str, Condition], ...], str] = {}
@@ -113,7 +113,7 @@ class _Conditions:
 
 
 def _asked(values: Mapping[str, T], report: Report) -> dict[str, T]:
-    """Those of values by metric that --metrics asks for."""
+    """Select, of values by metric, those that --metrics asks for."""
     return {name: value for name, value in values.items() if selection.is_shown(name, report)}
 
 
@@ -227,5 +227,5 @@ def _path(path: Path, results: ResultSet | None) -> str:
 
 
 def _plain(value: Condition) -> Condition:
-    """A condition that JSON can hold: NaN and infinity, which old files have, as their names."""
+    """Return a condition in a form that JSON allows: NaN and infinity, from old files, as names."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -22,19 +22,19 @@ LEARNING_RATE, SPARSITY = "tab:blue", "tab:orange"
 _BAD = "#b3001e"
 _MUTED = "#777777"
 _MAX_LABELS = 40
-"""Runs that are named on an x-axis; of more, every so many."""
+"""Largest number of runs that are named on an x-axis; beyond it, only some are."""
 
 _MAX_NAME = 44
 """Characters of a run's name on an x-axis before it is cut."""
 
 _CROWDED = 14
-"""Runs above which words are written upright."""
+"""Number of runs above which labels are vertical."""
 
 Value = Callable[[RunReading], float | None]
 
 
 def draw_experiment(runs: Sequence[RunReading]) -> Figure:
-    """A figure of the runs, in the order given; it is drawn under the caller's rc settings."""
+    """Draw a figure of the runs, in the order given, under the caller's rc settings."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -60,7 +60,7 @@ def _bars(
     *,
     of_training: bool = True,
 ) -> None:
-    """One bar a run; where it failed a hatched bar with a cross, where nothing is known a word.
+    """Draw one bar per run; a hatched bar with a cross if it failed, a word if it is unknown.
 
     `of_training`: whether the value is an outcome of the training, which a failed run has not.
     """
@@ -97,7 +97,7 @@ def _write_value(axes: Axes, place: int, known: float, prefix: str = "") -> None
 def _write_status(
     axes: Axes, place: int, status: str, known: float | None, *, is_crowded: bool
 ) -> None:
-    """A hatched column with a cross, so that no bar of height 0 passes for a result."""
+    """Draw a hatched column with a cross, so that no bar of height 0 passes for a result."""
     if not known:
         axes.axvspan(
             place - 0.4, place + 0.4, facecolor="none", edgecolor=_BAD, hatch="///", alpha=0.25,
@@ -116,7 +116,7 @@ def _write_status(
 
 
 def _planned(axes: Axes, runs: Sequence[RunReading]) -> None:
-    """A line at what each run was to do, where it did something else."""
+    """Draw a line at each run's planned value, if the run did something else."""
     for place, run in enumerate(runs):
         planned = run.planned_steps
         if not planned or planned == run.executed_steps:
@@ -127,7 +127,7 @@ def _planned(axes: Axes, runs: Sequence[RunReading]) -> None:
 
 
 def _lines(axes: Axes, runs: Sequence[RunReading]) -> None:
-    """Learning rate and sparsity on one log scale: they differ by orders of magnitude."""
+    """Plot learning rate and sparsity on one log scale: they differ by orders of magnitude."""
     axes.set_title("Hyperparameters")
     drawn = (
         ("learning rate", LEARNING_RATE, "o", [run.learning_rate for run in runs]),

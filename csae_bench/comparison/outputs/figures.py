@@ -1,4 +1,4 @@
-"""What the figures show, as data: Pareto curves and forest plots, drawn by html/ and plots.py."""
+"""Figures as data: Pareto curves and forest plots, drawn by html/ and plots.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARETO_OF_CORE: tuple[tuple[str, ...], ...] = (
     ("core.ce_loss_score",),
     ("core.corrected.explained_variance", "core.explained_variance"),
 )
-"""What is drawn of core against L0; of each, the first that any SAE has."""
+"""Metrics of core that are drawn against L0; for each, the first that any SAE has."""
 
 _LOG_FROM = 4.0
 """L0 is drawn on a log scale where its largest is at least so many times its smallest."""
@@ -71,7 +71,7 @@ class Axis:
     is_log: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value lies: 0 at the low end, 1 at the high."""
+        """Return the position of a value: 0 at the low end, 1 at the high."""
         if self.is_log:
             low, high = math.log(self.low), math.log(self.high)
             return (math.log(value) - low) / (high - low)
@@ -106,7 +106,7 @@ class Forest:
 
 
 def paretos(report: Report) -> tuple[Pareto, ...]:
-    """A figure for what core says first and for the first score of every other eval.
+    """Return a figure for core's main metric and for the first score of every other eval.
 
     With --metrics, for each that it names. Nothing is drawn of SAEs without an L0.
     """
@@ -120,7 +120,7 @@ def paretos(report: Report) -> tuple[Pareto, ...]:
 
 
 def forests(comparisons: Iterable[Comparison]) -> tuple[Forest, ...]:
-    """A figure for each metric of which any comparison has a difference, in the order given.
+    """Return a figure for each metric with any difference, in the order given.
 
     A metric at several places of a sparsity curve has one figure.
     """
@@ -135,14 +135,14 @@ def forests(comparisons: Iterable[Comparison]) -> tuple[Forest, ...]:
 
 
 def row_name(row: Comparison, releases: set[str]) -> str:
-    """Whose row of a forest plot it is, and where on a sparsity curve."""
+    """Return whose row of a forest plot it is, and where on a sparsity curve."""
     name = family_text(row.candidate, releases)
     place = row.metric.removeprefix(selection.measured(row.metric))
     return f"{name} at L0 {place.rpartition('=')[2]}" if place else name
 
 
 def axis(values: Sequence[float], *, is_log: bool = False, n_ticks: int = 6) -> Axis:
-    """An axis that holds all values, with a margin and round ticks."""
+    """Return an axis that holds all values, with a margin and round ticks."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     low, high = min(values), max(values)
@@ -164,7 +164,7 @@ def axis(values: Sequence[float], *, is_log: bool = False, n_ticks: int = 6) -> 
 
 
 def _against_l0(report: Report, readings: Iterable[Reading]) -> list[tuple[str, ...]]:
-    """What to draw; of each, the first that any SAE has."""
+    """Return the metrics to draw; for each, the first that any SAE has."""
     there = selection.chosen(report, chain.from_iterable(reading.values for reading in readings))
     if report.shown_metrics:
         return [(metric,) for metric in there if metric != L0]
@@ -226,7 +226,7 @@ def _curves(metric: str, readings: list[Reading], is_baseline: bool) -> list[Cur
 
 
 def _curve_name(curve: str, families: list[Family], releases: set[str]) -> str:
-    """The SAE's name where there is one alone; else the curve's, without the release of all.
+    """Return the SAE's name if it is alone; else the curve's, without a release common to all.
 
     A curve of ours ends in a hash, which says nothing to a person: it is named for its first SAE.
     """

@@ -28,7 +28,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def to_junit(report: Report) -> str:
-    """The report as one JUnit document, valid against Jenkins's schema."""
+    """Return the report as one JUnit document, valid against Jenkins's schema."""
     root = ET.Element("testsuites", {"name": "csae-bench compare"})
     for family, findings in _suites(report).items():
         _add_suite(root, family, findings, report)
@@ -40,7 +40,7 @@ def to_junit(report: Report) -> str:
 
 
 def _suites(report: Report) -> dict[Family | None, list[Finding]]:
-    """SAE -> its findings; files that belong to none come last."""
+    """Return SAE -> its findings; files that belong to none come last."""
     results = report.candidate
     families = {reading.family for reading in results.readings}
     families |= {run.family for run in results.runs}
@@ -89,7 +89,7 @@ def _add_suite(
 
 
 def _case_name(finding: Finding) -> str:
-    """The metric and the rule, unless the rule names the metric itself."""
+    """Return the metric and the rule, unless the rule names the metric itself."""
     if not finding.metric or finding.rule.startswith(f"{finding.metric}:"):
         return finding.rule
     return f"{finding.metric} ({finding.rule})"

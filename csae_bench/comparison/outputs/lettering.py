@@ -7,11 +7,11 @@ from functools import cache
 from csae_bench.support.printable import printable
 
 MAX_CHARACTERS = 60
-"""Of a name in a picture; tables have the whole."""
+"""Length of a name in a picture; tables have the whole name."""
 
 
 def drawable(text: str, at_most: int = MAX_CHARACTERS) -> str:
-    """The text as a picture shows it: on one line, cut in its middle where it is very long.
+    """Return the text as a picture shows it: on one line, cut in the middle if it is very long.
 
     What the font has no glyph for is written as an escape, as `\\u6a21`: a box would make all names
     of a script equal.
@@ -29,7 +29,7 @@ def drawable(text: str, at_most: int = MAX_CHARACTERS) -> str:
 
 @cache
 def _characters() -> frozenset[int]:
-    """The code points that matplotlib's own font has."""
+    """Return the code points that matplotlib's own font has."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())

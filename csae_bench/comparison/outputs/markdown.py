@@ -1,7 +1,7 @@
 """A report as GitHub-flavoured Markdown, for a pull request or the summary of a CI job.
 
-The outcome stands first, then what failed, the gate and a short table; the rest is folded away. Of
-a large report tables show fewer rows, so that it fits into a comment.
+The outcome comes first, then failures, the gate and a short table; the rest is folded away. In a
+large report, tables show fewer rows, so that it fits into a comment.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from csae_bench.comparison.outputs.values import FamilyValue, family_values
 from csae_bench.support.printable import printable
 
 MAX_CHARACTERS = 65_536
-"""What a comment on GitHub may have."""
+"""Largest length of a comment on GitHub."""
 N_ROWS = (40, 20, 10, 5, 2)
 """Rows of a table before the rest is counted: the most that fit."""
 MAX_CELL = 300
@@ -48,7 +48,7 @@ _HTML_PATTERN = re.compile("[&<>@]")
 
 
 def to_markdown(report: Report) -> str:
-    """The report, outcome first."""
+    """Return the report, outcome first."""
     written = ""
     for n_rows in N_ROWS:
         written = _written(report, n_rows)
@@ -58,7 +58,7 @@ def to_markdown(report: Report) -> str:
 
 
 def text(value: str) -> str:
-    """Any text as Markdown that shows just that, on one line, cut where it is very long."""
+    """Escape any text as Markdown that shows just that, on one line, cut if it is very long."""
     line = printable(" ".join(value.split()))
     if len(line) > MAX_CELL:
         line = f"{line[: MAX_CELL - 3]}..."
@@ -166,7 +166,7 @@ def _is_undecided(pair: Sequence[Comparison]) -> bool:
 def _undecided(
     by_pair: Mapping[tuple[Family, Family], Sequence[Comparison]], releases: set[str]
 ) -> list[tuple[str, ...]]:
-    """One row for each pair of which no metric has a difference."""
+    """Return one row for each pair that has no difference in any metric."""
     return [
         (
             ", ".join(f"{wording.SYMBOLS[v]} {v}" for v in verdict_counts(rows)),

@@ -1,4 +1,4 @@
-"""What a report comes down to: one word, one sentence, and how many of each verdict."""
+"""Summary of a report: one word, one sentence, and the number of each verdict."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class Outcome(NamedTuple):
 
 
 def changed_configurations(report: Report) -> dict[Family, tuple[str, ...]]:
-    """SAEs whose configuration flags changed, and how: their names have only a hash of it."""
+    """Return the SAEs whose configuration flags changed, and how: their names only have a hash."""
     sides = [side for side in (report.baseline, report.candidate) if side is not None]
     return {run.family: run.changes for side in sides for run in side.runs if run.changes}
 
 
 def outcome(report: Report) -> Outcome:
-    """What the exit code says, in words, and why."""
+    """Return the meaning of the exit code in words, and its reason."""
     is_ok = report.exit_code == EXIT_OK
     of_names = [f for f in report.findings if f.rule == NAMES_ARE_EQUAL]
     findings = [finding for finding in gate_findings(report) if finding.rule != NAMES_ARE_EQUAL]
@@ -98,28 +98,28 @@ def outcome(report: Report) -> Outcome:
 
 
 def gate_findings(report: Report) -> list[Finding]:
-    """What the gate found, but for failed runs and broken files, which are listed as such."""
+    """Return the gate's findings except failed runs and broken files, which are listed as such."""
     return [finding for finding in report.findings if finding.rule != RUNS_ARE_OK]
 
 
 def broken_files(report: Report) -> list[Broken]:
-    """Files of candidate and baseline that could not be read."""
+    """Return the files of candidate and baseline that could not be read."""
     return [*report.candidate.broken, *(report.baseline.broken if report.baseline else ())]
 
 
 def verdict_counts(comparisons: Iterable[Comparison]) -> dict[Verdict, int]:
-    """How often each verdict was reached, in the order of `Verdict`; none stands with a 0."""
+    """Count the verdicts, in the order of `Verdict`; verdicts that never occur are left out."""
     counts = Counter(comparison.verdict for comparison in comparisons)
     return {verdict: counts[verdict] for verdict in Verdict if counts[verdict]}
 
 
 def stamp(report: Report) -> str | None:
-    """What must stand on everything where mismatches were allowed; None where none were."""
+    """Return the mark for every output if mismatches were allowed; None if none were."""
     if not report.allowed_mismatches:
         return None
     return (
-        f"Mismatches were allowed in {', '.join(report.allowed_mismatches)}: numbers stand side by "
-        "side that were measured under different conditions."
+        f"Mismatches were allowed in {', '.join(report.allowed_mismatches)}: the numbers "
+        "compared were measured under different conditions."
     )
 
 

@@ -39,7 +39,7 @@ MAX_ROWS = 40
 MAX_FILE_NAME = 150
 """Characters of a metric in the name of a file."""
 MAX_STAMP = 200
-"""Characters of what stands below a figure of results that were measured differently."""
+"""Characters of the note below a figure of results that were measured differently."""
 MAX_LEGEND = 24
 """Curves that the legend names."""
 
@@ -70,7 +70,7 @@ _STYLE: Any = {
 
 
 def write_plots(report: Report, folder: Path) -> list[Path]:
-    """Writes what can be drawn of the report, and gives the paths.
+    """Write all figures that the report allows, and return their paths.
 
     `pareto_<metric>`, `forest_<metric>` and `values_<metric>`, each as PNG and SVG, and
     `experiment_results.png` where there are run records.
@@ -265,7 +265,7 @@ def _write(figure: Figure, path: Path) -> None:
 
 
 def _file_name(metric: str) -> str:
-    """The metric's name, with its digest where it is too long, or a file cannot have it."""
+    """Return the metric's name, with its digest if it is too long or no valid file name."""
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", metric)
     if plain == metric and len(plain) <= MAX_FILE_NAME:
         return plain

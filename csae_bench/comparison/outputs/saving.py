@@ -19,7 +19,7 @@ _MAX_NAMED = 300
 
 @contextlib.contextmanager
 def written(path: Path) -> Generator[Path, None, None]:
-    """Yields a file beside `path` to write to, which takes its place on leaving without an error.
+    """Yield a temporary file next to `path`, which replaces it on leaving without an error.
 
     Where `path` is a link, the file that it leads to is replaced; into a device or a pipe, such as
     /dev/stdout, what was written is copied.
@@ -68,7 +68,7 @@ def check_writable(path: Path, *, is_folder: bool) -> None:
         while _status(place) is None:
             place = place.parent
         if not place.is_dir():
-            raise UsageError(f"{_named(path)}: cannot be written: {_named(place)} is no folder.")
+            raise UsageError(f"{_named(path)}: cannot be written: {_named(place)} is not a folder.")
         # not os.access, which lets root write to a disk that is read-only
         with tempfile.TemporaryFile(dir=place):
             pass
@@ -92,12 +92,12 @@ def check_distinct(outputs: Mapping[str, Path]) -> None:
 
 
 def is_one_place(path: Path, other: Path) -> bool:
-    """Whether two paths lead to one place, which need not exist."""
+    """Return whether two paths lead to one place, which need not exist."""
     return real(path) == real(other)
 
 
 def is_stream(path: Path) -> bool:
-    """Whether it is a device, a pipe or a name of an open file, whose place no file must take.
+    """Return whether it is a device, a pipe or an open file's name, which no file must replace.
 
     Raises:
         OSError: the name is too long, or its folder cannot be looked into.
@@ -111,7 +111,7 @@ def is_stream(path: Path) -> bool:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What lies there, links followed; None where nothing does."""
+    """Return the status of the path, links followed; None if nothing is there."""
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):

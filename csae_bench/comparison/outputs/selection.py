@@ -1,4 +1,4 @@
-"""Which metrics are shown where there is no room for all, and in which order."""
+"""Selection and order of the metrics that are shown if there is no room for all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from csae_bench.comparison.model import Comparison, Family, Report, Verdict
 ALWAYS = ("core.l0",)
 """Nothing can be judged without it."""
 N_OF_EVAL = 2
-"""Metrics of each eval that are shown, the ones that say most."""
+"""Number of metrics of each eval that are shown, the main ones first."""
 
 
 def in_order(metrics: Iterable[str], undefined: Collection[str] = ()) -> list[str]:
-    """Each metric once: by eval, those that say most first; core before all others.
+    """Return each metric once: by eval, the main ones first; core before all others.
 
     Args:
         undefined: metrics that no result has a value of; of an eval they come last.
@@ -31,7 +31,7 @@ def in_order(metrics: Iterable[str], undefined: Collection[str] = ()) -> list[st
 
 
 def headlines(metrics: Iterable[str], undefined: Collection[str] = ()) -> list[str]:
-    """Of each eval the first metrics, and those that are always shown; in order."""
+    """Select each eval's first metrics, and those that are always shown; in order."""
     by_eval: dict[str, list[str]] = defaultdict(list)
     for metric in in_order(metrics, undefined):
         of_eval = by_eval[_eval(metric)]
@@ -41,7 +41,7 @@ def headlines(metrics: Iterable[str], undefined: Collection[str] = ()) -> list[s
 
 
 def without_value(report: Report) -> frozenset[str]:
-    """Metrics that results of the report name and none has a value of."""
+    """Return the metrics that results of the report name and none has a value of."""
     sides = [side for side in (report.candidate, report.baseline) if side is not None]
     named: set[str] = set()
     defined: set[str] = set()
@@ -52,30 +52,30 @@ def without_value(report: Report) -> frozenset[str]:
 
 
 def chosen(report: Report, metrics: Iterable[str]) -> list[str]:
-    """Those of the metrics that --metrics asks for, in order; all of them without it."""
+    """Select the metrics that --metrics asks for, in order; all of them without it."""
     return in_order((m for m in metrics if is_shown(m, report)), without_value(report))
 
 
 def is_shown(metric: str, report: Report) -> bool:
-    """Whether --metrics names the metric, wherever on a curve it was read; True without it."""
+    """Return whether --metrics names the metric, at any L0 of a curve; True without it."""
     globs = report.shown_metrics
     return not globs or any(fnmatchcase(measured(metric), glob) for glob in globs)
 
 
 def shown_rows(report: Report) -> list[Comparison]:
-    """The comparisons on what --metrics asks for; all of them without it."""
+    """Select the comparisons that --metrics asks for; all of them without it."""
     return [row for row in report.comparisons if is_shown(row.metric, report)]
 
 
 def first(report: Report, metrics: Iterable[str]) -> list[str]:
-    """Those of the metrics to show where not all can be: what --metrics asks for, or headlines."""
+    """Select metrics if not all can be shown: those of --metrics, or the headlines."""
     if report.shown_metrics:
         return chosen(report, metrics)
     return headlines(metrics, without_value(report))
 
 
 def shown(report: Report) -> list[str]:
-    """Compared metrics to show where not all can be.
+    """Select the compared metrics to show if not all can be.
 
     Without --metrics those that a rule looks at and the headlines.
     """
@@ -90,14 +90,14 @@ def shown(report: Report) -> list[str]:
 
 
 def measured(metric: str) -> str:
-    """The metric without where on a sparsity curve it was read: `@l0=18`."""
+    """Return the metric without the place on a sparsity curve where it was read: `@l0=18`."""
     return metric.partition("@")[0]
 
 
 def pairs(
     comparisons: Iterable[Comparison],
 ) -> dict[tuple[Family, Family], list[Comparison]]:
-    """(candidate, baseline) -> their comparisons in the order of metrics; pairs by name."""
+    """Return (candidate, baseline) -> their comparisons in the order of metrics; pairs by name."""
     by_pair: dict[tuple[Family, Family], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         by_pair[comparison.candidate, comparison.baseline].append(comparison)
@@ -105,20 +105,20 @@ def pairs(
 
 
 def telling(pair: Iterable[Comparison], shown: Collection[str]) -> list[Comparison]:
-    """The rows of a pair to show: of an eval without a difference none, its reason says it all."""
+    """Return a pair's rows to show; an eval without any difference has none, only a reason."""
     rows = list(pair)
     evals = {_eval(row.metric) for row in rows if row.difference is not None}
     return [row for row in rows if row.metric in shown and _eval(row.metric) in evals]
 
 
 def undecided_reasons(pair: Iterable[Comparison], shown: Collection[str]) -> list[str]:
-    """Why metrics of a pair that are to be shown have no difference; each reason once."""
+    """Return why metrics of a pair that are to be shown have no difference; each reason once."""
     rows = (row for row in pair if row.metric in shown and row.difference is None)
     return list(dict.fromkeys(reason for row in rows for reason in row.reasons))
 
 
 def rank(metric: str) -> tuple[bool, str, tuple[Any, ...]]:
-    """Key that sorts metrics: core, then the other evals, in each those that say most first."""
+    """Return a key that sorts metrics: core, then the other evals, the main metrics first."""
     of_eval = _eval(metric)
     return of_eval != "core", of_eval, ranking.rank(metric)
 

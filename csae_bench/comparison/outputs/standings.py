@@ -1,4 +1,4 @@
-"""What each SAE scored, as figures: for evals with neither an L0 nor a difference to draw."""
+"""Figures of each SAE's scores, for evals with neither an L0 nor a difference to draw."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Standings:
     title: str
     direction: str
     rows: tuple[Standing, ...]
-    """The best first; by name where neither way is better."""
+    """The SAEs, the best first; by name if neither way is better."""
     x: Axis
 
 
 def standings(report: Report, drawn: Collection[str]) -> tuple[Standings, ...]:
-    """A figure for each metric to show that several SAEs have, of evals that no other figure has.
+    """Return a figure for each shown metric of several SAEs, for evals that no other figure has.
 
     With --metrics, for each metric of them that no other figure has.
 

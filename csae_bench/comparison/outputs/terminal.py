@@ -48,13 +48,13 @@ MAX_LISTED = 20
 WIDE = 100
 """Columns from which the baseline's mean and the smallest detectable difference are shown."""
 NARROW = 76
-"""Columns below which only the difference and the verdict stand beside a metric's name."""
+"""Width below which only the difference and the verdict are shown next to a metric's name."""
 MORE = "--json and --html have all."
 NOT_ASKED = "--metrics leaves them out."
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Failed and invalid runs with their errors, the gate, verdicts or values, warnings, files."""
+    """Print failed and invalid runs, the gate, verdicts or values, warnings, files."""
     _print_stamp(report, console)
     _print_troubles(report, console)
     _print_findings(report, console)
@@ -178,18 +178,18 @@ def _print_pair(
 
 
 def _print_undecided(comparisons: Sequence[Comparison], console: Console) -> None:
-    """A pair of which no metric has a difference: why, instead of an empty table."""
+    """Print why a pair has no difference in any metric, instead of an empty table."""
     counts = verdict_counts(comparisons)
     said = ", ".join(f"[{_VERDICT_STYLES[verdict]}]{verdict}[/]" for verdict in counts)
     console.print(f": {said} on {'every metric' if len(counts) == 1 else 'all metrics'}")
-    # why an SAE is invalid stands above
+    # the reason for an invalid SAE is shown above
     reasons = (c.reasons for c in comparisons if c.verdict is not Verdict.INVALID)
     for note in list(dict.fromkeys(chain.from_iterable(reasons)))[:MAX_LISTED]:
         console.print(f"  [dim]{_prose(note)}[/]")
 
 
 def _print_values(report: Report, console: Console) -> None:
-    """Where nothing is compared: what each family scored."""
+    """Print the scores of each family, if nothing is compared."""
     for results in (report.candidate, report.baseline):
         if results is not None:
             _print_values_of(results, report, console)
@@ -266,12 +266,12 @@ def _print_uncounted(report: Report, console: Console) -> None:
 
 
 def _escaped(text: str) -> str:
-    """Text of others on one line, with neither rich's markup nor what steers a terminal."""
+    """Return text of others on one line, without rich's markup or control characters."""
     return markup.escape(printable(text).replace("\n", "\\n").replace("\t", "\\t"))
 
 
 def _prose(text: str) -> str:
-    """A message, which may have several lines, on one."""
+    """Return a message, which may have several lines, as one line."""
     return _escaped(" ".join(text.split()))
 
 

@@ -1,4 +1,4 @@
-"""Runs that failed and SAEs whose numbers mean nothing: what every output says first."""
+"""Failed runs and SAEs with meaningless numbers, which every output lists first."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Trouble:
 
 
 def troubles(report: Report) -> tuple[Trouble, ...]:
-    """Those of the candidate, then of the baseline; failed ones first, each SAE once."""
+    """Return the candidate's troubles, then the baseline's; failed ones first, each SAE once."""
     found = _of("candidate", report.candidate)
     return found if report.baseline is None else (*found, *_of("baseline", report.baseline))
 
 
 def uncounted(report: Report) -> tuple[Broken, ...]:
-    """Files and folders of both sides that were not counted, but for the baseline compared with."""
+    """Return files and folders of both sides that were not counted, except the baseline itself."""
     sides = [side for side in (report.candidate, report.baseline) if side is not None]
     baseline = None if report.baseline is None else real(report.baseline.root)
     return tuple(file for side in sides for file in side.uncounted if real(file.path) != baseline)

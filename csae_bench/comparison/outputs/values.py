@@ -1,4 +1,4 @@
-"""What each family scored: means over its seeds with t intervals, invalid SAEs left out."""
+"""Scores of each family: means over its seeds with t intervals, invalid SAEs left out."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class FamilyValue:
 
     mean: float
     n: int
-    """Seeds that it is the mean of."""
+    """Number of seeds that it is the mean of."""
     interval: Interval | None
     """Two-sided t interval of the mean over seeds; None for a single seed."""
 
 
 def family_values(results: ResultSet, alpha: float) -> dict[Family, dict[str, FamilyValue]]:
-    """Family -> metric -> its mean over seeds; what is undefined or invalid is not in it."""
+    """Return family -> metric -> mean over seeds, without undefined or invalid values."""
     collected: dict[Family, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for reading in valid(results.readings):
         for metric, value in reading.values.items():
@@ -36,7 +36,7 @@ def family_values(results: ResultSet, alpha: float) -> dict[Family, dict[str, Fa
 
 
 def valid(readings: Iterable[Reading]) -> list[Reading]:
-    """Readings of SAEs that no result calls invalid, in the same order."""
+    """Return the readings of SAEs that no result calls invalid, in the same order."""
     readings = list(readings)
     invalid = {(r.family, r.sae_id) for r in readings if r.invalid}
     return [r for r in readings if (r.family, r.sae_id) not in invalid]

@@ -1,4 +1,4 @@
-"""How numbers, names and verdicts are written, the same in every output."""
+"""Wording of numbers, names and verdicts, the same in every output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SYMBOLS: dict[Verdict, str] = {
     Verdict.MISSING: "?",
     Verdict.UNMEASURED: "\N{MIDDLE DOT}",
 }
-"""Beside the colour, for those who do not see it."""
+"""Marks shown next to the colour, for readers who cannot see it."""
 
 UNDEFINED = "undefined"
 
@@ -27,7 +27,7 @@ _LARGE, _SMALL = 1e6, 1e-4
 
 
 def number(value: float | None) -> str:
-    """A value to four significant digits; `undefined` for None."""
+    """Return a value to four significant digits; `undefined` for None."""
     if value is None:
         return UNDEFINED
     if value != 0 and not _SMALL <= abs(value) < _LARGE:
@@ -36,7 +36,7 @@ def number(value: float | None) -> str:
 
 
 def difference(comparison: Comparison) -> str:
-    """`+0.012 [+0.003, +0.021]`: the difference with as many digits as its interval bears."""
+    """Return `+0.012 [+0.003, +0.021]`: the difference, with as many digits as the interval has."""
     if comparison.difference is None:
         return ""
     interval = comparison.interval
@@ -47,13 +47,13 @@ def difference(comparison: Comparison) -> str:
 
 
 def interval_text(interval: Interval, places: int | None = None) -> str:
-    """`[+0.003, +0.021]`, signed: an interval of a difference."""
+    """Return `[+0.003, +0.021]`, signed: an interval of a difference."""
     places = places_of(interval) if places is None else places
     return f"[{signed(interval.low, places)}, {signed(interval.high, places)}]"
 
 
 def mean_text(mean: float | None, interval: Interval | None) -> str:
-    """`0.912 [0.901, 0.923]`: a mean with its interval, where it has one."""
+    """Return `0.912 [0.901, 0.923]`: a mean with its interval, where it has one."""
     if mean is None or interval is None:
         return number(mean)
     places = places_of(interval)
@@ -63,7 +63,7 @@ def mean_text(mean: float | None, interval: Interval | None) -> str:
 
 
 def signed(value: float, places: int | None = None) -> str:
-    """A number with its sign; 0 has none."""
+    """Return a number with its sign; 0 has none."""
     text = number(abs(value)) if places is None else _fixed(abs(value), places)
     if float(text) == 0:
         return text
@@ -71,20 +71,20 @@ def signed(value: float, places: int | None = None) -> str:
 
 
 def detectable(comparison: Comparison) -> str:
-    """The smallest difference that would be found, to two digits; empty where not known."""
+    """Return the smallest detectable difference, to two digits; empty if not known."""
     value = comparison.smallest_detectable
     return "" if value is None else f"{value:.2g}"
 
 
 def p_text(p: float | None) -> str:
-    """`0.031`, or `<0.001`; empty for None."""
+    """Return `0.031`, or `<0.001`; empty for None."""
     if p is None:
         return ""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def places_of(interval: Interval) -> int:
-    """Decimals that show two significant digits of the interval's half width, at most 8."""
+    """Return the decimals that show two significant digits of the half width, at most 8."""
     half = (interval.high - interval.low) / 2
     if half <= 0:
         largest = max(abs(interval.low), abs(interval.high))
@@ -93,19 +93,19 @@ def places_of(interval: Interval) -> int:
 
 
 def family_text(family: Family, releases: set[str]) -> str:
-    """`name`, after its release unless all are of one; `releases` holds those there are."""
+    """Return `name`, with its release unless all are of one; `releases` holds all releases."""
     return family.name if releases == {family.release} else f"{family.release} {family.name}"
 
 
 def rule_text(finding: Finding) -> str:
-    """`mig.*:ci (mig.value_mig)`: a rule, and where it has several metrics the one it judged."""
+    """Return `mig.*:ci (mig.value_mig)`: a rule, and the metric it judged if it has several."""
     pattern, colon, _ = finding.rule.rpartition(":")
     is_glob = bool(colon) and not _GLOB.isdisjoint(pattern)
     return f"{finding.rule} ({finding.metric})" if is_glob and finding.metric else finding.rule
 
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:
-    """`1 run`, `3 runs`."""
+    """Return `1 run`, `3 runs`."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 

@@ -1,4 +1,4 @@
-"""Under which conditions the values of a result were measured, as far as its file tells."""
+"""Conditions under which a result's values were measured, as far as its file says."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NO_EFFECT = frozenset(
         "verbose",
     }
 )
-"""Fields of SAE-Bench's eval_config that change no number, `compute_*` besides: what to compute,
+"""Fields of SAE-Bench's eval_config that change no number, except `compute_*`: what to compute,
 in what portions, and where it is kept."""
 
 ASKED_FOR = tuple(f"{CONFIG}{name}" for name in ("k_values", "ks", "n_values"))
@@ -68,7 +68,7 @@ _POOLED = "one ratio of means"
 
 
 def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
-    """What the values of a result depend on besides the SAE, as far as the file tells."""
+    """Return the conditions of a result besides the SAE, as far as the file says."""
     unstructured = mapping(result.get("eval_result_unstructured"))
     provenance = mapping(unstructured.get("provenance"))
     eval_config = mapping(result.get("eval_config"))
@@ -96,14 +96,14 @@ def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
 
 
 def same_model(a: Condition, b: Condition) -> bool:
-    """Equal names; `gemma-2-2b` may be anybody's, `google/gemma-2-2b` is Google's."""
+    """Compare names; `gemma-2-2b` may be anybody's, `google/gemma-2-2b` is Google's."""
     if a == b or not isinstance(a, str) or not isinstance(b, str):
         return a == b
     return ("/" not in a or "/" not in b) and a.rsplit("/", 1)[-1] == b.rsplit("/", 1)[-1]
 
 
 def settings_of(result: Mapping[str, Any]) -> dict[str, Condition]:
-    """All settings that a result of ours was made with: `settings.<dotted key>` -> value.
+    """Return all settings of one of our results: `settings.<dotted key>` -> value.
 
     Of another result those of `ASKED_FOR`, as the rest is among its conditions.
     """
@@ -117,7 +117,7 @@ def settings_of(result: Mapping[str, Any]) -> dict[str, Condition]:
 
 
 def differs_of(result: Mapping[str, Any]) -> dict[str, Condition]:
-    """What a further result of ours says that it differs in from the first, and its values."""
+    """Return the conditions in which a further result of ours differs from the first one."""
     unstructured = mapping(result.get("eval_result_unstructured"))
     differs = mapping(mapping(unstructured.get("provenance")).get("differs"))
     return {name: None if value is None else _scalar(value) for name, value in differs.items()}
@@ -133,7 +133,7 @@ def _flat(value: Any, name: str) -> dict[str, Condition]:
 
 
 def _named(eval_config: Mapping[str, Any]) -> dict[str, Any]:
-    """The conditions that every eval has, by one name each."""
+    """Return the conditions that every eval has, by one name each."""
     found: dict[str, Any] = {}
     for name, aliases in _ALIASES.items():
         values = (eval_config.get(alias) for alias in aliases)
@@ -151,7 +151,7 @@ def _of_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _hook(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the config has it, which SAELens changed in version 6; else as it stands in the id."""
+    """Return it from the config, which SAELens changed in version 6; else from the id."""
     cfg = mapping(result.get("sae_cfg_dict"))
     for place in (mapping(cfg.get("metadata")), cfg):
         if isinstance(place.get("hook_name"), str):
@@ -170,7 +170,7 @@ def _settings(eval_config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_core(result: Mapping[str, Any], eval_config: Mapping[str, Any]) -> dict[str, Any]:
-    """Batches as sequences, since a halved batch doubles their number; and which formula ran."""
+    """Return batches as sequences, as a halved batch doubles their number; and the formula used."""
     found: dict[str, Any] = {}
     batch_size = number(eval_config.get("batch_size_prompts"))
     for phase in ("reconstruction", "sparsity_variance"):
@@ -187,14 +187,14 @@ def _of_core(result: Mapping[str, Any], eval_config: Mapping[str, Any]) -> dict[
 
 
 def _definition(settings: Any) -> Any:
-    """A score's settings, without those of what stands beside it."""
+    """Return a score's settings, without those of its accompanying values."""
     if not isinstance(settings, dict):
         return settings
     return {key: value for key, value in settings.items() if key not in ("interval", "held_out")}
 
 
 def _version(result: Mapping[str, Any], provenance: Mapping[str, Any]) -> str | None:
-    """SAE-Bench's version, or the commit that it ran at; two commits may be one version."""
+    """Return SAE-Bench's version, or the commit that it ran at; two commits may be one version."""
     version = mapping(provenance.get("versions")).get("sae_bench")
     if isinstance(version, str) and version != "unknown":
         return version
@@ -205,7 +205,7 @@ def _version(result: Mapping[str, Any], provenance: Mapping[str, Any]) -> str | 
 
 
 def _scalar(value: Any) -> Condition:
-    """The value as it is; of a list, an object or NaN the JSON: equal ones are equal texts.
+    """Return the value as it is; lists, objects and NaN as JSON: equal ones give equal texts.
 
     Of a text that is very long, the beginning and a digest.
     """

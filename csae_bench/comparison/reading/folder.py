@@ -1,4 +1,4 @@
-"""Reads a folder of results, ours or published: what they say, which mean nothing or are broken.
+"""Reads a folder of results, ours or published: values, meaningless results, broken files.
 
 A value is named `<eval>.<metric>`, see `values`. Details are read only when asked for.
 """
@@ -30,7 +30,7 @@ class NotAResult(ResultError):
 
 
 def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
-    """All that the folder `root` holds; a broken file is listed, and the rest is read.
+    """Read everything in the folder `root`; broken files are listed, and the rest is read.
 
     Of two results of one SAE and eval under the same conditions the newer one counts, by
     `datetime_epoch_millis`; under other conditions both do, see `variants`. An SAE that its core
@@ -75,7 +75,7 @@ def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
 
 
 def read_file(found: Found) -> Reading | RunReading:
-    """One result or run record.
+    """Read one result or run record.
 
     Raises:
         NotAResult: it is JSON, but neither says of which eval it is nor is named like a result.
@@ -83,7 +83,7 @@ def read_file(found: Found) -> Reading | RunReading:
     """
     value = old_names.of_result(load_object(found.path))
     if not (found.is_record or "eval_type_id" in value or found.path.name.endswith(SUFFIX)):
-        raise NotAResult(f"{found.path}: has no eval_type_id, so it is no result.")
+        raise NotAResult(f"{found.path}: has no eval_type_id, so it is not a result.")
     try:
         return (run_of if found.is_record else reading_of)(value, found.path)
     except RecursionError:
@@ -91,9 +91,9 @@ def read_file(found: Found) -> Reading | RunReading:
 
 
 def read_details(reading: Reading) -> list[dict[str, Any]]:
-    """The `eval_result_details` of a result: one of each latent, letter, factor or dataset.
+    """Return the `eval_result_details` of a result: one per latent, letter, factor or dataset.
 
-    Empty where the eval has none.
+    Empty if the eval has none.
 
     Raises:
         ResultError: the file cannot be read any more, or its details are no list of objects.
@@ -102,12 +102,12 @@ def read_details(reading: Reading) -> list[dict[str, Any]]:
     if details is None:
         return []
     if not isinstance(details, list) or not all(isinstance(detail, dict) for detail in details):
-        raise ResultError(f"{reading.path}: {DETAILS} is no list of objects.")
+        raise ResultError(f"{reading.path}: {DETAILS} is not a list of objects.")
     return cast(list[dict[str, Any]], details)
 
 
 def read_items(reading: Reading) -> list[dict[str, Any]]:
-    """What intervals over factors, questions or datasets are taken of: mostly the details.
+    """Return the items for intervals over factors, questions or datasets: mostly the details.
 
     Raises:
         ResultError: as `read_details`.
@@ -118,7 +118,7 @@ def read_items(reading: Reading) -> list[dict[str, Any]]:
 
 
 def _judged(readings: list[Reading], runs: list[RunReading]) -> tuple[Reading, ...]:
-    """The readings, invalid where anything says so of their SAE."""
+    """Return the readings, marked invalid if anything says so about their SAE."""
     reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
     for reading in readings:
         # under other conditions, such as text in another language, an SAE may well be invalid
@@ -138,7 +138,7 @@ def _judged(readings: list[Reading], runs: list[RunReading]) -> tuple[Reading, .
 
 
 def _why_dead(run: RunReading) -> list[str]:
-    """Why a run found its SAE invalid, whatever else went wrong in it; empty where it did not."""
+    """Return why a run found its SAE invalid, whatever else failed in it; empty if it did not."""
     if "invalid" not in (run.status, run.cells.get("validity")):
         return []
     cell = "validity: "

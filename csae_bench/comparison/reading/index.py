@@ -1,4 +1,4 @@
-"""What was read of a folder's files, kept in a Parquet file that DuckDB reads and writes.
+"""Index of a folder's files, kept in a Parquet file that DuckDB reads and writes.
 
 A file counts as unchanged while its size and its times do. The index is never needed: one that is
 missing, damaged, of another version of the reader, or that cannot be written, costs time alone.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FOLDER = ".csae-bench-index"
-"""Beside the results; it tells git to leave it alone."""
+"""Folder next to the results; it tells git to ignore it."""
 MIN_FILES = 200
 MIN_BYTES = 64 * 2**20
 """Folders with fewer files and bytes are read faster than an index is opened."""
@@ -42,7 +42,7 @@ class Row(NamedTuple):
     mtime_ns: int
     ctime_ns: int
     content: str
-    """What was read, as JSON."""
+    """The parsed content, as JSON."""
 
 
 class Entry(NamedTuple):
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 
 
 class Index:
-    """What is remembered of the files of one folder of results.
+    """Remembered content of the files of one folder of results.
 
     Args:
         root: the folder; its files are kept by their place in it.
@@ -66,7 +66,7 @@ class Index:
         self._known = {} if file is None else _rows(file)
 
     def recall(self, found: Found) -> Read | None:
-        """What the file says, unless it is new or has changed."""
+        """Return the remembered content of the file, unless it is new or has changed."""
         row = self._fresh_row(found)
         try:
             return None if row is None else _unpacked(found, row.content)
@@ -75,7 +75,7 @@ class Index:
             return None
 
     def remember(self, entries: Iterable[Entry]) -> None:
-        """Keeps these entries and no others, where that changes anything and can be written."""
+        """Keep exactly these entries, if that changes anything and can be written."""
         if self._file is None:
             return
         rows = {
@@ -96,11 +96,11 @@ class Index:
 
 
 def index_for(root: Path, where: Cache, files: Iterable[Found]) -> Index:
-    """The index of the results in `root`.
+    """Return the index of the results in `root`.
 
     Args:
-        where: a folder, None for no index, or `auto`: beside the results, among the user's caches
-            where that folder cannot be written, and none for few files.
+        where: a folder, None for no index, or `auto`: next to the results, among the user's
+            caches if that folder cannot be written, and none for few files.
         files: the files that are there now.
     """
     if where == "auto":
@@ -114,7 +114,7 @@ def index_for(root: Path, where: Cache, files: Iterable[Found]) -> Index:
 
 
 def reader_files() -> tuple[Path, ...]:
-    """The code that reads results: another version may read the same file otherwise."""
+    """Return a digest of the code that reads results: other code may read a file differently."""
     here = Path(__file__).parent
     others = (here.parent / "model.py", Path(validity.__file__), Path(old_names.__file__))
     return (*sorted(here.glob("*.py")), *others)
@@ -146,7 +146,7 @@ def _rows(file: Path) -> dict[str, Row]:
 
 
 def _write(file: Path, rows: Mapping[str, Row]) -> None:
-    """Replaces the index at once, so that another process finds the old one or the new one."""
+    """Replace the index atomically, so that another process finds the old one or the new one."""
     import duckdb
 
     temporary: str | None = None
@@ -202,7 +202,7 @@ def _unpacked(found: Found, content: str) -> Read:
 
 
 def _is_unicode(place: str) -> bool:
-    """Linux allows any bytes in a name; Python has those that are no text as surrogates."""
+    """Return whether a path is text: Linux allows any bytes, which Python keeps as surrogates."""
     return not any("\ud800" <= letter <= "\udfff" for letter in place)
 
 

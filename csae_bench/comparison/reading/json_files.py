@@ -24,7 +24,7 @@ _SPACE = b" \t\r\n"
 
 
 def load_object(path: Path, *, with_details: bool = False) -> dict[str, Any]:
-    """The JSON object in `path`, NaN and Infinity allowed, its details an empty list.
+    """Return the JSON object in `path`, NaN and Infinity allowed, its details an empty list.
 
     An object whose one entry is a result, as SAE-Bench's `run_eval` returns it by the SAE's name,
     is that result.
@@ -72,7 +72,7 @@ def _parsed(data: bytes, path: Path) -> Any:
 
 
 def _parsed_without_details(data: bytes) -> dict[str, Any] | None:
-    """The object but for its details; None where they cannot be cut out for certain."""
+    """Return the object but for its details; None if they cannot be cut out for certain."""
     bounds = _flat_array(data)
     if bounds is None:
         return None
@@ -81,12 +81,12 @@ def _parsed_without_details(data: bytes) -> dict[str, Any] | None:
         value = json.loads(data[:start] + json.dumps(_CUT).encode() + data[end:])
     except (ValueError, RecursionError):
         return None
-    # The key may have stood in a string, or deeper; then the object does not have the mark.
+    # The key may have been in a string, or deeper; then the object does not have the mark.
     return value if isinstance(value, dict) and value.get(DETAILS) == _CUT else None
 
 
 def _flat_array(data: bytes) -> tuple[int, int] | None:
-    """Where the array of details begins and ends; None unless that is certain at a glance.
+    """Return where the array of details begins and ends; None unless that is certain.
 
     Certain it is where up to the first `]` there is neither an inner array nor a backslash, and an
     even number of quotes: then that `]` is outside every string, and closes the array.

@@ -1,4 +1,4 @@
-"""Which files of a folder are results, and which are run records.
+"""Layout of a folder: which files are results, and which are run records.
 
 Ours lie in `<eval_type_id>/` and `runs/`, and no deeper. In a folder without `runs/` results lie
 at any depth, as published ones do. A folder within that has `runs/` of its own, or that is named as
@@ -36,7 +36,7 @@ class Found(NamedTuple):
     size: int
     mtime_ns: int
     ctime_ns: int
-    """Moves with every change, of the modification time too."""
+    """Change time, which moves with every change, also of the modification time."""
 
 
 class Unreadable(NamedTuple):
@@ -64,7 +64,7 @@ Place = Found | Unreadable | LeftOut | OtherSet
 
 
 def result_files(root: Path) -> Iterator[Place]:
-    """The JSON files that belong to the set in `root`, in the order of their paths.
+    """Yield the JSON files that belong to the set in `root`, in the order of their paths.
 
     What may hold results and is not among them follows: broken, left out, or another set.
 
@@ -78,7 +78,7 @@ def result_files(root: Path) -> Iterator[Place]:
 
 
 def real(path: Path) -> Path:
-    """The path without links, as far as they can be followed."""
+    """Return the path without links, as far as they can be followed."""
     try:
         return Path(os.path.realpath(path))
     except OSError:  # a link that must not be read, such as /proc/1/cwd
@@ -95,13 +95,13 @@ def _check_root(root: Path) -> None:
     except OSError as error:
         raise UsageError(f"{root}: cannot be read: {error.strerror}.") from error
     if not is_folder:
-        raise UsageError(f"{root} is no folder; name a folder of results, such as results/.")
+        raise UsageError(f"{root} is not a folder; name a folder of results, such as results/.")
     if not os.access(root, os.R_OK | os.X_OK):
         raise UsageError(f"{root}: cannot be read: permission denied.")
 
 
 class _Walk:
-    """Looks through one set; each folder once, however many links lead to it."""
+    """Searches one set; each folder once, however many links lead to it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -110,7 +110,7 @@ class _Walk:
         self._above = {_identity(folder): folder for folder in (top, *top.parents)}
         self._seen: set[tuple[int, int]] = set()
         self._links: list[tuple[Path, int]] = []
-        """Links to folders with their depth: followed last, so that a folder that lies here itself
+        """Links to folders with their depth: followed last, so that a folder within the set
         is read there."""
 
     def places(self) -> Iterator[Place]:
@@ -135,7 +135,7 @@ class _Walk:
                 yield from _file(entry, status, is_record=True)
 
     def _below(self, top: Path, depth: int) -> Iterator[Place]:
-        """What lies in a folder, and below it."""
+        """Search a folder, and everything below it."""
         to_do = [(top, depth)]
         while to_do:
             folder, depth = to_do.pop()
@@ -165,7 +165,7 @@ class _Walk:
             )
 
     def _why_other(self, entry: os.DirEntry[str], depth: int) -> str | None:
-        """Why a folder is not part of the set; None where it is."""
+        """Return why a folder is not part of the set; None if it is."""
         if entry.name in NOT_RESULTS or entry.name == _LOST_AND_FOUND:
             return f"a folder named {entry.name} is another set"
         if entry.name.startswith("."):
@@ -173,12 +173,12 @@ class _Walk:
         if _is_folder(Path(entry.path, RUNS)):
             return f"a folder with {RUNS}/ of its own is another set"
         if self._is_ours and depth == 1:
-            return f"beside {RUNS}/, results lie in <eval>/ and no deeper"
+            return f"in a folder with {RUNS}/, results must be in <eval>/, not deeper"
         return None
 
 
 def _listed(folder: Path) -> tuple[list[tuple[os.DirEntry[str], os.stat_result]], list[Place]]:
-    """The entries of a folder by name with their status; and what cannot be looked at."""
+    """Return the entries of a folder by name with their status, and those that cannot be read."""
     try:
         with os.scandir(folder) as listed:
             entries = sorted(listed, key=lambda entry: entry.name)
@@ -204,7 +204,7 @@ def _listed(folder: Path) -> tuple[list[tuple[os.DirEntry[str], os.stat_result]]
 def _file(
     entry: os.DirEntry[str], status: os.stat_result, *, is_record: bool
 ) -> Iterator[Found | Unreadable | LeftOut]:
-    """A file, where its name is that of a result or a record."""
+    """Yield a file if its name is that of a result or a record."""
     path = Path(entry.path)
     if not entry.name.endswith(".json"):
         return
@@ -212,13 +212,13 @@ def _file(
         if entry.name.endswith(SUFFIX):
             yield LeftOut(path, f"{path}: is hidden, as its name starts with a dot.")
     elif not stat.S_ISREG(status.st_mode):
-        yield Unreadable(path, f"{path}: is no file but {_KINDS[stat.S_IFMT(status.st_mode)]}.")
+        yield Unreadable(path, f"{path}: is not a file but {_KINDS[stat.S_IFMT(status.st_mode)]}.")
     else:
         yield Found(path, is_record, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _other_set(path: Path, why: str, *, suffix: str = SUFFIX) -> Iterator[OtherSet | LeftOut]:
-    """A folder of results that are not counted; nothing where it has none."""
+    """Yield a folder of results that are not counted; nothing if it has none."""
     n_results = 0
     for n_folders, (_, _, names) in enumerate(os.walk(path)):
         n_results += sum(name.endswith(suffix) for name in names)
@@ -231,7 +231,7 @@ def _other_set(path: Path, why: str, *, suffix: str = SUFFIX) -> Iterator[OtherS
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether it is a folder, as far as that can be seen."""
+    """Return whether it is a folder; False if it cannot be accessed."""
     try:
         return stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):
@@ -239,7 +239,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    """The folder itself, by whatever name; of one that is gone by now, nothing that exists."""
+    """Return (device, inode) of the folder; (-1, -1), which no folder has, if it is gone."""
     try:
         status = folder.stat()
     except OSError:

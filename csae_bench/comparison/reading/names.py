@@ -1,4 +1,4 @@
-"""What an SAE is called: its family, its seed and its sparsity curve."""
+"""Names of an SAE: its family, its seed and its sparsity curve."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPARSITY_KEYS = (
     ("sae", "target_l0"),
     ("training", "hold_l0", "target"),
 )
-"""Where a configuration of ours says how sparse its SAE is to be."""
+"""Keys of our configurations that set an SAE's sparsity."""
 
 WITHOUT_EFFECT = (
     ("seed",),
@@ -31,10 +31,10 @@ WITHOUT_EFFECT = (
     ("training", "checkpoint_every"),
     ("training", "wandb"),
 )
-"""What else may differ along a curve: the seed, and what does not decide the weights."""
+"""Further keys that may differ along a curve: the seed, and keys that do not affect the weights."""
 
 EVERY_OBJECT = "custom_sae"
-"""The id that SAE-Bench gives to every SAE that it is handed as an object."""
+"""The id that SAE-Bench gives to every SAE that is passed to it as an object."""
 
 _SEED = re.compile(r"_seed(\d{1,10})$")
 # the lookbehind: a search that starts within a run of separators would make the whole quadratic
@@ -46,11 +46,11 @@ _VARIANT = re.compile(r"[0-9a-f]{8}")
 
 
 MAX_NAME = 1000
-"""Characters of a name; results are filed by it, and a file's name has 255 at most."""
+"""Characters of a name; it becomes part of a file's name, which has 255 at most."""
 
 
 class Names(NamedTuple):
-    """What an SAE is called."""
+    """Names of an SAE."""
 
     family: Family
     sae_id: str
@@ -61,7 +61,7 @@ class Names(NamedTuple):
 
 
 def names_of_result(result: Mapping[str, Any], path: Path) -> Names:
-    """Of the SAE that a result is about, from what it came from or else from its names."""
+    """Return the names of a result's SAE, from its provenance or else from its names."""
     provenance = mapping(mapping(result.get("eval_result_unstructured")).get("provenance"))
     cfg = mapping(result.get("sae_cfg_dict"))
     release = _text(result.get("sae_lens_release_id")) or ""
@@ -77,7 +77,7 @@ def names_of_result(result: Mapping[str, Any], path: Path) -> Names:
 
 
 def overlong(value: Mapping[str, Any], keys: Iterable[str]) -> str | None:
-    """Which of the names is longer than any can be, as the start of a sentence; None where none."""
+    """Say which of the names is longer than possible, as the start of a sentence; None if none."""
     for key in keys:
         name = value.get(key)
         if isinstance(name, str) and len(name) > MAX_NAME:
@@ -86,14 +86,14 @@ def overlong(value: Mapping[str, Any], keys: Iterable[str]) -> str | None:
 
 
 def variant_of(result: Mapping[str, Any]) -> str:
-    """The 8 hex digits of a further result of its SAE and eval; empty for any other."""
+    """Return the 8 hex digits of a further result of its SAE and eval; empty for any other."""
     provenance = mapping(mapping(result.get("eval_result_unstructured")).get("provenance"))
     variant = provenance.get("variant")
     return variant if isinstance(variant, str) and _VARIANT.fullmatch(variant) else ""
 
 
 def names_of_record(record: Mapping[str, Any]) -> Names:
-    """Of the SAE that a run record is about."""
+    """Return the names of a run record's SAE."""
     config = mapping(record.get("config"))
     return _names(
         release=str(record["release"]),
@@ -115,7 +115,7 @@ def _names(
     architecture: str | None,
     d_sae: int | None,
 ) -> Names:
-    """`is_ours`: whether `config` is what made the weights, and not only what evaluated them."""
+    """Return the names; `is_ours`: `config` made the weights, and did not only evaluate them."""
     named = _SEED.search(sae_id)
     seed = int(named[1]) if named else None
     if is_ours:
@@ -133,7 +133,7 @@ def _names(
 
 
 def _sae_id(result: Mapping[str, Any], path: Path, release: str) -> str:
-    """The id in the file, or the file's own name where that says more."""
+    """Return the id in the file, or the file's own name if that says more."""
     sae_id = _text(result.get("sae_lens_id"))
     stem = path.stem.removesuffix("_eval_results")
     if variant := variant_of(result):
@@ -147,7 +147,7 @@ def _sae_id(result: Mapping[str, Any], path: Path, release: str) -> str:
 
 
 def _curve_of_config(release: str, config: Mapping[str, Any]) -> str:
-    """`<release> <architecture> d_sae=<n> <hash>`, the hash of all but sparsity and seed."""
+    """Return `<release> <architecture> d_sae=<n> <hash>`, the hash of all but sparsity and seed."""
     kept = dict(config)
     for keys in (*SPARSITY_KEYS, *WITHOUT_EFFECT):
         kept = _without(kept, keys)
@@ -169,7 +169,7 @@ def _joined(name: str, architecture: str | None, d_sae: int | None, digest: str 
 
 
 def _without(value: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    """A copy of the object without the entry at the end of `keys`."""
+    """Return a copy of the object without the entry at the end of `keys`."""
     first, *rest = keys
     if not rest:
         return {key: inner for key, inner in value.items() if key != first}
@@ -179,7 +179,7 @@ def _without(value: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _architecture(cfg: Mapping[str, Any]) -> str | None:
-    """As it was trained, where the config says so; BatchTopK, say, is JumpReLU at inference."""
+    """Return the trained architecture, if the config has it; BatchTopK is JumpReLU at inference."""
     trained = _text(mapping(cfg.get("metadata")).get("training_architecture"))
     return (trained or _text(cfg.get("architecture")) or "")[:MAX_NAME] or None
 

@@ -12,10 +12,10 @@ FORGET = "wmdp-bio"
 
 
 def forget_questions(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For each question to forget whether it is, 1 or 0; their mean is `unlearning_score`.
+    """Return 1 or 0 for each question, whether it is forgotten; their mean is `unlearning_score`.
 
     By SAE-Bench's rule: under the setting with the fewest of them right among those that keep 99%
-    of the others. Empty where the result does not tell, as published ones do not.
+    of the others. Empty if the result does not tell, as published ones do not.
     """
     asked = mapping(mapping(result.get("eval_result_unstructured")).get("questions")).get(FORGET)
     details = result.get("eval_result_details")

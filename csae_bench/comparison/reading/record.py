@@ -22,7 +22,7 @@ STATUSES = ("ok", "failed", "skipped", "invalid")
 
 
 def run_of(record: Mapping[str, Any], path: Path) -> RunReading:
-    """What a record says of its run, of any version of the record.
+    """Read a run from its record, of any version of the record.
 
     Raises:
         ResultError: it does not say whose record it is, or how the run ended.
@@ -64,7 +64,7 @@ def run_of(record: Mapping[str, Any], path: Path) -> RunReading:
 def _problems(
     record: Mapping[str, Any], cells: Mapping[str, Mapping[str, Any]], status: str
 ) -> tuple[str, ...]:
-    """What preflight refused, then why cells are not ok; one without a reason is named at least."""
+    """Return preflight's problems, then the reasons of bad cells; one without a reason is named."""
     refused = record.get("problems")
     found = [text for text in refused if isinstance(text, str)] if isinstance(refused, list) else []
     for name, cell in cells.items():
@@ -85,7 +85,7 @@ def _messages(cell: Mapping[str, Any]) -> list[str]:
 
 
 def _changes(origins: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, ...]:
-    """What flags changed, but for what does not decide the weights."""
+    """Return the changes by flags, except those that do not affect the weights."""
     keys = [tuple(key.split(".")) for key, origin in sorted(origins.items()) if origin == "flag"]
     ignored = [key for key in keys if any(key[: len(of)] == of for of in WITHOUT_EFFECT)]
     values = ((".".join(key), _value_at(config, key)) for key in keys if key not in ignored)
@@ -111,7 +111,7 @@ def _learning_rate(
 
 
 def _sparsity(config: Mapping[str, Any]) -> float | None:
-    """The penalty's coefficient, k, or the L0 that is held: what the SAE has of these."""
+    """Return whichever the SAE has: the penalty's coefficient, k, or the L0 that is held."""
     values = (number(_value_at(config, keys)) for keys in SPARSITY_KEYS)
     return next((value for value in values if value is not None), None)
 

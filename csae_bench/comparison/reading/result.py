@@ -18,15 +18,13 @@ from csae_bench.comparison.reading.values import (
     undefined_by_mark,
     values_of,
 )
+from csae_bench.config.baselines import kind_of
 from csae_bench.errors import ResultError
 from csae_bench.results.validity import VitalSigns, reasons_invalid, vital_signs_of_core
 
-CONTROLS = frozenset({"random", "permuted"})
-"""Architectures that are bad on purpose."""
-
 
 def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
-    """What a result says, without its details.
+    """Read a result, without its details.
 
     Raises:
         ResultError: it does not say which eval it is of, a name is overlong, or its metrics are no
@@ -36,7 +34,7 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
     if not isinstance(eval_name, str) or not eval_name:
         raise ResultError(
             f"{path}: eval_type_id is {eval_name!r}; it must be the name of an eval, such as "
-            "'core'. This is no SAE-Bench result, or a damaged one."
+            "'core'. This is not an SAE-Bench result, or is damaged."
         )
     too_long = overlong(result, ("eval_type_id", "sae_lens_id", "sae_lens_release_id"))
     if too_long is not None:
@@ -62,7 +60,7 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
 
 
 def of_other_weights(reading: Reading, record: Path) -> Reading:
-    """The reading of a result from before its SAE was trained again: invalid, and no other."""
+    """Mark the reading of a result that is older than its SAE's last training as invalid."""
     why = (
         f"{reading.path} is of other weights than its run left, which {record} records: the SAE "
         "was trained again since. Run the eval again."
@@ -71,7 +69,7 @@ def of_other_weights(reading: Reading, record: Path) -> Reading:
 
 
 def propagated(reading: Reading, reasons: tuple[str, ...]) -> Reading:
-    """The reading of an SAE that another result or its run found invalid."""
+    """Return the reading of an SAE that another result or its run found invalid."""
     return replace(reading, invalid=tuple(dict.fromkeys((*reading.invalid, *reasons))))
 
 
@@ -89,18 +87,18 @@ def _check_metrics(result: Mapping[str, Any], *, has_values: bool, path: Path) -
     why = "" if problem is None else f"{what and ':'} {problem}"
     raise ResultError(
         f"{path}: eval_result_metrics{what}{why}. It must be an object of objects of numbers, "
-        "where null stands for an undefined one. This is no SAE-Bench result, or a damaged one: "
+        "where null stands for an undefined one. This is not an SAE-Bench result, or is damaged: "
         "run the eval again."
     )
 
 
 def _why_invalid(result: Mapping[str, Any], architecture: str | None) -> tuple[str, ...]:
     signs = _vital_signs(result)
-    return tuple(reasons_invalid(signs, is_control=architecture in CONTROLS))
+    return tuple(reasons_invalid(signs, is_control=kind_of(architecture) == "control"))
 
 
 def _vital_signs(result: Mapping[str, Any]) -> VitalSigns:
-    """The vital signs, NaN where a value was not a number: what has no number is not alive."""
+    """Return the vital signs, NaN for values that are not numbers: such an SAE is not alive."""
     categories = categories_of(result)
     undefined = undefined_by_mark(categories, mapping(result.get("eval_result_unstructured")))
     metrics = {
@@ -121,7 +119,7 @@ def _weights_hash(result: Mapping[str, Any]) -> str | None:
 
 
 def _epoch(value: Any) -> int | None:
-    """Milliseconds since 1970; some older results have them as a text."""
+    """Return the milliseconds since 1970; some older results have them as a text."""
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
     is_time = isinstance(value, int) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""The values of a result, flat and by name, and which of them mean nothing.
+"""Values of a result, flat and by name, and which of them are meaningless.
 
 A value beyond `MAX` is None as well: its square, or a difference of two, would be no number.
 
@@ -17,7 +17,7 @@ from csae_bench.evals.metric_rows import CORRECTED, SCORES
 from csae_bench.evals.metric_values import compared_name
 
 MAX = 1e100
-"""No measurement is larger in size; means and spreads of smaller ones are finite."""
+"""Largest size of a measurement; means and spreads of smaller ones are finite."""
 
 MAX_METRIC = 1000
 """Characters of a metric's or a category's name."""
@@ -28,7 +28,7 @@ _MAX_NAME = 120
 
 
 NULL = "the file has null, without a reason"
-"""Why there is no value: SAE-Bench writes so what its settings did not ask for."""
+"""Reason for a missing value: SAE-Bench writes this for what its settings did not ask for."""
 
 NEVER_MINUS_ONE = frozenset(
     {
@@ -76,7 +76,7 @@ class Values(NamedTuple):
 
 
 def values_of(result: Mapping[str, Any], eval_name: str) -> Values:
-    """The metrics of a result: `<eval>.<metric>`, or `<eval>.<category>.<metric>`.
+    """Return the metrics of a result: `<eval>.<metric>`, or `<eval>.<category>.<metric>`.
 
     A metric goes without its category where no other category of the result has its name; of our
     evals those among the `scores` do, and no others. Core's corrected values are
@@ -99,13 +99,13 @@ def values_of(result: Mapping[str, Any], eval_name: str) -> Values:
 
 
 def categories_of(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """`eval_result_metrics`, whatever it is, as category -> metric -> value."""
+    """Return `eval_result_metrics`, whatever it is, as category -> metric -> value."""
     metrics = mapping(result.get("eval_result_metrics"))
     return {category: mapping(of_category) for category, of_category in metrics.items()}
 
 
 def misshapen(metrics: Any) -> str | None:
-    """Why `eval_result_metrics` is not an object of objects of numbers; None where it is.
+    """Return why `eval_result_metrics` is not an object of objects of numbers; None if it is.
 
     A null among the metrics is allowed: that one is undefined.
     """
@@ -128,9 +128,9 @@ def misshapen(metrics: Any) -> str | None:
 def undefined_by_mark(
     categories: Mapping[str, Mapping[str, Any]], unstructured: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Core's values whose -1 stands for a value that is not a number, and why.
+    """Return Core's values whose -1 stands for an undefined value, and why.
 
-    Our results list them; of others it is told by field, see the tables above.
+    Our results list them; for others it is decided by field, see the tables above.
     """
     listed = unstructured.get("upstream_undefined")
     if isinstance(listed, dict):
@@ -146,7 +146,7 @@ def undefined_by_mark(
 
 
 def number(value: Any) -> float | None:
-    """`value` as a finite float; None for anything else."""
+    """Return `value` as a finite float; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -157,7 +157,7 @@ def number(value: Any) -> float | None:
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """`value` where it is an object; else an empty one."""
+    """Return `value` if it is an object; else an empty one."""
     return cast(dict[str, Any], value) if isinstance(value, dict) else {}
 
 
@@ -177,7 +177,7 @@ def _entries(categories: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str,
 
 
 def _add(found: Values, name: str, value: Any, reason: Any) -> None:
-    """Files a value; where it is None, why. A text or a list among the metrics is no value."""
+    """Store a value, or why it is None. A text or a list among the metrics is not a value."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         return
     marked = isinstance(reason, str) and _is_mark(value)

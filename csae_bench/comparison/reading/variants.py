@@ -1,4 +1,4 @@
-"""Several results of one SAE and eval: which are separate ones, and which a newer one replaces.
+"""Several results of one SAE and eval: which are separate, and which are replaced by newer ones.
 
 Results under other settings, on other data, or with another seed of the eval are separate. The
 first keeps the SAE's name; any other is named for what it differs in, as in `topk (seed=3)`, so
@@ -27,12 +27,12 @@ from csae_bench.comparison.reading.conditions import (
 )
 
 _ALWAYS_TOLD = frozenset({"model", "dataset", "context_size", "dtype"})
-"""Conditions that every result tells: of two results of one SAE, one that tells nothing may have
+"""Conditions that every result has: of two results of one SAE, one that lacks it may have
 another value."""
 _BY_SETTINGS = ("dataset", "context_size", "split", "pooling", SHUFFLED)
-"""Conditions that follow from the settings, where a result of ours has these."""
+"""Conditions that follow from the settings, if a result of ours has these."""
 _OF_VERSION = frozenset({VERSION, f"{DEFINITION}explained_variance"})
-"""What a newer SAE-Bench changes: a result made with it is a newer one of the same."""
+"""Conditions that a newer SAE-Bench changes: its result is a newer one of the same variant."""
 
 Circumstances = Mapping[str, Condition]
 
@@ -42,7 +42,7 @@ class Separated(NamedTuple):
 
     readings: list[Reading]
     older: list[Broken]
-    """Those that a newer one replaces, and which."""
+    """Results that a newer one replaces, and the newer one."""
 
 
 def separated(readings: Iterable[Reading]) -> Separated:
@@ -67,7 +67,7 @@ def separated(readings: Iterable[Reading]) -> Separated:
 
 
 def circumstances(reading: Reading) -> Circumstances:
-    """What may tell a result from another one of the same SAE and eval."""
+    """Return the conditions that may distinguish results of the same SAE and eval."""
     found = {name: v for name, v in reading.conditions.items() if name not in _OF_VERSION}
     if any(name.startswith(f"{SETTINGS}.") for name in reading.settings):
         found = {
@@ -79,7 +79,7 @@ def circumstances(reading: Reading) -> Circumstances:
 
 
 def _named(of_eval: Sequence[Reading]) -> list[Reading]:
-    """The results of one eval and release, oldest first, each in the family of its variant."""
+    """Group the results of one eval and release by the family of their variant, oldest first."""
     by_family: dict[str, list[Reading]] = defaultdict(list)
     for reading in of_eval:
         by_family[reading.family.sae].append(reading)
@@ -102,7 +102,7 @@ def _has_several(readings: Sequence[Reading]) -> bool:
 
 
 def _ranks(of_eval: Sequence[Reading]) -> dict[str, tuple[int, int]]:
-    """Conditions -> how many SAEs have them, and when they were used first, the later the less."""
+    """Return conditions -> (number of SAEs with them, minus the order of their first use)."""
     users: dict[str, set[str]] = defaultdict(set)
     for reading in of_eval:
         users[_signature(reading)].add(reading.sae_id)
@@ -110,14 +110,14 @@ def _ranks(of_eval: Sequence[Reading]) -> dict[str, tuple[int, int]]:
 
 
 def _found_out(readings: Sequence[Reading], rank: Mapping[str, tuple[int, int]]) -> list[str]:
-    """The variant of each result of a family, oldest first."""
+    """Return the variant of each result of a family, oldest first."""
     base = max(readings, key=lambda reading: rank[_signature(reading)])
     of_base = circumstances(base)
     settings = [
         _differing(of_base, circumstances(reading), is_same=reading.sae_id == base.sae_id)
         for reading in readings
     ]
-    # data may be drawn anew for each seed: what counts is whether two results of one SAE differ
+    # data may be drawn again for each seed: what counts is whether two results of one SAE differ
     first: dict[tuple[str, str], Circumstances] = {}
     found: list[str] = []
     for reading, differing in zip(readings, settings, strict=True):
@@ -131,7 +131,7 @@ def _found_out(readings: Sequence[Reading], rank: Mapping[str, tuple[int, int]])
 
 
 def _differing(base: Circumstances, mine: Circumstances, *, is_same: bool) -> Circumstances:
-    """Values of `mine` that are not those of `base`; `is_same`: both are of one SAE."""
+    """Return the values of `mine` that are not those of `base`; `is_same`: both are of one SAE."""
     return {
         name: mine.get(name)
         for name in sorted({*base, *mine})
@@ -152,12 +152,12 @@ def _data(reading: Reading) -> Circumstances:
 
 
 def _is_of_one(name: str) -> bool:
-    """Whether it tells results of one SAE apart, but not those of several seeds."""
+    """Return whether it differs between results of one SAE, but not between seeds."""
     return name.startswith(DATA) or name in ASKED_FOR
 
 
 def _fewest(data: Circumstances) -> Circumstances:
-    """Without the counts of the data where their fingerprint differs, which says it all."""
+    """Leave out the counts of the data if their fingerprint differs, which implies them."""
     fingerprint = f"{DATA}fingerprint"
     if fingerprint not in data:
         return data
@@ -165,7 +165,7 @@ def _fewest(data: Circumstances) -> Circumstances:
 
 
 def _told(reading: Reading) -> str:
-    """The variant of a result that says what it differs in."""
+    """Return the variant of a result that says in what it differs."""
     return _text(reading.differs) or reading.variant
 
 

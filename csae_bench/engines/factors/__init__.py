@@ -1,4 +1,4 @@
-"""What the evals on factor datasets share: settings, samples, the form of results, heat maps.
+"""Shared parts of the evals on factor datasets: settings, samples, result fields, heat maps.
 
 Importing this imports neither torch nor scikit-learn.
 """

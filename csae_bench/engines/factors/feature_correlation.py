@@ -1,4 +1,4 @@
-"""What the feature correlation eval measures."""
+"""Measurements of the feature correlation eval."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ NO_RANK = "no latent varies over the samples that are drawn"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Association:
-    """Latents against factors, each other and true features."""
+    """Associations of latents with factors, each other and true features."""
 
     samples: Samples
     with_factors: FactorCorrelations
     measured: dict[str, Measured]
     n_latents_judged: int
-    """For near-duplicates."""
+    """Number of latents judged for near-duplicates."""
     matches: dict[str, dict[str, float | int | None]]
     """True feature -> matched latent and |r|; empty where true features are not known."""
 
     def strongest(self, factor: str, n: int) -> dict[str, Any]:
-        """The latents with the largest eta on a factor, at most n, and their correlations."""
+        """Return at most n latents with the largest eta on a factor, and their correlations."""
         found = self.with_factors
         k = self.samples.factors.names.index(factor)
         none_varies = found.by_factor[factor] is None
@@ -67,7 +67,7 @@ class Association:
     def with_values(
         self, latents: Sequence[int]
     ) -> Float[NDArray[Any], "n_values_total n_latents"]:
-        """Pearson correlation of latents with having each value of each factor, -1 to 1."""
+        """Correlate latents with having each value of each factor: Pearson, -1 to 1."""
         one_hot = self.samples.factors.one_hot(np.float64)
         if not latents:
             return np.zeros((one_hot.shape[1], 0))
@@ -86,7 +86,7 @@ def measure(
     min_firings: int,
     seed: int,
 ) -> Association:
-    """All scores of the feature correlation eval, with nulls, intervals and held-out samples.
+    """Compute all scores of the eval, with nulls, intervals and held-out scores.
 
     Splits and resamples are of whole templates.
     """
@@ -185,7 +185,7 @@ def _match(samples: Samples) -> tuple[Score, dict[str, dict[str, float | int | N
 
 
 def _overall(value: float | None, reason: str | None, settings: dict[str, Any]) -> Score:
-    """A score that no factor has a part in."""
+    """Make a score without values by factor."""
     return Score(
         value=value,
         reason=reason if value is None else None,

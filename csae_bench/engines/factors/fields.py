@@ -1,4 +1,4 @@
-"""The form of the details of evals on factor datasets."""
+"""Fields of the details of evals on factor datasets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ __all__ = ["FactorDetail", "Strict"]
 
 
 class FactorDetail(Strict):
-    """What an eval found of one factor."""
+    """Results of an eval for one factor."""
 
     factor: str
     """The factor's name."""
     parent: str | None
-    """The factor whose values this one's divide; none for most."""
+    """Factor whose values this one subdivides; null for most."""
     n_values: int
-    """Values that occur in the samples."""
+    """Number of values that occur in the samples."""
     reasons: dict[str, str]
-    """Field -> why it is null, for those that are."""
+    """Field -> the reason for its being null, for those that are."""

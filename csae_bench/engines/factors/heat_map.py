@@ -1,4 +1,4 @@
-"""What latents have to do with factor values, as a picture and as a page."""
+"""Heat maps of latents against factor values, as a picture and as a page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class HeatMap:
 
     title: str
     caption: str
-    """What a cell is, in a sentence or two."""
+    """Meaning of a cell, in a sentence or two."""
     rows: tuple[tuple[str, str], ...]
     """Factor and value of each row; the value is empty where a row is a whole factor."""
     latents: tuple[int, ...]
@@ -40,7 +40,7 @@ class HeatMap:
 
 
 def shown_latents(wanted: Iterable[int | None]) -> tuple[int, ...]:
-    """The latents that a heat map shows: each once, in order, at most `MAX_LATENTS`."""
+    """Return the latents that a heat map shows: each once, in order, at most `MAX_LATENTS`."""
     return tuple(dict.fromkeys(latent for latent in wanted if latent is not None))[:MAX_LATENTS]
 
 
@@ -55,7 +55,7 @@ def value_rows(samples: Samples) -> tuple[tuple[str, str], ...]:
 
 
 def write_heat_map(heat_map: HeatMap, samples: Samples, folder: Path) -> list[str]:
-    """Writes the picture and the page, and gives their names; none where no latent is shown.
+    """Write the picture and the page and return their names; none if no latent is shown.
 
     Raises:
         ResultError: the folder cannot be written.
@@ -147,6 +147,6 @@ def _label(row: tuple[str, str]) -> str:
 
 
 def _first_rows(heat_map: HeatMap) -> list[int]:
-    """Rows at which another factor begins."""
+    """Return the rows at which another factor begins."""
     names = [factor for factor, _ in heat_map.rows]
     return [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]

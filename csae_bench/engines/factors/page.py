@@ -1,4 +1,4 @@
-"""The page of a heat map: one file that asks nothing of a network."""
+"""Page of a heat map: a self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Row:
     factor: str
     value: str
     is_first: bool
-    """Whether its factor begins here."""
+    """True for the first row of its factor."""
     cells: Sequence[float | None]
     """-1 to 1; None is left blank."""
 
@@ -32,7 +32,7 @@ def html_page(
     rows: Sequence[Row],
     prompts: Mapping[int, Sequence[TopPrompt]],
 ) -> str:
-    """The table, then each latent's prompts. All text is escaped."""
+    """Render the table, then each latent's prompts. All text is escaped."""
     return render(
         "engines/factors/heat_map.html",
         title=title,

@@ -22,7 +22,7 @@ ONE_OBSERVATION = "each sample is one activation: there are no tokens to pool ov
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A metric's score and what stands beside it, where it has such."""
+    """A metric's score, with its null, interval and held-out score if it has them."""
 
     score: Score
     null: ScoreNull | None = None
@@ -36,7 +36,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The metrics of an eval by name, as they are described and as they were measured."""
+    """Metrics of an eval by name: their descriptions and measured values."""
 
     metrics: Mapping[str, Metric]
     measured: Mapping[str, Measured]
@@ -51,7 +51,7 @@ class Report:
         return {category: fields for category, fields in found.items() if fields}
 
     def details(self, of_factor: Callable[[str], Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """An entry for each factor, with what `of_factor` adds to it."""
+        """Return an entry for each factor, with the fields that `of_factor` adds to it."""
         factors = self.samples.factors
         details: list[dict[str, Any]] = []
         for k, factor in enumerate(factors.names):
@@ -79,7 +79,7 @@ class Report:
         return details
 
     def unstructured(self, **more: Any) -> dict[str, Any]:
-        """Data, settings, reasons, notes and warnings, and what the eval has besides."""
+        """Return data, settings, reasons, notes and warnings, and the eval's further entries."""
         return {
             "data": self.samples.describe(),
             "settings": {name: self._settings(name) for name in self.metrics},
@@ -104,7 +104,7 @@ class Report:
         return settings
 
     def _fields(self, name: str, factor: str | None) -> dict[str, tuple[str, float | None, str]]:
-        """Field -> category, value, and the reason should it be null; of a factor or of all."""
+        """Map each field to category, value, and reason if it is null; of a factor or of all."""
         metric, measured = self.metrics[name], self.measured[name]
         value, reason = _part(measured.score, factor)
         fields = {name: ("scores", value, reason)}

@@ -29,11 +29,11 @@ MIN_SAMPLES = 2000
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Codes of a factor dataset, and what metrics want beside them."""
+    """Codes of a factor dataset, with the further inputs of metrics."""
 
     found: FactorCodes
     is_shuffled: bool = False
-    """Whether the factors are those of other samples, as a control."""
+    """True if the factors are those of other samples, as a control."""
     pooled: Mapping[Pooling, FactorCodes] = field(default_factory=dict)
     """The same prompts' codes pooled over all of their tokens; empty for single activations."""
 
@@ -69,7 +69,7 @@ class Samples:
     def divided_factors(self) -> dict[str, str]:
         """Parent -> a child that divides its values: each of the child's is within one of them.
 
-        Whatever a latent knows of the parent, it knows as much of the child.
+        A latent has at least as much information on the child as on the parent.
         """
         dataset = self.found.dataset
         found: dict[str, str] = {}
@@ -80,7 +80,7 @@ class Samples:
         return found
 
     def half_of_templates(self, seed: int) -> NDArray[np.bool_] | None:
-        """Samples to choose latents on; None where there is one template, and none to hold out."""
+        """Mask the samples to choose latents on; None if there is only one template."""
         from csae_bench.metrics.splits import split_clusters
 
         if self.n_templates < 2:
@@ -88,11 +88,11 @@ class Samples:
         return split_clusters(np.array(self.templates), share=0.5, seed=seed)
 
     def top_prompts(self, latent: int, n: int = 10) -> tuple[TopPrompt, ...]:
-        """The prompts with the latent's largest codes."""
+        """Return the prompts with the latent's largest codes."""
         return self.found.top_prompts(latent, n)
 
     def describe(self) -> dict[str, Any]:
-        """Where the numbers come from, for `unstructured["data"]`."""
+        """Describe where the numbers come from, for `unstructured["data"]`."""
         dataset = self.found.dataset
         return {
             "factors": dataset.name,
@@ -109,13 +109,13 @@ class Samples:
         }
 
     def notes_on_intervals(self) -> list[str]:
-        """Those of the notes that tell how far intervals can be trusted."""
+        """Return those of the notes that say how far intervals can be trusted."""
         if 1 < self.n_templates < FEW_TEMPLATES:
             return [f"intervals from {self.n_templates} templates are narrower than they should be"]
         return []
 
     def notes(self) -> list[str]:
-        """What holds of the dataset and not of the SAE, a sentence each."""
+        """List facts about the dataset, not the SAE, a sentence each."""
         found = self.notes_on_intervals()
         divided = self.divided_factors()
         related = {name for pair in self.parents.items() for name in pair}
@@ -133,7 +133,7 @@ class Samples:
         return found
 
     def warnings(self) -> list[str]:
-        """What a reader of the scores must know, a sentence each."""
+        """List warnings that a reader of the scores must know, a sentence each."""
         found: list[str] = []
         if self.is_shuffled:
             found.append("a control: the factors are those of other samples, drawn at random")
@@ -150,7 +150,7 @@ class Samples:
 
 
 def samples_of(ctx: EvalContext, cfg: FactorEvalConfig) -> Samples:
-    """The codes of the eval's factor dataset, encoded once for all evals of a run.
+    """Return the codes of the eval's factor dataset, encoded once for all evals of a run.
 
     Raises:
         DataError, EvalError, ModelError, UnknownNameError: see `EvalContext.codes_and_factors`.

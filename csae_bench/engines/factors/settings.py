@@ -14,7 +14,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class FactorEvalConfig(EvalConfig):
-    """Which samples, and how sure the scores are to be."""
+    """Samples of an eval, and the precision of its nulls and intervals."""
 
     factors: str = "auto"
     """A name of `csae-bench list factors`, a .csv or .jsonl file with `text` and factor columns, or

@@ -1,1 +1,1 @@
-"""`factor_probing`: which latent stands for which factor value, and what the model does with it."""
+"""`factor_probing`: latents that stand for factor values, and their effect on the model."""

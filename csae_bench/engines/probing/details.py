@@ -1,4 +1,4 @@
-"""What the probing eval found, as the fields of its details."""
+"""Results of the probing eval, as the fields of its details."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from csae_bench.engines.probing.effects import OPERATIONS
-from csae_bench.engines.probing.fields import OfChild
+from csae_bench.engines.probing.fields import AbsorbedChild
 from csae_bench.engines.probing.measuring import PROBES, Probing, probe_name
 from csae_bench.metrics.classification import MEASURES, NO_PROBE
 from csae_bench.metrics.score import none_if_nan
@@ -15,7 +15,7 @@ from csae_bench.metrics.specificity import Estimate
 
 
 def of_factor(found: Probing, factor: str) -> dict[str, Any]:
-    """The fields of `OfFactor` beside those of every eval."""
+    """Return the fields of `ProbingFactorDetail` in addition to those of every eval."""
     factors = found.samples.factors
     k = factors.names.index(factor)
     first = int(factors.value_ptr[k])
@@ -30,7 +30,7 @@ def of_factor(found: Probing, factor: str) -> dict[str, Any]:
                 "parent_value": one.parent[1],
                 **{
                     name: getattr(one, name)
-                    for name in OfChild.model_fields
+                    for name in AbsorbedChild.model_fields
                     if name not in ("value", "parent_value")
                 },
             }
@@ -41,7 +41,7 @@ def of_factor(found: Probing, factor: str) -> dict[str, Any]:
 
 
 def controls(found: Probing) -> list[dict[str, Any]]:
-    """The random latent beside each latent that was intervened on."""
+    """Return the random control of each latent that was intervened on."""
     names = value_names(found)
     return [
         {
@@ -55,7 +55,7 @@ def controls(found: Probing) -> list[dict[str, Any]]:
 
 
 def value_names(found: Probing) -> list[tuple[str, str]]:
-    """Factor and value of each value, in order."""
+    """Return factor and value of each value, in order."""
     factors = found.samples.factors
     return [
         (name, value)

@@ -1,4 +1,4 @@
-"""What happens to a model's later words when the best latents of values are clamped or ablated."""
+"""Changes of a model's later words when the best latents of values are clamped or ablated."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Intervened:
     n_sequences: int
     """Prompts with a stem that the model read."""
     n_prompts: int
-    """Prompts that were at hand."""
+    """Prompts that were available."""
 
 
 def intervene(
@@ -57,13 +57,13 @@ def intervene(
     n_resamples: int,
     seed: int,
 ) -> Intervened:
-    """Clamps the best latent of each value where prompts lack it, ablates it where they have it.
+    """Clamp each value's best latent where prompts lack the value, ablate it where they have it.
 
     The control of a latent is a random one that fires about as often and knows most of another
     family of factors.
 
     Args:
-        known: what the latents stand for, and the best of each value.
+        known: values that the latents stand for, and the best latent of each value.
         n_prompts: for each value and operation, at most.
 
     Raises:
@@ -110,7 +110,7 @@ def _asked(
     latents: Sequence[int | None],
     controls: Mapping[int, int],
 ) -> Interventions:
-    """The model and the prompts, ready for interventions on what `controls` has.
+    """Prepare model and prompts for interventions on the values of `controls`.
 
     Args:
         latents: the best of each value.
@@ -138,7 +138,7 @@ def _quantiles(asked: Interventions | None) -> dict[int, float]:
 
 
 def spread_over_templates(templates: Sequence[str], n: int, rng: np.random.Generator) -> list[int]:
-    """Numbers of at most n samples at random, as many of each template as can be, in order."""
+    """Draw at most n samples, as evenly over templates as possible; numbers in order."""
     order = rng.permutation(len(templates))
     names = np.array(templates)[order]
     turn = np.zeros(len(templates), np.int64)
@@ -150,7 +150,7 @@ def spread_over_templates(templates: Sequence[str], n: int, rng: np.random.Gener
 def matched_latent(
     codes: Codes, latent: int, taken: Sequence[int], rng: np.random.Generator
 ) -> int | None:
-    """A random latent of the tenth whose firing rates are nearest; None where there is no other.
+    """Draw a latent from the tenth with the nearest firing rates; None if there is no other.
 
     Args:
         taken: latents that it must not be.
@@ -166,7 +166,7 @@ def matched_latent(
 def _controls(
     samples: Samples, known: Monosemanticity, rng: np.random.Generator
 ) -> tuple[dict[int, int], dict[int, str]]:
-    """Value -> its control, for values that can be intervened on; why not, for the others."""
+    """Map values that can be intervened on to their controls, the others to the reason why not."""
     families = Families.of(samples.factors, samples.parents)
     best_family = families.largest(np.nan_to_num(known.shares)).argmax(1)
     best = [latent for latent in known.value_latents if latent is not None]
@@ -188,7 +188,7 @@ def _controls(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Table:
-    """What is known of the prompts at hand."""
+    """Properties of the available prompts."""
 
     rows: NDArray[np.int64]
     one_hot: NDArray[np.bool_]
@@ -206,7 +206,7 @@ class _Table:
         )
 
     def others(self, value: int) -> NDArray[np.bool_]:
-        """Mask of the values of factors of other families than the value's."""
+        """Mask the values of factors of other families than the value's."""
         return self.families.of_value != self.families.of_value[value]
 
 
@@ -219,7 +219,7 @@ def _changes(
     n_prompts: int,
     rng: np.random.Generator,
 ) -> tuple[Changes, Changes] | str:
-    """Of the best latent and of its control; or why there are none."""
+    """Measure changes of the best latent and of its control, or return why there are none."""
     from csae_bench.activations.interventions import Setting
 
     has_value = table.one_hot[:, value]

@@ -1,4 +1,4 @@
-"""The form of the probing eval's results: its metrics, and what its details say of a factor."""
+"""Fields of the probing eval's results: its metrics, and its details by factor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MEASURES = {
 }
 _MEAN = "; mean over a factor's values, then over factors."
 _FIRST = ("balanced_accuracy", "accuracy", "auroc")
-"""The measures, those that say most first."""
+"""Measures, the most informative first."""
 _DENSE = "Describes the language model: what a probe on its activations reaches."
 _SHORT = {"top_1_balanced_accuracy": "1 latent", "dense_balanced_accuracy": "dense"}
 
@@ -103,9 +103,8 @@ _OF_LATENTS = {
     ),
     "absorption_excess": Metric(
         title="Absorption, beyond recall",
-        description="That share minus what it were if the parent's latent were silent as often "
-        "whatever the child's does, for the children for which its silence is more than that, and "
-        "0 for the others; mean over children.",
+        description="That share minus the share expected if the two latents fired independently, "
+        "for the children for which it exceeds that, and 0 for the others; mean over children.",
         direction=Direction.LOWER,
         gates=False,
         **_BY_FACTOR,
@@ -122,7 +121,7 @@ _LATENTS_DONE = (
         "",
         "",
         "the value's best latent",
-        " Any disturbance makes unlikely words likelier: see random latents beside it.",
+        " Any disturbance makes unlikely words likelier: compare with random latents.",
     ),
     (
         "random_",
@@ -133,7 +132,7 @@ _LATENTS_DONE = (
 )
 
 _DONE_SHORT = {"clamp_effect": "clamp", "random_clamp_effect": "clamp at random"}
-_DISTURBS = "Read it beside that of random latents."
+_DISTURBS = "Compare it with that of random latents."
 
 
 def _interventions() -> dict[str, Metric]:
@@ -175,13 +174,13 @@ def _interventions() -> dict[str, Metric]:
 METRICS = _probes(N_LATENTS) | _OF_LATENTS | _interventions()
 
 
-class OfProbe(Strict):
-    """What a probe reaches on templates that it was not fitted on."""
+class ProbeDetail(Strict):
+    """Scores of a probe on templates that it was not fitted on."""
 
     probe: str
     """`top_k`, on k latents, or `dense`, on the model's activations."""
     latents: list[int]
-    """Those that the probes of the two halves chose; empty for dense."""
+    """Latents that the probes of the two halves chose; empty for dense."""
     accuracy: float | None
     balanced_accuracy: float | None
     auroc: float | None
@@ -189,8 +188,8 @@ class OfProbe(Strict):
     """Why these are null; empty where they are not."""
 
 
-class OfOperation(Strict):
-    """What clamping or ablating the value's latent does to later words, in nats of log-odds."""
+class InterventionDetail(Strict):
+    """Effect of clamping or ablating the value's latent on later words, in nats of log-odds."""
 
     operation: str
     """`clamp`, in prompts that lack the value, or `ablation`, in those that have it."""
@@ -199,23 +198,23 @@ class OfOperation(Strict):
     own_low: float | None
     own_high: float | None
     others: float | None
-    """Mean magnitude of the change of the right words of factors of other families."""
+    """Mean magnitude of the change of the right words for factors of other families."""
     specificity: float | None
     """own / (own + others); null where the interval of own is not above 0."""
     random_own: float | None
-    """The same as own, of the matched random latent."""
+    """The same as own, for the matched random latent."""
     random_low: float | None
     random_high: float | None
     reasons: dict[str, str]
-    """Field -> why it is null, for those that are."""
+    """Field -> the reason for its being null, for those that are."""
 
 
-class OfValue(Strict):
-    """What was found of one value of a factor."""
+class ValueDetail(Strict):
+    """Results for one value of a factor."""
 
     value: str
     n: int
-    """Samples that have it."""
+    """Number of samples that have it."""
     latent: int | None
     """The most informative latent that is larger with the value than without; null where that is
     within the null of the largest of all latents."""
@@ -226,11 +225,11 @@ class OfValue(Strict):
     nothing was done."""
     tied_latents: list[int]
     """The latents that stand for this value alone."""
-    probes: list[OfProbe]
-    operations: list[OfOperation]
+    probes: list[ProbeDetail]
+    operations: list[InterventionDetail]
 
 
-class OfChild(Strict):
+class AbsorbedChild(Strict):
     """Absorption of a value by its parent's."""
 
     value: str
@@ -241,19 +240,19 @@ class OfChild(Strict):
     rate: float | None
     """Share of the samples with the value in which its latent fires and the parent's is silent."""
     expected: float | None
-    """What that were if the parent's latent were silent whatever the child's does."""
+    """Share expected if the parent's latent were silent independently of the child's."""
     recall: float | None
     """Share of the samples with the value in which the parent's latent fires."""
     parent_recall: float | None
-    """The same of all samples with the parent's value."""
+    """The same share over all samples with the parent's value."""
     reason: str
     """Why these are null; empty where they are not."""
 
 
-class OfFactor(FactorDetail):
-    """What was found of one factor."""
+class ProbingFactorDetail(FactorDetail):
+    """Results for one factor."""
 
-    values: list[OfValue]
+    values: list[ValueDetail]
     """Its values, in order."""
-    absorbed: list[OfChild]
-    """Of a child factor, each value that lies in one of its parent's."""
+    absorbed: list[AbsorbedChild]
+    """Absorption of each of a child factor's values that lies in one of its parent's."""

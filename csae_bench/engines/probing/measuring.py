@@ -1,4 +1,4 @@
-"""What the probing eval measures."""
+"""Measurements of the probing eval."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NO_ACTS = "the activations of the dataset are too many to be kept"
 
 
 def probe_name(k: int) -> str:
-    """What the probe on k latents is called in names of metrics."""
+    """Return the name of the probe on k latents in names of metrics."""
     return f"top_{k}"
 
 
@@ -37,7 +37,7 @@ PROBES = (*(probe_name(k) for k in N_LATENTS), DENSE)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Probing:
-    """All that the probing eval knows of the latents of an SAE."""
+    """Everything that the probing eval measures of an SAE's latents."""
 
     samples: Samples
     probes: Mapping[str, Classification]
@@ -51,7 +51,7 @@ class Probing:
     intervened: Intervened
 
     def measured(self) -> dict[str, Measured]:
-        """Every metric by name, as `reporting.Report` takes them."""
+        """Return every metric by name, as `reporting.Report` takes them."""
         return self._of_probes() | self._of_latents() | self._of_interventions()
 
     def _of_probes(self) -> dict[str, Measured]:
@@ -72,7 +72,7 @@ class Probing:
         return found
 
     def why_no_probe(self, probe: str) -> str:
-        """Why a probe is missing."""
+        """Return the reason why a probe is missing."""
         return NO_ACTS if probe == DENSE and self.samples.n_templates > 1 else ONE_TEMPLATE
 
     def _of_latents(self) -> dict[str, Measured]:
@@ -111,7 +111,7 @@ def measure(
     n_prompts: int,
     seed: int,
 ) -> Probing:
-    """Probes, monosemanticity, absorption and interventions of the SAE's latents.
+    """Measure probes, monosemanticity, absorption and interventions of the SAE's latents.
 
     Raises:
         DataError, ModelError: see `Interventions`.

@@ -1,4 +1,4 @@
-"""What the probing eval found, as its page shows it."""
+"""Results of the probing eval, as its page shows them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ NOT_KNOWING = "it knows no more of any value than permuted factors give"
 
 
 class FilledPage(NamedTuple):
-    """The page, and what it cost."""
+    """The page, and the number of prompts read for it."""
 
     page: ProbingPage
     n_prompts_read: int
@@ -61,7 +61,7 @@ class FilledPage(NamedTuple):
 
 
 def probing_page(ctx: EvalContext, found: Probing, report: Report) -> FilledPage:
-    """The page of a probing eval; the model reads the top prompts of the shown latents again."""
+    """Make the probing page; the model reads the top prompts of the shown latents again."""
     best = _best_latents(found)
     shown = _shown_latents(found, best)
     top = {latent: found.samples.top_prompts(latent, PROMPTS_OF_A_LATENT) for latent in shown}
@@ -115,7 +115,7 @@ def _best_latents(found: Probing) -> list[list[int]]:
 
 
 def _shown_latents(found: Probing, best: list[list[int]]) -> list[int]:
-    """The best of all values first, then the next, then controls and those that probes chose."""
+    """Order latents: the best of all values, the next ones, then controls and probes' latents."""
 
     def wanted() -> Iterator[int]:
         for place in range(N_BEST):
@@ -272,7 +272,7 @@ def _latent(
 def _prompt(
     top: TopPrompt, at_tokens: tuple[tuple[str, ...], tuple[float, ...]] | None
 ) -> content.Prompt:
-    """With its codes at tokens, or where these were not read as one piece with its pooled code."""
+    """Show a prompt with its codes at tokens or, if these were not read, with its pooled code."""
     tokens, activations = at_tokens or ((top.text,), (top.value,))
     return content.Prompt(tokens=tokens, activations=activations, pooled=top.value)
 

@@ -1,1 +1,1 @@
-"""The eval of sae-probes: its datasets, and what a result has of them."""
+"""The eval of sae-probes: its datasets, and the fields of its results."""

@@ -29,7 +29,7 @@ _LEAST_TRAIN = 4
 
 
 def chosen_files(data: str, names: Sequence[str] | None) -> list[Path]:
-    """The files of the datasets that are asked for, in order.
+    """Return the files of the requested datasets, in order.
 
     Args:
         data: `package`, or a folder.
@@ -61,7 +61,7 @@ def chosen_files(data: str, names: Sequence[str] | None) -> list[Path]:
 
 
 def read_dataset(path: Path) -> Any:
-    """A dataset as sae-probes reads it: a pandas DataFrame with `prompt` and `target`.
+    """Read a dataset as sae-probes does: a pandas DataFrame with `prompt` and `target`.
 
     Raises:
         DataError: it cannot be read, lacks a column or text, has no two classes, or too few rows
@@ -97,7 +97,7 @@ def read_dataset(path: Path) -> Any:
 
 
 def data_problem(data: str, names: Sequence[str] | None) -> str | None:
-    """What is wrong with the datasets, in a sentence; None where nothing is."""
+    """Describe what is wrong with the datasets, in a sentence; None if nothing is."""
     try:
         for path in chosen_files(data, names):
             read_dataset(path)
@@ -107,7 +107,7 @@ def data_problem(data: str, names: Sequence[str] | None) -> str | None:
 
 
 def data_fingerprint(data: str, names: Sequence[str] | None) -> str:
-    """Changes when a dataset or the version of sae-probes does.
+    """Return a fingerprint that changes when a dataset or the version of sae-probes does.
 
     Raises:
         UsageError: as `chosen_files`.
@@ -122,7 +122,7 @@ def data_fingerprint(data: str, names: Sequence[str] | None) -> str:
 
 
 def installed_version() -> str:
-    """The version of sae-probes.
+    """Return the version of sae-probes.
 
     Raises:
         UsageError: it is not installed.
@@ -134,7 +134,7 @@ def installed_version() -> str:
 
 
 def n_train(n_rows: int) -> int:
-    """Prompts that sae-probes trains on, of a dataset with so many rows."""
+    """Count the prompts that sae-probes trains on, for a dataset with so many rows."""
     return min(n_rows - N_HELD_OUT, MAX_TRAIN)
 
 
@@ -163,7 +163,7 @@ def _check_classes(path: Path, rows: Any) -> None:
 
 
 def _names_of_package() -> list[str]:
-    """The package's datasets with two classes, in its own order."""
+    """List the package's datasets with two classes, in its own order."""
     import pandas
 
     table = pandas.read_csv(

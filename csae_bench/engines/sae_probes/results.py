@@ -1,4 +1,4 @@
-"""What sae-probes measured, under the names of SAE-Bench's `sparse_probing_sae_probes`.
+"""Results of sae-probes, under the names of SAE-Bench's `sparse_probing_sae_probes`.
 
 Importing this imports neither torch nor sae_probes.
 """
@@ -19,7 +19,7 @@ K = Literal[1, 2, 5, 10, 20, 50, 100]
 ONE_DATASET = "there is one dataset, and nothing to resample"
 
 _SCORES = {
-    "test_accuracy": ("accuracy", "Share of held-out prompts that are told right."),
+    "test_accuracy": ("accuracy", "Share of held-out prompts that are classified correctly."),
     "test_auc": ("AUC", "Area under the ROC curve on held-out prompts."),
     "test_f1": ("F1", "Harmonic mean of precision and recall on held-out prompts, by class."),
 }
@@ -115,7 +115,7 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetOutcome:
-    """What sae-probes measured on one dataset."""
+    """Results of sae-probes on one dataset."""
 
     name: str
     sae: Mapping[int, Scores]
@@ -134,15 +134,15 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class OfDataset(_Strict):
-    """What was found on one dataset; scores are null where no such probe was asked for."""
+class DatasetDetail(_Strict):
+    """Results on one dataset; scores are null where no such probe was requested."""
 
     dataset_name: str
     """The file's name without its ending."""
     n_rows: int
-    """Prompts that were looked at."""
+    """Number of prompts that were used."""
     n_train: int
-    """Those of them that probes were fitted on."""
+    """Number of these that probes were fitted on."""
     n_truncated: int
     """Prompts longer than the context, of which only the end was read."""
     latents: dict[str, list[int]]
@@ -150,7 +150,7 @@ class OfDataset(_Strict):
 
 
 def detail_model() -> type[BaseModel]:
-    """The model of one of `eval_result_details`: a dataset's scores."""
+    """Create the model of an entry of `eval_result_details`: a dataset's scores."""
     fields: dict[str, Any] = {
         name: (
             float | None,
@@ -163,11 +163,11 @@ def detail_model() -> type[BaseModel]:
         )
         for name, metric in METRICS.items()
     }
-    return create_model("SaeProbesDetail", __base__=OfDataset, **fields)
+    return create_model("SaeProbesDetail", __base__=DatasetDetail, **fields)
 
 
 def details(datasets: Sequence[DatasetOutcome]) -> list[dict[str, Any]]:
-    """An entry for each dataset."""
+    """Return an entry for each dataset."""
     return [
         {
             "dataset_name": found.name,
@@ -183,7 +183,7 @@ def details(datasets: Sequence[DatasetOutcome]) -> list[dict[str, Any]]:
 
 
 def metrics(datasets: Sequence[DatasetOutcome], *, n_resamples: int, seed: int) -> Metrics:
-    """Means over datasets with 95% percentile intervals; null for probes that were not asked for.
+    """Average over datasets, with 95% percentile intervals; null for probes not requested.
 
     Of one dataset there is no interval. Datasets are drawn as wholes: prompts of one are no
     independent evidence on another.
@@ -210,7 +210,7 @@ def metrics(datasets: Sequence[DatasetOutcome], *, n_resamples: int, seed: int) 
 
 
 def reasons(found: Metrics) -> dict[str, str]:
-    """Field -> why it is null, for those that are."""
+    """Map null fields to the reason why they are null."""
     scores = found["llm"] | found["sae"]
     why = {name: _not_asked_for(name) for name, value in scores.items() if value is None}
     for name, value in found["intervals"].items():

@@ -1,4 +1,4 @@
-"""Unlearning: questions and texts, a fast way to ask them, and what the answers come to.
+"""Unlearning: questions and texts, a fast way to ask them, and scores of the answers.
 
     data.py        what is to be forgotten and what kept: questions and running text
     rows.py        a question or a text in a file, checked; a fault names file and line

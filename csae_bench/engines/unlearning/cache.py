@@ -1,4 +1,4 @@
-"""What is finished already, kept by content: a run that was killed goes on from it."""
+"""Cache of finished work, by content, from which a killed run resumes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Cache:
     def get_or_make(
         self, what: str, key: Mapping[str, Any], make: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
-        """The value under the key, made and kept if it is not there.
+        """Return the value under the key, made and kept if it is not there.
 
         Args:
             what: begins the file's name.
@@ -47,13 +47,13 @@ class Cache:
         return known
 
     def part(self, what: str, key: Mapping[str, Any]) -> Cache:
-        """A cache in a folder of its own below this one."""
+        """Return a cache in a folder of its own below this one."""
         if self.folder is None:
             return self
         return Cache(self.folder / f"{what}-{digest(key)[:N_DIGITS]}")
 
     def remove(self) -> None:
-        """Removes the folder with all that is in it."""
+        """Remove the folder with all that is in it."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Whether a tokenizer can be asked SAE-Bench's questions, told from how it splits a few strings."""
+"""Check that a tokenizer suits SAE-Bench's questions, by how it splits a few strings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ N_SPELLINGS = 2
 """Each letter by itself, and after a space."""
 ANSWERS = (*LETTERS, *(f" {letter}" for letter in LETTERS))
 MARKERS = ("<bos>", "<start_of_turn>", "<end_of_turn>")
-"""What SAE-Bench's prompt for Gemma is built of."""
+"""Parts of SAE-Bench's prompt for Gemma."""
 
 assert len(LETTERS) == N_CHOICES
 
 
 def chat_problems(encode: Callable[[str], Sequence[int]], model_name: str) -> list[str]:
-    """What keeps the model from being asked; empty where nothing does.
+    """List what keeps the model from being asked; empty if nothing does.
 
     Args:
         encode: a text's tokens, without any that the tokenizer adds by itself.

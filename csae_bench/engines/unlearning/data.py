@@ -1,4 +1,4 @@
-"""What an unlearning eval asks and reads: questions by subject, and two kinds of running text."""
+"""Data of an unlearning eval: questions by subject, and two kinds of running text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIN_CHARACTERS = 50
 
 
 class Scale(NamedTuple):
-    """How much text is read, how much at once, and how hard latents are clamped."""
+    """Amount of text that is read, batch size, and strength of the clamping."""
 
     dataset_size: int
     """Sequences of each kind of text, at most."""
@@ -37,7 +37,7 @@ class Scale(NamedTuple):
     n_features_list: tuple[int, ...]
     """Numbers of latents that are clamped."""
     multipliers: tuple[int, ...]
-    """Minus what they are clamped to."""
+    """Multipliers; active latents are clamped to minus these."""
 
 
 SAE_BENCH_SCALE = Scale(1024, 1024, 4, (10, 20), (25, 50, 100, 200))
@@ -64,7 +64,7 @@ class UnlearningData:
     name: str
     """`tinyworld`, `hub`, or the folder's path."""
     description: str
-    """What the questions are about, in plain words, for the result."""
+    """Topic of the questions, in plain words, for the result."""
     questions: Mapping[str, tuple[Question, ...]]
     """By subject, in the order of `SUBJECTS`."""
     forget_texts: tuple[str, ...]

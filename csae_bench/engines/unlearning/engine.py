@@ -43,7 +43,7 @@ class Clamp:
 
 @dataclass
 class AnswerEngine:
-    """Asks one model with one SAE, and remembers what it has asked."""
+    """Engine that asks one model with one SAE, and remembers what it has asked."""
 
     model: HookedTransformer
     sae: AnySae
@@ -52,7 +52,7 @@ class AnswerEngine:
     batch_size: int
     """Prompts in a forward pass; answers do not depend on it."""
     asked: AskedPrompts = field(default_factory=lambda: AskedPrompts(MEMORY_GIB))
-    """What is kept between settings, and from the SAE before."""
+    """Activations kept between settings, and from the previous SAE."""
     _codes: dict[int, ActiveLatents] = field(default_factory=dict[int, ActiveLatents])
     """By the identity of the batch."""
     _codes_bytes: int = 0
@@ -62,13 +62,13 @@ class AnswerEngine:
     def probabilities(
         self, prompts: Sequence[str], clamp: Clamp | None = None, *, keep: bool = True
     ) -> Float[Tensor, "n n_choices"]:
-        """Probabilities of the letters A to D as next token, with or without a space before.
+        """Return probabilities of the letters A to D as next token, with or without a space before.
 
         SAE-Bench's `get_output_probs_abcd`, under `anthropic_clamp_resid_SAE_features`: the SAE's
         error stays, codes at `<bos>` are 0, a latent is clamped where it is active.
 
         Args:
-            keep: whether these prompts will be asked again.
+            keep: true if these prompts will be asked again.
 
         Raises:
             DataError: a prompt is longer than the context, or holds a `<bos>` of its own.
@@ -162,7 +162,7 @@ class AnswerEngine:
     def _has_linear_decoder(
         self, batch: Batch, resid: Float[Tensor, "n length d_model"], clamp: Clamp, *, keep: bool
     ) -> bool:
-        """Whether decoding a change of codes is adding its share of the decoder, tried once.
+        """Test once whether decoding a change of codes is adding its share of the decoder.
 
         In half precision it is not: SAE-Bench's detour through the reconstruction rounds, and its
         answers are to be kept.
@@ -183,7 +183,7 @@ class AnswerEngine:
     def _clamped_linearly(
         self, batch: Batch, resid: Float[Tensor, "n length d_model"], clamp: Clamp, *, keep: bool
     ) -> tuple[Float[Tensor, "n length d_model"], Bool[Tensor, " n"]]:
-        """The activation under the clamp, and which rows of the batch it changes."""
+        """Return the activation under the clamp, and the rows of the batch that it changes."""
         active = self._active(batch, resid, keep=keep)
         is_clamped = torch.isin(
             active.latent, torch.tensor(clamp.latents, device=active.latent.device)
@@ -199,7 +199,7 @@ class AnswerEngine:
     def _clamped(
         self, acts: Float[Tensor, "n length d_in"], clamp: Clamp
     ) -> Float[Tensor, "n length d_in"]:
-        """SAE-Bench's `anthropic_clamp_resid_SAE_features`, operation by operation."""
+        """Repeat SAE-Bench's `anthropic_clamp_resid_SAE_features`, operation by operation."""
         codes = self.sae.encode(acts)
         codes[:, 0, :] = 0.0
         error = acts - self.sae.decode(codes)
@@ -208,7 +208,7 @@ class AnswerEngine:
         return error + self.sae.decode(codes)
 
     def _ask_hooked(self, batch: Batch, clamp: Clamp) -> Float[Tensor, "n n_choices"]:
-        """At a hook within a layer, which cannot be entered midway."""
+        """Ask through a hook within a layer, which cannot be entered midway."""
         resid = self._resid(batch, keep=True)
         hook = (self.hook_name, lambda acts, hook: self._clamped(acts, clamp))
         with self.model.hooks(fwd_hooks=[hook]):
@@ -220,7 +220,7 @@ class AnswerEngine:
         resid: Float[Tensor, "k length d_model"],
         among: Bool[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "k n_choices"]:
-        """Runs the rest of the model on rows of the batch, of which `among` says which."""
+        """Run the rest of the model on the rows of the batch that `among` selects."""
         model, (start, is_at_hook) = self.model, self._place
         answer_at = batch.answer_at if among is None else batch.answer_at[among]
         if is_at_hook:

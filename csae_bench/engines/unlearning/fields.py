@@ -1,4 +1,4 @@
-"""What a result of the unlearning eval holds, with title and description of each field."""
+"""Fields of a result of the unlearning eval, with title and description of each."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict
 from csae_bench.evals.metric_rows import Category, Direction, Form, Metric
 
 _BESIDE: dict[str, Any] = {"low": None, "high": None, "is_supporting": True}
-"""Of what accompanies the score; its range is in words, as SAE-Bench has it."""
+"""Settings of metrics that accompany the score; its range is in words, as SAE-Bench has it."""
 
 METRICS = {
     "unlearning_score": Metric(
         title="Unlearning Score",
         description="Share of the forget questions answered wrong under the best of all settings "
         "that keep 99% of the retain questions right, 0 to 1. It is chosen and measured on the "
-        "same questions: read it beside the held-out score and chance.",
+        "same questions: read it together with the held-out score and chance.",
         direction=Direction.HIGHER,
         short="unlearning",
         category="unlearning",
@@ -45,15 +45,15 @@ METRICS = {
     ),
     "unlearning_score_low": Metric(
         title="Unlearning Score, low end",
-        description="Of a 95% percentile interval from drawing questions anew, the setting chosen "
-        "anew each time.",
+        description="Low end of a 95% percentile interval from resampling questions, the setting "
+        "chosen again each time.",
         direction=Direction.NONE,
         category="intervals",
         **_BESIDE,
     ),
     "unlearning_score_high": Metric(
         title="Unlearning Score, high end",
-        description="Of the same interval.",
+        description="High end of the same interval.",
         direction=Direction.NONE,
         category="intervals",
         **_BESIDE,
@@ -99,7 +99,7 @@ FORM = Form(
             title="Unlearning",
             description="SAE-Bench's own value, as its functions give it.",
             model="SaeBenchScore",
-            about="SAE-Bench's, untouched.",
+            about="SAE-Bench's score, unchanged.",
         ),
         "held_out": Category(
             title="Held out",
@@ -111,7 +111,7 @@ FORM = Form(
             title="Intervals",
             description="95% intervals over questions.",
             model="IntervalEnds",
-            about="How far the score moves with the questions that are drawn.",
+            about="Variation of the score with the questions that are drawn.",
         ),
         "chance": Category(
             title="Chance",
@@ -135,17 +135,17 @@ class UnlearningDetail(Strict):
     retain_threshold: float
     """Latents that fire on this share of the retain text's tokens or more are not clamped."""
     n_features: int
-    """Latents that are clamped."""
+    """Number of latents that are clamped."""
     multiplier: int
-    """Minus what a latent is clamped to where it is active."""
+    """Active latents are clamped to minus this value."""
     latents: list[int]
-    """Those latents, the one that fires most on the forget text first."""
+    """The clamped latents, the one that fires most on the forget text first."""
     forget_accuracy: float
     """Share of the forget questions still answered right, 0 to 1."""
     retain_accuracy: float
     """Share of the retain questions still answered right, 0 to 1."""
     is_admissible: bool
-    """Whether that is 99% or more, so that the setting counts."""
+    """True if the retain accuracy is 99% or more, so that the setting counts."""
     accuracy: dict[str, float]
     """Share of each subject's questions still answered right."""
     wrong: dict[str, list[int]]
@@ -154,7 +154,7 @@ class UnlearningDetail(Strict):
 
 
 class SaeBenchConfig(Strict):
-    """SAE-Bench's UnlearningEvalConfig; the eval's own settings stand in the provenance."""
+    """SAE-Bench's UnlearningEvalConfig; the eval's own settings are in the provenance."""
 
     random_seed: int
     dataset_names: list[str]

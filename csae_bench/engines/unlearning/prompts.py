@@ -27,22 +27,22 @@ class ActiveLatents(NamedTuple):
 
 @dataclass
 class Batch:
-    """Prompts that are asked together, and what is kept of them."""
+    """Prompts that are asked together, and the tensors kept for them."""
 
     rows: Int[Tensor, " n"]
-    """Places of its prompts among those asked."""
+    """Indices of its prompts among those asked."""
     tokens: Int[Tensor, "n length"]
     answer_at: Int[Tensor, " n"]
     """Position whose prediction is the answer."""
     resid: Float[Tensor, "n length d_model"] | None = None
-    """What enters the first layer that runs again."""
+    """Input of the first layer that runs again."""
     clean: Float[Tensor, "n n_choices"] | None = None
     """Probabilities without intervention."""
 
 
 @dataclass
 class AskedPrompts:
-    """Prompts that were asked of a model, and what is kept of them for every SAE on one hook."""
+    """Prompts that were asked of a model, and the tensors kept for every SAE on one hook."""
 
     memory_gib: float
     """Activations that are kept, at most, those of one SAE's codes included."""
@@ -61,7 +61,7 @@ class AskedPrompts:
 def in_batches(
     model: HookedTransformer, prompts: Sequence[str], batch_size: int
 ) -> Iterator[Batch]:
-    """Prompts of like length together: padding on the right changes nothing before it.
+    """Batch prompts of like length together: padding on the right changes nothing before it.
 
     Raises:
         DataError: a prompt is longer than the context, or holds a `<bos>` of its own.

@@ -1,4 +1,4 @@
-"""What the unlearning eval needs: a model that can be asked, and data that is there and sound."""
+"""Requirements of the unlearning eval: a model that can be asked, and sound data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INSTRUCT_GEMMA = re.compile(r"(^|/)gemma-.*-it$")
 
 
 def model_problems(name: str) -> list[str]:
-    """What keeps a model from being asked SAE-Bench's questions, as far as small files tell.
+    """List what keeps a model from being asked SAE-Bench's questions, as far as small files tell.
 
     Of a hub model its name alone is known here.
     """

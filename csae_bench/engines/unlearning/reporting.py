@@ -1,4 +1,4 @@
-"""From a sweep and what was made of it to the fields of a result."""
+"""Conversion of a sweep and its statistics to the fields of a result."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from csae_bench.metrics.bootstrap import Interval
 Metrics = dict[str, dict[str, float | int | None]]
 
 FEW_QUESTIONS = 20
-"""Below so many of a subject, a result warns."""
+"""Number of a subject's questions below which a result warns."""
 
 
 def metrics(
     score: float, held_out: HeldOut, interval: Interval, chance: Chance
 ) -> tuple[Metrics, dict[str, str]]:
-    """The metrics by category, and the reason of each that is null."""
+    """Return the metrics by category, and the reason of each that is null."""
     found: Metrics = {
         "unlearning": {"unlearning_score": score},
         "held_out": {
@@ -57,7 +57,7 @@ def metrics(
 
 
 def details(sweep: Sweep) -> list[dict[str, Any]]:
-    """An entry for each setting."""
+    """Return an entry for each setting."""
     forget, retain = sweep.forget.mean(1), sweep.retain.mean(1)
     return [
         {
@@ -79,7 +79,7 @@ def details(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def data(found: UnlearningData, sweep: Sweep, scale: Scale) -> dict[str, Any]:
-    """What was asked and read."""
+    """Describe the questions and texts that were used."""
     return {
         "name": found.name,
         "description": found.description,
@@ -95,7 +95,7 @@ def data(found: UnlearningData, sweep: Sweep, scale: Scale) -> dict[str, Any]:
 
 
 def control(controls: Sequence[Sweep], n_alive: int) -> dict[str, Any]:
-    """What random latents came to, draw by draw."""
+    """Return the scores of random latents, draw by draw."""
     return {
         "n_draws": len(controls),
         "n_alive": n_alive,
@@ -106,7 +106,7 @@ def control(controls: Sequence[Sweep], n_alive: int) -> dict[str, Any]:
 
 
 def notes(sweep: Sweep) -> list[str]:
-    """What a reader of the score should know of this one."""
+    """List notes that a reader of this score should know."""
     most = max(setting.n_features for setting in sweep.settings)
     if most == 0:
         return ["No latent was clamped: none fires on the forget text and rarely on the retain."]
@@ -120,7 +120,7 @@ def notes(sweep: Sweep) -> list[str]:
 
 
 def warnings(sweep: Sweep) -> list[str]:
-    """Which subjects too few questions are asked of."""
+    """List the subjects with too few questions."""
     few = [
         f"{name} {len(ids)}" for name, ids in sweep.questions.items() if len(ids) < FEW_QUESTIONS
     ]

@@ -14,10 +14,10 @@ TEXT_COLUMNS = ("text",)
 
 
 def question(place: str, row: Mapping[str, Any]) -> Question:
-    """The row as a question.
+    """Convert the row to a question.
 
     Args:
-        place: where it stands: file and line, or dataset and row.
+        place: location of the row: file and line, or dataset and row.
 
     Raises:
         DataError: the question is no text, there are not four choices, or the answer is none of
@@ -46,7 +46,7 @@ def question(place: str, row: Mapping[str, Any]) -> Question:
 
 
 def text(place: str, row: Mapping[str, Any]) -> str:
-    """The row's text.
+    """Return the row's text.
 
     Raises:
         DataError: it is none.
@@ -58,7 +58,7 @@ def text(place: str, row: Mapping[str, Any]) -> str:
 
 
 def _is_text(value: object) -> TypeGuard[str]:
-    """Whether it is a string that a tokenizer takes: JSON can hold half of a character, which
+    """Test whether it is a string that a tokenizer takes: JSON can hold half of a character, which
     UTF-8 cannot."""
     if not isinstance(value, str):
         return False

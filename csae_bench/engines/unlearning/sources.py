@@ -1,4 +1,4 @@
-"""Where the questions and texts of an unlearning eval come from."""
+"""Sources of the questions and texts of an unlearning eval."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ FORGET_CORPUS = "cais/wmdp-bio-forget-corpus"
 FORGET_FILE = "bio-forget-corpus"
 RETAIN_FILE = "wikitext"
 FILE_STEMS = (*SUBJECTS, FORGET_FILE, RETAIN_FILE)
-"""What a folder holds, each as .jsonl or .parquet."""
+"""Files that a folder holds, each as .jsonl or .parquet."""
 
 _RETAIN_CORPUS = "wikitext:wikitext-2-raw-v1"
 _N_DOCUMENTS = 600
-"""Of each kind of tinyworld's text, some 130 tokens each."""
+"""Number of texts of each kind in tinyworld, some 130 tokens each."""
 _N_GLANCED = 100
 """Texts of a file that are looked at before a run; a corpus can be a gigabyte."""
 _REQUEST = (
@@ -44,14 +44,14 @@ Status = tuple[Literal["ok", "problem", "unknown"], str]
 
 
 def chosen_data(data: str, model: str) -> str:
-    """`auto` resolved: `tinyworld` for the bundled model, which knows nothing else, or `hub`."""
+    """Resolve `auto`: `tinyworld` for the bundled model, which knows nothing else, or `hub`."""
     if data != AUTO:
         return data
     return TINYWORLD if resolve(model).kind == "tinyworld" else HUB
 
 
 def open_data(data: str, *, forget_corpus: str | None = None) -> UnlearningData:
-    """Questions and texts, all read.
+    """Read all questions and texts.
 
     Args:
         data: `tinyworld`, `hub`, or a folder of `FILE_STEMS`.
@@ -68,7 +68,7 @@ def open_data(data: str, *, forget_corpus: str | None = None) -> UnlearningData:
 
 
 def data_status(data: str, forget_corpus: str | None = None) -> list[Status]:
-    """What can be said before a run: questions are read, of texts the first hundred.
+    """Report what can be said before a run: questions are read, of texts the first hundred.
 
     `unknown`: it is on the hub.
     """
@@ -95,7 +95,7 @@ def data_status(data: str, forget_corpus: str | None = None) -> list[Status]:
 
 
 def data_fingerprint(data: str, forget_corpus: str | None = None) -> str:
-    """Changes when questions or texts do, as far as can be seen without reading them."""
+    """Return a fingerprint of questions and texts, as far as possible without reading them."""
     parts = [data if data in (TINYWORLD, HUB) else ""]
     if data == TINYWORLD:
         parts.append(corpus_fingerprint(TINYWORLD, split="core"))
@@ -180,7 +180,7 @@ def _hub_rows(
 
 
 def _files(folder: Path, forget_corpus: str | None) -> dict[str, Path]:
-    """The file of each of `FILE_STEMS`."""
+    """Find the file of each of `FILE_STEMS`."""
     found = {stem: _file(folder, stem) for stem in FILE_STEMS}
     if forget_corpus is not None:
         found[FORGET_FILE] = Path(forget_corpus).expanduser()
@@ -219,7 +219,7 @@ def _texts(path: Path, limit: int | None = None) -> tuple[str, ...]:
 
 
 def _long_enough(name: str, texts: Iterable[str], limit: int | None = None) -> tuple[str, ...]:
-    """The texts that SAE-Bench reads; the first `limit` where there is one."""
+    """Select the texts that SAE-Bench reads; the first `limit` if there is one."""
     found: list[str] = []
     for one in texts:
         if len(one) > MIN_CHARACTERS:

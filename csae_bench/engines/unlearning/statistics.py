@@ -1,4 +1,4 @@
-"""What the answers of a sweep come to: the score, how sure it is, and how it would be by chance.
+"""Statistics of a sweep's answers: the score, its uncertainty, and its value by chance.
 
 Pure: answers in, numbers out. The rule is SAE-Bench's `get_unlearning_scores`: among the settings
 that keep at least 99% of the retain questions right, the largest share of the forget questions that
@@ -22,7 +22,7 @@ RETAIN_ACCURACY = 0.99
 """Accuracy on the retain questions below which a setting does not count; SAE-Bench's."""
 
 LEVEL = 0.95
-"""Of the interval."""
+"""Confidence level of the interval."""
 
 _TOO_FEW = "there are fewer than two questions to forget or to retain"
 
@@ -38,13 +38,13 @@ class HeldOut:
     score: float | None
     """0 to 1: SAE-Bench's rule on the other half, for the one setting chosen; mean over halves."""
     retain_accuracy: float | None
-    """0 to 1: what of the other half's retain questions that setting keeps right; the same mean."""
+    """0 to 1: share of the other half's retain questions that setting keeps right; same mean."""
     reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chance:
-    """The score against that of random latents; None with a reason."""
+    """Comparison of the score with that of random latents; None with a reason."""
 
     mean: float | None
     """Mean score of random latents, 0 to 1."""
@@ -58,7 +58,7 @@ class Chance:
 
 
 def unlearning_score(forget: Forget, retain: Retain) -> float:
-    """Share of the forget questions that the best admissible setting unlearns.
+    """Compute the share of the forget questions that the best admissible setting unlearns.
 
     0 (nothing, or nothing without harm) to 1. SAE-Bench (arXiv:2503.09532), after Farrell et al.
     2024, arXiv:2410.19278.
@@ -78,7 +78,7 @@ def held_out_score(
     n_splits: int,
     rng: np.random.Generator,
 ) -> HeldOut:
-    """The score where the setting is chosen on half of the questions and measured on the other.
+    """Score settings that are chosen on half of the questions and measured on the other.
 
     Both halves take both parts, in `n_splits` random splits of each subject's questions. Among the
     settings that are admissible on one half the best there is measured on the other, where it
@@ -107,11 +107,11 @@ def held_out_score(
 def score_interval(
     forget: Forget, retain: Retain, *, n_resamples: int, rng: np.random.Generator
 ) -> Interval:
-    """Interval of the score from drawing questions anew, the setting chosen anew each time.
+    """Bootstrap the score over questions, with the setting chosen again each time.
 
     Forget and retain questions are drawn apart from each other. Percentiles of scipy's bootstrap:
     the score jumps where a setting crosses 99%, so corrections that need smoothness do not hold,
-    and a score that hangs on such a setting has an interval down to 0.
+    and a score that depends on such a setting has an interval down to 0.
     """
     if min(forget.shape[1], retain.shape[1]) < 2:
         return Interval(low=None, high=None, reason=_TOO_FEW)
@@ -139,7 +139,7 @@ def score_interval(
 def against_chance(
     score: float, controls: Sequence[tuple[Forget, Retain]], reason: str | None
 ) -> Chance:
-    """The score against sweeps of random latents.
+    """Compare the score with sweeps of random latents.
 
     Args:
         controls: forget and retain answers of each draw.
@@ -160,7 +160,7 @@ def against_chance(
 def _scores(
     forget_accuracy: Accuracy, retain_accuracy: Accuracy
 ) -> NDArray[np.float64] | np.float64:
-    """The score of each of any number of draws: [n_settings, *draws] to [*draws]."""
+    """Score each of any number of draws: [n_settings, *draws] to [*draws]."""
     is_admissible = retain_accuracy >= RETAIN_ACCURACY
     return (is_admissible * (1 - forget_accuracy)).max(0)
 
@@ -171,7 +171,7 @@ def _chosen_and_measured(
     forget_half: Bool[NDArray[np.bool_], " n_forget"],
     retain_half: Bool[NDArray[np.bool_], " n_retain"],
 ) -> tuple[float, float]:
-    """Score and retain accuracy outside the halves, of the setting that is best within."""
+    """Return score and retain accuracy outside the halves, of the setting that is best within."""
     effect = 1 - forget[:, forget_half].mean(1)
     kept = retain[:, retain_half].mean(1)
     is_admissible = kept >= RETAIN_ACCURACY
@@ -187,7 +187,7 @@ def _chosen_and_measured(
 def _half(
     groups: Int[NDArray[np.int64], " n"], rng: np.random.Generator
 ) -> Bool[NDArray[np.bool_], " n"]:
-    """A random half of each group; of an odd one, one question less or more, by chance.
+    """Draw a random half of each group; of an odd one, one question less or more, by chance.
 
     Neither half is empty where there are two questions.
     """

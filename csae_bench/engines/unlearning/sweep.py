@@ -1,4 +1,4 @@
-"""Which question is answered right under which setting of the intervention."""
+"""Questions that are answered right under each setting of the intervention."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Setting(NamedTuple):
     n_features: int
     """Latents that are clamped: as many as asked for, or all there are."""
     multiplier: int
-    """Minus what a latent is clamped to where it is active."""
+    """Active latents are clamped to minus this value."""
     latents: tuple[int, ...]
 
 

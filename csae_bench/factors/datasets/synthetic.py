@@ -33,10 +33,10 @@ def synthetic(split: Split, seed: int) -> FactorDataset:
 
 
 def synthetic_world(seed: int = 0, *, has_children: bool = False) -> SyntheticModel:
-    """The world of the dataset `synthetic`, or of `synthetic_tree`.
+    """Make the world of the dataset `synthetic`, or of `synthetic_tree`.
 
     64 features fire with 5 to 30% in as many random directions of 96 dimensions, so that they can
-    be told apart exactly. Magnitudes have mean 1 and standard deviation .2.
+    be distinguished exactly. Magnitudes have mean 1 and standard deviation .2.
 
     Args:
         has_children: 8 features have 3 children each, which fire only with their parent.
@@ -65,7 +65,7 @@ def synthetic_world(seed: int = 0, *, has_children: bool = False) -> SyntheticMo
 def load_synthetic(
     folder: Path, *, split: Split = "test", seed: int = 0, n: int = N_SAMPLES
 ) -> FactorDataset:
-    """Samples of a synthetic model that SAELens's `SyntheticModel.save` wrote.
+    """Draw samples of a synthetic model that SAELens's `SyntheticModel.save` wrote.
 
     Raises:
         DataError: the folder holds no such model, or a damaged one.
@@ -90,7 +90,7 @@ def synthetic_factors(
     seed: int = 0,
     n: int = N_SAMPLES,
 ) -> FactorDataset:
-    """`n` samples of a world; each true feature is a factor, silent or active.
+    """Draw `n` samples of a world; each true feature is a factor, silent or active.
 
     The splits are disjoint samples of one world. Each sample is a template of its own. A feature's
     parent is the nearest in SAELens's hierarchy: a child is active only where its parent is.
@@ -130,7 +130,7 @@ def oracle_sae(
     device: str = "cpu",
     metadata: Mapping[str, Any] | None = None,
 ) -> SAE[Any]:
-    """The SAE whose latents are the true features: latent f is feature f.
+    """Make the SAE whose latents are the true features: latent f is feature f.
 
     The encoder is the pseudo-inverse of the directions: exact where there are no more features
     than dimensions, and the least-squares guess in superposition. What comes out below

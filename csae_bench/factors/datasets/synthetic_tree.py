@@ -9,6 +9,6 @@ from csae_bench.factors.registry import register_factors
 
 @register_factors("synthetic_tree", has_prompts=False)
 def synthetic_tree(split: Split, seed: int) -> FactorDataset:
-    """The world of `synthetic` with 24 features that fire only with one of 8 others."""
+    """SAELens's synthetic model with 24 features that fire only with one of 8 others."""
     world = synthetic_world(seed, has_children=True)
     return synthetic_factors(world, name="synthetic_tree", split=split, seed=seed)

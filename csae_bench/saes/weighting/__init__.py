@@ -1,4 +1,4 @@
-"""From the strengths of the contrastive terms to their coefficients in the loss.
+"""Conversion of the strengths of the contrastive terms to their coefficients in the loss.
 
 All of it is plain arithmetic on what the trainer measures every few steps. To add a kind: a file
 here, a row of the table, and its name in `csae_bench.config.weighting`.
@@ -25,5 +25,5 @@ KINDS: dict[str, type[Weighting]] = {
 
 
 def weighting(settings: WeightingSettings) -> Weighting:
-    """The weighting of the kind that the settings name, as it stands before the first step."""
+    """Create the weighting of the kind that the settings name, before its first step."""
     return KINDS[settings.kind](settings)

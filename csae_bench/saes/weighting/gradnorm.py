@@ -12,14 +12,14 @@ from csae_bench.config.weighting import WeightingSettings
 from csae_bench.saes.weighting.kind import RECONSTRUCTION, Measurement, Weighting, exp, is_usable
 
 _LARGEST_LOSS_LEFT = 1e6
-"""A first loss close to 0 would otherwise let one task decide the mean of all."""
+"""Upper limit: a first loss close to 0 would otherwise let one task decide the mean of all."""
 
 _LARGEST_STEP = 1.0
-"""Of the logarithm of a weight, at one measurement."""
+"""Largest change of the logarithm of a weight, at one measurement."""
 
 
 class GradNorm(Weighting):
-    """Gradients are balanced by how fast each task's loss falls.
+    """Weighting that balances gradients by how fast each task's loss falls.
 
     Chen et al. 2018, arXiv:1711.02257, algorithm 1, on W_enc. Each measurement takes one gradient
     step on the weights w in sum over tasks of |G_i - mean(G) r_i^alpha|, where G_i = w_i g_i with
@@ -71,7 +71,7 @@ class GradNorm(Weighting):
         self._first_losses = dict(state["first_losses"])
 
     def _log_targets(self, losses: Mapping[str, float], tasks: Collection[str]) -> dict[str, float]:
-        """log r_i^alpha of each task; -inf where its loss is 0."""
+        """Compute log r_i^alpha of each task; -inf where its loss is 0."""
         left = {task: self._loss_left(task, losses.get(task, math.nan)) for task in tasks}
         known = [share for share in left.values() if share is not None]
         mean = sum(known) / len(known) if known else 0.0
@@ -82,7 +82,7 @@ class GradNorm(Weighting):
         }
 
     def _loss_left(self, task: str, loss: float) -> float | None:
-        """The share of the task's first loss that is left, 1e6 at most; None while undefined."""
+        """Return the share left of the task's first loss, 1e6 at most; None while undefined."""
         if is_usable(loss):
             self._first_losses.setdefault(task, loss)
         if task not in self._first_losses or not math.isfinite(loss):

@@ -11,11 +11,11 @@ UNEXPLAINED_DECAY = 0.8
 """Decay of the running mean of unexplained variance: it spans about 5 measurements."""
 
 SMALLEST_FACTOR = 1 / 64
-"""The terms are never weakened further: at 0 nobody would see what they do."""
+"""Lower limit of the factor: at 0 the effect of the terms could not be seen."""
 
 RECOVERY = 1.15
-"""By what the factor grows with each measurement that allows it. Slow beside the running mean: a
-faster one would pass the margin again before the mean shows it."""
+"""Growth of the factor with each measurement that allows it. Slow compared with the running mean:
+a faster one would pass the margin again before the mean shows it."""
 
 
 class Guard:
@@ -51,7 +51,7 @@ class Guard:
         self._lowest = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides the factor from here on, as plain values."""
+        """Return everything that decides the factor from here on, as plain values."""
         return {
             "factor": self.factor,
             "unexplained": self._unexplained.state_dict(),
@@ -59,7 +59,7 @@ class Guard:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where the guard stood that `state` was taken from."""
+        """Restore the guard that `state` was taken from."""
         self.factor = state["factor"]
         self._unexplained.load_state_dict(state["unexplained"])
         self._lowest = state["lowest"]

@@ -1,4 +1,4 @@
-"""What every kind of weighting has, and what it gets."""
+"""Base class of every kind of weighting, and its measurements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RECONSTRUCTION = "reconstruction"
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What the trainer measured at one step. A value that is not finite is as good as missing."""
+    """Measurements of the trainer at one step. A value that is not finite counts as missing."""
 
     losses: Mapping[str, float]
     """Value of each term computed in this step, without its coefficient."""
@@ -38,14 +38,14 @@ class Weighting(ABC):
     """
 
     needs_gradients: bool
-    """Whether `update` reads the norms of gradients, which cost a backward pass for each term."""
+    """True if `update` reads the norms of gradients, which cost a backward pass for each term."""
 
     def __init__(self, settings: WeightingSettings) -> None:
         self.settings = settings
         self._measured: set[str] = set()
 
     def is_due(self, step: int, active: Collection[str]) -> bool:
-        """Whether to measure at this step, counted from 0, at which the terms `active` are on.
+        """Decide whether to measure at this step, from 0, at which the terms `active` are on.
 
         Every `settings.every` steps, and where a term is on for the first time.
         """
@@ -54,7 +54,7 @@ class Weighting(ABC):
         )
 
     def coefficients(self, strengths: Mapping[str, float]) -> dict[str, float]:
-        """The coefficient of each term, from 0 to `settings.max_coefficient`, for its strength."""
+        """Return each term's coefficient, 0 to `settings.max_coefficient`, for its strength."""
         return {
             term: self._bounded(strength * self._multiplier(term)) if strength > 0 else 0.0
             for term, strength in strengths.items()
@@ -68,29 +68,29 @@ class Weighting(ABC):
         self._take_in(measurement)
 
     def new_stage(self) -> None:  # noqa: B027 - most kinds have nothing to forget
-        """Tell that other data comes from here on: its unexplained variance has another level."""
+        """Announce that other data follows, whose unexplained variance has another level."""
 
     @property
     def guard_factor(self) -> float:
-        """By what the guard multiplies every coefficient: 1/64 to 1; 1 where there is no guard."""
+        """Factor of the guard on every coefficient: 1/64 to 1; 1 where there is no guard."""
         return 1.0
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides the coefficients from here on, as plain JSON values."""
+        """Return everything that decides the coefficients from here on, as plain JSON values."""
         return {"measured": sorted(self._measured), **self._state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where the weighting stood that `state` was taken from."""
+        """Restore the weighting that `state` was taken from."""
         self._measured = set(state["measured"])
         self._load(state)
 
     @abstractmethod
     def _multiplier(self, term: str) -> float:
-        """What the term's strength is multiplied by; may be infinite."""
+        """Return the factor of the term's strength; may be infinite."""
 
     @abstractmethod
     def _take_in(self, measurement: Measurement) -> None:
-        """Learn from a measurement whatever numbers it holds."""
+        """Learn from all numbers of a measurement."""
 
     @abstractmethod
     def _state(self) -> dict[str, Any]: ...
@@ -103,12 +103,12 @@ class Weighting(ABC):
 
 
 def is_usable(value: float) -> bool:
-    """Whether a norm or a loss has a logarithm."""
+    """Test whether a norm or a loss has a logarithm."""
     return math.isfinite(value) and value > 0
 
 
 def exp(exponent: float) -> float:
-    """e to the exponent; infinite where that is too large for a float."""
+    """Raise e to the exponent; infinite where that is too large for a float."""
     try:
         return math.exp(exponent)
     except OverflowError:

@@ -13,7 +13,7 @@ from csae_bench.saes.weighting.kind import RECONSTRUCTION, Measurement, Weightin
 
 
 class Uncertainty(Weighting):
-    """Every task's loss is divided by its own noise, learned along.
+    """Weighting that divides every task's loss by its own learned noise.
 
     Gradient steps of `learning_rate` on s in sum over tasks of exp(-s_i) L_i + s_i, one a training
     step: Kendall et al. 2018, arXiv:1705.07115, section 3.2, with s the logarithm of the noise's

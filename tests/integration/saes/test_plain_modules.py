@@ -33,7 +33,8 @@ from csae_bench.saes import attributes
 from csae_bench.saes.hashing import loaded_hash
 from csae_bench.saes.loading import load_sae, training_architecture
 from csae_bench.upstream import sae_cfg_dict
-from csae_bench.upstream.core import CoreSettings, formatted_copy, run_core
+from csae_bench.upstream.adapting import formatted_copy
+from csae_bench.upstream.core import CoreSettings, run_core
 from tests.sae_folders import HOOK, MODEL, write_sae
 
 if TYPE_CHECKING:

@@ -140,7 +140,7 @@ def test_interrupted_it_saves_what_it_can_resume_from(
 
     with monkeypatch.context() as patched:
         patched.setattr(ContrastiveSAETrainer, "step", interrupted)
-        with pytest.raises(TrainingError, match=r"step 5; resume_from_checkpoint='.*' goes"):
+        with pytest.raises(TrainingError, match=r"step 5; resume_from_checkpoint='.*' resumes"):
             _runner(_config(None, checkpoint_path=str(tmp_path)), model).run()
     (weights,) = tmp_path.rglob("sae_weights.safetensors")
     resumed = _runner(_config(None, resume_from_checkpoint=str(weights.parent)), model).run()

@@ -172,7 +172,7 @@ def test_a_signal_saves_the_step_it_interrupts(
     train(resolved, None, tmp_path / "straight", progress=False)
     with monkeypatch.context() as patched:
         _kill_at(17, patched, lambda: os.kill(os.getpid(), number))
-        with pytest.raises(error, match="stopped after step 18; the same command goes on"):
+        with pytest.raises(error, match="stopped after step 18; the same command resumes"):
             train(resolved, None, tmp_path / "broken", progress=False)
     assert read_outcome(tmp_path / "broken").executed_steps == 18
     train(resolved, None, tmp_path / "broken", progress=False)
@@ -223,7 +223,7 @@ def test_a_broken_state_is_an_error_that_says_what_to_do(
             train(resolve(), None, tmp_path, progress=False)
     for path in (tmp_path / "trainer").glob("*.pt"):
         path.write_bytes(b"not a state")
-    with pytest.raises(TrainingError, match=r"trainer: training cannot go on .* --no-resume"):
+    with pytest.raises(TrainingError, match=r"trainer: training cannot resume .* --no-resume"):
         train(resolve(), None, tmp_path, progress=False)
 
 

@@ -70,9 +70,9 @@ def test_a_glob_covers_what_may_gate_and_a_name_covers_itself() -> None:
         ("core.corrected.mse:-2", "write core.corrected.mse:2"),
         ("core.l2_ratio:-0.1", "nearer to 1.0"),
         ("core.l0:-2", "write core.l0:2"),
-        ("core.l0:ci", "neither way of core.l0 is better"),
+        ("core.l0:ci", "core.l0 has no preferred direction"),
         ("*:-0.01", "feature_correlation.near_duplicates is better when lower"),
-        ("unlearning.*:ci", "inform and do not gate unless they are named"),
+        ("unlearning.*:ci", "do not gate unless a rule names them"),
     ],
 )
 def test_a_rule_that_cannot_judge_is_a_sentence(text: str, expected: str) -> None:

@@ -82,7 +82,7 @@ def test_a_problem_of_a_flag_names_the_flag(tmp_path: Path) -> None:
 def test_a_key_that_stands_twice_is_an_error_with_its_line(tmp_path: Path) -> None:
     (problem,) = _problems(_write(tmp_path, "seed: 1\nseed: 2\n"))
     assert "line 2" in problem
-    assert "'seed' stands twice" in problem
+    assert "'seed' is given twice" in problem
 
 
 @pytest.mark.parametrize("text", ["- a list", "just text", "{unclosed", "a: b: c"])

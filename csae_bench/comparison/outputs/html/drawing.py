@@ -1,4 +1,4 @@
-"""Where the points, lines and ticks of a figure lie, in the units of its SVG."""
+"""Positions of a figure's points, lines and ticks, in the units of its SVG."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class DrawnPareto:
 
     title: str
     label: str
-    """What it shows, for those who do not see it."""
+    """Description for readers who cannot see the figure."""
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     curves: tuple[tuple[int, DrawnCurve], ...]
@@ -100,7 +100,7 @@ class DrawnForest:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnStandings:
-    """What each SAE scored; places in percent of the figure's width."""
+    """Scores of each SAE; positions in percent of the figure's width."""
 
     title: str
     direction: str
@@ -110,7 +110,7 @@ class DrawnStandings:
 
 
 def legend(figures: tuple[Pareto, ...]) -> tuple[LegendEntry, ...]:
-    """Every curve of the figures once, each with a colour and shape of its own while they last."""
+    """Return every curve of the figures once, with its own colour and shape while they last."""
     names = dict.fromkeys(
         (curve.name, curve.is_baseline) for figure in figures for curve in figure.curves
     )
@@ -121,7 +121,7 @@ def legend(figures: tuple[Pareto, ...]) -> tuple[LegendEntry, ...]:
 
 
 def draw_pareto(figure: Pareto, entries: tuple[LegendEntry, ...]) -> DrawnPareto:
-    """The figure, its curves coloured as in the legend."""
+    """Return the figure, its curves coloured as in the legend."""
     number = {(entry.name, entry.is_baseline): i for i, entry in enumerate(entries)}
     curves = [(number[curve.name, curve.is_baseline], curve) for curve in figure.curves]
     n_points = sum(len(curve.points) for curve in figure.curves)
@@ -140,7 +140,7 @@ def draw_pareto(figure: Pareto, entries: tuple[LegendEntry, ...]) -> DrawnPareto
 
 
 def draw_forest(figure: Forest, releases: set[str]) -> DrawnForest:
-    """The figure with its first rows."""
+    """Return the figure with its first rows."""
     return DrawnForest(
         title=figure.title,
         direction=figure.direction,
@@ -153,7 +153,7 @@ def draw_forest(figure: Forest, releases: set[str]) -> DrawnForest:
 
 
 def draw_standings(figure: Standings) -> DrawnStandings:
-    """The figure with its first rows."""
+    """Return the figure with its first rows."""
     return DrawnStandings(
         title=figure.title,
         direction=figure.direction,

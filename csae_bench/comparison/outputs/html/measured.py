@@ -1,4 +1,4 @@
-"""Under which conditions results were measured, and which of them differ."""
+"""Conditions under which results were measured, and which of them differ."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What one eval's results were measured under."""
+    """Conditions of one eval's results."""
 
     eval_name: str
     n_results: int
@@ -49,7 +49,7 @@ class Mismatch:
 
 
 def conditions(report: Report) -> tuple[Conditions, ...]:
-    """Of each eval, over candidate and baseline together."""
+    """Return the conditions of each eval, over candidate and baseline together."""
     sides = (report.candidate, report.baseline)
     readings = [reading for side in sides if side is not None for reading in side.readings]
     counted: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
@@ -64,7 +64,7 @@ def conditions(report: Report) -> tuple[Conditions, ...]:
 
 
 def mismatches(report: Report) -> tuple[Mismatch, ...]:
-    """Each condition that differs between a candidate and its baseline, once a pair and value."""
+    """Return each condition that differs from the baseline's, once per pair and value."""
     metrics: dict[tuple[Family, Family, str, str, str], list[str]] = defaultdict(list)
     for row in report.comparisons:
         for name, (ours, theirs) in row.mismatches.items():

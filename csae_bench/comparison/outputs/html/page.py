@@ -1,4 +1,4 @@
-"""Fills the page's template with a report."""
+"""The HTML page of a report, made from its template."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_LISTED = 200
 
 
 def write_html(report: Report, path: Path) -> None:
-    """Writes the page; `path` then holds either the old or the new whole.
+    """Write the page atomically: `path` then holds either the whole old or the whole new file.
 
     Raises:
         UsageError: it cannot be written there.
@@ -44,7 +44,7 @@ def write_html(report: Report, path: Path) -> None:
 
 
 def html_page(report: Report) -> str:
-    """The page. All text is escaped, and nothing is loaded from anywhere."""
+    """Return the page. All text is escaped, and nothing is loaded from elsewhere."""
     releases = _releases(report)
     shown = set(selection.shown(report))
     rows = [row for row in report.comparisons if row.metric in shown]

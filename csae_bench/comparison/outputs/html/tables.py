@@ -37,11 +37,11 @@ class Column(NamedTuple):
     """text, prose, number or verdict."""
     hint: str = ""
     group: str = ""
-    """The eval that it belongs to, `shown` for what stands there at first; empty for always."""
+    """The eval it belongs to, `shown` for columns shown at first; empty for always."""
 
 
 def comparison_table(report: Report, releases: set[str]) -> dict[str, Any]:
-    """Every comparison, those of metrics that are shown first, as many as a page bears."""
+    """Return the comparisons, those of shown metrics first, as many as a page can hold."""
     level = f"{1 - report.alpha:.0%}"
     has_items = any(row.by_item is not None for row in report.comparisons)
     shown = set(selection.shown(report))
@@ -74,7 +74,7 @@ def comparison_table(report: Report, releases: set[str]) -> dict[str, Any]:
 
 
 def value_table(report: Report, releases: set[str]) -> dict[str, Any]:
-    """Every SAE, with all values of all evals; columns are chosen by eval."""
+    """Return every SAE, with all values of all evals; columns are chosen by eval."""
     sides = [("candidate", report.candidate), ("baseline", report.baseline)]
     there = [(side, results) for side, results in sides if results is not None]
     metrics = selection.chosen(
@@ -108,7 +108,7 @@ def value_table(report: Report, releases: set[str]) -> dict[str, Any]:
 
 
 def run_table(report: Report, releases: set[str]) -> dict[str, Any]:
-    """Every run record."""
+    """Return every run record."""
     titles = ("SAE", "status", "steps", "planned", "final loss", "d_sae", "learning rate",
               "sparsity", "seconds", "problems")  # fmt: skip
     kinds = ("text", "text", *["number"] * 7, "prose")
@@ -191,5 +191,5 @@ def _values(metrics: list[str], readings: list[Reading]) -> list[Cell]:
 
 
 def _short(value: float | None, digits: int = 4) -> float | None:
-    """Significant digits that the page shows, and sorts by; None for what JSON has no word for."""
+    """Round to the digits that the page shows and sorts by; None if JSON cannot hold the value."""
     return None if value is None or not math.isfinite(value) else rounded(value, digits)

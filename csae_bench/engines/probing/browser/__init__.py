@@ -1,1 +1,1 @@
-"""The browsable page of the probing eval: what it shows, and how it is written."""
+"""Browsable page of the probing eval: its content, and how it is written."""

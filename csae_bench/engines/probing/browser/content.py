@@ -1,4 +1,4 @@
-"""What the browsable page of the probing eval shows.
+"""Content of the browsable page of the probing eval.
 
 Numbers that may be undefined are `Estimate`: None with the reason, which the page shows as a dash.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Estimate(NamedTuple):
-    """A number with its 95% interval where it has one, or why there is none."""
+    """A number with its 95% interval if it has one, or the reason why there is none."""
 
     value: float | None
     low: float | None = None
@@ -38,7 +38,7 @@ class Headline:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeScores:
-    """What a probe reaches on held-out templates, 0 to 1 each."""
+    """Scores of a probe on held-out templates, 0 to 1 each."""
 
     accuracy: Estimate
     balanced_accuracy: Estimate
@@ -51,22 +51,22 @@ class BestLatent:
 
     index: int
     information: Estimate
-    """On whether a prompt has the value, in units of the value's entropy, 0 to 1."""
+    """Information on whether a prompt has the value, in units of the value's entropy, 0 to 1."""
     firing_rate: float
     """Share of the prompts in which its code is not 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What intervening on a latent does to the model's next-token predictions, in log-odds."""
+    """Effect of intervening on a latent on the model's next-token predictions, in log-odds."""
 
     operation: str
-    """What was done, such as `ablate` or `clamp`."""
+    """Operation, such as `ablate` or `clamp`."""
     latent: int
     own: Estimate
     """Change of the log-odds of the value's own word."""
     others: Estimate
-    """The same of the other factors' words, on average over their absolute values."""
+    """Mean absolute change of the other factors' words."""
     specificity: Estimate
     """How much more it moves its own word than others'; `specificity_description` says how."""
     control: Estimate
@@ -75,7 +75,7 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """What was found of one value of a factor."""
+    """Results for one value of a factor."""
 
     value: str
     n_prompts: int
@@ -84,7 +84,7 @@ class Value:
     dense: ProbeScores | None
     """The probe on the model's activations, the ceiling; None where there is none."""
     best_latents: tuple[BestLatent, ...]
-    """The best first."""
+    """Best latents, the best first."""
     effects: tuple[Effect, ...]
     no_effect_reason: str = ""
     """Why `effects` is empty; empty where it is not."""
@@ -92,7 +92,7 @@ class Value:
 
 @dataclass(frozen=True, kw_only=True)
 class Absorption:
-    """How often a parent's latent is silent where a child's fires."""
+    """Rate at which a parent's latent is silent where a child's fires."""
 
     parent: ValueName
     parent_latent: int | None
@@ -108,7 +108,7 @@ class Factor:
 
     name: str
     description: str
-    """A line beside its name; may be empty."""
+    """A line next to its name; may be empty."""
     values: tuple[Value, ...]
 
 
@@ -126,7 +126,7 @@ class Prompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Latent:
-    """What was found of one latent."""
+    """Results for one latent."""
 
     index: int
     firing_rate: float
@@ -135,7 +135,7 @@ class Latent:
     selectivity: Estimate
     entropy: Estimate
     tied_to: tuple[ValueName, ...]
-    """Values that it stands for; empty where it stands for none."""
+    """Values that it stands for; may be empty."""
     information: tuple[float | None, ...]
     """On each value, in the order of `ProbingPage.value_names`; None is left blank."""
     prompts: tuple[Prompt, ...]
@@ -144,10 +144,10 @@ class Latent:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbingPage:
-    """All that the page shows.
+    """Everything that the page shows.
 
     Raises:
-        ValueError: lengths that must agree do not; a latent or a value stands there twice; or a
+        ValueError: lengths that must agree do not; a latent or a value occurs twice; or a
             value is named that no factor has.
     """
 
@@ -162,23 +162,23 @@ class ProbingPage:
     headline: tuple[Headline, ...]
     factors: tuple[Factor, ...]
     latents: tuple[Latent, ...]
-    """Those that are shown: a few hundred, not all of `d_sae`."""
+    """Latents that are shown: a few hundred, not all of `d_sae`."""
     absorption: tuple[Absorption, ...]
     no_absorption_reason: str = ""
     """Why `absorption` is empty; empty where it is not."""
     selectivity_description: str = ""
-    """What `Latent.selectivity` is and its range, in a sentence."""
+    """Definition of `Latent.selectivity` and its range, in a sentence."""
     entropy_description: str = ""
-    """The same of `Latent.entropy`."""
+    """The same for `Latent.entropy`."""
     specificity_description: str = ""
-    """The same of `Effect.specificity`."""
+    """The same for `Effect.specificity`."""
     effect_description: str = "Change of log-odds, with 95% intervals."
-    """What `Effect.own`, `others` and `control` are, and what their sign means."""
+    """Definition of `Effect.own`, `others` and `control`, and the meaning of their sign."""
     warnings: tuple[str, ...] = ()
-    """What a reader of the numbers must know, a sentence each."""
+    """Warnings that a reader of the numbers must know, a sentence each."""
 
     def __post_init__(self) -> None:
-        """Checks what the page relies on."""
+        """Check the invariants that the page relies on."""
         _each_once("value", self.value_names)
         _each_once("latent", (latent.index for latent in self.latents))
         known = set(self.value_names)

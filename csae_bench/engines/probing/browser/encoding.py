@@ -1,7 +1,7 @@
 """The data of the browsable page, as its scripts read it.
 
 Values are named by their place among `ProbingPage.value_names`, token lists by their place in
-`texts`, where each stands once. An estimate is a number, `[number, low, high]`, or the reason.
+`texts`, where each occurs once. An estimate is a number, `[number, low, high]`, or the reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNEXPLAINED = "not defined"
 
 
 def encoded(page: ProbingPage) -> dict[str, Any]:
-    """All numbers of the page, at the digits that it shows. A few bytes for each."""
+    """Encode all numbers of the page, at the digits that it shows. A few bytes for each."""
     places = {name: place for place, name in enumerate(page.value_names)}
     texts: dict[tuple[str, ...], int] = {}
     latents = [_latent(latent, places, texts) for latent in page.latents]
@@ -60,7 +60,7 @@ def encoded(page: ProbingPage) -> dict[str, Any]:
 
 
 def estimate(found: Estimate) -> float | list[float | None] | str:
-    """A number, a number with its interval, or the reason why there is none."""
+    """Encode a number, a number with its interval, or the reason why there is none."""
     if found.value is None:
         return found.reason or UNEXPLAINED
     value = rounded(found.value)
@@ -132,5 +132,5 @@ def _latent(
 
 
 def _short(value: float) -> float:
-    """A whole number as int: most codes are 0, and `0.0` would triple their bytes."""
+    """Convert a whole number to int: most codes are 0, and `0.0` would triple their bytes."""
     return int(value) if value.is_integer() else value

@@ -1,4 +1,4 @@
-"""Writes the browsable page of the probing eval: one file, without a network, from disk."""
+"""Browsable page of the probing eval: a self-contained HTML file that opens from disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCRIPTS = ("data.js", "state.js", "elements.js", "tables.js", "lists.js", "detai
 
 
 def write_browser(page: ProbingPage, folder: Path) -> list[str]:
-    """Writes the page and gives the name of its file.
+    """Write the page and return the name of its file.
 
     A fragment opens the page at a place, so that links can be shared: `#latent=17`,
     `#value=tense: past`, `#factor=tense`, `#q=physician`, `#sort=-selectivity`, joined by `&`.
@@ -29,7 +29,7 @@ def write_browser(page: ProbingPage, folder: Path) -> list[str]:
 
 
 def html(page: ProbingPage) -> str:
-    """The page. All text is escaped, and nothing of it is run."""
+    """Render the page. All text is escaped, and nothing of it is run."""
     return render(
         "engines/probing/browser/page.html",
         title=page.title,

@@ -40,7 +40,7 @@ N_TEMPLATES = 4
 
 
 def sentence_grid(split: Split, *, repeats: int = 2, seed: int = 0) -> FactorDataset:
-    """The 2304 combinations of factor values, `repeats` times each, every time in another template.
+    """Make the 2304 combinations of values, `repeats` times each, every time in another template.
 
     Factors are independent of each other, and of the template within a language: each of its 4
     templates meets each pair of values of two factors equally often. `test` has other templates

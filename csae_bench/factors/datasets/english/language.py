@@ -1,4 +1,4 @@
-"""What a language must bring along to say a situation: words, templates and their grammar."""
+"""Requirements of a language for saying a situation: words, templates and their grammar."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Forms(NamedTuple):
 
 
 class Adjective(NamedTuple):
-    """An adjective's forms beside a noun in the nominative."""
+    """An adjective's forms next to a noun in the nominative."""
 
     feminine: Forms
     masculine: Forms
@@ -50,7 +50,7 @@ class Words(Generic[T]):
     reserved: tuple[T, ...] = ()
 
     def draw(self, rng: Random, *, reserved: bool) -> T:
-        """One of them, each equally likely."""
+        """Draw one of them, each equally likely."""
         return rng.choice(self.train + self.reserved if reserved else self.train)
 
 
@@ -90,10 +90,10 @@ class Language(Generic[V]):
     train_templates: Mapping[str, str]
     reserved_templates: Mapping[str, str]
     slots: Callable[[Facts, Drawn[V]], Mapping[str, str]]
-    """Fills the slots of the templates, `{open}` apart: everything that the grammar decides."""
+    """Function that fills the slots of the templates but `{open}`, as the grammar decides."""
 
     def say(self, facts: Facts, template: str, rng: Random, *, reserved: bool) -> str:
-        """The facts in one sentence of the given template."""
+        """Say the facts in one sentence of the given template."""
         drawn = self._draw(facts, rng, reserved=reserved)
         pattern = {**self.train_templates, **self.reserved_templates}[template]
         text = pattern.format_map({"open": drawn.opener, **self.slots(facts, drawn)})
@@ -116,6 +116,6 @@ class Language(Generic[V]):
 
 
 def inflected(facts: Facts, adjective: Adjective) -> str:
-    """The adjective's form for the facts' gender and number."""
+    """Return the adjective's form for the facts' gender and number."""
     forms = adjective.feminine if facts.gender == FEMININE else adjective.masculine
     return forms[facts.number]

@@ -23,7 +23,7 @@ from csae_bench.engines.unlearning.statistics import (
     against_chance,
     unlearning_score,
 )
-from csae_bench.upstream.core import formatted_copy
+from csae_bench.upstream.adapting import formatted_copy
 from csae_bench.upstream.unlearning import UnlearningOutcome, UnlearningSettings, run_unlearning
 from csae_bench.upstream.unlearning_isolation import sae_bench_sees
 from tests.integration.engines.unlearning.conftest import HOOK, NAME, MakeSettings

@@ -267,7 +267,7 @@ def test_an_eval_may_have_no_details(tmp_path: Path, details: object) -> None:
 def test_details_in_another_form_are_an_error(tmp_path: Path, details: object) -> None:
     result = published("core", live_core(), eval_result_details=details)
     write(tmp_path / "x_eval_results.json", result)
-    with pytest.raises(ResultError, match="is no list of objects"):
+    with pytest.raises(ResultError, match="is not a list of objects"):
         read_details(read_results(tmp_path).readings[0])
 
 

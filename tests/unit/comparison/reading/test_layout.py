@@ -99,7 +99,7 @@ def test_names_may_be_unicode_or_no_text_at_all(tmp_path: Path) -> None:
     assert places(tmp_path) == {"core/Grüße 模型.json", f"core/{os.fsdecode(bytes([255]))}.json"}
 
 
-@pytest.mark.parametrize(("name", "why"), [("gone", "does not exist"), ("file", "is no folder")])
+@pytest.mark.parametrize(("name", "why"), [("gone", "does not exist"), ("file", "is not a folder")])
 def test_what_is_no_folder_is_a_usage_error(tmp_path: Path, name: str, why: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=f"{name} {why}"):
