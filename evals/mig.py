@@ -232,8 +232,13 @@ def _heat_map(sae_id: str, samples: Samples, found: MigFound, cfg: MigConfig) ->
     from csae_bench.engines.factors.heat_map import HeatMap, shown_latents, value_rows
     from csae_bench.metrics.gaps import shares_of_values
 
-    best = found.by_value.best_latents.values()
-    latents = shown_latents(latent for values in best for latent in values.values())
+    best, nearest = found.by_value.best_latents, found.by_value.runner_up_latents
+    latents = shown_latents(
+        latent
+        for factor, values in best.items()
+        for value, first in values.items()
+        for latent in (first, nearest[factor][value])
+    )
     shares = shares_of_values(samples.codes, samples.factors, n_quantiles=cfg.n_quantiles)
     return HeatMap(
         title=f"MIG of {sae_id}",
