@@ -243,7 +243,7 @@ def _heat_map(sae_id: str, samples: Samples, found: MigFound, cfg: MigConfig) ->
     return HeatMap(
         title=f"MIG of {sae_id}",
         caption="Information of a latent on whether a factor has this value, in units of the "
-        "value's entropy. Latents are those that know most of a value.",
+        "value's entropy. Each value's best latent, then the runner-up that competes with it.",
         rows=value_rows(samples),
         latents=latents,
         cells=shares[list(latents)].T,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from csae_bench.metrics.contingency import contingency, factor_entropies, information
 from csae_bench.metrics.contingency import mutual_information as mutual_information_of
