@@ -128,7 +128,7 @@ class InMemory:
             )
             seconds = time.perf_counter() - started
             result = result_of(job, measured, self.session, seconds=seconds)
-        except Exception as error:
+        except Exception as error:  # an eval is anybody's code; its failure is an outcome
             failure: Failure = failure_of(error, None)
             return EvalOutcome(name=job.eval_name, status="failed", reasons=(failure.message,))
         return EvalOutcome(

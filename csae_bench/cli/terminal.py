@@ -63,7 +63,7 @@ class Group(click.Group):
             raise
         except (click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:
+        except Exception as error:  # nothing leaves the command line as a bare traceback
             sentence = _not_our_fault(error)
             if sentence is not None and not os.environ.get("CSAE_BENCH_DEBUG"):
                 click.echo(f"error: {printable(sentence)}", err=True)

@@ -42,7 +42,7 @@ class LocalExecutor:
             assert sae.subject is not None, "a plan without problems knows its SAEs"
             for name, cell, hashed in self._steps(sae, sae.subject):
                 yield Done(sae=sae, name=name, cell=cell, weights_hash=hashed)
-        except Exception as error:
+        except Exception as error:  # handed on: one SAE's failure must not stop the others
             where = "training" if hashed is None else "run"
             yield Done(sae=sae, name=where, cell=None, weights_hash=hashed, error=error)
 

@@ -117,7 +117,7 @@ class _Run:
             if self.weights_hash is not None:
                 recorder = self._recorder(self._subject())
                 self.record, self.record_path = recorder.file(self.cells, self.weights_hash)
-        except Exception as error:
+        except Exception as error:  # recorded and reported with the SAE; the others run
             self._fail(error)
 
     def interrupt(self, error: KeyboardInterrupt) -> None:
