@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from csae_bench.engines.factors.heat_map import HeatMap
     from csae_bench.engines.factors.reporting import Measured
     from csae_bench.engines.factors.samples import Samples
+    from csae_bench.factors import Pooling
+    from csae_bench.metrics import Codes, Factors
     from csae_bench.metrics.factor_vae import FactorVaePopulationScore, FactorVaeScore
 
 METRICS = {
@@ -27,6 +29,7 @@ METRICS = {
         gist="votes of the least varying latent",
         sd_between_seeds=0.052,
         has_null=True,
+        has_poolings=True,
         is_by_factor=True,
     ),
     "factor_vae_population": Metric(
@@ -40,6 +43,7 @@ METRICS = {
         sd_between_seeds=0.08,
         has_null=True,
         has_interval=True,
+        has_poolings=True,
         is_by_factor=True,
     ),
     "mean_margin": Metric(
@@ -48,6 +52,7 @@ METRICS = {
         "0 where latents are duplicated.",
         direction=Direction.HIGHER,
         gates=False,
+        has_poolings=True,
         is_by_factor=True,
     ),
 }
@@ -140,16 +145,12 @@ def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
 
     codes, factors = samples.codes, samples.factors
     permuted: dict[str, Any] = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
-    classic = metrics.factor_vae(
-        codes,
-        factors,
-        delta=cfg.delta,
-        batch_size=cfg.batch_size,
-        n_train=cfg.n_train,
-        n_eval=cfg.n_eval,
-        seed=cfg.seed,
-    )
+    classic = _classic(codes, factors, cfg)
     population = metrics.factor_vae_population(codes, factors, **permuted)
+    pooled: dict[Pooling, FactorVaePopulationScore] = {
+        pooling: metrics.factor_vae_population(each, factors, **permuted)
+        for pooling, each in samples.over_tokens()
+    }
     null = metrics.factor_vae_null(
         codes, factors, classic, n_permutations=cfg.n_vote_permutations, seed=cfg.seed
     )
@@ -158,16 +159,40 @@ def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
     )
     return FactorVaeFound(
         measured={
-            "factor_vae": Measured(score=classic, null=null),
+            "factor_vae": Measured(
+                score=classic,
+                null=null,
+                poolings={
+                    pooling: _classic(each, factors, cfg) for pooling, each in samples.over_tokens()
+                },
+            ),
             "factor_vae_population": Measured(
                 score=population,
                 null=metrics.factor_vae_population_null(codes, factors, population, **permuted),
                 interval=interval,
+                poolings=pooled,
             ),
-            "mean_margin": Measured(score=metrics.mean_margin(population)),
+            "mean_margin": Measured(
+                score=metrics.mean_margin(population),
+                poolings={pooling: metrics.mean_margin(each) for pooling, each in pooled.items()},
+            ),
         },
         classic=classic,
         population=population,
+    )
+
+
+def _classic(codes: Codes, factors: Factors, cfg: FactorVaeConfig) -> FactorVaeScore:
+    from csae_bench import metrics
+
+    return metrics.factor_vae(
+        codes,
+        factors,
+        delta=cfg.delta,
+        batch_size=cfg.batch_size,
+        n_train=cfg.n_train,
+        n_eval=cfg.n_eval,
+        seed=cfg.seed,
     )
 
 

@@ -10,7 +10,7 @@ from csae_bench.engines.factors.fields import FactorDetail
 from csae_bench.engines.factors.settings import Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
 
-_WITH_NULL: dict[str, Any] = {"has_null": True, "is_by_factor": True}
+_WITH_NULL: dict[str, Any] = {"has_null": True, "has_poolings": True, "is_by_factor": True}
 
 METRICS = {
     "best_correlation": Metric(

@@ -11,12 +11,19 @@ from csae_bench.engines.factors.fields import FactorDetail, Strict
 from csae_bench.engines.factors.settings import Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
 
-_ACCOMPANIED: dict[str, Any] = {"has_null": True, "has_interval": True, "is_by_factor": True}
+_ACCOMPANIED: dict[str, Any] = {
+    "has_null": True,
+    "has_interval": True,
+    "has_poolings": True,
+    "is_by_factor": True,
+}
 
 if TYPE_CHECKING:
     from csae_bench.engines.factors.heat_map import HeatMap
     from csae_bench.engines.factors.reporting import Measured
     from csae_bench.engines.factors.samples import Samples
+    from csae_bench.factors import Pooling
+    from csae_bench.metrics import Codes, Factors, Score
     from csae_bench.metrics.mig import MigScore, ValueMigScore
 
 METRICS = {
@@ -159,9 +166,14 @@ def score(samples: Samples, cfg: MigConfig) -> MigFound:
 
     codes, factors = samples.codes, samples.factors
     bins: dict[str, Any] = {"n_bins": cfg.n_bins, "n_quantiles": cfg.n_quantiles}
-    classic = metrics.mig(codes, factors, n_bins=cfg.n_bins)
-    by_value = metrics.value_mig(codes, factors, n_quantiles=cfg.n_quantiles)
-    by_latent = metrics.mig_sup(codes, factors, n_quantiles=cfg.n_quantiles)
+    classic, by_value, by_latent = _scores(codes, factors, cfg)
+    pooled: dict[Pooling, tuple[Score, ...]] = {
+        pooling: _scores(each, factors, cfg) for pooling, each in samples.over_tokens()
+    }
+
+    def over_tokens(place: int) -> dict[Pooling, Score]:
+        return {pooling: scores[place] for pooling, scores in pooled.items()}
+
     null = metrics.permutation_null(
         codes, factors, n_permutations=cfg.n_permutations, seed=cfg.seed, **bins
     )
@@ -178,15 +190,25 @@ def score(samples: Samples, cfg: MigConfig) -> MigFound:
     return MigFound(
         measured={
             "mig": Measured(
-                score=classic, null=null.mig, interval=intervals["mig"], held_out=held_out
+                score=classic,
+                null=null.mig,
+                interval=intervals["mig"],
+                held_out=held_out,
+                poolings=over_tokens(0),
             ),
             "value_mig": Measured(
                 score=by_value,
                 null=null.value_mig,
                 interval=intervals["value_mig"],
                 held_out=held_out_by_value,
+                poolings=over_tokens(1),
             ),
-            "mig_sup": Measured(score=by_latent, null=null.mig_sup, interval=intervals["mig_sup"]),
+            "mig_sup": Measured(
+                score=by_latent,
+                null=null.mig_sup,
+                interval=intervals["mig_sup"],
+                poolings=over_tokens(2),
+            ),
         },
         classic=classic,
         by_value=by_value,
@@ -194,17 +216,34 @@ def score(samples: Samples, cfg: MigConfig) -> MigFound:
     )
 
 
+def _scores(
+    codes: Codes, factors: Factors, cfg: MigConfig
+) -> tuple[MigScore, ValueMigScore, Score]:
+    from csae_bench import metrics
+
+    return (
+        metrics.mig(codes, factors, n_bins=cfg.n_bins),
+        metrics.value_mig(codes, factors, n_quantiles=cfg.n_quantiles),
+        metrics.mig_sup(codes, factors, n_quantiles=cfg.n_quantiles),
+    )
+
+
 def _heat_map(sae_id: str, samples: Samples, found: MigFound, cfg: MigConfig) -> HeatMap:
     from csae_bench.engines.factors.heat_map import HeatMap, shown_latents, value_rows
     from csae_bench.metrics.gaps import shares_of_values
 
-    best = found.by_value.best_latents.values()
-    latents = shown_latents(latent for values in best for latent in values.values())
+    best, nearest = found.by_value.best_latents, found.by_value.runner_up_latents
+    latents = shown_latents(
+        latent
+        for factor, values in best.items()
+        for value, first in values.items()
+        for latent in (first, nearest[factor][value])
+    )
     shares = shares_of_values(samples.codes, samples.factors, n_quantiles=cfg.n_quantiles)
     return HeatMap(
         title=f"MIG of {sae_id}",
         caption="Information of a latent on whether a factor has this value, in units of the "
-        "value's entropy. Latents are those that know most of a value.",
+        "value's entropy. Each value's best latent, then the runner-up that competes with it.",
         rows=value_rows(samples),
         latents=latents,
         cells=shares[list(latents)].T,

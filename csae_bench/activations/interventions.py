@@ -20,7 +20,8 @@ from torch.nn.utils.rnn import pad_sequence
 from csae_bench.activations.continuing import final_logits, layer_after
 from csae_bench.activations.sources import special_token_ids
 from csae_bench.errors import DataError
-from csae_bench.factors.dataset import FactorDataset
+from csae_bench.factors.dataset import ONE_TOKEN, FactorDataset, Pooling
+from csae_bench.factors.tokens import read_prompts
 from csae_bench.pairs import activations_at
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
@@ -73,6 +74,8 @@ class Interventions:
 
     Args:
         rows: the prompts, by number; each once.
+        pooling: codes are set at the tokens that it reads: the prompt's last or marked one, or all
+            of them and the stem's; none: the dataset's own.
         latents: those whose codes at tokens are kept, for `quantile`.
 
     Raises:
@@ -90,6 +93,7 @@ class Interventions:
         rows: Sequence[int],
         latents: Sequence[int],
         *,
+        pooling: Pooling | None = None,
         batch_size: int = 64,
     ) -> None:
         self._sae, self._batch_size = sae, batch_size
@@ -100,7 +104,7 @@ class Interventions:
         self._sequences: list[_Sequence] = []
         self._active: dict[int, list[Tensor]] = {latent: [] for latent in latents}
         self.clean: LogOdds = np.full((len(rows), self._n_values), np.nan)
-        asked = _questions(model, dataset, rows)
+        asked = _questions(model, dataset, rows, pooling or dataset.pooling)
         read = activations_at(model, hook_name)
         with torch.no_grad():
             for start in range(0, len(asked), batch_size):
@@ -226,9 +230,10 @@ def continuation(
 
 
 def _questions(
-    model: HookedTransformer, dataset: FactorDataset, rows: Sequence[int]
+    model: HookedTransformer, dataset: FactorDataset, rows: Sequence[int], pooling: Pooling
 ) -> list[_Question]:
     """Every prompt with every stem, sequences of like length together."""
+    read = read_prompts(model, dataset, pooling, model.cfg.n_ctx, rows=rows)
     tokenizer: Any = model.tokenizer
     special = torch.tensor(special_token_ids(tokenizer), dtype=torch.long)
     word_tokens = _OneToken(tokenizer, dataset.name)
@@ -250,10 +255,26 @@ def _questions(
                     columns=slice(int(ptr[k]), int(ptr[k + 1])),
                     words=torch.tensor([word_tokens(word) for word in readout.words[row]]),
                     tokens=tokens,
-                    is_set=~torch.isin(tokens, special),
+                    is_set=_places(tokens, read.tokens[prompt], read.is_pooled[prompt])
+                    if pooling in ONE_TOKEN
+                    else ~torch.isin(tokens, special),
                 )
             )
     return sorted(found, key=lambda one: len(one.tokens))
+
+
+def _places(
+    tokens: Int64[Tensor, " n_pos"],
+    of_prompt: Int64[Tensor, " n_prompt_pos"],
+    is_pooled: Bool[Tensor, " n_prompt_pos"],
+) -> Bool[Tensor, " n_pos"]:
+    """Where codes are set in a prompt with its stem: at the prompt's pooled token."""
+    is_set = torch.zeros_like(tokens, dtype=torch.bool)
+    position = int(is_pooled.nonzero()[0])
+    # the stem may join the prompt's last token, and then nothing is read there
+    if position < len(tokens) and bool((tokens[: position + 1] == of_prompt[: position + 1]).all()):
+        is_set[position] = True
+    return is_set
 
 
 class _OneToken:

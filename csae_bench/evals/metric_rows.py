@@ -94,6 +94,9 @@ class Metric:
     """Accompanied by `x_low` and `x_high` (category `intervals`)."""
     has_held_out: bool = False
     """Accompanied by `x_held_out` (category `held_out`)."""
+    has_poolings: bool = False
+    """Accompanied by `x_mean` and `x_max` (category `poolings`): the same score of codes pooled
+    over a prompt's tokens, where the score itself is of one token's."""
     compared: tuple[Literal["held_out", "adjusted"], ...] = ()
     """Those of these that are compared as well; they never gate."""
     is_by_factor: bool = False
@@ -162,6 +165,10 @@ CATEGORIES: Mapping[str, Category] = {
     "intervals": Category(
         title="Intervals",
         description="95% percentile intervals from resampling whole templates.",
+    ),
+    "poolings": Category(
+        title="Poolings",
+        description="The values of codes pooled over all tokens of a prompt.",
     ),
     "held_out": Category(
         title="Held out",

@@ -75,6 +75,10 @@ def values_of(name: str, metric: Metric) -> Iterator[Value]:
         for end in ("low", "high"):
             description = f"The {end} end of the 95% interval."
             yield beside("intervals", end, f"{end} end", description, low, high)
+    if metric.has_poolings:
+        for pooling, what in (("mean", "mean"), ("max", "largest")):
+            description = f"Of each latent's {what} code over the tokens of a prompt."
+            yield beside("poolings", pooling, f"{what} over tokens", description, low, high)
     if metric.has_held_out:
         yield beside("held_out", "held_out", "held out",
                      "Of latents chosen on half of the templates, on the other half.",

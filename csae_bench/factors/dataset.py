@@ -27,6 +27,8 @@ Split = Literal["train", "test"]
 templates and further words."""
 
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+ONE_TOKEN: tuple[Pooling, ...] = ("last", "marked")
+"""Those that read one token of a prompt."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from csae_bench.metrics.contingency import contingency, factor_entropies, information
 from csae_bench.metrics.contingency import mutual_information as mutual_information_of
@@ -54,6 +55,8 @@ class ValueMigScore(Score):
     """Factor -> value -> the most informative latent, the first of equals."""
     best_information: dict[str, dict[str, float | None]]
     """Factor -> value -> that latent's information in units of the value's entropy."""
+    runner_up_latents: dict[str, dict[str, int | None]]
+    """Factor -> value -> the most informative of the latents that compete with it."""
 
 
 def mig(codes: CodesLike, factors: FactorsLike, *, n_bins: int = N_BINS) -> MigScore:
@@ -129,25 +132,24 @@ def value_mig(
     why = why_no_latent_varies(codes)
     if why:
         nothing = _by_value(factors, np.full(int(factors.value_ptr[-1]), np.nan))
+        none = {name: dict.fromkeys(values) for name, values in nothing.items()}
         return ValueMigScore(
             **no_score(factors, why),
             settings=settings,
             by_value=nothing,
-            best_latents={name: dict.fromkeys(values) for name, values in nothing.items()},
+            best_latents=none,
             best_information=nothing,
+            runner_up_latents=none,
         )
     table = contingency(sparse_bins(codes, n_quantiles), factors)
     found = value_gaps(information(table), table, mean_activations(codes, factors))
-    latents = _by_value(factors, np.where(np.isnan(found.gaps), np.nan, found.best))
     return ValueMigScore(
         **score_fields(factors, mean_by_factor(found.gaps, factors.value_ptr)),
         settings=settings,
         by_value=_by_value(factors, found.gaps),
-        best_latents={
-            name: {value: None if j is None else int(j) for value, j in of_values.items()}
-            for name, of_values in latents.items()
-        },
+        best_latents=_latents_by_value(factors, found.best, found.gaps),
         best_information=_by_value(factors, found.highest),
+        runner_up_latents=_latents_by_value(factors, found.runner_up, found.gaps),
     )
 
 
@@ -204,6 +206,16 @@ def binning_sensitivity(
     return {
         metric.__name__: {q: metric(codes, factors, n_quantiles=q).value for q in n_quantiles}
         for metric in (value_mig, mig_sup)
+    }
+
+
+def _latents_by_value(
+    factors: Factors, latents: NDArray[np.int64], gaps: NDArray[np.float64]
+) -> dict[str, dict[str, int | None]]:
+    """Return factor -> value -> latent; None where the gap is undefined."""
+    return {
+        name: {value: None if j is None else int(j) for value, j in of_values.items()}
+        for name, of_values in _by_value(factors, np.where(np.isnan(gaps), np.nan, latents)).items()
     }
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from csae_bench.engines.factors.reporting import Measured
 from csae_bench.engines.factors.samples import Samples
+from csae_bench.factors import Pooling
 from csae_bench.metrics.correlation import (
     FactorCorrelations,
     correlations,
@@ -102,6 +103,10 @@ def measure(
             codes, factors, samples.templates, n_resamples=n_resamples, seed=seed
         ),
         held_out=None if half is None else held_out_correlation(codes, factors, half),
+        poolings={
+            pooling: factor_correlations(each, factors, n_quantiles=n_quantiles)
+            for pooling, each in samples.over_tokens()
+        },
     )
     repeated = redundancy(codes, threshold=duplicate_threshold, min_firings=min_firings, seed=seed)
     match, matches = _match(samples)
@@ -133,13 +138,19 @@ def _importances(
     samples: Samples, clusters: Any, n_permutations: int, n_quantiles: int, seed: int
 ) -> dict[str, Measured]:
     codes, factors = samples.codes, samples.factors
-    importances = information_importances(codes, factors, n_quantiles=n_quantiles)
-    of_importances = dci(importances)
-    scores: dict[str, Score] = {
-        "dci_disentanglement": of_importances.disentanglement,
-        "dci_completeness": of_importances.completeness,
-        "modularity": modularity_of(importances),
-        "sap": sap(codes, factors, clusters=clusters, n_quantiles=n_quantiles, seed=seed),
+
+    def scores_of(codes: Codes) -> dict[str, Score]:
+        importances = information_importances(codes, factors, n_quantiles=n_quantiles)
+        of_importances = dci(importances)
+        return {
+            "dci_disentanglement": of_importances.disentanglement,
+            "dci_completeness": of_importances.completeness,
+            "modularity": modularity_of(importances),
+            "sap": sap(codes, factors, clusters=clusters, n_quantiles=n_quantiles, seed=seed),
+        }
+
+    pooled: dict[Pooling, dict[str, Score]] = {
+        pooling: scores_of(each) for pooling, each in samples.over_tokens()
     }
     nulls = importance_nulls(
         codes,
@@ -149,7 +160,14 @@ def _importances(
         n_quantiles=n_quantiles,
         seed=seed,
     )
-    return {name: Measured(score=score, null=nulls[name]) for name, score in scores.items()}
+    return {
+        name: Measured(
+            score=score,
+            null=nulls[name],
+            poolings={pooling: scores[name] for pooling, scores in pooled.items()},
+        )
+        for name, score in scores_of(codes).items()
+    }
 
 
 def _match(samples: Samples) -> tuple[Score, dict[str, dict[str, float | int | None]]]:

@@ -17,7 +17,7 @@ from csae_bench.errors import ResultError
 from csae_bench.results.store import write_text
 
 PNG, HTML = "heat_map.png", "heat_map.html"
-MAX_LATENTS = 64
+MAX_LATENTS = 96
 MAX_ROWS = 256
 N_PROMPTS = 8
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any
 
-from csae_bench.engines.factors.samples import Samples
+from csae_bench.engines.factors.samples import POOLED_OVER_TOKENS, Samples
 from csae_bench.evals.metric_rows import CATEGORIES, Metric
+from csae_bench.factors import Pooling
 
 if TYPE_CHECKING:
     from csae_bench.metrics.bootstrap import Interval, ScoreInterval
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from csae_bench.metrics.score import Score
 
 ONE_TEMPLATE = "there is one template, and none to hold out"
+ONE_OBSERVATION = "each sample is one activation: there are no tokens to pool over"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,9 @@ class Measured:
     interval: ScoreInterval | None = None
     held_out: Score | None = None
     """None where the metric has none, or there is one template."""
+    poolings: Mapping[Pooling, Score] = dataclass_field(default_factory=dict)
+    """The score of codes pooled otherwise; empty where the metric has none, or samples are single
+    activations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +119,12 @@ class Report:
             for suffix in ("low", "high"):
                 end = getattr(interval, suffix) if interval and value is not None else None
                 fields[f"{name}_{suffix}"] = ("intervals", end, why)
+        if metric.has_poolings:
+            for pooling in POOLED_OVER_TOKENS:
+                pooled, why = None, ONE_OBSERVATION
+                if pooling in measured.poolings:
+                    pooled, why = _part(measured.poolings[pooling], factor)
+                fields[f"{name}_{pooling}"] = ("poolings", pooled, why)
         if metric.has_held_out:
             held_out, why = (
                 (None, ONE_TEMPLATE)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from csae_bench.engines.factors.settings import FactorEvalConfig
 from csae_bench.evals import EvalContext
+from csae_bench.factors import Pooling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from csae_bench.factors.encoding import FactorCodes, TopPrompt
     from csae_bench.metrics.data import Codes, Factors
 
+POOLED_OVER_TOKENS: tuple[Pooling, ...] = ("mean", "max")
+"""The poolings over all tokens of a prompt, which are reported next to a dataset's own."""
 FEW_TEMPLATES = 10
 """Below this many, percentile intervals cover too little."""
 MIN_SAMPLES = 2000
@@ -31,6 +34,13 @@ class Samples:
     found: FactorCodes
     is_shuffled: bool = False
     """True if the factors are those of other samples, as a control."""
+    pooled: Mapping[Pooling, FactorCodes] = field(default_factory=dict)
+    """The same prompts' codes pooled over all of their tokens; empty for single activations."""
+
+    def over_tokens(self) -> Iterator[tuple[Pooling, Codes]]:
+        """Yield each pooling over all tokens and the codes, as metrics take them."""
+        for pooling, found in self.pooled.items():
+            yield pooling, found.checked
 
     @property
     def codes(self) -> Codes:
@@ -145,7 +155,14 @@ def samples_of(ctx: EvalContext, cfg: FactorEvalConfig) -> Samples:
     Raises:
         DataError, EvalError, ModelError, UnknownNameError: see `EvalContext.codes_and_factors`.
     """
-    found = ctx.codes_and_factors(cfg.factors, split=cfg.split, seed=cfg.seed, pooling=cfg.pooling)
-    if not cfg.shuffled:
-        return Samples(found)
-    return Samples(replace(found, dataset=found.dataset.shuffled(cfg.seed)), is_shuffled=True)
+
+    def codes(pooling: Pooling | None) -> FactorCodes:
+        return ctx.codes_and_factors(cfg.factors, split=cfg.split, seed=cfg.seed, pooling=pooling)
+
+    found = codes(cfg.pooling)
+    pooled: dict[Pooling, FactorCodes] = {}
+    if found.dataset.prompts:
+        pooled = {pooling: codes(pooling) for pooling in POOLED_OVER_TOKENS}
+    if cfg.shuffled:
+        found = replace(found, dataset=found.dataset.shuffled(cfg.seed))
+    return Samples(found, is_shuffled=cfg.shuffled, pooled=pooled)

@@ -17,7 +17,6 @@ from csae_bench.metrics.specificity import Changes, Effects, effects
 
 if TYPE_CHECKING:
     from csae_bench.activations.interventions import Interventions
-    from csae_bench.factors.dataset import FactorDataset
     from csae_bench.metrics.data import Codes
 
 OPERATIONS = ("clamp", "ablation")
@@ -78,7 +77,7 @@ def intervene(
     if not dataset.readouts or not dataset.prompts:
         why = NO_READOUTS if dataset.prompts else NO_MODEL
         controls, reasons = {}, dict.fromkeys(range(len(latents)), why)
-    asked = _asked(ctx, dataset, rows, latents, controls) if controls else None
+    asked = _asked(ctx, samples, rows, latents, controls) if controls else None
     table = _Table.of(samples, rows)
     best: dict[str, dict[int, Changes]] = {name: {} for name in OPERATIONS}
     matched: dict[str, dict[int, Changes]] = {name: {} for name in OPERATIONS}
@@ -106,7 +105,7 @@ def intervene(
 
 def _asked(
     ctx: EvalContext,
-    dataset: FactorDataset,
+    samples: Samples,
     rows: Sequence[int],
     latents: Sequence[int | None],
     controls: Mapping[int, int],
@@ -120,7 +119,15 @@ def _asked(
 
     best = (latents[value] for value in controls)
     wanted = {latent for latent in best if latent is not None} | set(controls.values())
-    return Interventions(ctx.sae, ctx.model(), dataset, ctx.hook_name, rows, sorted(wanted))
+    return Interventions(
+        ctx.sae,
+        ctx.model(),
+        samples.found.dataset,
+        ctx.hook_name,
+        rows,
+        sorted(wanted),
+        pooling=samples.found.pooling,
+    )
 
 
 def _quantiles(asked: Interventions | None) -> dict[int, float]:

@@ -50,6 +50,7 @@ def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
                 direction=Direction.NONE if k is None else Direction.HIGHER,
                 short=_SHORT.get(f"{name}_{measure}", ""),
                 gates=(k, measure) == (1, "balanced_accuracy"),
+                has_poolings=(k, measure) == (1, "balanced_accuracy"),
                 note=_DENSE if k is None else "",
                 rank=place if k is None else place - len(_FIRST),
                 **_WITH_BOTH,

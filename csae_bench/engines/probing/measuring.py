@@ -14,8 +14,10 @@ from csae_bench.engines.factors.samples import Samples
 from csae_bench.engines.probing.effects import OPERATIONS, Intervened, intervene
 from csae_bench.engines.probing.fields import N_LATENTS
 from csae_bench.evals import EvalContext
+from csae_bench.factors import Pooling
 from csae_bench.metrics.absorption import Absorption, absorption
 from csae_bench.metrics.classification import MEASURES, Classification, classification
+from csae_bench.metrics.data import Codes
 from csae_bench.metrics.monosemanticity import Monosemanticity, monosemanticity
 from csae_bench.metrics.score import Score, no_score
 from csae_bench.metrics.sparse_probes import HeldOutDecisions, dense_probes, sparse_probes
@@ -29,6 +31,7 @@ def probe_name(k: int) -> str:
     return f"top_{k}"
 
 
+POOLED_PROBE = f"{probe_name(1)}_balanced_accuracy"
 PROBES = (*(probe_name(k) for k in N_LATENTS), DENSE)
 
 
@@ -39,6 +42,8 @@ class Probing:
     samples: Samples
     probes: Mapping[str, Classification]
     """By `PROBES`; empty where there is one template, `dense` missing where acts were not kept."""
+    pooled_probes: Mapping[Pooling, Score]
+    """`POOLED_PROBE` on codes pooled over all tokens."""
     probe_latents: Mapping[int, tuple[tuple[int, ...], ...]]
     """k -> for each value the latents that its probes chose."""
     latents: Monosemanticity
@@ -60,6 +65,7 @@ class Probing:
                         score=of_probe.scores[measure],
                         null=of_probe.nulls[measure],
                         interval=of_probe.intervals[measure],
+                        poolings=self.pooled_probes if name == POOLED_PROBE else {},
                     )
                 else:
                     found[name] = Measured(score=_undefined(self.samples, self.why_no_probe(probe)))
@@ -130,6 +136,11 @@ def measure(
             )
             for name, each in decisions.items()
         },
+        pooled_probes={
+            pooling: _balanced_accuracy(each, samples, half)
+            for pooling, each in samples.over_tokens()
+            if half is not None
+        },
         probe_latents={
             k: decisions[probe_name(k)].latents for k in N_LATENTS if probe_name(k) in decisions
         },
@@ -145,6 +156,13 @@ def _decisions(samples: Samples, half: NDArray[np.bool_]) -> dict[str, HeldOutDe
     if samples.found.acts is not None:
         found[DENSE] = dense_probes(samples.found.acts, samples.factors, half)
     return found
+
+
+def _balanced_accuracy(codes: Codes, samples: Samples, half: NDArray[np.bool_]) -> Score:
+    decisions = sparse_probes(codes, samples.factors, half, n_latents=(1,))[1]
+    # one permutation and few draws: the score alone is wanted
+    found = classification(decisions, samples.factors, samples.templates, n_permutations=1)
+    return found.scores["balanced_accuracy"]
 
 
 def _undefined(samples: Samples, why: str) -> Score:

@@ -74,6 +74,7 @@ def sentence_grid(split: Split, *, repeats: int = 2, seed: int = 0) -> FactorDat
         value_names=tuple(FACTORS.values()),
         templates=tuple(used),
         split=split,
+        pooling="last",  # the full stop, at which all eight factors have been said
     )
 
 
