@@ -18,7 +18,9 @@ METRICS = {
         "that keep 99% of the retain questions right, 0 to 1. It is chosen and measured on the "
         "same questions: read it together with the held-out score and chance.",
         direction=Direction.HIGHER,
+        gist="forget questions answered wrong while the others stay right",
         short="unlearning",
+        parts=("unlearning_score_held_out", "unlearning_score_null_mean"),
         category="unlearning",
         is_sae_bench=True,
         gates=False,

@@ -1,0 +1,175 @@
+"""Scores of a result for a newcomer: each with its scale, its parts and its yardsticks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from csae_bench.comparison.metrics import lookup
+from csae_bench.comparison.model import Reading
+from csae_bench.comparison.outputs.selection import headlines
+from csae_bench.comparison.yardsticks import yardsticks_of
+from csae_bench.errors import PluginError
+from csae_bench.evals import get_eval
+from csae_bench.evals.metric_rows import Direction, Metric
+from csae_bench.evals.metric_values import Value, names_in_comparison
+from csae_bench.evals.pages import metric_rows
+
+SHUFFLED_FACTORS = "shuffled factors"
+"""Label of the mean score under permutations of the factors."""
+
+_LARGE = 1000
+
+
+class Mark(NamedTuple):
+    """A number to read a score by."""
+
+    label: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One score of an SAE."""
+
+    metric: str
+    """`mig.value_mig`."""
+    title: str
+    gist: str
+    """What it measures, in a few words; empty if its eval does not say."""
+    scale: str
+    """`0 to 1, higher is better`; empty for a value that describes, without bounds."""
+    value: float | None
+    reason: str
+    """Why it has no value."""
+    interval: tuple[float, float] | None = None
+    """Ends of its 95% interval, where the eval gives one."""
+    parts: tuple[Mark, ...] = ()
+    """What it is made of: `best latent`, `its nearest double`."""
+    held_out: float | None = None
+    """The same for latents that were chosen on other samples."""
+    yardsticks: tuple[Mark, ...] = ()
+    """What others score under the same conditions, shuffled factors last."""
+    has_shipped_yardsticks: bool = False
+
+
+def scores_of(reading: Reading) -> list[Score]:
+    """Return the scores of a result that a run shows, the one that says most first."""
+    try:
+        rows = metric_rows(reading.eval_name)
+    except PluginError:  # compare says in its warnings that the package cannot be imported
+        rows = None
+    if not rows:
+        return [_plain(reading, metric) for metric in headlines(reading.values)]
+    return list(_of_rows(reading, rows))
+
+
+def number(value: float) -> str:
+    """Return a number with three decimals; fewer where it is large, none for a whole large one."""
+    size = abs(value)
+    if size >= _LARGE:
+        return f"{value:,.0f}"
+    text = f"{value:.1f}" if size >= 10 else f"{value:.3f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def value_text(score: Score) -> str:
+    """Return the value, or `undefined`."""
+    return "undefined" if score.value is None else number(score.value)
+
+
+def marks_text(marks: tuple[Mark, ...]) -> str:
+    """Return `every word 0.190, PCA 0.050`."""
+    return ", ".join(f"{mark.label} {number(mark.value)}" for mark in marks)
+
+
+def how_to_read(score: Score) -> str:
+    """Return what a score means, its scale, its parts and its yardsticks, as one line of text."""
+    meaning = "; ".join(part for part in (score.gist, score.scale) if part)
+    if score.value is None:
+        return "; ".join(part for part in (score.reason, meaning) if part)
+    marks = "; ".join(text for text in map(marks_text, (score.parts, score.yardsticks)) if text)
+    return ": ".join(part for part in (meaning, marks) if part)
+
+
+def scale_of(metric: Metric) -> str:
+    """Return a metric's bounds and which way is better."""
+    low, high = metric.low, metric.high
+    bounds = ""
+    if low is not None and high is not None:
+        bounds = f"{low:g} to {high:g}"
+    elif high is not None:
+        bounds = f"at most {high:g}"
+    better = {
+        Direction.HIGHER: "higher is better",
+        Direction.LOWER: "lower is better",
+        Direction.TARGET: f"best at {metric.target or 0:g}",
+        Direction.NONE: "",
+    }[metric.direction]
+    return ", ".join(part for part in (bounds, metric.unit, better) if part)
+
+
+def _of_rows(reading: Reading, rows: Mapping[str, Metric]) -> Iterator[Score]:
+    named = names_in_comparison(rows)
+    shown = [name for name in get_eval(reading.eval_name).shown if name in rows]
+    parts = {part for name in shown for part in rows[name].parts}
+    first = sorted((name for name in shown if name not in parts), key=lambda n: rows[n].rank)
+    for name in first:
+        of_metric = {v.suffix: key for key, v in named.items() if v.metric is rows[name]}
+        if f"{reading.eval_name}.{of_metric['']}" in reading.values:
+            yield _score(reading, rows, named, of_metric)
+
+
+def _score(
+    reading: Reading,
+    rows: Mapping[str, Metric],
+    named: Mapping[str, Value],
+    of_metric: Mapping[str, str],
+) -> Score:
+    def value(suffix: str) -> float | None:
+        key = of_metric.get(suffix)
+        return None if key is None else reading.values.get(f"{reading.eval_name}.{key}")
+
+    metric = named[of_metric[""]].metric
+    full = f"{reading.eval_name}.{of_metric['']}"
+    ends = value("low"), value("high")
+    shipped = [Mark(*found) for found in yardsticks_of(reading, full)]
+    null = value("null_mean")
+    return Score(
+        metric=full,
+        title=metric.title.removesuffix(", corrected"),
+        gist=metric.gist,
+        scale=scale_of(metric),
+        value=value(""),
+        reason=reading.reasons.get(full, ""),
+        interval=None if None in ends else (ends[0] or 0.0, ends[1] or 0.0),
+        parts=tuple(_parts(reading, rows, named, metric)),
+        held_out=value("held_out"),
+        yardsticks=(*shipped, *([] if null is None else [Mark(SHUFFLED_FACTORS, null)])),
+        has_shipped_yardsticks=bool(shipped),
+    )
+
+
+def _parts(
+    reading: Reading, rows: Mapping[str, Metric], named: Mapping[str, Value], metric: Metric
+) -> Iterator[Mark]:
+    by_name = {value.name: key for key, value in named.items()}
+    for name in metric.parts:
+        value = reading.values.get(f"{reading.eval_name}.{by_name[name]}")
+        if value is not None:
+            yield Mark(rows[name].short or rows[name].title, value)
+
+
+def _plain(reading: Reading, metric: str) -> Score:
+    """Return a score of an eval whose rows are not known."""
+    spec = lookup(metric)
+    better = {Direction.HIGHER: "higher is better", Direction.LOWER: "lower is better"}
+    return Score(
+        metric=metric,
+        title=spec.title,
+        gist="",
+        scale=better.get(spec.direction, ""),
+        value=reading.values[metric],
+        reason=reading.reasons.get(metric, ""),
+    )
