@@ -46,7 +46,10 @@ METRICS = {
         direction=Direction.HIGHER,
         gist="best latent's lead, by value",
         short="value MIG",
-        parts=("value_mig_best_latent", "value_mig_nearest_double"),
+        parts=(
+            ("value_mig_best_latent", "best latent"),
+            ("value_mig_nearest_double", "its nearest double"),
+        ),
         sd_between_seeds=0.055,
         note="1: a latent of its own for each value.",
         rank=-1,
@@ -59,7 +62,6 @@ METRICS = {
         description="Information of the latent that knows most of a value, in units of the value's "
         "entropy; mean over a factor's values, then over factors.",
         direction=Direction.HIGHER,
-        short="best latent",
         gates=False,
         is_supporting=True,
         is_by_factor=True,
@@ -69,7 +71,6 @@ METRICS = {
         description="The same of the latent that knows most after it and competes with it: value "
         "MIG is the difference of the two.",
         direction=Direction.LOWER,
-        short="its nearest double",
         gates=False,
         is_supporting=True,
         is_by_factor=True,

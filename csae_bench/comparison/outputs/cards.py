@@ -94,7 +94,7 @@ def card_of_record(record: RunRecord, store: Store) -> Card:
         facts=tuple(_facts(record, readings.get("core"), store)),
         evals=tuple(
             _part(name, cell, readings.get(name))
-            for name, cell in record.cells.items()
+            for name, cell in sorted(record.cells.items(), key=lambda item: _place(item[0], record))
             if name not in STEPS and name != "run"
         ),
         pages=tuple(pages_of(record, store)),
@@ -125,6 +125,13 @@ def n_saes(results: ResultSet) -> int:
     """Return the number of SAEs in a folder."""
     runs = {(run.family.release, run.sae_id) for run in results.runs}
     return len(runs | {(reading.family.release, reading.sae_id) for reading in results.readings})
+
+
+def _place(cell: str, record: RunRecord) -> int:
+    """Return an eval's place in the run's configuration; a further result's is that of its eval."""
+    evals = list((record.config or {}).get("evals", {}))
+    names = [name for name in evals if cell == name or cell.startswith(f"{name}_")]
+    return evals.index(max(names, key=len)) if names else len(evals)
 
 
 def _with_findings(card: Card, readings: list[Reading]) -> Card:

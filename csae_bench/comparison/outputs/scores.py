@@ -40,6 +40,8 @@ class Score:
     """What it measures, in a few words; empty if its eval does not say."""
     scale: str
     """`0 to 1, higher is better`; empty for a value that describes, without bounds."""
+    bounds: tuple[float, float] | None = None
+    """Ends of the scale, if it has both."""
     value: float | None
     reason: str
     """Why it has no value."""
@@ -107,13 +109,15 @@ def scale_of(metric: Metric) -> str:
         Direction.TARGET: f"best at {metric.target or 0:g}",
         Direction.NONE: "",
     }[metric.direction]
-    return ", ".join(part for part in (bounds, metric.unit, better) if part)
+    # of a value that describes, the gist has the unit
+    unit = metric.unit if better else ""
+    return ", ".join(part for part in (bounds, unit, better) if part)
 
 
 def _of_rows(reading: Reading, rows: Mapping[str, Metric]) -> Iterator[Score]:
     named = names_in_comparison(rows)
     shown = [name for name in get_eval(reading.eval_name).shown if name in rows]
-    parts = {part for name in shown for part in rows[name].parts}
+    parts = {part for name in shown for part, _ in rows[name].parts}
     first = sorted((name for name in shown if name not in parts), key=lambda n: rows[n].rank)
     for name in first:
         of_metric = {v.suffix: key for key, v in named.items() if v.metric is rows[name]}
@@ -133,7 +137,6 @@ def _score(
 
     metric = named[of_metric[""]].metric
     full = f"{reading.eval_name}.{of_metric['']}"
-    ends = value("low"), value("high")
     shipped = [Mark(*found) for found in yardsticks_of(reading, full)]
     null = value("null_mean")
     return Score(
@@ -141,24 +144,27 @@ def _score(
         title=metric.title.removesuffix(", corrected"),
         gist=metric.gist,
         scale=scale_of(metric),
+        bounds=_both(metric.low, metric.high),
         value=value(""),
         reason=reading.reasons.get(full, ""),
-        interval=None if None in ends else (ends[0] or 0.0, ends[1] or 0.0),
-        parts=tuple(_parts(reading, rows, named, metric)),
+        interval=_both(value("low"), value("high")),
+        parts=tuple(_parts(reading, named, metric)),
         held_out=value("held_out"),
         yardsticks=(*shipped, *([] if null is None else [Mark(SHUFFLED_FACTORS, null)])),
         has_shipped_yardsticks=bool(shipped),
     )
 
 
-def _parts(
-    reading: Reading, rows: Mapping[str, Metric], named: Mapping[str, Value], metric: Metric
-) -> Iterator[Mark]:
+def _both(low: float | None, high: float | None) -> tuple[float, float] | None:
+    return None if low is None or high is None else (low, high)
+
+
+def _parts(reading: Reading, named: Mapping[str, Value], metric: Metric) -> Iterator[Mark]:
     by_name = {value.name: key for key, value in named.items()}
-    for name in metric.parts:
+    for name, words in metric.parts:
         value = reading.values.get(f"{reading.eval_name}.{by_name[name]}")
         if value is not None:
-            yield Mark(rows[name].short or rows[name].title, value)
+            yield Mark(words, value)
 
 
 def _plain(reading: Reading, metric: str) -> Score:

@@ -39,8 +39,8 @@ _GISTS = {
     "clamp_effect": "log-odds gained by a value's word when its best latent is clamped",
 }
 _PARTS = {
-    "top_1_balanced_accuracy": ("dense_balanced_accuracy",),
-    "clamp_effect": ("random_clamp_effect",),
+    "top_1_balanced_accuracy": (("dense_balanced_accuracy", "from all activations"),),
+    "clamp_effect": (("random_clamp_effect", "random latents clamped"),),
 }
 
 

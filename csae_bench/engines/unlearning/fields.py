@@ -20,7 +20,10 @@ METRICS = {
         direction=Direction.HIGHER,
         gist="forget questions answered wrong while the others stay right",
         short="unlearning",
-        parts=("unlearning_score_held_out", "unlearning_score_null_mean"),
+        parts=(
+            ("unlearning_score_held_out", "on held-out questions"),
+            ("unlearning_score_null_mean", "with random latents"),
+        ),
         category="unlearning",
         is_sae_bench=True,
         gates=False,
