@@ -67,6 +67,11 @@ def scores_of(reading: Reading) -> list[Score]:
     return list(_of_rows(reading, rows))
 
 
+def headline_metrics(reading: Reading) -> list[str]:
+    """Return the names of these scores: `mig.value_mig`."""
+    return [score.metric for score in scores_of(reading)]
+
+
 def number(value: float) -> str:
     """Return a number with three decimals; fewer where it is large, none for a whole large one."""
     size = abs(value)
