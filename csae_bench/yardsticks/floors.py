@@ -46,7 +46,9 @@ def word_codes(dataset: FactorDataset, pooling: Pooling) -> Any:
             places.append(columns.setdefault(word, len(columns)))
             shares.append(1 / len(words))
     shape = (len(dataset.prompts), len(columns))
-    counted: Any = sparse.csr_array((shares, (rows, places)), shape=shape, dtype=np.float32)
+    # 32 bits: scikit-learn takes no others
+    at = np.array(rows, dtype=np.int32), np.array(places, dtype=np.int32)
+    counted: Any = sparse.csr_array((shares, at), shape=shape, dtype=np.float32)
     counted.sum_duplicates()
     if pooling != "mean":
         counted.data[:] = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,26 +76,32 @@ def make() -> Table:
 
 
 def floors(
-    datasets: Iterable[str] | None = None, evals: Iterable[str] = EVALS_OF_CODES
+    datasets: Iterable[str] | None = None,
+    evals: Iterable[str] = EVALS_OF_CODES,
+    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[Row]:
     """Yield what codes that are computed from a dataset alone score.
 
     Args:
         datasets: names of `csae-bench list factors`; None: all that have prompts.
+        settings: of the evals, where they are not the defaults.
     """
     for dataset in _with_prompts() if datasets is None else datasets:
         for label, has_value_latents in FLOORS.items():
             for eval_name in evals:
                 progress.begin(f"{label}, {dataset}, {eval_name}")
-                found = _floor(label, dataset, eval_name, has_value_latents=has_value_latents)
+                config = {**(settings or {}), "factors": dataset}
+                found = _floor(label, eval_name, config, has_value_latents=has_value_latents)
                 yield from _rows(label, found, is_of_dataset=True)
 
 
-def _floor(label: str, dataset: str, eval_name: str, *, has_value_latents: bool) -> Reading:
+def _floor(
+    label: str, eval_name: str, config: Mapping[str, Any], *, has_value_latents: bool
+) -> Reading:
     from csae_bench.yardsticks.floors import DatasetContext
 
     spec = get_eval(eval_name)
-    settings = spec.config.model_validate({"factors": dataset})
+    settings = spec.config.model_validate(config)
     with tempfile.TemporaryDirectory(prefix="csae-bench-") as folder:
         nothing: Any = None
         context = DatasetContext(
@@ -116,7 +122,7 @@ def _floor(label: str, dataset: str, eval_name: str, *, has_value_latents: bool)
         "eval_result_metrics": measured.metrics,
         "eval_result_unstructured": measured.unstructured,
         "sae_lens_id": label,
-        "sae_lens_release_id": dataset,
+        "sae_lens_release_id": config["factors"],
     }
     return reading_of(result, Path(f"{eval_name}_eval_results.json"))
 

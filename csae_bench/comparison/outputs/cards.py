@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from csae_bench.comparison.model import Reading, ResultSet, RunReading
+from pydantic import ValidationError
+
+from csae_bench.comparison.model import Reading, ResultSet
 from csae_bench.comparison.outputs.scores import Score, number, scores_of
 from csae_bench.comparison.reading.folder import read_result
+from csae_bench.comparison.reading.json_files import load_object
 from csae_bench.errors import PluginError, ResultError
 from csae_bench.evals import discover, get_eval
 from csae_bench.results.pages import pages_of
 from csae_bench.results.schema import STEPS, Cell, RunRecord
-from csae_bench.results.store import Store, read_record
+from csae_bench.results.store import Store
 from csae_bench.results.training_log import last_line
 from csae_bench.support.progress import duration
 
@@ -107,7 +110,7 @@ def cards_of(results: ResultSet) -> list[Card]:
     for reading in results.readings:
         if not reading.family.variant:
             by_sae.setdefault((reading.family.release, reading.sae_id), []).append(reading)
-    records = [(run, record) for run in results.runs if (record := _record(run)) is not None]
+    records = [(run, record) for run in results.runs if (record := read_run(run.path)) is not None]
     records.sort(key=lambda pair: pair[1].started, reverse=True)
     cards = [
         _with_findings(
@@ -246,10 +249,15 @@ def _reading(cell: Cell, store: Store) -> Reading | None:
         return None
 
 
-def _record(run: RunReading) -> RunRecord | None:
+def read_run(path: Path) -> RunRecord | None:
+    """Return a run record; None for one of another version, or that cannot be read.
+
+    A baseline's has no times, which would differ with every renewal.
+    """
     try:
-        return read_record(run.path)
-    except ResultError:
+        record = load_object(path, with_details=True)
+        return RunRecord.model_validate({"started": "", "wall_seconds": 0.0, **record})
+    except (ResultError, ValidationError):
         return None
 
 
