@@ -34,6 +34,14 @@ FLOORS = {"every word": False, "oracle latents and every word": True}
 EVALS_OF_CODES = ("mig", "factor_vae", "feature_correlation")
 """Evals that read nothing but codes and factors."""
 
+_WITHOUT_NULLS: Mapping[str, Mapping[str, Any]] = {
+    "mig": {"n_permutations": 1},
+    "factor_vae": {"n_vote_permutations": 1},
+    "feature_correlation": {"n_permutations": 1, "n_importance_permutations": 1},
+    "unlearning": {"n_control": 0},
+}
+"""Settings that decide a null and no score: yardsticks have none, and it takes most of the time."""
+
 _DIGITS = 4
 """Decimals that are kept: more differ between machines."""
 
@@ -78,19 +86,17 @@ def make() -> Table:
 def floors(
     datasets: Iterable[str] | None = None,
     evals: Iterable[str] = EVALS_OF_CODES,
-    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[Row]:
     """Yield what codes that are computed from a dataset alone score.
 
     Args:
         datasets: names of `csae-bench list factors`; None: all that have prompts.
-        settings: of the evals, where they are not the defaults.
     """
     for dataset in _with_prompts() if datasets is None else datasets:
         for label, has_value_latents in FLOORS.items():
             for eval_name in evals:
                 progress.begin(f"{label}, {dataset}, {eval_name}")
-                config = {**(settings or {}), "factors": dataset}
+                config = {**_WITHOUT_NULLS[eval_name], "factors": dataset}
                 found = _floor(label, eval_name, config, has_value_latents=has_value_latents)
                 yield from _rows(label, found, is_of_dataset=True)
 
@@ -129,7 +135,15 @@ def _floor(
 
 def _of_saes() -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="csae-bench-") as folder:
-        requests = [RunRequest(source=name, results=Path(folder), progress=False) for name in SAES]
+        sets = tuple(
+            f"evals.{eval_name}.{name}={value}"
+            for eval_name, settings in _WITHOUT_NULLS.items()
+            for name, value in settings.items()
+        )
+        requests = [
+            RunRequest(source=name, results=Path(folder), sets=sets, progress=False)
+            for name in SAES
+        ]
         for name, outcome in zip(SAES, run_all(requests), strict=True):
             if outcome.error is not None:
                 raise outcome.error

@@ -14,7 +14,7 @@ from csae_bench.comparison.outputs.scores import Score, number, scores_of
 from csae_bench.comparison.reading.folder import read_result
 from csae_bench.comparison.reading.json_files import load_object
 from csae_bench.errors import PluginError, ResultError
-from csae_bench.evals import discover, get_eval
+from csae_bench.evals.pages import registered
 from csae_bench.results.pages import pages_of
 from csae_bench.results.schema import STEPS, Cell, RunRecord
 from csae_bench.results.store import Store
@@ -232,12 +232,11 @@ def _about(
 
 
 def _summary(eval_name: str) -> str:
-    if eval_name not in discover():
-        return ""
     try:
-        return get_eval(eval_name).summary.rstrip(".")
+        spec = registered(eval_name)
     except PluginError:  # compare says in its warnings that the package cannot be imported
         return ""
+    return "" if spec is None else spec.summary.rstrip(".")
 
 
 def _reading(cell: Cell, store: Store) -> Reading | None:

@@ -5,32 +5,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from csae_bench.comparison.outputs.cards import NO_YARDSTICKS, Card, EvalPart
-from csae_bench.comparison.outputs.scores import Score, how_to_read, number, value_text
+from csae_bench.comparison.outputs.cards import NO_YARDSTICKS, Card, EvalPart, Fact
+from csae_bench.comparison.outputs.scores import (
+    Score,
+    how_to_read,
+    interval_text,
+    number,
+    value_text,
+)
 from csae_bench.results.table import STATUS_STYLES
 from csae_bench.support.printable import printable
+from csae_bench.support.progress import duration
 
+_WIDE = 120
+"""Columns from which a score's interval is shown, and its title is not wrapped."""
 _NARROW = 60
 """Columns below which the meaning of a score goes under it."""
+_TITLE_COLUMNS = 22
+"""Columns of a title on a terminal that is not wide."""
 
 
 def print_card(card: Card, console: Console) -> None:
     """Print what the SAE is, how it was trained, and its scores by eval."""
-    head = Text.assemble((printable(card.sae_id), "bold"), f"  {printable(card.about)}")
-    console.print(head)
+    console.print(Text.assemble((printable(card.sae_id), "bold"), f"  {printable(card.about)}"))
     console.print(Text(printable(card.release), style="dim"))
-    for fact in card.facts:
-        console.print(Text.assemble((f"{fact.name}: ", "dim"), printable(fact.text)))
+    for fact in card.facts[:1]:
+        console.print(_fact(fact))
+    if card.facts[1:]:
+        console.print(Text("; ", style="dim").join(_fact(fact) for fact in card.facts[1:]))
     _print_validity(card, console)
-    is_narrow = console.width < _NARROW
-    if card.evals:
+    titles = [score.title for part in card.evals for score in part.scores]
+    n_columns = max(map(len, titles), default=0) + 2
+    if console.width < _WIDE:
+        n_columns = min(n_columns, _TITLE_COLUMNS)
+    for part in card.evals:
         console.print()
-        console.print(_table(card.evals, is_narrow=is_narrow))
-    if any(part.scores for part in card.evals) and not card.has_yardsticks:
-        console.print(Text(f"{NO_YARDSTICKS}", style="dim"))
+        _print_eval(part, n_columns, console)
+    if titles and not card.has_yardsticks:
+        console.print()
+        console.print(Text(NO_YARDSTICKS, style="dim"))
 
 
 def print_cards(cards: Sequence[Card], console: Console) -> None:
@@ -68,42 +85,48 @@ def _print_validity(card: Card, console: Console) -> None:
     )
 
 
-def _table(parts: Sequence[EvalPart], *, is_narrow: bool) -> Table:
+def _fact(fact: Fact) -> Text:
+    return Text.assemble((f"{fact.name}: ", "dim"), printable(fact.text))
+
+
+def _print_eval(part: EvalPart, n_columns: int, console: Console) -> None:
+    """Print an eval's name, its state if it is not ok, and its scores.
+
+    Args:
+        n_columns: of titles, the same for all evals of an SAE.
+    """
+    seconds = "" if part.seconds is None else f" ({duration(part.seconds)})"
+    head = Text(printable(part.eval_name), style="bold")
+    if part.status != "ok":
+        head.append_text(Text("  ").append_text(_status(part.status)))
+    head.append(printable(f"  {part.summary}{seconds}"), style="not bold dim")
+    console.print(head)
+    if part.why:
+        style = "yellow" if part.status == "ok" else ""
+        console.print(Padding(Text(printable(part.why), style=style), (0, 0, 0, 2)))
+    if part.scores:
+        console.print(_table(part, n_columns, console.width))
+
+
+def _table(part: EvalPart, n_columns: int, width: int) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(overflow="fold", ratio=None)
-    table.add_column(justify="right", no_wrap=True)
+    is_narrow = width < _NARROW
+    table.add_column(overflow="fold", width=None if is_narrow else n_columns)
+    table.add_column(justify="right", no_wrap=True, min_width=9)
+    if width >= _WIDE:
+        table.add_column(no_wrap=True, min_width=14, style="dim")
     if not is_narrow:
         table.add_column(overflow="fold")
-    for i, part in enumerate(parts):
-        if i:
-            table.add_row()
-        _add_eval(table, part, is_narrow=is_narrow)
+    for score in part.scores:
+        title, meaning = Text(printable(score.title)), Text(printable(how_to_read(score)))
+        value = Text(value_text(score), style="" if score.value is not None else "yellow")
+        if is_narrow:
+            table.add_row(title, value)
+            table.add_row(Padding(meaning, (0, 0, 0, 4)), "")
+        else:
+            interval = [interval_text(score)] if width >= _WIDE else []
+            table.add_row(Padding(title, (0, 0, 0, 2)), value, *interval, meaning)
     return table
-
-
-def _add_eval(table: Table, part: EvalPart, *, is_narrow: bool) -> None:
-    seconds = "" if part.seconds is None else f"  {part.seconds:.0f} s"
-    name = Text(printable(part.eval_name), style="bold")
-    status = Text("") if part.status == "ok" else _status(part.status)
-    about = Text(printable(f"{part.summary}{seconds}"), style="dim")
-    said = Text(printable(part.why), style="" if part.status != "ok" else "yellow")
-    rows = [(name, status, about), *([(Text(), Text(), said)] if part.why else [])]
-    rows += [_score_row(score) for score in part.scores]
-    for title, value, text in rows:
-        if not is_narrow:
-            table.add_row(title, value, text)
-            continue
-        table.add_row(title, value)
-        if text.plain:
-            table.add_row(Text.assemble("  ", text), "")
-
-
-def _score_row(score: Score) -> tuple[Text, Text, Text]:
-    return (
-        Text(printable(f"  {score.title}")),
-        Text(value_text(score), style="" if score.value is not None else "yellow"),
-        Text(printable(how_to_read(score))),
-    )
 
 
 def _first(card: Card, eval_name: str) -> Score | None:

@@ -11,10 +11,9 @@ from csae_bench.comparison.model import Reading
 from csae_bench.comparison.outputs.selection import headlines
 from csae_bench.comparison.yardsticks import yardsticks_of
 from csae_bench.errors import PluginError
-from csae_bench.evals import get_eval
 from csae_bench.evals.metric_rows import Direction, Metric
 from csae_bench.evals.metric_values import Value, names_in_comparison
-from csae_bench.evals.pages import metric_rows
+from csae_bench.evals.pages import Registered, registered
 
 SHUFFLED_FACTORS = "shuffled factors"
 """Label of the mean score under permutations of the factors."""
@@ -59,12 +58,12 @@ class Score:
 def scores_of(reading: Reading) -> list[Score]:
     """Return the scores of a result that a run shows, the one that says most first."""
     try:
-        rows = metric_rows(reading.eval_name)
+        spec = registered(reading.eval_name)
     except PluginError:  # compare says in its warnings that the package cannot be imported
-        rows = None
-    if not rows:
+        spec = None
+    if spec is None or not spec.metrics:
         return [_plain(reading, metric) for metric in headlines(reading.values)]
-    return list(_of_rows(reading, rows))
+    return list(_of_rows(reading, spec))
 
 
 def headline_metrics(reading: Reading) -> list[str]:
@@ -84,6 +83,14 @@ def number(value: float) -> str:
 def value_text(score: Score) -> str:
     """Return the value, or `undefined`."""
     return "undefined" if score.value is None else number(score.value)
+
+
+def interval_text(score: Score) -> str:
+    """Return `0.112 to 0.152`, the 95% interval; empty without one."""
+    if score.value is None or score.interval is None:
+        return ""
+    low, high = score.interval
+    return f"{number(low)} to {number(high)}"
 
 
 def marks_text(marks: tuple[Mark, ...]) -> str:
@@ -119,23 +126,19 @@ def scale_of(metric: Metric) -> str:
     return ", ".join(part for part in (bounds, unit, better) if part)
 
 
-def _of_rows(reading: Reading, rows: Mapping[str, Metric]) -> Iterator[Score]:
+def _of_rows(reading: Reading, spec: Registered) -> Iterator[Score]:
+    rows = spec.metrics
     named = names_in_comparison(rows)
-    shown = [name for name in get_eval(reading.eval_name).shown if name in rows]
+    shown = [name for name in spec.shown if name in rows]
     parts = {part for name in shown for part, _ in rows[name].parts}
     first = sorted((name for name in shown if name not in parts), key=lambda n: rows[n].rank)
     for name in first:
         of_metric = {v.suffix: key for key, v in named.items() if v.metric is rows[name]}
         if f"{reading.eval_name}.{of_metric['']}" in reading.values:
-            yield _score(reading, rows, named, of_metric)
+            yield _score(reading, named, of_metric)
 
 
-def _score(
-    reading: Reading,
-    rows: Mapping[str, Metric],
-    named: Mapping[str, Value],
-    of_metric: Mapping[str, str],
-) -> Score:
+def _score(reading: Reading, named: Mapping[str, Value], of_metric: Mapping[str, str]) -> Score:
     def value(suffix: str) -> float | None:
         key = of_metric.get(suffix)
         return None if key is None else reading.values.get(f"{reading.eval_name}.{key}")

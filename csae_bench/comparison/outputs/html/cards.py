@@ -12,7 +12,13 @@ from urllib.parse import quote
 
 from csae_bench.comparison.model import Report
 from csae_bench.comparison.outputs.cards import Card, EvalPart, Fact, cards_of
-from csae_bench.comparison.outputs.scores import Mark, Score, marks_text, number, value_text
+from csae_bench.comparison.outputs.scores import (
+    Mark,
+    Score,
+    interval_text,
+    marks_text,
+    value_text,
+)
 
 _MINUS = re.compile(r"(?<!\w)-(?=\d)")
 
@@ -106,12 +112,11 @@ def _eval(part: EvalPart) -> DrawnEval:
 
 
 def _score(score: Score) -> DrawnScore:
-    interval = score.interval
     return DrawnScore(
         title=score.title,
         gist=score.gist,
         value=value_text(score),
-        interval="" if interval is None else f"{number(interval[0])} to {number(interval[1])}",
+        interval=interval_text(score),
         line=_line(score),
         text=_MINUS.sub("\N{MINUS SIGN}", "; ".join(_texts(score))),
     )
