@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from csae_bench import __version__
 from csae_bench.support import progress
 from tests.e2e.conftest import CUSTOM, CsaeBench
 
@@ -48,7 +49,7 @@ def test_a_run_announces_its_steps_and_names_its_files(
     assert outcome.exit_code == 0
     lines = [line for line in outcome.stderr.splitlines() if line]
     steps = [
-        "csae-bench 0.1.0: planning to run identity ...",
+        f"csae-bench {__version__}: planning to run identity ...",
         "making identity ...",
         "checking that the SAE is alive ...",
         "evaluating mig ...",
@@ -64,34 +65,32 @@ def test_a_run_announces_its_steps_and_names_its_files(
     assert next_step.startswith(f"next: csae-bench run --sae pca --results {tmp_path}")
 
 
-def test_the_first_lines_come_before_the_heavy_imports(tmp_path: Path) -> None:
-    flags = ["--evals", "core", "--set", "evals.core.n_eval_reconstruction_batches=1", "--set",
-             "evals.core.n_eval_sparsity_variance_batches=1"]  # fmt: skip
-    command = [sys.executable, "-c", WATCHED, "run", "--sae", "identity", *flags]
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What a small run of custom_sae says on stderr, each line after what was imported then."""
+    arguments = [*CUSTOM, "--results", str(tmp_path_factory.mktemp("spoken"))]
     done = subprocess.run(
-        [*command, "--results", str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stderr.splitlines()
-    assert lines[0].startswith("- csae-bench ")
-    importing = next(line for line in lines if "importing PyTorch" in line)
-    assert importing.startswith("- ")
-    # so the measure works
-    assert any(line.startswith("sae_bench,sae_lens,torch,transformer_lens ") for line in lines)
-
-
-def test_a_default_run_lets_no_library_speak(csae_bench: CsaeBench, tmp_path: Path) -> None:
-    arguments = [*CUSTOM, "--results", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-m", "csae_bench.cli", "run", *arguments],
+        [sys.executable, "-c", WATCHED, "run", *arguments],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    return done.stderr.splitlines()
+
+
+def test_the_first_lines_come_before_the_heavy_imports(spoken: list[str]) -> None:
+    assert spoken[0].startswith("- csae-bench ")
+    assert next(line for line in spoken if "importing PyTorch" in line).startswith("- ")
+    # so the measure works
+    assert any(line.startswith("sae_bench,sae_lens,torch,transformer_lens ") for line in spoken)
+
+
+def test_no_library_speaks(spoken: list[str]) -> None:
     ours = re.compile(
         r"csae-bench \S+: planning |importing |loading |training |training: step |setting the |"
         r"saving the |checking |evaluating core|writing |page: |record: |report: |next: "
     )
-    assert [line for line in done.stderr.splitlines() if not ours.match(line)] == []
+    said = [line.split(" ", 1)[1] for line in spoken]
+    assert [line for line in said if not ours.match(line)] == []
 
 
 @pytest.mark.slow

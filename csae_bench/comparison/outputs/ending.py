@@ -36,7 +36,7 @@ def print_card(card: Card, console: Console) -> None:
     for fact in card.facts[:1]:
         console.print(_fact(fact))
     if card.facts[1:]:
-        console.print(Text("; ", style="dim").join(_fact(fact) for fact in card.facts[1:]))
+        console.print(Text("; ").join(_fact(fact) for fact in card.facts[1:]))
     _print_validity(card, console)
     titles = [score.title for part in card.evals for score in part.scores]
     n_columns = max(map(len, titles), default=0) + 2
