@@ -60,8 +60,8 @@ class Session:
         if key not in self._models:
             progress.begin_imports()
             load = models.load  # imports the libraries
-            progress.begin(f"loading {key[0]}")
-            self._models[key] = load(name, device=self.device, dtype=dtype)
+            with progress.during(f"loading {key[0]}"):
+                self._models[key] = load(name, device=self.device, dtype=dtype)
         return self._models[key]
 
     def add_model(self, model: HookedTransformer, ref: ModelRef) -> None:
@@ -91,8 +91,8 @@ class Session:
         progress.begin_imports()
         from csae_bench.saes.loading import load_sae
 
-        progress.begin("loading the SAE")
-        sae = load_sae(Path(ref.location), device=self.device)
+        with progress.during("loading the SAE"):
+            sae = load_sae(Path(ref.location), device=self.device)
         _fill_metadata(sae, ref)
         return sae
 

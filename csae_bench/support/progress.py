@@ -46,6 +46,16 @@ def begin(what: str, *, expected: float | None = None) -> None:
         _reporter.begin(what, expected)
 
 
+@contextmanager
+def during(what: str) -> Generator[None]:
+    """Say what is done within; the stage around it goes on afterwards, without another line."""
+    if _reporter is None:
+        yield
+        return
+    with _reporter.during(what):
+        yield
+
+
 def begin_imports() -> None:
     """Say that the libraries are being imported, which takes seconds; nothing if they are there."""
     if _HEAVY not in sys.modules:
@@ -135,6 +145,17 @@ class Reporter:
             self._since = self._clock()
             known = "" if expected is None else f" (took {duration(expected)} last time)"
             self._print(f"{what}{known} ...")
+
+    @contextmanager
+    def during(self, what: str) -> Generator[None]:
+        """Print a stage within another one, which goes on afterwards."""
+        outer = self._what, self._expected, self._since, self.status
+        self.begin(what)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._what, self._expected, self._since, self.status = outer
 
     def tick(self) -> float:
         """Say how far the stage is, if it is time to; return the seconds until the next time."""

@@ -125,6 +125,21 @@ def test_an_outer_loop_is_told_again_after_the_inner_one(monkeypatch: pytest.Mon
     ] + ["evaluating"]
 
 
+def test_the_stage_around_another_goes_on_afterwards() -> None:
+    watched = Watched()
+    watched.reporter.begin("making pca")
+    watched.clock.now += 5
+    with watched.reporter.during("loading the model"):
+        watched.after(10)
+    watched.after(10)
+    assert watched.lines == [
+        "making pca ...",
+        "loading the model ...",
+        "loading the model: 10 s so far",
+        "making pca: 25 s so far",
+    ]
+
+
 def test_a_terminal_redraws_one_line_every_second() -> None:
     watched = Watched(is_terminal=True)
     watched.reporter.begin("evaluating mig")
