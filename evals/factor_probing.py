@@ -13,7 +13,7 @@ class FactorProbingConfig(FactorEvalConfig):
     """Settings of the probing eval."""
 
     n_quantiles: Count = 4
-    """Quantile bins of a latent's non-zeros, for what it knows of values."""
+    """Quantile bins of a latent's non-zeros, for its information on values."""
 
     n_prompts: Count = 12
     """Prompts in which the latent of each value is clamped, and in which it is ablated."""
@@ -26,7 +26,7 @@ class FactorProbingConfig(FactorEvalConfig):
     headline=(
         "top_1_balanced_accuracy",
         "dense_balanced_accuracy",
-        "tied_latents",
+        "assigned_latents",
         "clamp_effect",
         "random_clamp_effect",
     ),
@@ -59,7 +59,7 @@ def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
         details=report.details(lambda factor: of_factor(found, factor)),
         unstructured=report.unstructured(
             null=permuted,
-            n_latents_that_know=int(found.latents.knows.sum()),
+            n_informative_latents=int(found.latents.is_informative.sum()),
             forward_passes={
                 "interventions": found.intervened.n_sequences,
                 "top_prompts": page.n_prompts_read,

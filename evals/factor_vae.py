@@ -88,7 +88,7 @@ class FactorVaeFactorDetail(FactorDetail):
     """The second largest eta squared with this factor."""
     null_quantile_95: float | None
     """Quantile of the largest eta squared where the samples' factors are permuted."""
-    stands: bool | None
+    is_accepted: bool | None
     why_not: str | None
     """Why the vote does not count."""
 

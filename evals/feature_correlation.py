@@ -44,7 +44,7 @@ METRICS = {
     ),
     "modularity": Metric(
         title="Modularity",
-        description="Does a latent know one factor at most? Ridgeway and Mozer 2018, "
+        description="Is each latent informative about one factor at most? Ridgeway and Mozer 2018, "
         "arXiv:1802.05312.",
         direction=Direction.HIGHER,
         gist="one factor a latent, at most",

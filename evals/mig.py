@@ -55,8 +55,8 @@ METRICS = {
     ),
     "mig_sup": Metric(
         title="MIG-sup",
-        description="Lead of the factor that a latent knows most of over the next, averaged over "
-        "latents; Li et al. 2020, arXiv:2002.10549.",
+        description="Lead of the factor that a latent is most informative about over the next, "
+        "averaged over latents; Li et al. 2020, arXiv:2002.10549.",
         direction=Direction.HIGHER,
         gist="best factor's lead, by latent",
         sd_between_seeds=0.02,

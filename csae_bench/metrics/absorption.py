@@ -192,7 +192,10 @@ def _why_not(
 ) -> str:
     for latent, (factor, value) in ((parent_latent, parent), (child_latent, child)):
         if latent is None:
-            return f"no latent knows more of {factor} '{value}' than permuted factors give"
+            return (
+                f"no latent is more informative about {factor} '{value}' than under permuted "
+                "factors"
+            )
     if child_latent == parent_latent:
         return f"latent {child_latent} is the best for {parent[0]} '{parent[1]}' too"
     return ""

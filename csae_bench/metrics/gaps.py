@@ -92,7 +92,7 @@ class SupGaps(NamedTuple):
     gaps: Float[NDArray[Any], " d_sae"]
     """A latent's best minus second best factor, each in units of its entropy."""
     by_factor: Float[NDArray[Any], " n_factors"]
-    """Mean over the latents that know most of this factor; NaN where there are none."""
+    """Mean over the latents most informative about this factor; NaN where there are none."""
 
 
 def sup_gaps(information: NDArray[np.float64], entropies: NDArray[np.float64]) -> SupGaps:

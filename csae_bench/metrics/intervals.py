@@ -137,8 +137,10 @@ def factor_vae_population_interval(
 
     def statistic(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
         shares = weighted_eta_squared(by_latent, one_hot, drawn[labels], factors)
-        stands = np.where(defined, election(shares, quantiles).stands.astype(np.float64), np.nan)
-        return np.append(stands, stands[defined].mean())
+        accepted = np.where(
+            defined, election(shares, quantiles).is_accepted.astype(np.float64), np.nan
+        )
+        return np.append(accepted, accepted[defined].mean())
 
     n_clusters = settings["n_clusters"]
     drawn = cluster_bootstrap(statistic, n_clusters, n_resamples=n_resamples, seed=seed)

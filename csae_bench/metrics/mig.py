@@ -77,7 +77,7 @@ def mig(codes: CodesLike, factors: FactorsLike, *, n_bins: int = N_BINS) -> MigS
     Examples:
         >>> topic = ["law", "music", "sports"] * 20
         >>> codes = [[row == name for name in ("law", "music", "sports")] for row in topic]
-        >>> round(mig(np.array(codes), {"topic": topic}).value, 3)  # three latents know as much
+        >>> round(mig(np.array(codes), {"topic": topic}).value, 3)  # three latents are alike
         0.0
     """
     codes, factors = same_samples(codes, factors)
@@ -156,10 +156,10 @@ def value_mig(
 def mig_sup(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = N_QUANTILES) -> Score:
     """Gap between a latent's two most informative factors, averaged over latents.
 
-    Each factor's information in units of its entropy: 0 (latents mix factors, or know nothing) to
-    1 (each latent knows one factor, wholly). Latents that never vary are left out. A factor's
-    value is the mean over the latents that know most of it, None where there are none. On sparse
-    bins. Li et al. 2020, arXiv:2002.10549.
+    Each factor's information in units of its entropy: 0 (latents mix factors, or are uninformative)
+    to 1 (each latent is informative about one factor alone). Latents that never vary are left out.
+    A factor's value is the mean over the latents most informative about it, None where there are
+    none. On sparse bins. Li et al. 2020, arXiv:2002.10549.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
@@ -172,7 +172,7 @@ def mig_sup(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = N_QUAN
     Examples:
         >>> topic, tense = ["law", "music"] * 20, ["past", "past", "now", "now"] * 10
         >>> codes = np.array([[t == "law", n == "now"] for t, n in zip(topic, tense, strict=True)])
-        >>> mig_sup(codes, {"topic": topic, "tense": tense}).value  # each latent knows one factor
+        >>> mig_sup(codes, {"topic": topic, "tense": tense}).value  # one factor per latent
         1.0
     """
     codes, factors = same_samples(codes, factors)
@@ -189,7 +189,7 @@ def mig_sup(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = N_QUAN
         factors,
         found.by_factor,
         {
-            name: f"no latent knows more of factor '{name}' than of any other"
+            name: f"no latent is more informative about factor '{name}' than about any other"
             for name, entropy in zip(factors.names, entropies, strict=True)
             if entropy > 0
         },

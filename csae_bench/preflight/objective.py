@@ -9,13 +9,13 @@ from csae_bench.config.loss_terms import TermSettings
 from csae_bench.corpora import paraphrase_status
 from csae_bench.errors import ConfigError
 from csae_bench.preflight.check import Findings
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.saes.curriculum import Curriculum
 
 
-def objective(subject: Subject) -> Findings:
+def objective(sae: ResolvedSae) -> Findings:
     """Yield the active terms; nothing for an architecture that has none."""
-    config = subject.config
+    config = sae.config
     if not isinstance(config.sae, Contrastive):
         return
     switched_on = config.sae.active_terms()
@@ -23,7 +23,7 @@ def objective(subject: Subject) -> Findings:
     terms = {name: term for name, term in switched_on.items() if term.sees(kinds)}
     found = [*_starts(config, terms), *(_batch(config, terms) or _sizes(config, terms))]
     for text in found:
-        yield "problem", f"{subject.resolved.path}: {text}."
+        yield "problem", f"{sae.resolved.path}: {text}."
     for name in switched_on.keys() - terms.keys():
         seen = " and ".join(f"pairs.{kind}.weight is 0" for kind in switched_on[name].pairs or ())
         yield "ok", f"{name} is off, as {seen}"
@@ -34,21 +34,21 @@ def objective(subject: Subject) -> Findings:
         yield "ok", f"{weights}; weighting by {config.training.weighting.kind}"
 
 
-def curriculum(subject: Subject) -> Findings:
+def curriculum(sae: ResolvedSae) -> Findings:
     """Yield the stages; nothing if there are none."""
-    config, training = subject.config, subject.config.training
+    config, training = sae.config, sae.config.training
     if not training.curriculum or not training.n_steps:
         return
     found = [*_lengths(config), *_pairs_of_stages(config)]
     for text in found:
-        yield "problem", f"{subject.resolved.path}: {text}."
+        yield "problem", f"{sae.resolved.path}: {text}."
     if not found:
         yield "ok", ", then ".join(stage.name for stage in training.curriculum)
 
 
-def pairs(subject: Subject) -> Findings:
+def pairs(sae: ResolvedSae) -> Findings:
     """Yield the kinds of pairs that are on, and what they are made from."""
-    config, path = subject.config, subject.resolved.path
+    config, path = sae.config, sae.resolved.path
     shares = config.pairs.shares()
     if not config.training.curriculum and (problem := _too_few(config, shares)) is not None:
         yield "problem", f"{path}: {problem}."

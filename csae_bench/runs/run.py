@@ -14,8 +14,8 @@ from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.runs.plan import Plan, SaePlan, plan
 from csae_bench.runs.record import Clock, Recorder
 from csae_bench.runs.request import RunRequest
+from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.runs.session import Session
-from csae_bench.runs.subjects import Subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def run_all(requests: Sequence[RunRequest], *, train_only: bool = False) -> list
 
 def _checked(planned: Plan, *, train_only: bool) -> Plan:
     for sae in planned.saes:
-        if train_only and sae.subject is not None and sae.training is None:
+        if train_only and sae.resolved_sae is not None and sae.training is None:
             raise PreflightError(
                 [f"{sae.request.source}: is trained already; there is nothing to train."]
             )
@@ -89,8 +89,8 @@ def _checked(planned: Plan, *, train_only: bool) -> Plan:
 
 def _record_refusals(saes: Iterable[SaePlan]) -> None:
     for sae in saes:
-        if sae.subject is not None and sae.has_problem_of_the_sae:
-            Recorder(sae.request, sae.subject, Clock()).refused(sae.problems)
+        if sae.resolved_sae is not None and sae.has_problem_of_the_sae:
+            Recorder(sae.request, sae.resolved_sae, Clock()).refused(sae.problems)
 
 
 @dataclass
@@ -115,7 +115,7 @@ class _Run:
             assert done.cell is not None
             self.cells[done.name] = done.cell
             if self.weights_hash is not None:
-                recorder = self._recorder(self._subject())
+                recorder = self._recorder(self._resolved_sae())
                 self.record, self.record_path = recorder.file(self.cells, self.weights_hash)
         except Exception as error:  # recorded and reported with the SAE; the others run
             self._fail(error)
@@ -125,23 +125,23 @@ class _Run:
         self._fail(error)
 
     def outcome(self) -> Outcome:
-        subject = self.sae.subject
+        resolved_sae = self.sae.resolved_sae
         return Outcome(
             record=self.record,
             record_path=self.record_path,
-            checkpoint=subject.checkpoint.resolve() if subject else None,
+            checkpoint=resolved_sae.checkpoint.resolve() if resolved_sae else None,
             error=self.error,
         )
 
     def _fail(self, error: BaseException) -> None:
         self.error = error
-        if self.sae.subject is not None:
-            recorder = self._recorder(self.sae.subject)
+        if self.sae.resolved_sae is not None:
+            recorder = self._recorder(self.sae.resolved_sae)
             self.error = recorder.failed(error, self.cells, self.weights_hash)
 
-    def _recorder(self, subject: Subject) -> Recorder:
-        return Recorder(self.sae.request, subject, self.clock)
+    def _recorder(self, resolved_sae: ResolvedSae) -> Recorder:
+        return Recorder(self.sae.request, resolved_sae, self.clock)
 
-    def _subject(self) -> Subject:
-        assert self.sae.subject is not None, "a step was made of an SAE that is known"
-        return self.sae.subject
+    def _resolved_sae(self) -> ResolvedSae:
+        assert self.sae.resolved_sae is not None, "a step was made of an SAE that is known"
+        return self.sae.resolved_sae

@@ -82,7 +82,7 @@ def example_page(
                 estimate=Estimate(0.8712, 0.8533, 0.8874),
             ),
             Headline(
-                title="Tied latents",
+                title="Assigned latents",
                 description="Share of active latents that stand for one value.",
                 estimate=Estimate(0.0315),
             ),
@@ -177,7 +177,7 @@ def _latent(draw: _Draw, index: int, place: int, names: list[ValueName], n_promp
         max_activation=max(max(prompt.activations) for prompt in prompts),
         selectivity=ROUND if index == 18 else Estimate(draw.share()),
         entropy=ROUND if index == 18 else Estimate(draw.share(0, 2)),
-        tied_to=(names[place % len(names)],) if place % 3 == 0 else (),
+        assigned_values=(names[place % len(names)],) if place % 3 == 0 else (),
         information=tuple(information),
         prompts=() if index == 18 else prompts,
     )

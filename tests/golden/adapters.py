@@ -341,12 +341,12 @@ def result_keys(
     from csae_bench.runs import plan
     from csae_bench.runs.job import EvalJob
     from csae_bench.runs.request import RunRequest
-    from csae_bench.runs.subjects import find_subject
+    from csae_bench.runs.resolving import resolve_sae
 
     with tempfile.TemporaryDirectory() as results:
         request = RunRequest(
             source=str(sae), results=Path(results), evals=tuple(evals), sets=tuple(sets), seed=seed
         )
         # not plan(): some settings have a key and would be refused all the same
-        jobs = plan._evals(find_subject(request))  # pyright: ignore[reportPrivateUsage]
+        jobs = plan._evals(resolve_sae(request))  # pyright: ignore[reportPrivateUsage]
         return {job.eval_name: job.key or "" for job in jobs if isinstance(job, EvalJob)}

@@ -122,8 +122,8 @@ class Samples:
         if related - {*divided, *divided.values()}:
             found.append(
                 f"{len(related)} factors are a parent or a child of another: a latent for the one "
-                "knows something of the other, so an oracle SAE gets less than 1 from MIG, DCI and "
-                "FactorVAE"
+                "is informative about the other, so an oracle SAE gets less than 1 from MIG, DCI "
+                "and FactorVAE"
             )
         for parent, child in divided.items():
             found.append(

@@ -73,7 +73,7 @@ def _of_value(found: Probing, value: int, name: str) -> dict[str, Any]:
         "latent": latent,
         "information": None if latent is None else float(latents.shares[latent, value]),
         "control": found.intervened.controls.get(value),
-        "tied_latents": np.flatnonzero(latents.tied_to == value).tolist(),
+        "assigned_latents": np.flatnonzero(latents.assigned_value == value).tolist(),
         "probes": [_of_probe(found, probe, value) for probe in PROBES],
         "operations": [_of_operation(found, operation, value) for operation in OPERATIONS],
     }

@@ -25,10 +25,10 @@ PROMPTS_PER_CHOSEN = 6
 at hand, some have a value and some lack it."""
 NO_MODEL = "the dataset has activations and no prompts: there is no model to intervene on"
 NO_READOUTS = "the dataset names no later words that a model would say a factor's value with"
-NO_LATENT = "no latent knows more of this value than permuted factors give"
+NO_LATENT = "no latent is more informative about this value than under permuted factors"
 NO_CONTROL = (
-    "there is no latent left to be the control: every other is the best of a value, or knows most "
-    "of the same factor"
+    "there is no latent left to be the control: every other is the best of a value, or is most "
+    "informative about the same factor"
 )
 
 
@@ -59,8 +59,8 @@ def intervene(
 ) -> Intervened:
     """Clamp each value's best latent where prompts lack the value, ablate it where they have it.
 
-    The control of a latent is a random one that fires about as often and knows most of another
-    family of factors.
+    The control of a latent is a random one that fires about as often and is most
+    informative about another family of factors.
 
     Args:
         known: values that the latents stand for, and the best latent of each value.

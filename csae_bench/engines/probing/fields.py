@@ -59,37 +59,37 @@ def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
 
 
 _OF_LATENTS = {
-    "tied_latents": Metric(
-        title="Tied latents",
+    "assigned_latents": Metric(
+        title="Assigned latents",
         description="Share of the latents that vary that stand for one factor value: their "
         "information on it is beyond a permutation null and at least twice that on any value of an "
         "unrelated factor, or other value of its own factor.",
         direction=Direction.HIGHER,
-        short="tied latents",
+        short="assigned latents",
         **_WITH_NULL,
     ),
-    "covered_values": Metric(
-        title="Covered values",
-        description="Share of a factor's values that a latent is tied to; of many latents some are "
-        "tied by chance.",
+    "value_coverage": Metric(
+        title="Value coverage",
+        description="Share of a factor's values that a latent is assigned to; of many latents "
+        "some are assigned by chance.",
         direction=Direction.HIGHER,
         gates=False,
         **_WITH_NULL,
     ),
     "selectivity": Metric(
         title="Selectivity",
-        description="Of what a latent knows of all factors, the share of the one that it knows "
-        "most of; a parent and its children count as one. Mean over latents that know anything. "
-        "High by chance too: a latent that seems to know of one factor seldom does of two.",
+        description="Of a latent's information on all factors, the share of the one that it has "
+        "most of; a parent and its children count as one. Mean over informative latents. "
+        "High by chance too: a latent that chance makes informative about one factor is seldom "
+        "so about two.",
         direction=Direction.HIGHER,
         gates=False,
         **_WITH_NULL,
     ),
     "factor_entropy": Metric(
         title="Entropy over factors",
-        description="Entropy of what a latent knows over factors: 0 for one factor, 1 for all "
-        "alike. Mean over latents that know anything. Low by chance too: see "
-        "selectivity's.",
+        description="Entropy of a latent's information over factors: 0 for one factor, 1 for all "
+        "alike. Mean over informative latents. Low by chance too: see selectivity's.",
         direction=Direction.LOWER,
         gates=False,
         **_BY_FACTOR,
@@ -126,7 +126,7 @@ _LATENTS_DONE = (
     (
         "random_",
         " of random latents",
-        "a random latent that fires as often, and knows most of an unrelated factor,",
+        "a random latent that fires as often, and is most informative about an unrelated factor,",
         "",
     ),
 )
@@ -221,9 +221,9 @@ class ValueDetail(Strict):
     information: float | None
     """That latent's information on it, in units of the value's entropy, 0 to 1."""
     control: int | None
-    """A random latent that fires about as often, and knows most of an unrelated factor; null where
-    nothing was done."""
-    tied_latents: list[int]
+    """A random latent that fires about as often, and is most informative about an unrelated factor;
+    null where nothing was done."""
+    assigned_latents: list[int]
     """The latents that stand for this value alone."""
     probes: list[ProbeDetail]
     operations: list[InterventionDetail]

@@ -77,8 +77,12 @@ class Probing:
 
     def _of_latents(self) -> dict[str, Measured]:
         return {
-            "tied_latents": Measured(score=self.latents.tied, null=self.latents.tied_null),
-            "covered_values": Measured(score=self.latents.covered, null=self.latents.covered_null),
+            "assigned_latents": Measured(
+                score=self.latents.assigned, null=self.latents.assigned_null
+            ),
+            "value_coverage": Measured(
+                score=self.latents.coverage, null=self.latents.coverage_null
+            ),
             "selectivity": Measured(
                 score=self.latents.mean_selectivity, null=self.latents.selectivity_null
             ),

@@ -33,8 +33,8 @@ HEADLINE = (
     "top_1_balanced_accuracy",
     "top_5_balanced_accuracy",
     "dense_balanced_accuracy",
-    "tied_latents",
-    "covered_values",
+    "assigned_latents",
+    "value_coverage",
     "selectivity",
     "absorption",
     "clamp_effect",
@@ -49,7 +49,7 @@ EFFECT = (
     "likelier, or ablating less likely. Others: the mean magnitude of the change of the right "
     "words of unrelated factors. Control: a random latent that fires about as often."
 )
-NOT_KNOWING = "it knows no more of any value than permuted factors give"
+NOT_KNOWING = "it is no more informative about any value than under permuted factors"
 
 
 class FilledPage(NamedTuple):
@@ -251,11 +251,11 @@ def _latent(
     top: tuple[TopPrompt, ...],
     at_tokens: dict[int, tuple[tuple[str, ...], tuple[float, ...]]],
 ) -> content.Latent:
-    tied = int(found.latents.tied_to[latent])
+    assigned = int(found.latents.assigned_value[latent])
     names = [ValueName(*name) for name in value_names(found)]
     shares = found.latents.shares[latent]
     alone = found.latents.mean_selectivity.reason
-    why = NOT_KNOWING if not found.latents.knows[latent] else alone or NOT_KNOWING
+    why = NOT_KNOWING if not found.latents.is_informative[latent] else alone or NOT_KNOWING
     codes = found.samples.codes
     return content.Latent(
         index=latent,
@@ -263,7 +263,7 @@ def _latent(
         max_activation=float(codes.extremes[1][latent]),
         selectivity=_estimate(none_if_nan(found.latents.selectivity[latent]), None, None, why),
         entropy=_estimate(none_if_nan(found.latents.entropy[latent]), None, None, why),
-        tied_to=(names[tied],) if tied >= 0 else (),
+        assigned_values=(names[assigned],) if assigned >= 0 else (),
         information=tuple(none_if_nan(share) for share in shares),
         prompts=tuple(_prompt(one, at_tokens.get(one.row)) for one in top),
     )

@@ -118,7 +118,7 @@ def test_a_control_knows_most_of_another_family(of_planted: EvalResult) -> None:
 def test_true_directions_are_the_best_latents_of_their_values(of_planted: EvalResult) -> None:
     assert [value["latent"] for value in _values(of_planted)] == list(range(25))
     assert _scores(of_planted)["top_1_balanced_accuracy"] > 0.98
-    assert _scores(of_planted)["covered_values"] > 0.9
+    assert _scores(of_planted)["value_coverage"] > 0.9
 
 
 def test_the_dense_probe_is_the_ceiling_of_random_directions(
@@ -136,7 +136,7 @@ def test_the_dense_probe_is_the_ceiling_of_random_directions(
 def test_true_features_are_read_from_one_latent_and_absorb_nothing(of_oracle: EvalResult) -> None:
     found = _scores(of_oracle)
     assert found["top_1_auroc"] == pytest.approx(1, abs=1e-3)
-    assert found["covered_values"] == pytest.approx(0.5, abs=0.02)  # no latent for silence
+    assert found["value_coverage"] == pytest.approx(0.5, abs=0.02)  # no latent for silence
     assert found["absorption"] == found["absorption_excess"] == 0
     children = [child for detail in of_oracle.details for child in detail["absorbed"]]
     assert len(children) == 24
@@ -262,9 +262,9 @@ def test_a_dead_sae_has_reasons_and_no_scores_but_chance(
     found = _scores(result)
     assert found["top_1_auroc"] == 0.5
     assert found["dense_auroc"] > 0.95
-    for name in ("tied_latents", "selectivity", "absorption", "clamp_effect"):
+    for name in ("assigned_latents", "selectivity", "absorption", "clamp_effect"):
         assert found[name] is None
-    assert "no latent varies" in result.unstructured["reasons"]["tied_latents"]
+    assert "no latent varies" in result.unstructured["reasons"]["assigned_latents"]
 
 
 def _written(path: Path, template: str) -> Path:

@@ -26,8 +26,8 @@ from csae_bench.runs.execute import Options, execute
 from csae_bench.runs.job import EvalJob
 from csae_bench.runs.plan import plan_sae
 from csae_bench.runs.request import RunRequest
+from csae_bench.runs.resolving import resolve_sae
 from csae_bench.runs.session import Session
-from csae_bench.runs.subjects import find_subject
 from csae_bench.runs.vital_signs import vital_signs
 from csae_bench.saes import attributes
 from csae_bench.saes.hashing import loaded_hash
@@ -122,7 +122,7 @@ def plain(request: pytest.FixtureRequest, of_saelens: StandardSAE) -> Any:
 def test_it_has_the_vital_signs_of_saelens_own(
     plain: Any, of_saelens: StandardSAE, model: HookedTransformer
 ) -> None:
-    config = find_subject(
+    config = resolve_sae(
         RunRequest(source="custom_sae", sets=("activations.context_size=32",))
     ).config
     both = [

@@ -104,7 +104,10 @@ def test_what_is_undefined_has_a_reason() -> None:
     assert none.rate.reason == "no factor of this dataset is the parent of another"
     without = absorption(codes, factors, PARENTS, (0, None, 0, *IDEAL[3:]))
     reasons = {one.child[1]: one.reason for one in without.children}
-    assert reasons["d"] == "no latent knows more of domain 'sport' than permuted factors give"
+    assert (
+        reasons["d"]
+        == "no latent is more informative about domain 'sport' than under permuted factors"
+    )
     assert reasons["a"] == ""
     assert without.rate.value is not None
     assert without.rate.by_factor["domain"] is None

@@ -70,7 +70,7 @@ def test_a_factor_that_is_missed_has_no_value_of_its_own() -> None:
 def test_importances_of_zero_have_no_score_and_say_why() -> None:
     for score in dci(importances(np.zeros((10, 10)))):
         assert score.value is None
-        assert score.reason == "no latent knows anything of any factor"
+        assert score.reason == "no latent is informative about any factor"
 
 
 def test_the_scale_of_importances_does_not_matter() -> None:

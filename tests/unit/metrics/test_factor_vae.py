@@ -186,20 +186,20 @@ def test_a_vote_needs_more_than_the_null() -> None:
     shares = np.array([[0.3, 0.0], [0.0, 0.1]])
     found = election(shares, np.array([0.2, 0.2]))
     assert found.is_above_null.tolist() == [True, False]
-    assert found.stands.tolist() == [True, False]
+    assert found.is_accepted.tolist() == [True, False]
 
 
 def test_of_two_factors_with_one_latent_the_larger_stands_where_it_leads_by_far() -> None:
     found = election(np.array([[0.9, 0.3], [0.0, 0.1]]), np.zeros(2))
     assert found.winners.tolist() == [0, 0]
     assert found.is_unrivalled.tolist() == [True, False]
-    assert found.stands.tolist() == [True, False]
+    assert found.is_accepted.tolist() == [True, False]
 
 
 def test_a_vote_needs_twice_the_share_of_every_other_factor() -> None:
     found = election(np.array([[0.9, 0.5], [0.0, 0.6]]), np.zeros(2))
     assert found.leads.tolist() == [False, True]
-    assert found.stands.tolist() == [False, True]
+    assert found.is_accepted.tolist() == [False, True]
 
 
 def test_the_margin_is_the_gap_to_the_next_latent() -> None:
@@ -208,7 +208,7 @@ def test_the_margin_is_the_gap_to_the_next_latent() -> None:
     assert found.mean_margin == pytest.approx(1)
     vote = found.votes["factor_0"]
     assert vote is not None
-    assert (vote.latent, vote.stands, vote.why_not) == (0, True, None)
+    assert (vote.latent, vote.is_accepted, vote.why_not) == (0, True, None)
     twice = np.concatenate([factors, factors], 1) + 1.0
     assert factor_vae_population(twice, factors).mean_margin == pytest.approx(0)
 

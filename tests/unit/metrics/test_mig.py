@@ -181,7 +181,7 @@ def test_an_on_and_an_off_latent_of_a_two_valued_factor_are_siblings() -> None:
 
 
 def test_a_latent_of_another_factor_is_no_sibling() -> None:
-    # latent 1 is best at factor b, so what it knows of a's values competes
+    # latent 1 is best at factor b, so its information on a's values competes
     a = np.repeat([0, 1, 2], 200)
     b = np.where(np.random.default_rng(0).random(600) < 0.9, a, (a + 1) % 3)
     codes = np.stack([a == 0, a == 1, a == 2, b == 0, b == 1, b == 2], 1) * 1.0
@@ -236,7 +236,7 @@ def test_a_factor_that_no_latent_knows_best_has_no_mig_sup() -> None:
     found = mig_sup(one_per_value(factors[:, :1]), factors)
     assert found.value is not None
     assert found.by_factor["factor_1"] is None
-    assert "no latent knows more" in found.reason_by_factor["factor_1"]
+    assert "no latent is more informative" in found.reason_by_factor["factor_1"]
 
 
 def test_settings_stand_with_the_score() -> None:

@@ -47,7 +47,7 @@ class ProbeScores:
 
 @dataclass(frozen=True, kw_only=True)
 class BestLatent:
-    """A latent that knows much of a value."""
+    """A latent informative about a value."""
 
     index: int
     information: Estimate
@@ -134,7 +134,7 @@ class Latent:
     max_activation: float
     selectivity: Estimate
     entropy: Estimate
-    tied_to: tuple[ValueName, ...]
+    assigned_values: tuple[ValueName, ...]
     """Values that it stands for; may be empty."""
     information: tuple[float | None, ...]
     """On each value, in the order of `ProbingPage.value_names`; None is left blank."""
@@ -191,7 +191,7 @@ class ProbingPage:
                     f"latent {latent.index} has information on {len(latent.information)} values; "
                     f"the page has {n_values}."
                 )
-            _known(known, latent.tied_to, f"latent {latent.index}")
+            _known(known, latent.assigned_values, f"latent {latent.index}")
             for prompt in latent.prompts:
                 if len(prompt.tokens) != len(prompt.activations):
                     raise ValueError(

@@ -45,10 +45,10 @@ const activeTokens = (() => {
   };
 })();
 
-// of two values of one factor a latent knows equally much: the one that it stands for is meant
+// of two values of one factor a latent is equally informative about: the one that it stands for is meant
 const TIE = 0.002;
 
-/** The value of `places` that a latent knows most of, with how much; null where it knows of none. */
+/** The value of `places` that a latent is most informative about, with how much; null where it is informative about none. */
 function bestKnown(latent, places) {
   let best = null;
   for (const place of places) {
@@ -57,7 +57,7 @@ function bestKnown(latent, places) {
       best = {place, information};
     }
   }
-  const tied = latent.tied.find(place => places.includes(place)
+  const assigned = latent.assigned.find(place => places.includes(place)
     && latent.information[place] >= best.information - TIE);
-  return tied === undefined ? best : {place: tied, information: latent.information[tied]};
+  return assigned === undefined ? best : {place: assigned, information: latent.information[assigned]};
 }

@@ -89,7 +89,7 @@ function effects(value) {
   ];
 }
 
-/** Detail of a latent: what it stands for, what it knows, where it fires. */
+/** Detail of a latent: its value, its information, where it fires. */
 function latentDetail(latent) {
   const known = values.map(value => [value, latent.information[value.place]])
     .filter(([, information]) => information !== null).sort((a, b) => b[1] - a[1]).slice(0, 6);
@@ -98,7 +98,7 @@ function latentDetail(latent) {
       ["fires", `${percent(latent.fires)} of prompts`], ["largest activation", brief(latent.max)],
       ["selectivity", numberOrReason(latent.selectivity), data.descriptions.selectivity],
       ["entropy", numberOrReason(latent.entropy), data.descriptions.entropy],
-      ["stands for", latent.tied.length ? joined(latent.tied.map(place => valueLink(place)), ", ") : "no one value"],
+      ["stands for", latent.assigned.length ? joined(latent.assigned.map(place => valueLink(place)), ", ") : "no one value"],
     ]),
     ...section("Knows most of", known.length ? element("table", {}, heading("value", "information", ""),
       element("tbody", {}, known.map(([value, information]) => row(valueLink(value.place), fixed(information),

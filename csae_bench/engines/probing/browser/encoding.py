@@ -116,7 +116,7 @@ def _latent(
         "max": rounded(latent.max_activation),
         "selectivity": estimate(latent.selectivity),
         "entropy": estimate(latent.entropy),
-        "tied": [places[name] for name in latent.tied_to],
+        "assigned": [places[name] for name in latent.assigned_values],
         "information": [
             None if cell is None else _short(round(cell, 3)) for cell in latent.information
         ],

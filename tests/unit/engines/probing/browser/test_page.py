@@ -127,7 +127,7 @@ class TestAtFirst:
         alike = [0.0] * 3 + [0.5, 0.5] + [0.0] * 9
         names = PAGE.value_names
         latents = tuple(
-            replace(PAGE.latents[place], information=tuple(alike), tied_to=(names[place],))
+            replace(PAGE.latents[place], information=tuple(alike), assigned_values=(names[place],))
             for place in (3, 4)
         )
         write_browser(replace(PAGE, latents=latents), tmp_path)
@@ -199,7 +199,7 @@ class TestSortingAndFiltering:
                 if code
             }
             known = [-1.0 if cell is None else cell for cell in latent.information]
-            about = {PAGE.value_names[known.index(max(known))], *latent.tied_to}
+            about = {PAGE.value_names[known.index(max(known))], *latent.assigned_values}
             return (
                 (query.isdigit() and str(index).startswith(query))
                 or any(query.lower() in token for token in tokens)
