@@ -34,7 +34,7 @@ class FactorProbingConfig(FactorEvalConfig):
 )
 def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
     """Probes on the best latents of each factor value, what latents stand for, interventions."""
-    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of
     from csae_bench.engines.probing.browser.page import write_browser
     from csae_bench.engines.probing.details import controls, of_factor
@@ -51,7 +51,7 @@ def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
         n_prompts=cfg.n_prompts,
         seed=cfg.seed,
     )
-    report = Report(metrics=METRICS, measured=found.measured(), samples=samples)
+    report = FactorReport(metrics=METRICS, measured=found.measured(), samples=samples)
     page = probing_page(ctx, found, report)
     permuted: dict[str, Any] = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
     return EvalResult(

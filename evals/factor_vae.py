@@ -108,12 +108,12 @@ _OF_VOTE = [
 def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
     """FactorVAE's votes: classic on latents that fire often, and for the whole population."""
     from csae_bench.engines.factors.heat_map import write_heat_map
-    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of
 
     samples = samples_of(ctx, cfg)
     found = score(samples, cfg)
-    report = Report(metrics=METRICS, measured=found.measured, samples=samples)
+    report = FactorReport(metrics=METRICS, measured=found.measured, samples=samples)
     permuted = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
     return EvalResult(
         metrics=report.categories(),
@@ -130,7 +130,7 @@ def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactorVaeFound:
+class FactorVaeMeasured:
     """The scores with their accompanying values."""
 
     measured: dict[str, Measured]
@@ -138,7 +138,7 @@ class FactorVaeFound:
     population: FactorVaePopulationScore
 
 
-def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
+def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeMeasured:
     """Return both forms of the score of codes, with nulls and the population's interval."""
     from csae_bench import metrics
     from csae_bench.engines.factors.reporting import Measured
@@ -157,7 +157,7 @@ def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
     interval = metrics.factor_vae_population_interval(
         codes, factors, samples.templates, population, n_resamples=cfg.n_resamples, seed=cfg.seed
     )
-    return FactorVaeFound(
+    return FactorVaeMeasured(
         measured={
             "factor_vae": Measured(
                 score=classic,

@@ -142,7 +142,7 @@ def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> Eval
         value_rows,
         write_heat_map,
     )
-    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of
 
     samples = samples_of(ctx, cfg)
@@ -168,7 +168,7 @@ def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> Eval
         latents=latents,
         cells=found.with_values(latents),
     )
-    report = Report(metrics=METRICS, measured=found.measured, samples=samples)
+    report = FactorReport(metrics=METRICS, measured=found.measured, samples=samples)
     return EvalResult(
         metrics=report.categories(),
         details=report.details(lambda factor: strongest[factor]),

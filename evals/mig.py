@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from csae_bench.engines.factors.fields import FactorDetail, Strict
+from csae_bench.engines.factors.fields import FactorDetail, ResultModel
 from csae_bench.engines.factors.settings import Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
 
@@ -78,7 +78,7 @@ class MigConfig(FactorEvalConfig):
     """Numbers of quantile bins with which value MIG and MIG-sup are also computed."""
 
 
-class ValueDetail(Strict):
+class ValueDetail(ResultModel):
     """Results for one value of a factor."""
 
     value: str
@@ -109,14 +109,14 @@ class MigFactorDetail(FactorDetail):
 def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
     """Mutual information gap of latents on factors: classic, by value, by latent."""
     from csae_bench.engines.factors.heat_map import write_heat_map
-    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of
     from csae_bench.metrics.mig import binning_sensitivity
 
     samples = samples_of(ctx, cfg)
     found = score(samples, cfg)
     sensitivity = binning_sensitivity(samples.codes, samples.factors, n_quantiles=cfg.sensitivity)
-    report = Report(metrics=METRICS, measured=found.measured, samples=samples)
+    report = FactorReport(metrics=METRICS, measured=found.measured, samples=samples)
     return EvalResult(
         metrics=report.categories(),
         details=report.details(found.of_factor),
@@ -134,7 +134,7 @@ def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MigFound:
+class MigMeasured:
     """The scores with their accompanying values."""
 
     measured: dict[str, Measured]
@@ -159,7 +159,7 @@ class MigFound:
         }
 
 
-def score(samples: Samples, cfg: MigConfig) -> MigFound:
+def score(samples: Samples, cfg: MigConfig) -> MigMeasured:
     """Return the three scores of codes, with nulls, intervals and held-out values."""
     from csae_bench import metrics
     from csae_bench.engines.factors.reporting import Measured
@@ -187,7 +187,7 @@ def score(samples: Samples, cfg: MigConfig) -> MigFound:
         held_out_by_value = metrics.held_out_value_mig(
             codes, factors, half, n_quantiles=cfg.n_quantiles
         )
-    return MigFound(
+    return MigMeasured(
         measured={
             "mig": Measured(
                 score=classic,
@@ -228,7 +228,7 @@ def _scores(
     )
 
 
-def _heat_map(sae_id: str, samples: Samples, found: MigFound, cfg: MigConfig) -> HeatMap:
+def _heat_map(sae_id: str, samples: Samples, found: MigMeasured, cfg: MigConfig) -> HeatMap:
     from csae_bench.engines.factors.heat_map import HeatMap, shown_latents, value_rows
     from csae_bench.metrics.gaps import shares_of_values
 

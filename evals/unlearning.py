@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from csae_bench.config.base import Count
 from csae_bench.engines.unlearning.data import SAE_BENCH_SCALE, TINYWORLD_SCALE, Scale
 from csae_bench.engines.unlearning.fields import FORM, METRICS, SaeBenchConfig, UnlearningDetail
 from csae_bench.engines.unlearning.readiness import QuestionsInput, model_problems
@@ -16,7 +17,6 @@ from csae_bench.evals.inputs import Needs
 if TYPE_CHECKING:
     from csae_bench.upstream.unlearning import UnlearningOutcome
 
-Count = Annotated[int, Field(ge=1)]
 # SAE-Bench writes them into names of files, which it cannot read again below this
 Threshold = Annotated[float, Field(ge=1e-4, le=1)]
 

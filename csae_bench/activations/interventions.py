@@ -37,7 +37,7 @@ LogOdds = Float[NDArray[Any], "n_prompts n_values_total"]
 where that factor is asked for; NaN for a factor without a readout."""
 
 
-class Setting(NamedTuple):
+class LatentSetting(NamedTuple):
     """Value that a latent's codes are set to; 0 ablates it."""
 
     latent: int
@@ -125,7 +125,7 @@ class Interventions:
         active = torch.cat(self._active[latent])
         return float(torch.quantile(active, QUANTILE)) if len(active) else None
 
-    def with_codes(self, rows: Sequence[int], settings: Sequence[Setting]) -> list[LogOdds]:
+    def with_codes(self, rows: Sequence[int], settings: Sequence[LatentSetting]) -> list[LogOdds]:
         """Log-odds at some of the prompts, for each setting of a latent's codes at their tokens.
 
         Special tokens are left as they are.
@@ -160,7 +160,7 @@ class Interventions:
         return attributes.encode(self._sae, rows)
 
     def _answer_with(
-        self, batch: list[_Sequence], settings: Sequence[Setting], found: list[LogOdds]
+        self, batch: list[_Sequence], settings: Sequence[LatentSetting], found: list[LogOdds]
     ) -> None:
         acts = pad_sequence([one.acts for one in batch], batch_first=True)
         is_set = pad_sequence([one.is_set for one in batch], batch_first=True).to(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_EVALS = ("core", "mig", "factor_vae", "feature_correlation")
 
 
-class Options(TypedDict, total=False):
+class EvaluateOptions(TypedDict, total=False):
     """Arguments of `evaluate` besides the SAE; see there."""
 
     model: str | Path | HookedTransformer | None
@@ -37,9 +37,9 @@ class Options(TypedDict, total=False):
 
 
 @overload
-def evaluate(sae: Mapping[str, AnySae], **options: Unpack[Options]) -> Evaluations: ...
+def evaluate(sae: Mapping[str, AnySae], **options: Unpack[EvaluateOptions]) -> Evaluations: ...
 @overload
-def evaluate(sae: AnySae, **options: Unpack[Options]) -> Evaluation: ...
+def evaluate(sae: AnySae, **options: Unpack[EvaluateOptions]) -> Evaluation: ...
 def evaluate(
     sae: AnySae | Mapping[str, AnySae],
     *,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from csae_bench.results.merging import overall
-from csae_bench.results.schema import Cell, Failure, RunRecord, Status
+from csae_bench.results.schema import Cell, CellStatus, Failure, RunRecord
 from csae_bench.results.slots import find_slot
 from csae_bench.results.store import Store, write_json
 from csae_bench.runs.execute import headline_of
@@ -37,7 +37,7 @@ class EvalOutcome:
     """Result of one eval of one SAE."""
 
     name: str
-    status: Status
+    status: CellStatus
     reasons: tuple[str, ...] = ()
     """Why the status is not `ok`; empty if it is."""
     result: dict[str, Any] | None = None
@@ -76,7 +76,7 @@ class Evaluation(Mapping[str, EvalOutcome]):
 
     ref: SaeRef
     model: str
-    status: Status
+    status: CellStatus
     """`ok`, or `invalid` for an SAE whose numbers would be meaningless."""
     reasons: tuple[str, ...]
     """Why the SAE is invalid."""

@@ -10,7 +10,7 @@ from csae_bench.config.loading import config_folder, config_names, load_config
 from csae_bench.errors import PluginError, UnknownNameError
 from csae_bench.evals import EvalSpec, discover, get_eval
 from csae_bench.evals.metric_rows import Direction
-from csae_bench.evals.metric_values import Value, compared
+from csae_bench.evals.metric_values import ResultValue, compared
 from csae_bench.factors import factor_names, get_factors
 from csae_bench.models import model_names
 
@@ -133,7 +133,7 @@ def _of_eval(spec: EvalSpec) -> Iterator[tuple[str, str]]:
         yield f"{spec.name}.{name}", "; ".join([title, *_judged(value)])
 
 
-def _judged(value: Value) -> Iterator[str]:
+def _judged(value: ResultValue) -> Iterator[str]:
     metric = value.metric
     if metric.direction is Direction.TARGET:
         yield f"best at {metric.target:g}"

@@ -19,7 +19,7 @@ from csae_bench.support.progress import reported
 
 if TYPE_CHECKING:
     from csae_bench.runs.request import RunRequest
-    from csae_bench.runs.run import Outcome
+    from csae_bench.runs.run import RunOutcome
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -201,7 +201,7 @@ def _requests(
     ]
 
 
-def _as_json(outcomes: Sequence[Outcome]) -> Any:
+def _as_json(outcomes: Sequence[RunOutcome]) -> Any:
     """Return the record of one SAE, or a list of the records of several."""
     records = [
         None if outcome.record is None else outcome.record.model_dump(mode="json")
@@ -210,7 +210,7 @@ def _as_json(outcomes: Sequence[Outcome]) -> Any:
     return records[0] if len(records) == 1 else records
 
 
-def _show(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+def _show(outcomes: Sequence[RunOutcome], *, as_json: bool) -> None:
     """Print each SAE's scores; for several SAEs, a table with one line per SAE."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if as_json:
@@ -226,7 +226,7 @@ def _show(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
         print_record(records[0], console())
 
 
-def _end(outcomes: Sequence[Outcome]) -> NoReturn:
+def _end(outcomes: Sequence[RunOutcome]) -> NoReturn:
     """Print all errors and exit with the first code of the precedence that applies."""
     for outcome in outcomes:
         if outcome.error is not None:

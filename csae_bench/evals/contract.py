@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from transformer_lens import HookedTransformer
 
-    from csae_bench.factors import Pooling, Split
+    from csae_bench.factors import FactorSplit, Pooling
     from csae_bench.factors.encoding import FactorCodes
     from csae_bench.saes.attributes import AnySae
 
@@ -79,7 +79,7 @@ class EvalContext:
         self,
         dataset: str = "auto",
         *,
-        split: Split = "test",
+        split: FactorSplit = "test",
         seed: int = 0,
         pooling: Pooling | None = None,
     ) -> FactorCodes:

@@ -10,7 +10,7 @@ from csae_bench.executors import Done
 from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.results.store import read_record
 from csae_bench.runs.checkpoints import ensure_checkpoint, training_cell
-from csae_bench.runs.execute import INVALID, Options, execute, skipped
+from csae_bench.runs.execute import INVALID, ExecuteOptions, execute, skipped
 from csae_bench.runs.job import SkippedEval
 from csae_bench.runs.plan import Plan, SaePlan, plan_sae, sae_ref
 from csae_bench.runs.resolving import ResolvedSae, fetch_pretrained
@@ -65,7 +65,7 @@ class LocalExecutor:
             resolved_sae, ref, session, _record(sae, resolved_sae), force=request.force
         )
         yield "validity", judged, hashed
-        options = Options(force=request.force, progress=request.progress)
+        options = ExecuteOptions(force=request.force, progress=request.progress)
         for job in sae.evals:
             if judged.status != "ok":
                 yield job.eval_name, skipped(INVALID), hashed

@@ -67,14 +67,16 @@ def estimates(sae: ResolvedSae) -> list[GpuEstimate]:
     return gpu_estimates(config, sae.model, _needed(sae)[0].peak)
 
 
-def _needed(sae: ResolvedSae) -> tuple[needs.Estimate, int]:
+def _needed(sae: ResolvedSae) -> tuple[needs.MemoryEstimate, int]:
     """Return the memory of the run, with the tokens of a prompt of the eval that needs most."""
     batch, context = largest_prompts(sae)
     needed = needs.estimate(sae.config, sae.model, eval_batch=batch, eval_context=context)
     return needed, context
 
 
-def _memory_advice(sae: ResolvedSae, needed: needs.Estimate, available: float, context: int) -> str:
+def _memory_advice(
+    sae: ResolvedSae, needed: needs.MemoryEstimate, available: float, context: int
+) -> str:
     advice: list[str] = []
     if sae.model is not None and sum(needed.evaluation.values()) > available:
         batch = needs.largest_batch(

@@ -19,7 +19,7 @@ from csae_bench.runs.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """Result of a run: record, path, checkpoint and exit code."""
 
     record: RunRecord | None
@@ -39,7 +39,7 @@ class Outcome:
         return EXIT_OK if is_fine else EXIT_FAILED
 
 
-def run(request: RunRequest, *, train_only: bool = False) -> Outcome:
+def run(request: RunRequest, *, train_only: bool = False) -> RunOutcome:
     """Train the SAE unless it is there, judge it, run its evals and record all of it.
 
     Raises:
@@ -53,7 +53,7 @@ def run(request: RunRequest, *, train_only: bool = False) -> Outcome:
     return outcome
 
 
-def run_all(requests: Sequence[RunRequest], *, train_only: bool = False) -> list[Outcome]:
+def run_all(requests: Sequence[RunRequest], *, train_only: bool = False) -> list[RunOutcome]:
     """Do the same for several SAEs; passes of the model that hold for all of them run once.
 
     What goes wrong with one SAE is in its outcome, and the others are run all the same.
@@ -124,9 +124,9 @@ class _Run:
         """Record that the run was interrupted."""
         self._fail(error)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RunOutcome:
         resolved_sae = self.sae.resolved_sae
-        return Outcome(
+        return RunOutcome(
             record=self.record,
             record_path=self.record_path,
             checkpoint=resolved_sae.checkpoint.resolve() if resolved_sae else None,

@@ -20,7 +20,7 @@ SECONDS_BETWEEN_LINES = 30.0
 """Longest silence while something is being done."""
 
 
-class Counter(Protocol):
+class ProgressCounter(Protocol):
     """Counter of a loop's steps."""
 
     def advance(self, loss: float | None = None) -> None:
@@ -53,7 +53,7 @@ def reported(*, repeats: bool) -> Generator[None]:
 @contextmanager
 def counted(
     what: str, total: int, *, done: int = 0, rows_a_step: int = 1, bar: bool
-) -> Generator[Counter]:
+) -> Generator[ProgressCounter]:
     """Count the steps of a loop: in a bar, or in the line that is repeated.
 
     Args:

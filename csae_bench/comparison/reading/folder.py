@@ -14,7 +14,13 @@ from csae_bench.comparison.model import Broken, OtherSet, Reading, ResultSet, Ru
 from csae_bench.comparison.reading import questions
 from csae_bench.comparison.reading.index import Cache, Entry, index_for
 from csae_bench.comparison.reading.json_files import DETAILS, load_object
-from csae_bench.comparison.reading.layout import SUFFIX, Found, LeftOut, Unreadable, result_files
+from csae_bench.comparison.reading.layout import (
+    SUFFIX,
+    LeftOut,
+    ResultFile,
+    Unreadable,
+    result_files,
+)
 from csae_bench.comparison.reading.record import run_of
 from csae_bench.comparison.reading.result import of_other_weights, propagated, reading_of
 from csae_bench.comparison.reading.variants import separated
@@ -45,7 +51,7 @@ def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
         UsageError: there is no such folder, or it holds neither results nor run records.
     """
     looked_at = list(result_files(root))
-    files = [found for found in looked_at if isinstance(found, Found)]
+    files = [found for found in looked_at if isinstance(found, ResultFile)]
     broken = [Broken(found.path, found.why) for found in looked_at if isinstance(found, Unreadable)]
     ignored = [Broken(found.path, found.why) for found in looked_at if isinstance(found, LeftOut)]
     other_sets = tuple(found for found in looked_at if isinstance(found, OtherSet))
@@ -74,7 +80,7 @@ def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
     )
 
 
-def read_file(found: Found) -> Reading | RunReading:
+def read_file(found: ResultFile) -> Reading | RunReading:
     """Read one result or run record.
 
     Raises:

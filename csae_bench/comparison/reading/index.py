@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from csae_bench.comparison.model import Family, Reading, RunReading
-from csae_bench.comparison.reading.layout import Found
+from csae_bench.comparison.reading.layout import ResultFile
 from csae_bench.results import validity
 from csae_bench.support import old_names
 
@@ -35,7 +35,7 @@ Cache = Path | Literal["auto"] | None
 Read = Reading | RunReading
 
 
-class Row(NamedTuple):
+class IndexRow(NamedTuple):
     """A file as the index keeps it."""
 
     size: int
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 class Entry(NamedTuple):
     """A file as it was when it was read, and what it said."""
 
-    found: Found
+    found: ResultFile
     read: Read
 
 
@@ -65,7 +65,7 @@ class Index:
         self._file = file
         self._known = {} if file is None else _rows(file)
 
-    def recall(self, found: Found) -> Read | None:
+    def recall(self, found: ResultFile) -> Read | None:
         """Return the remembered content of the file, unless it is new or has changed."""
         row = self._fresh_row(found)
         try:
@@ -86,16 +86,16 @@ class Index:
         if rows != self._known:
             _write(self._file, rows)
 
-    def _fresh_row(self, found: Found) -> Row | None:
+    def _fresh_row(self, found: ResultFile) -> IndexRow | None:
         row = self._known.get(self._place(found))
         unchanged = row is not None and row[:3] == (found.size, found.mtime_ns, found.ctime_ns)
         return row if unchanged else None
 
-    def _place(self, found: Found) -> str:
+    def _place(self, found: ResultFile) -> str:
         return found.path.relative_to(self._root).as_posix()
 
 
-def index_for(root: Path, where: Cache, files: Iterable[Found]) -> Index:
+def index_for(root: Path, where: Cache, files: Iterable[ResultFile]) -> Index:
     """Return the index of the results in `root`.
 
     Args:
@@ -126,7 +126,7 @@ def _users_caches() -> Path:
     return user_cache_path("csae-bench", appauthor=False)
 
 
-def _rows(file: Path) -> dict[str, Row]:
+def _rows(file: Path) -> dict[str, IndexRow]:
     if not file.is_file():
         return {}
     import duckdb
@@ -142,10 +142,10 @@ def _rows(file: Path) -> dict[str, Row]:
             ).fetchall()
     except duckdb.Error:
         return {}
-    return {place: Row(*row) for place, *row in found}
+    return {place: IndexRow(*row) for place, *row in found}
 
 
-def _write(file: Path, rows: Mapping[str, Row]) -> None:
+def _write(file: Path, rows: Mapping[str, IndexRow]) -> None:
     """Replace the index atomically, so that another process finds the old one or the new one."""
     import duckdb
 
@@ -188,13 +188,13 @@ def _connection() -> DuckDBPyConnection:
     )
 
 
-def _row(found: Found, read: Read) -> Row:
+def _row(found: ResultFile, read: Read) -> IndexRow:
     values = {name: value for name, value in vars(read).items() if name != "path"}
     content = json.dumps({"kind": type(read).__name__, **values})
-    return Row(found.size, found.mtime_ns, found.ctime_ns, content)
+    return IndexRow(found.size, found.mtime_ns, found.ctime_ns, content)
 
 
-def _unpacked(found: Found, content: str) -> Read:
+def _unpacked(found: ResultFile, content: str) -> Read:
     values: dict[str, Any] = json.loads(content)
     kind: Any = {"Reading": Reading, "RunReading": RunReading}[values.pop("kind")]
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}

@@ -68,21 +68,21 @@ WITNESSES: Mapping[str, tuple[str, ...]] = {
 """Core's values that may well be -1: made from, or NaN together with, one of these."""
 
 
-class Values(NamedTuple):
+class MetricValues(NamedTuple):
     """Values by name, and why a value is None."""
 
     values: dict[str, float | None]
     reasons: dict[str, str]
 
 
-def values_of(result: Mapping[str, Any], eval_name: str) -> Values:
+def values_of(result: Mapping[str, Any], eval_name: str) -> MetricValues:
     """Return the metrics of a result: `<eval>.<metric>`, or `<eval>.<category>.<metric>`.
 
     A metric goes without its category where no other category of the result has its name; of our
     evals those among the `scores` do, and no others. Core's corrected values are
     `core.corrected.<metric>`.
     """
-    found = Values({}, {})
+    found = MetricValues({}, {})
     unstructured = mapping(result.get("eval_result_unstructured"))
     reasons = mapping(unstructured.get("reasons"))
     categories = categories_of(result)
@@ -176,7 +176,7 @@ def _entries(categories: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str,
             yield category, name, value
 
 
-def _add(found: Values, name: str, value: Any, reason: Any) -> None:
+def _add(found: MetricValues, name: str, value: Any, reason: Any) -> None:
     """Store a value, or why it is None. A text or a list among the metrics is not a value."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         return

@@ -12,7 +12,7 @@ from csae_bench.evals.metric_rows import CATEGORIES, Metric
 from csae_bench.factors import Pooling
 
 if TYPE_CHECKING:
-    from csae_bench.metrics.bootstrap import Interval, ScoreInterval
+    from csae_bench.metrics.bootstrap import PercentileInterval, ScoreInterval
     from csae_bench.metrics.nulls import Null, ScoreNull
     from csae_bench.metrics.score import Score
 
@@ -35,7 +35,7 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class FactorReport:
     """Metrics of an eval by name: their descriptions and measured values."""
 
     metrics: Mapping[str, Metric]
@@ -147,7 +147,7 @@ def _null(null: ScoreNull | None, factor: str | None) -> Null | None:
     return null.score if factor is None else null.by_factor[factor]
 
 
-def _interval(interval: ScoreInterval | None, factor: str | None) -> Interval | None:
+def _interval(interval: ScoreInterval | None, factor: str | None) -> PercentileInterval | None:
     if interval is None:
         return None
     return interval.score if factor is None else interval.by_factor[factor]

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from csae_bench.config.base import Count
 from csae_bench.evals import EvalConfig
 from csae_bench.evals.inputs import FactorInput, Needs
-from csae_bench.factors import Pooling, Split, chosen_factors, needs_model
-
-Count = Annotated[int, Field(ge=1)]
+from csae_bench.factors import FactorSplit, Pooling, chosen_factors, needs_model
 
 
 class FactorEvalConfig(EvalConfig):
@@ -21,7 +20,7 @@ class FactorEvalConfig(EvalConfig):
     the folder of a synthetic model. `auto`: `tinyworld` for the bundled model, `english` for
     others, `synthetic` for an SAE without a model."""
 
-    split: Split = "test"
+    split: FactorSplit = "test"
     """Part of the dataset that is scored."""
 
     pooling: Pooling | None = None

@@ -220,7 +220,7 @@ def _changes(
     rng: np.random.Generator,
 ) -> tuple[Changes, Changes] | str:
     """Measure changes of the best latent and of its control, or return why there are none."""
-    from csae_bench.activations.interventions import Setting
+    from csae_bench.activations.interventions import LatentSetting
 
     has_value = table.one_hot[:, value]
     places = np.flatnonzero(has_value if operation == "ablation" else ~has_value)
@@ -232,7 +232,9 @@ def _changes(
         if code is None:
             return f"latent {latent} is active at no token of the prompts at hand"
     settings = [
-        Setting(latent, code) for latent, code in zip(pair, codes, strict=True) if code is not None
+        LatentSetting(latent, code)
+        for latent, code in zip(pair, codes, strict=True)
+        if code is not None
     ]
     sign = -1 if operation == "ablation" else 1
     rightful = np.where(table.one_hot[places] & table.others(value), 1.0, np.nan)

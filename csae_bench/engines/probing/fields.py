@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from csae_bench.engines.factors.fields import FactorDetail, Strict
+from csae_bench.engines.factors.fields import FactorDetail, ResultModel
 from csae_bench.evals.metric_rows import Direction, Metric
 
 N_LATENTS = (1, 2, 5, 20)
@@ -174,7 +174,7 @@ def _interventions() -> dict[str, Metric]:
 METRICS = _probes(N_LATENTS) | _OF_LATENTS | _interventions()
 
 
-class ProbeDetail(Strict):
+class ProbeDetail(ResultModel):
     """Scores of a probe on templates that it was not fitted on."""
 
     probe: str
@@ -188,7 +188,7 @@ class ProbeDetail(Strict):
     """Why these are null; empty where they are not."""
 
 
-class InterventionDetail(Strict):
+class InterventionDetail(ResultModel):
     """Effect of clamping or ablating the value's latent on later words, in nats of log-odds."""
 
     operation: str
@@ -209,7 +209,7 @@ class InterventionDetail(Strict):
     """Field -> the reason for its being null, for those that are."""
 
 
-class ValueDetail(Strict):
+class ProbedValueDetail(ResultModel):
     """Results for one value of a factor."""
 
     value: str
@@ -229,7 +229,7 @@ class ValueDetail(Strict):
     operations: list[InterventionDetail]
 
 
-class AbsorbedChild(Strict):
+class AbsorbedChild(ResultModel):
     """Absorption of a value by its parent's."""
 
     value: str
@@ -252,7 +252,7 @@ class AbsorbedChild(Strict):
 class ProbingFactorDetail(FactorDetail):
     """Results for one factor."""
 
-    values: list[ValueDetail]
+    values: list[ProbedValueDetail]
     """Its values, in order."""
     absorbed: list[AbsorbedChild]
     """Absorption of each of a child factor's values that lies in one of its parent's."""

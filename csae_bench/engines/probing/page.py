@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from csae_bench.engines.factors.reporting import Report
+from csae_bench.engines.factors.reporting import FactorReport
 from csae_bench.engines.probing.browser import content
-from csae_bench.engines.probing.browser.content import Estimate, ProbingPage, ValueName
+from csae_bench.engines.probing.browser.content import ProbingPage, ShownNumber, ValueName
 from csae_bench.engines.probing.details import value_names
 from csae_bench.engines.probing.effects import OPERATIONS
 from csae_bench.engines.probing.fields import METRICS, N_LATENTS
@@ -17,7 +17,7 @@ from csae_bench.engines.probing.measuring import DENSE, Probing, probe_name
 from csae_bench.evals import EvalContext
 from csae_bench.metrics.classification import MEASURES, NO_PROBE
 from csae_bench.metrics.score import none_if_nan
-from csae_bench.metrics.specificity import Estimate as Effect
+from csae_bench.metrics.specificity import EffectEstimate
 
 if TYPE_CHECKING:
     from csae_bench.factors.encoding import TopPrompt
@@ -60,7 +60,7 @@ class FilledPage(NamedTuple):
     """Prompts that the model read again."""
 
 
-def probing_page(ctx: EvalContext, found: Probing, report: Report) -> FilledPage:
+def probing_page(ctx: EvalContext, found: Probing, report: FactorReport) -> FilledPage:
     """Make the probing page; the model reads the top prompts of the shown latents again."""
     best = _best_latents(found)
     shown = _shown_latents(found, best)
@@ -81,12 +81,12 @@ def probing_page(ctx: EvalContext, found: Probing, report: Report) -> FilledPage
             _latent(found, latent, top[latent], at_tokens.get(latent, {})) for latent in shown
         ),
         absorption=tuple(
-            content.Absorption(
+            content.AbsorbedChild(
                 parent=ValueName(*one.parent),
                 parent_latent=one.parent_latent,
                 child=ValueName(*one.child),
                 child_latent=one.child_latent,
-                rate=Estimate(one.rate, reason=one.reason),
+                rate=ShownNumber(one.rate, reason=one.reason),
             )
             for one in found.absorption.children
         ),
@@ -156,7 +156,7 @@ def _at_tokens(
     }
 
 
-def _headline(report: Report) -> tuple[content.Headline, ...]:
+def _headline(report: FactorReport) -> tuple[content.Headline, ...]:
     fields = {name: value for each in report.categories().values() for name, value in each.items()}
     return tuple(
         content.Headline(
@@ -219,10 +219,10 @@ def _value(found: Probing, value: int, name: str, best: list[int]) -> content.Va
 
 def _scores(found: Probing, probe: str, value: int) -> content.ProbeScores:
     if probe not in found.probes:
-        why = Estimate(None, reason=found.why_no_probe(probe))
+        why = ShownNumber(None, reason=found.why_no_probe(probe))
         return content.ProbeScores(**dict.fromkeys(MEASURES, why))
     of_probe = found.probes[probe]
-    estimates: dict[str, Estimate] = {}
+    estimates: dict[str, ShownNumber] = {}
     for name in MEASURES:
         low, high = of_probe.value_intervals[name][:, value]
         score = none_if_nan(of_probe.by_value[name][value])
@@ -277,15 +277,17 @@ def _prompt(
     return content.Prompt(tokens=tokens, activations=activations, pooled=top.value)
 
 
-def _information(found: Probing, latent: int, value: int) -> Estimate:
+def _information(found: Probing, latent: int, value: int) -> ShownNumber:
     return _estimate(
         none_if_nan(found.latents.shares[latent, value]), None, None, "all samples have one value"
     )
 
 
-def _of_effect(found: Effect) -> Estimate:
+def _of_effect(found: EffectEstimate) -> ShownNumber:
     return _estimate(found.value, found.low, found.high, found.reason)
 
 
-def _estimate(value: float | None, low: float | None, high: float | None, reason: str) -> Estimate:
-    return Estimate(value, low, high, "" if value is not None else reason)
+def _estimate(
+    value: float | None, low: float | None, high: float | None, reason: str
+) -> ShownNumber:
+    return ShownNumber(value, low, high, "" if value is not None else reason)

@@ -13,7 +13,7 @@ from csae_bench.engines.unlearning.statistics import (
     unlearning_score,
 )
 from csae_bench.engines.unlearning.sweep import Sweep
-from csae_bench.metrics.bootstrap import Interval
+from csae_bench.metrics.bootstrap import PercentileInterval
 
 Metrics = dict[str, dict[str, float | int | None]]
 
@@ -22,7 +22,7 @@ FEW_QUESTIONS = 20
 
 
 def metrics(
-    score: float, held_out: HeldOut, interval: Interval, chance: Chance
+    score: float, held_out: HeldOut, interval: PercentileInterval, chance: Chance
 ) -> tuple[Metrics, dict[str, str]]:
     """Return the metrics by category, and the reason of each that is null."""
     found: Metrics = {

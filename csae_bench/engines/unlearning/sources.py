@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from csae_bench.corpora.files import SUFFIXES, file_stamps, is_folder, rows, sha256
 from csae_bench.corpora.hub import hub_stream
@@ -18,6 +18,7 @@ from csae_bench.engines.unlearning.data import (
 )
 from csae_bench.engines.unlearning.rows import QUESTION_COLUMNS, TEXT_COLUMNS, question, text
 from csae_bench.errors import DataError
+from csae_bench.evals.inputs import Status
 from csae_bench.models import resolve
 
 HUB = "hub"
@@ -39,8 +40,6 @@ _REQUEST = (
     f"login`), or fetch it as {FORGET_FILE}.jsonl or .parquet, wherever you like, and name it with "
     "evals.unlearning.forget_corpus."
 )
-
-Status = tuple[Literal["ok", "problem", "unknown"], str]
 
 
 def chosen_data(data: str, model: str) -> str:

@@ -15,7 +15,7 @@ from csae_bench import models
 from csae_bench.activations.interventions import (
     QUANTILE,
     Interventions,
-    Setting,
+    LatentSetting,
     continuation,
     log_odds,
 )
@@ -129,7 +129,7 @@ def test_a_set_code_is_decoded_onto_the_activations_and_the_error_is_kept(
         latent = int((sae.encode(acts)[0, 1:] > 0).sum(0).argmax())
         logits = model.run_with_hooks(tokens, fwd_hooks=[(hook_name, edit)])[0, -1]
     expected = log_odds(logits[_words(model, dataset, row, factor)].double())
-    (found,) = asked.with_codes([row], [Setting(latent, code)])
+    (found,) = asked.with_codes([row], [LatentSetting(latent, code)])
     np.testing.assert_allclose(found[0, _columns(dataset, factor)], expected, atol=1e-3)
     assert abs(found[0] - asked.clean[1]).max() > 1e-3
 
@@ -141,7 +141,7 @@ def test_a_latent_that_is_silent_is_ablated_without_effect(
     with torch.no_grad():
         sae.b_enc[2] = -1e6
     asked = _asked(model, dataset, sae, latents=(2, 1))
-    found, other = asked.with_codes(ROWS, [Setting(2, 0.0), Setting(2, 5.0)])
+    found, other = asked.with_codes(ROWS, [LatentSetting(2, 0.0), LatentSetting(2, 5.0)])
     assert np.array_equal(found, asked.clean)
     assert not np.array_equal(other, asked.clean)
     assert asked.quantile(2) is None
@@ -151,7 +151,7 @@ def test_several_settings_do_not_touch_each_other(
     model: HookedTransformer, dataset: FactorDataset
 ) -> None:
     asked = _asked(model, dataset)
-    settings = [Setting(3, 4.0), Setting(5, 0.0), Setting(7, 9.0)]
+    settings = [LatentSetting(3, 4.0), LatentSetting(5, 0.0), LatentSetting(7, 9.0)]
     together = asked.with_codes(ROWS, settings)
     for setting, found in zip(settings, together, strict=True):
         np.testing.assert_array_equal(asked.with_codes(ROWS, [setting])[0], found)

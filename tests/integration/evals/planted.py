@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sae_lens import StandardSAE, StandardSAEConfig
 
-from csae_bench.factors import FactorDataset, Readout, Split, open_factors
+from csae_bench.factors import FactorDataset, FactorSplit, Readout, open_factors
 from csae_bench.factors.encoding import codes_of_prompts
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-def part_of_tinyworld(split: Split, n: int) -> FactorDataset:
+def part_of_tinyworld(split: FactorSplit, n: int) -> FactorDataset:
     """n prompts of the tinyworld grid at random, as the dataset `part`."""
     grid = open_factors("tinyworld", split=split)
     rows = np.sort(np.random.default_rng(0).permutation(grid.n)[:n])

@@ -16,13 +16,13 @@ from sae_lens import StandardSAE, StandardSAEConfig
 from torch import Tensor, nn
 
 from csae_bench import models
-from csae_bench.activations.interventions import Interventions, Setting
+from csae_bench.activations.interventions import Interventions, LatentSetting
 from csae_bench.corpora import open_corpus
 from csae_bench.errors import SaeError
 from csae_bench.evals import EvalContext, EvalResult, get_eval
 from csae_bench.factors import open_factors
 from csae_bench.factors.encoding import codes_of_prompts
-from csae_bench.runs.execute import Options, execute
+from csae_bench.runs.execute import ExecuteOptions, execute
 from csae_bench.runs.job import EvalJob
 from csae_bench.runs.plan import plan_sae
 from csae_bench.runs.request import RunRequest
@@ -163,7 +163,9 @@ def test_its_latents_can_be_set(
 ) -> None:
     dataset = open_factors("tinyworld", split="test", seed=0)
     found = [
-        Interventions(sae, model, dataset, HOOK, [0, 1], [3]).with_codes([0, 1], [Setting(3, 5.0)])
+        Interventions(sae, model, dataset, HOOK, [0, 1], [3]).with_codes(
+            [0, 1], [LatentSetting(3, 5.0)]
+        )
         for sae in (plain, of_saelens)
     ]
     assert np.array_equal(found[0][0], found[1][0], equal_nan=True)
@@ -236,7 +238,7 @@ def test_the_harness_files_a_result_of_it(
     job = replace(job, sae=ref)
     session = Session("cpu")
     session.add_sae(sae, ref)
-    cell = execute(job, session, request.store, Options()).cell
+    cell = execute(job, session, request.store, ExecuteOptions()).cell
     assert cell.status == "ok", cell.reasons
     (path,) = (tmp_path / "results" / "mig").glob("*_eval_results.json")
     cfg = json.loads(path.read_text())["sae_cfg_dict"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csae_bench.metrics.bootstrap import Interval
+from csae_bench.metrics.bootstrap import PercentileInterval
 from csae_bench.metrics.data import MetricInputError
 from csae_bench.metrics.factor_vae import factor_vae_population
 from csae_bench.metrics.intervals import factor_vae_population_interval, mig_intervals
@@ -87,7 +87,7 @@ def test_an_oracle_sae_scores_1_in_every_resample() -> None:
     assert interval.reason is None
     score = factor_vae_population(codes, factors)
     interval = factor_vae_population_interval(codes, factors, templates, score)
-    assert interval.score == Interval(low=1, high=1)
+    assert interval.score == PercentileInterval(low=1, high=1)
 
 
 def test_the_population_forms_interval_holds_its_score() -> None:

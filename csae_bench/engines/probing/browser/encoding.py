@@ -10,10 +10,10 @@ from typing import Any
 
 from csae_bench.engines.probing.browser.content import (
     Effect,
-    Estimate,
     Latent,
     ProbeScores,
     ProbingPage,
+    ShownNumber,
     Value,
     ValueName,
 )
@@ -59,7 +59,7 @@ def encoded(page: ProbingPage) -> dict[str, Any]:
     }
 
 
-def estimate(found: Estimate) -> float | list[float | None] | str:
+def estimate(found: ShownNumber) -> float | list[float | None] | str:
     """Encode a number, a number with its interval, or the reason why there is none."""
     if found.value is None:
         return found.reason or UNEXPLAINED

@@ -15,7 +15,7 @@ from csae_bench.comparison.model import ResultSet
 from csae_bench.comparison.reading import index
 from csae_bench.comparison.reading.folder import read_results
 from csae_bench.comparison.reading.index import FOLDER, MIN_FILES, index_for
-from csae_bench.comparison.reading.layout import Found, result_files
+from csae_bench.comparison.reading.layout import ResultFile, result_files
 from tests.unit.comparison.result_files import OURS, live_core, published, write
 
 
@@ -37,7 +37,7 @@ def index_file(cache: Path) -> Path:
 
 def recalled(root: Path, cache: Path) -> set[str]:
     """Names of the files that the index knows as they are."""
-    files = [found for found in result_files(root) if isinstance(found, Found)]
+    files = [found for found in result_files(root) if isinstance(found, ResultFile)]
     kept = index_for(root, cache, files)
     return {found.path.name for found in files if kept.recall(found) is not None}
 

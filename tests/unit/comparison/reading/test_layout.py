@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.comparison.reading.layout import Found, Unreadable, result_files
+from csae_bench.comparison.reading.layout import ResultFile, Unreadable, result_files
 from csae_bench.errors import UsageError
 
 
@@ -22,7 +22,7 @@ def places(root: Path, *, records: bool = False) -> set[str]:
     return {
         found.path.relative_to(root).as_posix()
         for found in result_files(root)
-        if isinstance(found, Found) and found.is_record == records
+        if isinstance(found, ResultFile) and found.is_record == records
     }
 
 

@@ -11,7 +11,7 @@ from csae_bench.engines.unlearning.reporting import details, metrics, notes, war
 from csae_bench.engines.unlearning.statistics import Chance, HeldOut
 from csae_bench.engines.unlearning.sweep import Setting, Sweep
 from csae_bench.evals import get_eval
-from csae_bench.metrics.bootstrap import Interval
+from csae_bench.metrics.bootstrap import PercentileInterval
 
 IDS = np.array([3, 7, 11])
 
@@ -45,7 +45,7 @@ def test_each_undefined_metric_has_its_reason_and_no_other_has_one() -> None:
     found, reasons = metrics(
         0.5,
         HeldOut(score=None, retain_accuracy=None, reason="one question"),
-        Interval(low=0.1, high=0.9),
+        PercentileInterval(low=0.1, high=0.9),
         Chance(mean=None, highest=None, adjusted=None, p=None, reason="no draws"),
     )
     model = get_eval("unlearning").metrics_model

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.engines.probing.browser.content import Estimate
+from csae_bench.engines.probing.browser.content import ShownNumber
 from csae_bench.engines.probing.browser.page import HTML, html, write_browser
 from csae_bench.errors import ResultError
 from tests.browser.example_page import CLOSING, EVIL, FACTORS, ROUND, example_page
@@ -375,7 +375,7 @@ class TestReach:
 
 @pytest.mark.browser
 def test_an_estimate_of_zero_is_shown_as_one(tmp_path: Path, open_page: OpenPage) -> None:
-    zero = replace(PAGE.latents[0], selectivity=Estimate(-0.00001), entropy=Estimate(0.0))
+    zero = replace(PAGE.latents[0], selectivity=ShownNumber(-0.00001), entropy=ShownNumber(0.0))
     write_browser(replace(PAGE, latents=(zero,)), tmp_path)
     page = open_page(tmp_path / HTML)
     assert _column(page, "#latents", "selectivity") == ["0.000"]
