@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from csae_bench.engines.probing.browser.content import (
-    AbsorbedChild,
+    ShownAbsorption,
     BestLatent,
     Effect,
     Factor,
@@ -108,7 +108,7 @@ def example_page(
             _latent(draw, index, place, names, n_prompts) for place, index in enumerate(indices)
         ),
         absorption=tuple(
-            AbsorbedChild(
+            ShownAbsorption(
                 parent=parent,
                 parent_latent=indices[3],
                 child=child,

@@ -11,7 +11,7 @@ from csae_bench.engines.probing.fields import AbsorbedChild
 from csae_bench.engines.probing.measuring import PROBES, Probing, probe_name
 from csae_bench.metrics.classification import MEASURES, NO_PROBE
 from csae_bench.metrics.score import none_if_nan
-from csae_bench.metrics.specificity import Estimate
+from csae_bench.metrics.specificity import EffectEstimate
 
 
 def of_factor(found: Probing, factor: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _of_probe(found: Probing, probe: str, value: int) -> dict[str, Any]:
 def _of_operation(found: Probing, operation: str, value: int) -> dict[str, Any]:
     best = found.intervened.best[operation].by_value[value]
     random = found.intervened.random[operation].by_value[value]["own"]
-    each: dict[str, Estimate] = {**best, "random_own": random}
+    each: dict[str, EffectEstimate] = {**best, "random_own": random}
     return {
         "operation": operation,
         **{name: one.value for name, one in each.items()},

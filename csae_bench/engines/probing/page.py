@@ -81,7 +81,7 @@ def probing_page(ctx: EvalContext, found: Probing, report: FactorReport) -> Fill
             _latent(found, latent, top[latent], at_tokens.get(latent, {})) for latent in shown
         ),
         absorption=tuple(
-            content.AbsorbedChild(
+            content.ShownAbsorption(
                 parent=ValueName(*one.parent),
                 parent_latent=one.parent_latent,
                 child=ValueName(*one.child),

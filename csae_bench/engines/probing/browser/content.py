@@ -92,7 +92,7 @@ class Value:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AbsorbedChild:
+class ShownAbsorption:
     """Rate at which a parent's latent is silent where a child's fires."""
 
     parent: ValueName
@@ -164,7 +164,7 @@ class ProbingPage:
     factors: tuple[Factor, ...]
     latents: tuple[Latent, ...]
     """Latents that are shown: a few hundred, not all of `d_sae`."""
-    absorption: tuple[AbsorbedChild, ...]
+    absorption: tuple[ShownAbsorption, ...]
     no_absorption_reason: str = ""
     """Why `absorption` is empty; empty where it is not."""
     selectivity_description: str = ""
