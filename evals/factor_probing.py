@@ -42,7 +42,7 @@ def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
     from csae_bench.engines.probing.page import probing_page
 
     samples = samples_of(ctx, cfg)
-    found = measure(
+    probing = measure(
         ctx,
         samples,
         n_permutations=cfg.n_permutations,
@@ -51,21 +51,21 @@ def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
         n_prompts=cfg.n_prompts,
         seed=cfg.seed,
     )
-    report = FactorReport(metrics=METRICS, measured=found.measured(), samples=samples)
-    page = probing_page(ctx, found, report)
+    report = FactorReport(metrics=METRICS, measured=probing.measured(), samples=samples)
+    page = probing_page(ctx, probing, report)
     permuted: dict[str, Any] = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
     return EvalResult(
         metrics=report.categories(),
-        details=report.details(lambda factor: of_factor(found, factor)),
+        details=report.details(lambda factor: of_factor(probing, factor)),
         unstructured=report.unstructured(
             null=permuted,
-            n_informative_latents=int(found.latents.is_informative.sum()),
+            n_informative_latents=int(probing.latents.is_informative.sum()),
             forward_passes={
-                "interventions": found.intervened.n_sequences,
+                "interventions": probing.intervened.n_sequences,
                 "top_prompts": page.n_prompts_read,
             },
-            controls=controls(found),
-            clamped_to={str(k): code for k, code in found.intervened.clamped_to.items()},
+            controls=controls(probing),
+            clamped_to={str(k): code for k, code in probing.intervened.clamped_to.items()},
             artifacts=write_browser(page.page, ctx.artifacts),
         ),
     )

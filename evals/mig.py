@@ -114,20 +114,20 @@ def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
     from csae_bench.metrics.mig import binning_sensitivity
 
     samples = samples_of(ctx, cfg)
-    found = score(samples, cfg)
+    scores = score(samples, cfg)
     sensitivity = binning_sensitivity(samples.codes, samples.factors, n_quantiles=cfg.sensitivity)
-    report = FactorReport(metrics=METRICS, measured=found.measured, samples=samples)
+    report = FactorReport(metrics=METRICS, measured=scores.measured, samples=samples)
     return EvalResult(
         metrics=report.categories(),
-        details=report.details(found.of_factor),
+        details=report.details(scores.of_factor),
         unstructured=report.unstructured(
-            null=found.null_settings,
+            null=scores.null_settings,
             binning_sensitivity={
                 name: {str(q): value for q, value in of_q.items()}
                 for name, of_q in sensitivity.items()
             },
             artifacts=write_heat_map(
-                _heat_map(ctx.sae_id, samples, found, cfg), samples, ctx.artifacts
+                _heat_map(ctx.sae_id, samples, scores, cfg), samples, ctx.artifacts
             ),
         ),
     )
@@ -228,11 +228,11 @@ def _scores(
     )
 
 
-def _heat_map(sae_id: str, samples: Samples, found: MigMeasured, cfg: MigConfig) -> HeatMap:
+def _heat_map(sae_id: str, samples: Samples, scores: MigMeasured, cfg: MigConfig) -> HeatMap:
     from csae_bench.engines.factors.heat_map import HeatMap, shown_latents, value_rows
     from csae_bench.metrics.gaps import shares_of_values
 
-    best, nearest = found.by_value.best_latents, found.by_value.runner_up_latents
+    best, nearest = scores.by_value.best_latents, scores.by_value.runner_up_latents
     latents = shown_latents(
         latent
         for factor, values in best.items()

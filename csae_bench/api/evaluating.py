@@ -98,5 +98,7 @@ def evaluate(
     asked = InMemory(session, model, hook_name, tuple(evals), settings or {}, seed, device, dtype)
     shows = sys.stderr.isatty() if progress is None else progress
     with generators_kept():  # loading a model draws from them, too
-        found = {each: asked.of(each, one, shows_progress=shows) for each, one in saes.items()}
-    return Evaluations(found) if isinstance(sae, Mapping) else found[name]
+        evaluations = {
+            each: asked.of(each, one, shows_progress=shows) for each, one in saes.items()
+        }
+    return Evaluations(evaluations) if isinstance(sae, Mapping) else evaluations[name]

@@ -52,11 +52,11 @@ class EvalOutcome:
 
         A name that two categories have is `<category>.<name>` in the second one.
         """
-        found: dict[str, float | None] = {}
+        metrics: dict[str, float | None] = {}
         for category, values in (self.result or {}).get("eval_result_metrics", {}).items():
             for name, value in values.items():
-                found[f"{category}.{name}" if name in found else name] = value
-        return found
+                metrics[f"{category}.{name}" if name in metrics else name] = value
+        return metrics
 
     @property
     def details(self) -> list[dict[str, Any]]:

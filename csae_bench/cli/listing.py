@@ -37,13 +37,13 @@ def listing(kind: str | None = None) -> dict[str, Mapping[str, Entry]]:
     return {kind: _KINDS[kind]()}
 
 
-def listing_lines(found: Mapping[str, Mapping[str, Entry]], columns: int | None) -> Iterator[str]:
+def listing_lines(kinds: Mapping[str, Mapping[str, Entry]], columns: int | None) -> Iterator[str]:
     """Yield the lines of the listing, with each summary wrapped within its own column.
 
     Args:
         columns: width of the terminal; None leaves every entry on one line.
     """
-    for section, entries in found.items():
+    for section, entries in kinds.items():
         yield f"{section}:"
         rows = [_cells(name, entry) for name, entry in entries.items()]
         widths = [
@@ -84,12 +84,12 @@ def gists() -> dict[str, str]:
     """Return each metric of `csae-bench metrics` with the short description from its eval."""
     from csae_bench.metrics.summary import METRICS
 
-    found = {
+    gists_by_name = {
         name: metric.gist
         for eval_name in _EVALS_OF_METRICS
         for name, metric in get_eval(eval_name).metrics.items()
     }
-    return {name: found[name] for name in METRICS}
+    return {name: gists_by_name[name] for name in METRICS}
 
 
 def _evals() -> dict[str, str]:

@@ -97,8 +97,8 @@ def item_interval(
     ]
     if len(means) < 2:
         return None
-    found = bootstrap_interval(np.array(means), alpha=alpha)
-    return replace(found, method=f"bootstrap over {len(means)} {kind}")
+    ends = bootstrap_interval(np.array(means), alpha=alpha)
+    return replace(ends, method=f"bootstrap over {len(means)} {kind}")
 
 
 def _with_item(

@@ -57,7 +57,7 @@ class MetricSpec:
     """Its definition, or why it does not gate; a sentence."""
 
 
-class _FoundRow(NamedTuple):
+class _RankedSpec(NamedTuple):
     spec: MetricSpec
     place: int
     """Among the metrics of its eval: those that say most come first."""
@@ -94,24 +94,24 @@ def unknown_because(eval_name: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _find(measured: str) -> _FoundRow:
+def _find(measured: str) -> _RankedSpec:
     rows = _rows_of(measured.partition(".")[0])
-    if measured in rows.found:
-        return rows.found[measured]
+    if measured in rows.by_name:
+        return rows.by_name[measured]
     for place, (row, pattern) in enumerate(zip(METRICS, _patterns(), strict=True)):
         if pattern.fullmatch(measured):
-            found = replace(row, name=measured, title=_title(row, measured))
-            return _FoundRow(found, len(rows.found) + place)
+            spec = replace(row, name=measured, title=_title(row, measured))
+            return _RankedSpec(spec, len(rows.by_name) + place)
     spec = MetricSpec(name=measured, title=measured)
-    if rows.found and "." in measured:
+    if rows.by_name and "." in measured:
         spec = replace(spec, is_supporting=True, comparable_from=ANY_VERSION)
-        return _FoundRow(spec, _LAST_BUT_ONE)
+        return _RankedSpec(spec, _LAST_BUT_ONE)
     note = rows.problem or "Not in the registry: shown, never judged."
-    return _FoundRow(replace(spec, note=note), _LAST)
+    return _RankedSpec(replace(spec, note=note), _LAST)
 
 
 class _Rows(NamedTuple):
-    found: Mapping[str, _FoundRow]
+    by_name: Mapping[str, _RankedSpec]
     """`<eval>.<metric>` -> what its eval says of it; without what only accompanies a metric."""
     problem: str | None = None
 
@@ -126,7 +126,7 @@ def _rows_of(eval_name: str) -> _Rows:
         return _Rows({})
     return _Rows(
         {
-            f"{eval_name}.{name}": _FoundRow(_spec(f"{eval_name}.{name}", value), place)
+            f"{eval_name}.{name}": _RankedSpec(_spec(f"{eval_name}.{name}", value), place)
             for place, (name, value) in enumerate(compared(rows).items())
         }
     )

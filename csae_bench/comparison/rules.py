@@ -101,8 +101,8 @@ def _problems(rule: Rule, specs: Sequence[MetricSpec]) -> list[str]:
     matching = [spec for spec in specs if rule.covers(spec)]
     if not matching:
         return [_matches_nothing(rule, specs)]
-    found = (_wrong_for(rule, spec) for spec in matching)
-    return [problem for problem in found if problem is not None]
+    problems = (_wrong_for(rule, spec) for spec in matching)
+    return [problem for problem in problems if problem is not None]
 
 
 def _matches_nothing(rule: Rule, specs: Sequence[MetricSpec]) -> str:

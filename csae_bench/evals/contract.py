@@ -100,13 +100,13 @@ class EvalContext:
         dataset = chosen_factors(dataset, self.model_name or None)
         key = (dataset, split, seed, pooling, self.model_name, self.hook_name)
         if key not in self.encoded:
-            found = self.shared.get_or_make(
+            encoded = self.shared.get_or_make(
                 ("factors", dataset, factor_fingerprint(dataset), split, seed),
                 lambda: open_factors(dataset, split=split, seed=seed),
             )
-            model = self.model() if found.prompts else None
+            model = self.model() if encoded.prompts else None
             self.encoded[key] = codes_of_prompts(
-                self.sae, model, found, self.hook_name, pooling=pooling, shared=self.shared
+                self.sae, model, encoded, self.hook_name, pooling=pooling, shared=self.shared
             )
         return self.encoded[key]
 

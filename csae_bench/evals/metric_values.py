@@ -97,10 +97,10 @@ def headline(metrics: Mapping[str, Metric], names: Sequence[str]) -> dict[str, s
     unknown = [name for name in names if name not in by_name]
     if unknown:
         raise ValueError(f"headline names {', '.join(unknown)}, which is no value of the metrics")
-    found = {by_name[name].short: by_name[name].place for name in names}
-    if len(found) < len(names):
+    places = {by_name[name].short: by_name[name].place for name in names}
+    if len(places) < len(names):
         raise ValueError(f"headline: two of {', '.join(names)} have one short title")
-    return found
+    return places
 
 
 def compared(metrics: Mapping[str, Metric]) -> dict[str, ResultValue]:

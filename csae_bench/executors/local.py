@@ -81,10 +81,10 @@ def _fetched(sae: SaePlan) -> SaePlan:
     if sae.resolved_sae is not None:
         return sae
     fetch_pretrained(sae.request)
-    found = plan_sae(sae.request)
-    if found.problems:
-        raise PreflightError(found.problems)
-    return found
+    fetched = plan_sae(sae.request)
+    if fetched.problems:
+        raise PreflightError(fetched.problems)
+    return fetched
 
 
 def _record(sae: SaePlan, resolved_sae: ResolvedSae) -> RunRecord | None:

@@ -74,10 +74,10 @@ def factor_status(name_or_path: str) -> tuple[Literal["ok", "problem"], str]:
         _check_path(name_or_path)
         if Path(name_or_path).expanduser().is_dir():
             return "ok", f"{name_or_path}: a synthetic model"
-        found = read_factors(name_or_path)
+        dataset = read_factors(name_or_path)
     except (DataError, PluginError, UnknownNameError) as error:
         return "problem", str(error)
-    return "ok", f"{name_or_path}: {found.n} texts, factors {', '.join(found.names)}"
+    return "ok", f"{name_or_path}: {dataset.n} texts, factors {', '.join(dataset.names)}"
 
 
 def factor_fingerprint(name_or_path: str) -> str:

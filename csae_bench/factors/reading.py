@@ -67,16 +67,16 @@ def acts_of_prompts(
     """
 
     def read() -> PromptActs:
-        found = read_prompts(model, dataset, pooling, context_size)
-        order = np.argsort([len(tokens) for tokens in found.tokens], kind="stable")
-        n_tokens = np.array([int(used.sum()) for used in found.is_pooled], dtype=np.int64)
-        batches = _Passes(model, hook_name, found, order, batch_size_prompts, device)
+        prompts = read_prompts(model, dataset, pooling, context_size)
+        order = np.argsort([len(tokens) for tokens in prompts.tokens], kind="stable")
+        n_tokens = np.array([int(used.sum()) for used in prompts.is_pooled], dtype=np.int64)
+        batches = _Passes(model, hook_name, prompts, order, batch_size_prompts, device)
         n_bytes = int(n_tokens.sum()) * int(model.cfg.d_model) * 4
         return PromptActs(
             batches=list(batches) if n_bytes <= shared.max_bytes else batches,
             order=order,
             n_tokens=n_tokens,
-            n_truncated=found.n_truncated,
+            n_truncated=prompts.n_truncated,
         )
 
     key = (

@@ -80,5 +80,5 @@ def _d_in(resolved_sae: ResolvedSae) -> int:
 
 
 def _size(folder: Path) -> int:
-    found = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
-    return sum(path.lstat().st_size for path in found)
+    files = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
+    return sum(path.lstat().st_size for path in files)

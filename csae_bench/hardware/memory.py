@@ -94,8 +94,8 @@ def term_bytes(term: TermSettings, *, n_pairs: int, d_sae: int) -> float:
     """
     needed = 0.0
     if hasattr(term, "on"):
-        found = compared(term, n_pairs=n_pairs, d_sae=d_sae)
-        needed += 4.0 * 2 * (2 * n_pairs * found.n_latents) + 4.0 * 4 * found.all_with_all**2
+        objects = compared(term, n_pairs=n_pairs, d_sae=d_sae)
+        needed += 4.0 * 2 * (2 * n_pairs * objects.n_latents) + 4.0 * 4 * objects.all_with_all**2
     else:
         needed += 3.0 * 2 * n_pairs * d_sae
     if isinstance(term, MixingSettings):

@@ -100,7 +100,7 @@ def classification(
     why = dict.fromkeys(
         (factors.names[k] for k in range(factors.n_factors) if _several(factors, k)), NO_PROBE
     )
-    ends = {name: _ends(found, settings) for name, found in drawn.items()}
+    ends = {name: _ends(resampled, settings) for name, resampled in drawn.items()}
     return Classification(
         scores={
             name: Score(
@@ -183,13 +183,13 @@ def _measures(
 ) -> dict[str, NDArray[np.float64]]:
     """From counts; `won` is the number of pairs in which the sample with the value ranks higher."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = {
+        measures = {
             "accuracy": (hits + rejections) / (n_with + n_without),
             "balanced_accuracy": (hits / n_with + rejections / n_without) / 2,
             "auroc": won / (n_with * n_without),
         }
     has_both = is_defined & (n_with > 0) & (n_without > 0)
-    return {name: np.where(has_both, values, np.nan) for name, values in found.items()}
+    return {name: np.where(has_both, values, np.nan) for name, values in measures.items()}
 
 
 def _resampled(side: _Side, draws: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:

@@ -206,13 +206,13 @@ def _elected(
     quantiles: NDArray[np.float64],
     settings: dict[str, Any],
 ) -> FactorVaePopulationScore:
-    found = election(explained(units, factors.one_hot(np.float64), factors), quantiles)
+    elected = election(explained(units, factors.one_hot(np.float64), factors), quantiles)
     several = _observed_values(factors) > 1
     cast: dict[str, Vote | None] = {}
     for k, name in enumerate(factors.names):
-        cast[name] = _vote(found, k, factors.names, quantiles) if several[k] else None
-    accepted = np.where(several, found.is_accepted.astype(np.float64), np.nan)
-    margins = (found.eta_squared - found.runner_up)[several]
+        cast[name] = _vote(elected, k, factors.names, quantiles) if several[k] else None
+    accepted = np.where(several, elected.is_accepted.astype(np.float64), np.nan)
+    margins = (elected.eta_squared - elected.runner_up)[several]
     return FactorVaePopulationScore(
         **score_fields(factors, accepted),
         settings=settings,
@@ -263,22 +263,22 @@ def election(shares: NDArray[np.float64], quantiles: NDArray[np.float64]) -> Ele
 
 
 def _vote(
-    found: Election, factor: int, names: tuple[str, ...], quantiles: NDArray[np.float64]
+    elected: Election, factor: int, names: tuple[str, ...], quantiles: NDArray[np.float64]
 ) -> Vote:
     why = None
-    if not found.is_above_null[factor]:
+    if not elected.is_above_null[factor]:
         why = "its eta^2 is within the null of the largest"
-    elif not found.is_unrivalled[factor]:
-        rivals = found.eta_squared * (found.winners == found.winners[factor])
+    elif not elected.is_unrivalled[factor]:
+        rivals = elected.eta_squared * (elected.winners == elected.winners[factor])
         why = f"factor '{names[int(rivals.argmax())]}' elects the same latent with a larger eta^2"
-    elif not found.leads[factor]:
+    elif not elected.leads[factor]:
         why = f"its eta^2 is below {LEAD:g} times this latent's for another factor"
     return Vote(
-        latent=int(found.winners[factor]),
-        eta_squared=float(found.eta_squared[factor]),
+        latent=int(elected.winners[factor]),
+        eta_squared=float(elected.eta_squared[factor]),
         null_quantile_95=float(quantiles[factor]),
-        runner_up=float(found.runner_up[factor]),
-        is_accepted=bool(found.is_accepted[factor]),
+        runner_up=float(elected.runner_up[factor]),
+        is_accepted=bool(elected.is_accepted[factor]),
         why_not=why,
     )
 

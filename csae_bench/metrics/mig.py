@@ -89,13 +89,13 @@ def mig(codes: CodesLike, factors: FactorsLike, *, n_bins: int = N_BINS) -> MigS
         nothing = dict.fromkeys(factors.names)
         return MigScore(**no_score(factors, why), settings=settings, best_latents=nothing)
     table = contingency(equal_width_bins(codes, n_bins), factors)
-    found = factor_gaps(mutual_information_of(table), factor_entropies(table))
+    gaps = factor_gaps(mutual_information_of(table), factor_entropies(table))
     return MigScore(
-        **score_fields(factors, found.gaps),
+        **score_fields(factors, gaps.gaps),
         settings=settings,
         best_latents={
             name: None if np.isnan(gap) else int(latent)
-            for name, gap, latent in zip(factors.names, found.gaps, found.best, strict=True)
+            for name, gap, latent in zip(factors.names, gaps.gaps, gaps.best, strict=True)
         },
     )
 
@@ -142,14 +142,14 @@ def value_mig(
             runner_up_latents=none,
         )
     table = contingency(sparse_bins(codes, n_quantiles), factors)
-    found = value_gaps(information(table), table, mean_activations(codes, factors))
+    gaps = value_gaps(information(table), table, mean_activations(codes, factors))
     return ValueMigScore(
-        **score_fields(factors, mean_by_factor(found.gaps, factors.value_ptr)),
+        **score_fields(factors, mean_by_factor(gaps.gaps, factors.value_ptr)),
         settings=settings,
-        by_value=_by_value(factors, found.gaps),
-        best_latents=_latents_by_value(factors, found.best, found.gaps),
-        best_information=_by_value(factors, found.highest),
-        runner_up_latents=_latents_by_value(factors, found.runner_up, found.gaps),
+        by_value=_by_value(factors, gaps.gaps),
+        best_latents=_latents_by_value(factors, gaps.best, gaps.gaps),
+        best_information=_by_value(factors, gaps.highest),
+        runner_up_latents=_latents_by_value(factors, gaps.runner_up, gaps.gaps),
     )
 
 
@@ -184,16 +184,16 @@ def mig_sup(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = N_QUAN
         why = "fewer than two factors have more than one value"
     if why:
         return Score(**no_score(factors, why), settings=settings)
-    found = sup_gaps(mutual_information_of(table)[codes.varies], entropies)
+    gaps = sup_gaps(mutual_information_of(table)[codes.varies], entropies)
     fields = score_fields(
         factors,
-        found.by_factor,
+        gaps.by_factor,
         {
             name: f"no latent is more informative about factor '{name}' than about any other"
             for name, entropy in zip(factors.names, entropies, strict=True)
             if entropy > 0
         },
-        value=float(found.gaps.mean()),
+        value=float(gaps.gaps.mean()),
     )
     return Score(**fields, settings=settings)
 

@@ -281,7 +281,7 @@ def _null(
 
 def _score(
     factors: Factors,
-    found: Float[NDArray[Any], " n_factors_plus_1"],
+    values: Float[NDArray[Any], " n_factors_plus_1"],
     settings: dict[str, Any],
     why: str | None,
 ) -> Score:
@@ -293,9 +293,9 @@ def _score(
         if one
     }
     if why is not None:
-        found = np.full(len(found), np.nan)
-    total = None if np.isnan(found[-1]) else float(found[-1])
-    by_factor = np.where(several, found[:-1], np.nan)
+        values = np.full(len(values), np.nan)
+    total = None if np.isnan(values[-1]) else float(values[-1])
+    by_factor = np.where(several, values[:-1], np.nan)
     return Score(**score_fields(factors, by_factor, reasons, value=total), settings=settings)
 
 

@@ -90,10 +90,10 @@ def sap_of(
     gaps = np.full(factors.n_factors, np.nan)
     for k, name in enumerate(factors.names):
         columns = slice(factors.value_ptr[k], factors.value_ptr[k + 1])
-        found = accuracies(seen[:, columns], unseen[:, columns], counted.counter.row_ptr)
-        if found is not None:
-            gaps[k] = _gap(found)
-            best[name] = int(counted.latents[found.accuracies.argmax()])
+        by_latent = accuracies(seen[:, columns], unseen[:, columns], counted.counter.row_ptr)
+        if by_latent is not None:
+            gaps[k] = _gap(by_latent)
+            best[name] = int(counted.latents[by_latent.accuracies.argmax()])
     otherwise = "fewer than two of this factor's values are in both training and test samples"
     why_by_factor = {factors.names[k]: otherwise for k in varying_factors(factors)}
     return BestLatentScore(
@@ -132,7 +132,7 @@ def accuracies(
     return Accuracies(np.add.reduceat(shares, row_ptr[:-1]) / n_values, 1 / n_values)
 
 
-def _gap(found: Accuracies) -> float:
+def _gap(by_latent: Accuracies) -> float:
     """Return the gap between the two best; none counts as worse than an uninformative one."""
-    ordered = np.sort(np.maximum(found.accuracies, found.chance))
-    return float(ordered[-1] - (ordered[-2] if len(ordered) > 1 else found.chance))
+    ordered = np.sort(np.maximum(by_latent.accuracies, by_latent.chance))
+    return float(ordered[-1] - (ordered[-2] if len(ordered) > 1 else by_latent.chance))

@@ -147,7 +147,7 @@ class _Means:
         draws = cluster_draws(int(groups.max()) + 1, n_resamples, seed).astype(np.float64)
         weights = np.vstack([np.ones(draws.shape[1]), draws])
         n_values = int(factors.value_ptr[-1])
-        found = np.full((2, len(weights), n_values), np.nan)
+        means = np.full((2, len(weights), n_values), np.nan)
         start = 0
         for value, one in changes.items():
             clusters = labels[start : start + len(one.own)]
@@ -155,8 +155,8 @@ class _Means:
             n = weights @ np.bincount(clusters, minlength=draws.shape[1])
             for place, each in enumerate((one.own, one.others)):
                 sums = weights @ np.bincount(clusters, each, draws.shape[1])
-                found[place, :, value] = np.where(n > 0, sums / np.maximum(n, 1), np.nan)
-        return cls(groups, *found[:, 0], *found[:, 1:])
+                means[place, :, value] = np.where(n > 0, sums / np.maximum(n, 1), np.nan)
+        return cls(groups, *means[:, 0], *means[:, 1:])
 
 
 def _specificity(
@@ -201,15 +201,15 @@ def _of_value(
     }
 
 
-def _interval(found: EffectEstimate) -> PercentileInterval:
-    return PercentileInterval(low=found.low, high=found.high, reason=found.reason or None)
+def _interval(estimate: EffectEstimate) -> PercentileInterval:
+    return PercentileInterval(low=estimate.low, high=estimate.high, reason=estimate.reason or None)
 
 
 def _reasons_of_factors(
     changes: Mapping[int, Changes], reasons: Mapping[int, str], factors: Factors
 ) -> dict[str, str]:
     """Give reasons for the factors none of whose values has changes."""
-    found: dict[str, str] = {}
+    by_factor: dict[str, str] = {}
     for name, first, last in zip(
         factors.names, factors.value_ptr[:-1], factors.value_ptr[1:], strict=True
     ):
@@ -217,5 +217,5 @@ def _reasons_of_factors(
         if not any(value in changes for value in values):
             whys = dict.fromkeys(reasons[value] for value in values if reasons.get(value))
             if whys:
-                found[name] = "; ".join(whys)
-    return found
+                by_factor[name] = "; ".join(whys)
+    return by_factor

@@ -55,8 +55,8 @@ def memory(sae: ResolvedSae) -> Findings:
 
 def gpus(sae: ResolvedSae) -> Findings:
     """Yield, for a configuration made for CUDA, which GPUs it fits, and how long training takes."""
-    for found in estimates(sae):
-        yield "ok" if found.fits else "unknown", str(found)
+    for estimate in estimates(sae):
+        yield "ok" if estimate.fits else "unknown", str(estimate)
 
 
 def estimates(sae: ResolvedSae) -> list[GpuEstimate]:

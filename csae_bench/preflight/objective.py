@@ -21,15 +21,15 @@ def objective(sae: ResolvedSae) -> Findings:
     switched_on = config.sae.active_terms()
     kinds = config.pairs.shares()
     terms = {name: term for name, term in switched_on.items() if term.sees(kinds)}
-    found = [*_starts(config, terms), *(_batch(config, terms) or _sizes(config, terms))]
-    for text in found:
+    problems = [*_starts(config, terms), *(_batch(config, terms) or _sizes(config, terms))]
+    for text in problems:
         yield "problem", f"{sae.resolved.path}: {text}."
     for name in switched_on.keys() - terms.keys():
         seen = " and ".join(f"pairs.{kind}.weight is 0" for kind in switched_on[name].pairs or ())
         yield "ok", f"{name} is off, as {seen}"
     if not terms:
         yield "ok", "no contrastive term is active; only the backbone is trained"
-    elif not found:
+    elif not problems:
         weights = ", ".join(f"{name} {term.weight:g}" for name, term in terms.items())
         yield "ok", f"{weights}; weighting by {config.training.weighting.kind}"
 
@@ -39,10 +39,10 @@ def curriculum(sae: ResolvedSae) -> Findings:
     config, training = sae.config, sae.config.training
     if not training.curriculum or not training.n_steps:
         return
-    found = [*_lengths(config), *_pairs_of_stages(config)]
-    for text in found:
+    problems = [*_lengths(config), *_pairs_of_stages(config)]
+    for text in problems:
         yield "problem", f"{sae.resolved.path}: {text}."
-    if not found:
+    if not problems:
         yield "ok", ", then ".join(stage.name for stage in training.curriculum)
 
 
@@ -53,10 +53,10 @@ def pairs(sae: ResolvedSae) -> Findings:
     if not config.training.curriculum and (problem := _too_few(config, shares)) is not None:
         yield "problem", f"{path}: {problem}."
     if "same_sequence" in shares:
-        found = list(_distances(config))
-        for text in found:
+        problems = list(_distances(config))
+        for text in problems:
             yield "problem", f"{path}: {text}."
-        if not found:
+        if not problems:
             yield "ok", f"same_sequence {shares['same_sequence']:.0%}"
     if "paraphrase" not in shares:
         return

@@ -41,20 +41,20 @@ def settings(resolved_sae: ResolvedSae) -> Findings:
         yield from existing(resolved_sae)
         return
     sae = resolved_sae.config.sae
-    found: list[str] = []
+    problems: list[str] = []
     if isinstance(sae, TrainedSae):
-        found += _sizes(resolved_sae.config, sae)
-        found += _held_l0(resolved_sae.config, sae)
+        problems += _sizes(resolved_sae.config, sae)
+        problems += _held_l0(resolved_sae.config, sae)
     d_in = _d_in(resolved_sae)
     if not isinstance(sae, TrainedSae) and d_in is not None:
-        found += sae.misfits(d_in)
+        problems += sae.misfits(d_in)
     if sae.factor_dataset is not None:
         outcome, message = factor_status(sae.factor_dataset)
         if outcome == "problem":
-            found.append(f"sae.factors: {message.rstrip('.')}")
-    for text in found:
+            problems.append(f"sae.factors: {message.rstrip('.')}")
+    for text in problems:
         yield "problem", f"{resolved_sae.resolved.path}: {text}."
-    if not found:
+    if not problems:
         yield (
             "ok",
             f"{sae.architecture}, "

@@ -43,10 +43,10 @@ def merged(earlier: RunRecord | None, latest: RunRecord) -> RunRecord:
 
 def with_cells(record: RunRecord, cells: Mapping[str, Cell]) -> RunRecord:
     """Return the record with the cells that it lacks, its status made of all."""
-    found = _in_order({**cells, **record.cells})
-    if not found:
+    merged = _in_order({**cells, **record.cells})
+    if not merged:
         return record
-    return record.model_copy(update={"cells": found, "status": overall(found)})
+    return record.model_copy(update={"cells": merged, "status": overall(merged)})
 
 
 def overall(cells: Mapping[str, Cell]) -> CellStatus:

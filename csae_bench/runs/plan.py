@@ -127,10 +127,10 @@ def plan_sae(request: RunRequest) -> SaePlan:
         return SaePlan(request=request, resolved_sae=None, checks=tuple(of_config))
     checks = preflight(resolved_sae, results=request.results, device=request.device)
     if wrong:  # of a configuration that is not what was asked for, only problems say something
-        found = (*of_config, *(check for check in checks if check.outcome == "problem"))
+        problems = (*of_config, *(check for check in checks if check.outcome == "problem"))
         is_named = not request.sets  # the id holds what --set changed
         return SaePlan(
-            request=request, resolved_sae=resolved_sae if is_named else None, checks=found
+            request=request, resolved_sae=resolved_sae if is_named else None, checks=problems
         )
     is_sound = not any(check.outcome == "problem" for check in checks)
     return SaePlan(

@@ -166,9 +166,9 @@ def _checkpoint(store: Store, release: str, sae_id: str, training_hash: str) -> 
     A finished one goes before one that was interrupted, the SAE's own before others.
     """
     own = store.checkpoint(release, sae_id, training_hash)
-    found = [own, *(path for path in store.checkpoints(training_hash) if path != own)]
-    finished = [path for path in found if _is_finished(path)]
-    interrupted = [path for path in found if (path / "trainer").exists()]
+    folders = [own, *(path for path in store.checkpoints(training_hash) if path != own)]
+    finished = [path for path in folders if _is_finished(path)]
+    interrupted = [path for path in folders if (path / "trainer").exists()]
     return (finished or interrupted or [own])[0]
 
 

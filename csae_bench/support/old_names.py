@@ -80,13 +80,13 @@ def renamed(raw: Any) -> Any:
     """Return nested mappings with the new names of all values, each old one warned of."""
     if not isinstance(raw, dict):
         return raw
-    found: dict[Any, Any] = {}
+    new_values: dict[Any, Any] = {}
     for key, old in raw.items():
         new = value_of(str(key), old)
         if new != old:
             warn(str(old), str(new), f"{key}: ")
-        found[key] = renamed(new)
-    return found
+        new_values[key] = renamed(new)
+    return new_values
 
 
 def of_result(value: Any, key: str = "", levels: int = _LEVELS) -> Any:

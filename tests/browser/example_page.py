@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from csae_bench.engines.probing.browser.content import (
-    ShownAbsorption,
     BestLatent,
     Effect,
     Factor,
@@ -16,6 +15,7 @@ from csae_bench.engines.probing.browser.content import (
     ProbeScores,
     ProbingPage,
     Prompt,
+    ShownAbsorption,
     ShownNumber,
     Value,
     ValueName,

@@ -101,7 +101,7 @@ def evaluate_codes(name: str, stored: StoredCodes, settings: Mapping[str, Any]) 
         ),
         parents=stored.parents,
     )
-    found = FactorCodes(
+    result = FactorCodes(
         codes=stored.codes,
         dataset=dataset,
         pooling="mean",
@@ -109,7 +109,7 @@ def evaluate_codes(name: str, stored: StoredCodes, settings: Mapping[str, Any]) 
         n_truncated=0,
         acts=stored.acts,
     )
-    encoded = {("stored", "test", SEED, None, "", ""): found}
+    encoded = {("stored", "test", SEED, None, "", ""): result}
     return _run(name, {**settings, "factors": "stored"}, sae=None, model=None, encoded=encoded)
 
 
@@ -174,8 +174,8 @@ def _run(
     with tempfile.TemporaryDirectory() as artifacts:
         context = _context(sae, model, Path(artifacts), encoded)
         with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
-            found = spec.run(context, spec.config.model_validate(settings))
-    return Result(found.metrics, found.details, found.unstructured)
+            result = spec.run(context, spec.config.model_validate(settings))
+    return Result(result.metrics, result.details, result.unstructured)
 
 
 def _context(

@@ -52,9 +52,9 @@ def test_a_public_name_has_an_example_that_runs(name: str) -> None:
 
 
 def test_the_metrics_package_has_an_example_that_runs() -> None:
-    found = doctest.testmod(importlib.import_module("csae_bench.metrics"))
-    assert found.attempted > 0
-    assert found.failed == 0
+    result = doctest.testmod(importlib.import_module("csae_bench.metrics"))
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def test_what_a_package_exports_is_there() -> None:

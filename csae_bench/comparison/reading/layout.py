@@ -188,12 +188,12 @@ def _listed(folder: Path) -> tuple[list[tuple[os.DirEntry[str], os.stat_result]]
             entries = sorted(listed, key=lambda entry: entry.name)
     except OSError as error:
         return [], [_unreadable(folder, error)]
-    found: list[tuple[os.DirEntry[str], os.stat_result]] = []
+    with_stat: list[tuple[os.DirEntry[str], os.stat_result]] = []
     troubles: list[Place] = []
     for entry in entries:
         path = Path(entry.path)
         try:
-            found.append((entry, entry.stat()))
+            with_stat.append((entry, entry.stat()))
         except OSError as error:
             if entry.name.startswith("."):
                 continue
@@ -202,7 +202,7 @@ def _listed(folder: Path) -> tuple[list[tuple[os.DirEntry[str], os.stat_result]]
             else:
                 why = f"{path}: a link that leads nowhere: {error.strerror}."
                 troubles.append(LeftOut(path, why))
-    return found, troubles
+    return with_stat, troubles
 
 
 def _file(

@@ -114,8 +114,8 @@ def _vital_signs(result: Mapping[str, Any]) -> VitalSigns:
 
 def _weights_hash(result: Mapping[str, Any]) -> str | None:
     provenance = mapping(mapping(result.get("eval_result_unstructured")).get("provenance"))
-    found = provenance.get("weights_hash")
-    return found if isinstance(found, str) and found else None
+    hashed = provenance.get("weights_hash")
+    return hashed if isinstance(hashed, str) and hashed else None
 
 
 def _epoch(value: Any) -> int | None:

@@ -44,11 +44,11 @@ class FactorReport:
 
     def categories(self) -> dict[str, dict[str, float | None]]:
         """Category -> field -> value, as `EvalSpec.metrics_model` has them."""
-        found: dict[str, dict[str, float | None]] = {name: {} for name in CATEGORIES}
+        by_category: dict[str, dict[str, float | None]] = {name: {} for name in CATEGORIES}
         for name in self.metrics:
             for field, (category, value, _) in self._fields(name, None).items():
-                found[category][field] = value
-        return {category: fields for category, fields in found.items() if fields}
+                by_category[category][field] = value
+        return {category: fields for category, fields in by_category.items() if fields}
 
     def details(self, of_factor: Callable[[str], Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return an entry for each factor, with the fields that `of_factor` adds to it."""

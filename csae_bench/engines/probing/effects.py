@@ -69,7 +69,7 @@ def intervene(
     Raises:
         DataError, ModelError: see `Interventions`.
     """
-    dataset, factors = samples.found.dataset, samples.factors
+    dataset, factors = samples.encoded.dataset, samples.factors
     rng = np.random.default_rng(seed)
     latents = known.value_latents
     controls, reasons = _controls(samples, known, rng)
@@ -122,19 +122,19 @@ def _asked(
     return Interventions(
         ctx.sae,
         ctx.model(),
-        samples.found.dataset,
+        samples.encoded.dataset,
         ctx.hook_name,
         rows,
         sorted(wanted),
-        pooling=samples.found.pooling,
+        pooling=samples.encoded.pooling,
     )
 
 
 def _quantiles(asked: Interventions | None) -> dict[int, float]:
     if asked is None:
         return {}
-    found = {latent: asked.quantile(latent) for latent in asked.latents}
-    return {latent: code for latent, code in found.items() if code is not None}
+    quantiles = {latent: asked.quantile(latent) for latent in asked.latents}
+    return {latent: code for latent, code in quantiles.items() if code is not None}
 
 
 def spread_over_templates(templates: Sequence[str], n: int, rng: np.random.Generator) -> list[int]:
@@ -177,7 +177,7 @@ def _controls(
         kin = np.flatnonzero(best_family == families.of_value[value]).tolist()
         if latent is None:
             reasons[value] = NO_LATENT
-        elif name not in samples.found.dataset.readouts:
+        elif name not in samples.encoded.dataset.readouts:
             reasons[value] = f"the dataset names no later words for '{name}'"
         elif (control := matched_latent(samples.codes, latent, best + kin, rng)) is None:
             reasons[value] = NO_CONTROL

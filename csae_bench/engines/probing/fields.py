@@ -32,7 +32,7 @@ _SHORT = {"top_1_balanced_accuracy": "1 latent", "dense_balanced_accuracy": "den
 
 
 def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
-    found: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = {}
     for k in (*n_latents, None):
         name = "dense" if k is None else f"top_{k}"
         title = "Dense probe" if k is None else f"Probe on {k} latent{'s' * (k > 1)}"
@@ -44,7 +44,7 @@ def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
         for measure, (short, text) in _MEASURES.items():
             # by measure, few latents before many, and the model's own probes last of them
             place = _FIRST.index(measure) - len(_FIRST)
-            found[f"{name}_{measure}"] = Metric(
+            metrics[f"{name}_{measure}"] = Metric(
                 title=f"{title}, {short}",
                 description=f"{text}, of logistic regression {on}{_MEAN}",
                 direction=Direction.NONE if k is None else Direction.HIGHER,
@@ -55,7 +55,7 @@ def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
                 rank=place if k is None else place - len(_FIRST),
                 **_WITH_BOTH,
             )
-    return found
+    return metrics
 
 
 _OF_LATENTS = {
@@ -136,7 +136,7 @@ _DISTURBS = "Compare it with that of random latents."
 
 
 def _interventions() -> dict[str, Metric]:
-    found: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = {}
     for operation, (title, done) in _DONE.items():
         effect = (
             f"Change of the log-odds, in nats and in the expected direction, of the value's later "
@@ -144,7 +144,7 @@ def _interventions() -> dict[str, Metric]:
         )
         for prefix, of, latent, more in _LATENTS_DONE:
             direction = Direction.NONE if prefix else Direction.HIGHER
-            found[f"{prefix}{operation}_effect"] = Metric(
+            metrics[f"{prefix}{operation}_effect"] = Metric(
                 title=f"{title}, effect{of}",
                 description=effect.format(latent) + more,
                 direction=direction,
@@ -158,7 +158,7 @@ def _interventions() -> dict[str, Metric]:
                 note=_DISTURBS if f"{prefix}{operation}" == "clamp" else "",
                 **_WITH_INTERVAL,
             )
-            found[f"{prefix}{operation}_specificity"] = Metric(
+            metrics[f"{prefix}{operation}_specificity"] = Metric(
                 title=f"{title}, specificity{of}",
                 description="That effect over the sum of it and the mean magnitude of what happens "
                 "to the right later words of unrelated factors: about .5 for what disturbs all "
@@ -168,7 +168,7 @@ def _interventions() -> dict[str, Metric]:
                 rank=1 if prefix else 0,
                 **_WITH_INTERVAL,
             )
-    return found
+    return metrics
 
 
 METRICS = _probes(N_LATENTS) | _OF_LATENTS | _interventions()

@@ -123,7 +123,7 @@ def score_interval(
     ) -> NDArray[np.float64] | np.float64:
         return _scores(forget[:, forget_drawn].mean(axis), retain[:, retain_drawn].mean(axis))
 
-    found = stats.bootstrap(
+    resampled = stats.bootstrap(
         (np.arange(forget.shape[1]), np.arange(retain.shape[1])),
         score,
         n_resamples=n_resamples,
@@ -133,7 +133,7 @@ def score_interval(
         method="percentile",
         rng=rng,
     ).confidence_interval
-    return PercentileInterval(low=float(found.low), high=float(found.high))
+    return PercentileInterval(low=float(resampled.low), high=float(resampled.high))
 
 
 def against_chance(

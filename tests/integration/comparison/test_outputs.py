@@ -58,8 +58,8 @@ def test_the_seeds_zeros_are_in_no_mean_and_no_figure(
     seed: Path,
     tmp_path: Path,
 ) -> None:
-    found = json.loads(csae_bench("compare", seed, "--json", *_flags(tmp_path)).stdout)
-    assert found["families"] == []
+    shown = json.loads(csae_bench("compare", seed, "--json", *_flags(tmp_path)).stdout)
+    assert shown["families"] == []
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["experiment_results.png"]
 
 

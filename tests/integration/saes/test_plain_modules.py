@@ -162,13 +162,13 @@ def test_its_latents_can_be_set(
     plain: Any, of_saelens: StandardSAE, model: HookedTransformer
 ) -> None:
     dataset = open_factors("tinyworld", split="test", seed=0)
-    found = [
+    collected = [
         Interventions(sae, model, dataset, HOOK, [0, 1], [3]).with_codes(
             [0, 1], [LatentSetting(3, 5.0)]
         )
         for sae in (plain, of_saelens)
     ]
-    assert np.array_equal(found[0][0], found[1][0], equal_nan=True)
+    assert np.array_equal(collected[0][0], collected[1][0], equal_nan=True)
 
 
 def core(sae: Any, model: HookedTransformer) -> Any:

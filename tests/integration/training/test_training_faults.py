@@ -59,8 +59,8 @@ def test_a_term_that_is_not_finite_is_named(
 
     def bad(*args: Any, **settings: Any) -> losses.TermValue:
         calls.append(1)
-        found = rows(*args, **settings)
-        return found._replace(value=found.value * (float("nan") if len(calls) == 7 else 1))
+        term = rows(*args, **settings)
+        return term._replace(value=term.value * (float("nan") if len(calls) == 7 else 1))
 
     monkeypatch.setattr(losses, "rows", bad)
     with pytest.raises(TrainingError, match=r"^Step 7: rows is nan\.$"):
@@ -77,8 +77,8 @@ def test_a_gradient_that_is_not_finite_is_named_where_every_loss_is_fine(
     rows = losses.rows
 
     def bad(views: Views, **settings: Any) -> losses.TermValue:
-        found = rows(views, **settings)
-        return found._replace(value=found.value + _with_infinite_slope(views.codes))
+        term = rows(views, **settings)
+        return term._replace(value=term.value + _with_infinite_slope(views.codes))
 
     monkeypatch.setattr(losses, "rows", bad)
     with pytest.raises(
@@ -93,8 +93,8 @@ def test_debugging_gradients_names_the_operation_and_its_line(
     rows = losses.rows
 
     def bad(views: Views, **settings: Any) -> losses.TermValue:
-        found = rows(views, **settings)
-        return found._replace(value=found.value + _with_infinite_slope(views.codes))
+        term = rows(views, **settings)
+        return term._replace(value=term.value + _with_infinite_slope(views.codes))
 
     monkeypatch.setattr(losses, "rows", bad)
     where = r"the gradient of \w+ is the first .* in .*:\d+, in _with_infinite_slope"

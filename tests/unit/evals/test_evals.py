@@ -21,13 +21,13 @@ SLOW = {"torch", "transformers", "transformer_lens", "sae_lens", "sae_bench", "d
 
 
 def _imports(path: Path) -> set[str]:
-    found: set[str] = set()
+    collected: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            collected |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-    return found
+            collected.add(node.module)
+    return collected
 
 
 @pytest.mark.parametrize("name", discover())

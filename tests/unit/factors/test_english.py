@@ -23,15 +23,15 @@ def _grid(split: FactorSplit) -> FactorDataset:
 
 def _sentences(language: str, split: FactorSplit | None = None, **values: str) -> list[str]:
     """All sentences of a language with these factor values."""
-    found: list[str] = []
+    collected: list[str] = []
     for one in SPLITS if split is None else (split,):
         grid = _grid(one)
         chosen = grid.has_value("language", language)
         for factor, value in values.items():
             chosen = chosen & grid.has_value(factor, value)
-        found += [grid.prompts[i] for i in np.flatnonzero(chosen)]
-    assert found
-    return found
+        collected += [grid.prompts[i] for i in np.flatnonzero(chosen)]
+    assert collected
+    return collected
 
 
 def _share(pattern: str, sentences: list[str]) -> float:

@@ -51,7 +51,7 @@ def test_reserved_words_and_templates_never_occur_in_paraphrases():
 
 @pytest.mark.slow
 def test_the_language_models_documents_use_every_reserved_word_and_template():
-    seen = {found for text in documents("lm", 6000) for found in _forbidden(text)}
+    seen = {each for text in documents("lm", 6000) for each in _forbidden(text)}
     assert seen == RESERVED | set(MARKS)
 
 

@@ -53,15 +53,15 @@ def html_page(report: Report) -> str:
     differences = forests(sorted(rows, key=lambda row: selection.rank(row.metric)))
     drawn = {figure.metric for figure in (*figures, *differences)}
     sides = [side for side in (report.candidate, report.baseline) if side is not None]
-    found = outcome(report)
+    conclusion = outcome(report)
     return pages.render(
         "comparison/outputs/html/report.html",
-        title=f"csae-bench compare: {found.word}",
+        title=f"csae-bench compare: {conclusion.word}",
         counted=wording.counted,
         report=report,
         roots=[os.fspath(side.root) for side in sides],
         releases=sorted(releases),
-        outcome=found,
+        outcome=conclusion,
         stamp=stamp(report),
         level=f"{1 - report.alpha:.0%}",
         troubles=troubles(report),

@@ -12,11 +12,11 @@ const operations = [...new Set(values.flatMap(value => value.effects.map(effect 
 const METRICS = {auroc: "AUROC", balanced_accuracy: "Balanced accuracy", accuracy: "Accuracy"};
 
 // An estimate is a number, [number, low, high], or the reason why there is none.
-const valueOf = found => typeof found === "string" || found === null || found === undefined ? null
-  : Array.isArray(found) ? found[0] : found;
-const intervalOf = found => Array.isArray(found) && found[1] !== null && found[2] !== null
-  ? [found[1], found[2]] : null;
-const reasonOf = found => typeof found === "string" ? found : "";
+const valueOf = estimate => typeof estimate === "string" || estimate === null || estimate === undefined ? null
+  : Array.isArray(estimate) ? estimate[0] : estimate;
+const intervalOf = estimate => Array.isArray(estimate) && estimate[1] !== null && estimate[2] !== null
+  ? [estimate[1], estimate[2]] : null;
+const reasonOf = estimate => typeof estimate === "string" ? estimate : "";
 
 const signed = text => text.replace("-", "\u2212").replace(/^\u2212(0(\.0*)?)$/, "$1");
 const fixed = (value, digits = 3) => signed(value.toFixed(digits));
@@ -35,11 +35,11 @@ const activeTokens = (() => {
   const known = new Map();
   return latent => {
     if (!known.has(latent.index)) {
-      const found = new Set();
+      const fired = new Set();
       for (const prompt of latent.prompts) {
-        prompt.codes.forEach((code, i) => { if (code !== 0) found.add(lowerTexts[prompt.text][i]) });
+        prompt.codes.forEach((code, i) => { if (code !== 0) fired.add(lowerTexts[prompt.text][i]) });
       }
-      known.set(latent.index, [...found]);
+      known.set(latent.index, [...fired]);
     }
     return known.get(latent.index);
   };

@@ -63,11 +63,11 @@ function probeChart(value) {
       svg("text", {x: width - right + 6, y: y(dense) + 4}, "dense"));
   }
   const placed = points.map(probe => [x(value.probes.indexOf(probe)), probe.auroc]);
-  chart.append(svg("polyline", {class: "curve", points: placed.map(([at, found]) => `${at},${y(valueOf(found))}`).join(" ")}));
-  for (const [at, found] of placed) {
-    const ends = intervalOf(found);
+  chart.append(svg("polyline", {class: "curve", points: placed.map(([at, estimate]) => `${at},${y(valueOf(estimate))}`).join(" ")}));
+  for (const [at, estimate] of placed) {
+    const ends = intervalOf(estimate);
     if (ends) chart.append(svg("line", {class: "whisker", x1: at, x2: at, y1: y(ends[0]), y2: y(ends[1])}));
-    chart.append(svg("circle", {cx: at, cy: y(valueOf(found)), r: 3.5}));
+    chart.append(svg("circle", {cx: at, cy: y(valueOf(estimate)), r: 3.5}));
   }
   return element("figure", {}, chart, element("figcaption", {class: "quiet"}, "AUROC on held-out prompts; 1 is perfect, 0.5 chance"));
 }

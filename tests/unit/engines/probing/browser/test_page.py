@@ -209,10 +209,10 @@ class TestSortingAndFiltering:
         page = open_page(path)
         page.click("#find")
         page.type(query)
-        found = _latents(page)
-        assert 0 < len(found) < 40
-        assert set(found) == {latent.index for latent in PAGE.latents if is_found(latent.index)}
-        assert f"{len(found)} of 40 latents" in page.text("#found")
+        result = _latents(page)
+        assert 0 < len(result) < 40
+        assert set(result) == {latent.index for latent in PAGE.latents if is_found(latent.index)}
+        assert f"{len(result)} of 40 latents" in page.text("#found")
 
     def test_a_search_without_a_hit_says_so(self, path: Path, open_page: OpenPage) -> None:
         page = open_page(path, "q=xylophone")
