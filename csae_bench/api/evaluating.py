@@ -84,11 +84,11 @@ def evaluate(
         >>> import csae_bench
         >>> from sae_lens import StandardSAE, StandardSAEConfig
         >>> sae = StandardSAE(StandardSAEConfig(d_in=128, d_sae=256))
-        >>> found = csae_bench.evaluate(
+        >>> evaluation = csae_bench.evaluate(
         ...     sae, model="tiny-gemma2-it", hook_name="blocks.2.hook_resid_post", evals=["mig"],
         ...     settings={"mig": {"n_permutations": 10}}, progress=False,
         ... )  # random weights
-        >>> found.status in ("ok", "invalid")
+        >>> evaluation.status in ("ok", "invalid")
         True
     """
     saes: Mapping[str, AnySae] = sae if isinstance(sae, Mapping) else {name: sae}

@@ -146,8 +146,8 @@ def mean_correlation_coefficient(
 
     Examples:
         >>> truth = np.random.default_rng(0).random((50, 3))
-        >>> found = mean_correlation_coefficient(truth[:, [2, 0, 1]] * 5, truth)
-        >>> round(found.value, 6), found.latents  # scale and order do not matter
+        >>> mcc = mean_correlation_coefficient(truth[:, [2, 0, 1]] * 5, truth)
+        >>> round(mcc.value, 6), mcc.latents  # scale and order do not matter
         (1.0, {'feature_0': 1, 'feature_1': 2, 'feature_2': 0})
     """
     from scipy.optimize import linear_sum_assignment

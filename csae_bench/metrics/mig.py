@@ -123,8 +123,8 @@ def value_mig(
     Examples:
         >>> topic = ["law", "music", "sports"] * 20
         >>> codes = [[row == name for name in ("law", "music", "sports")] for row in topic]
-        >>> found = value_mig(np.array(codes), {"topic": topic})
-        >>> found.value, found.best_latents["topic"]  # each value has a latent of its own
+        >>> score = value_mig(np.array(codes), {"topic": topic})
+        >>> score.value, score.best_latents["topic"]  # each value has a latent of its own
         (1.0, {'law': 0, 'music': 1, 'sports': 2})
     """
     codes, factors = same_samples(codes, factors)

@@ -31,7 +31,7 @@ from csae_bench.upstream.corrected import (
     reconstruction_values,
 )
 from csae_bench.upstream.instrumentation import DataUse, ObservedStore, Observer
-from csae_bench.upstream.isolation import fence
+from csae_bench.upstream.isolation import isolated
 from csae_bench.upstream.split_model import SplitModel
 
 SHUFFLE_SEED = 42
@@ -100,7 +100,7 @@ def run_core(
     config = _core_eval_config(model, settings)
     observer = Observer(ignore_tokens)
     split = SplitModel(model, settings.hook_name, shared or SharedPasses())
-    with fence() as warnings:
+    with isolated() as warnings:
         own_sae = formatted_copy(sae, model, settings.model_name, settings.hook_name)
         store = _open_store(model, own_sae, dataset, settings)
         store.observer = observer

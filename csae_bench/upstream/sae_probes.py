@@ -30,7 +30,7 @@ from csae_bench.errors import ConfigError, EvalError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.upstream.adapting import AdaptedSae
-from csae_bench.upstream.isolation import fence
+from csae_bench.upstream.isolation import isolated
 
 with warnings.catch_warnings():  # it switches a warning of scikit-learn's off for the process
     from sae_probes import generate_model_activations, utils_data
@@ -94,7 +94,7 @@ def run_sae_probes(
     _check(sae, model, settings)
     kept = SharedPasses(max_bytes=0) if shared is None else shared
     outcomes: list[DatasetOutcome] = []
-    with fence() as said, tempfile.TemporaryDirectory(prefix="csae_bench_sae_probes_") as folder:
+    with isolated() as said, tempfile.TemporaryDirectory(prefix="csae_bench_sae_probes_") as folder:
         for path in files:
             if settings.progress:
                 sys.stderr.write(f"sae_probes: {path.name}\n")

@@ -86,7 +86,7 @@ def test_doctor_says_of_gemma_what_cannot_be_checked_here_and_nothing_worse(
 
 
 @pytest.mark.parametrize("name", ["gemma_2_2b", "gemma_2_2b_16k"])
-def test_doctor_shows_gemmas_curriculum_and_the_cards_it_fits(
+def test_doctor_shows_gemmas_curriculum_and_the_gpus_it_fits(
     name: str, csae_bench: CsaeBench
 ) -> None:
     parsed = json.loads(csae_bench("doctor", "--sae", name, "--json").stdout)

@@ -51,7 +51,9 @@ def test_a_latent_for_two_values_of_a_factor_is_assigned_to_neither() -> None:
 
 def test_of_two_values_a_latent_is_assigned_to_the_one_it_is_larger_with() -> None:
     factors = grid(2)
-    measured = _measured(np.stack([factors[:, 0], 1 - factors[:, 0], 5 - factors[:, 1]], 1), factors)
+    measured = _measured(
+        np.stack([factors[:, 0], 1 - factors[:, 0], 5 - factors[:, 1]], 1), factors
+    )
     assert measured.assigned_value.tolist() == [1, 0, 2]
     assert measured.value_latents == (1, 0, 2, None, None, None)
 

@@ -69,14 +69,14 @@ def test_our_folder_is_read(tmp_path: Path) -> None:
     assert (result_set.root, result_set.broken, result_set.ignored) == (OURS, (), ())
 
 
-def test_the_seeds_run_0_is_read_and_invalid_with_its_reasons() -> None:
+def test_original_run_0_is_read_and_invalid_with_its_reasons() -> None:
     reasons = " | ".join(of_original_run().invalid)
     assert "no latent is active" in reasons
     assert "the output is all zero" in reasons
     assert "cross-entropy with the SAE is 18, worse than with the activation ablated" in reasons
 
 
-def test_the_seeds_run_0_keeps_its_values() -> None:
+def test_original_run_0_keeps_its_values() -> None:
     assert of_original_run().values["core.ce_loss_with_sae"] == 18.0
     assert of_original_run().epoch_millis == 1736553167253
 
