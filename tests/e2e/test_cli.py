@@ -41,7 +41,7 @@ def test_help_imports_no_library_that_takes_time() -> None:
 def test_list_imports_no_torch() -> None:
     code = (
         "import sys\nfrom csae_bench.cli.listing import listing\n"
-        "found = listing()\nassert 'core' in found['evals'] and 'custom_sae' in found['saes']\n"
+        "entries = listing()\nassert 'core' in entries['evals'] and 'custom_sae' in entries['saes']\n"
         "assert 'tiny-gemma2-it' in found['models']\n"
         "slow = {'torch', 'transformers', 'sae_lens', 'sae_bench', 'datasets'}\n"
         "assert not slow & set(sys.modules), slow & set(sys.modules)"

@@ -130,15 +130,22 @@ class Bench:
 
         Unlike those of a file they have a hierarchy, and words that the model says a value with.
         """
-        from csae_bench.factors.encoding import codes_of_prompts
+        from csae_bench.factors.encoding import codes_by_pooling
 
-        key = ("grid", "test", SEED, None, MODEL, HOOK)
-        if key not in self._encoded:
+        if _grid_key(None) not in self._encoded:
             from tests.integration.evals.planted import part_of_tinyworld
 
             dataset = part_of_tinyworld("test", n)
-            self._encoded[key] = codes_of_prompts(_sae(self.sae), _model(), dataset, HOOK)
+            codes = codes_by_pooling(
+                _sae(self.sae), _model(), dataset, HOOK, poolings=("last", "mean", "max")
+            )
+            self._encoded[_grid_key(None)] = codes.pop(dataset.pooling)
+            self._encoded.update({_grid_key(pooling): each for pooling, each in codes.items()})
         return self.evaluate(name, {**settings, "factors": "grid"})
+
+
+def _grid_key(pooling: str | None) -> tuple[Any, ...]:
+    return ("grid", "test", SEED, pooling, MODEL, HOOK)
 
 
 @cache

@@ -156,13 +156,15 @@ def samples_of(ctx: EvalContext, cfg: FactorEvalConfig) -> Samples:
         DataError, EvalError, ModelError, UnknownNameError: see `EvalContext.codes_and_factors`.
     """
 
-    def codes(pooling: Pooling | None) -> FactorCodes:
-        return ctx.codes_and_factors(cfg.factors, split=cfg.split, seed=cfg.seed, pooling=pooling)
+    def codes(pooling: Pooling | None, *also: Pooling) -> FactorCodes:
+        return ctx.codes_and_factors(
+            cfg.factors, split=cfg.split, seed=cfg.seed, pooling=pooling, also=also
+        )
 
-    encoded = codes(cfg.pooling)
+    of_factors = codes(cfg.pooling, *POOLED_OVER_TOKENS)
     pooled: dict[Pooling, FactorCodes] = {}
-    if encoded.dataset.prompts:
+    if of_factors.dataset.prompts:
         pooled = {pooling: codes(pooling) for pooling in POOLED_OVER_TOKENS}
     if cfg.shuffled:
-        encoded = replace(encoded, dataset=encoded.dataset.shuffled(cfg.seed))
-    return Samples(encoded, is_shuffled=cfg.shuffled, pooled=pooled)
+        of_factors = replace(of_factors, dataset=of_factors.dataset.shuffled(cfg.seed))
+    return Samples(of_factors, is_shuffled=cfg.shuffled, pooled=pooled)

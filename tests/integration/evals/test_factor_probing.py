@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,9 @@ from csae_bench.engines.probing.effects import (
     NO_READOUTS,
 )
 from csae_bench.evals import EvalResult, get_eval
-from csae_bench.factors import FactorDataset, open_factors
+from csae_bench.factors import FactorDataset, Pooling, open_factors
 from csae_bench.factors.datasets.synthetic import oracle_sae
-from csae_bench.factors.encoding import FactorCodes, codes_of_prompts
+from csae_bench.factors.encoding import FactorCodes, codes_by_pooling, codes_of_prompts
 from csae_bench.metrics.data import Codes
 from csae_bench.results.envelope import not_finite
 from csae_bench.saes import baselines
@@ -62,6 +63,9 @@ def of_oracle(run_evals: RunEvals, folder: Path) -> EvalResult:
     ]
 
 
+POOLED: tuple[Pooling, ...] = ("last", "mean", "max")
+
+
 def _on_part(
     run_evals: RunEvals,
     sae: SAE[Any],
@@ -70,13 +74,16 @@ def _on_part(
     folder: Path,
     **settings: Any,
 ) -> EvalResult:
-    encoded = {_key(part): codes_of_prompts(sae, model, part, HOOK)}
+    codes = codes_by_pooling(sae, model, part, HOOK, poolings=POOLED)
+    encoded = {_key(part, pooling): one for pooling, one in codes.items()}
     settings = {"n_prompts": 8, "factors": part.name} | settings
     return run_evals(sae, folder, model, names=(NAME,), encoded=encoded, **settings)[NAME]
 
 
-def _key(dataset: FactorDataset) -> tuple[Any, ...]:
-    return (dataset.name, "test", 0, None, MODEL, HOOK)
+def _key(dataset: FactorDataset, pooling: Pooling) -> tuple[Any, ...]:
+    # the settings name no pooling, and then it is the dataset's own
+    asked = None if pooling == dataset.pooling else pooling
+    return (dataset.name, "test", 0, asked, MODEL, HOOK)
 
 
 def _scores(result: EvalResult) -> Mapping[str, Any]:
@@ -321,17 +328,11 @@ def test_values_that_no_latent_knows_are_not_intervened_on(
 ) -> None:
     sae = TopKSAE(TopKSAEConfig(d_in=128, d_sae=16, k=2))
     order = np.random.default_rng(0).permutation(part.n)
-    encoded = codes_of_prompts(sae, model, part, HOOK)
-    shuffled = FactorCodes(
-        codes=encoded.codes[order],
-        dataset=part,
-        pooling=encoded.pooling,
-        n_tokens=encoded.n_tokens,
-        n_truncated=0,
-    )
-    result = run_evals(
-        sae, tmp_path, model, names=(NAME,), encoded={_key(part): shuffled}, factors="part"
-    )[NAME]
+    shuffled = {
+        _key(part, pooling): replace(codes, codes=codes.codes[order], acts=None)
+        for pooling, codes in codes_by_pooling(sae, model, part, HOOK, poolings=POOLED).items()
+    }
+    result = run_evals(sae, tmp_path, model, names=(NAME,), encoded=shuffled, factors="part")[NAME]
     _check_form(result)
     unknown = [value for value in _values(result) if value["latent"] is None]
     # each value has a chance of 5%
