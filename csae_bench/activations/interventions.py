@@ -51,7 +51,7 @@ class _Question:
     prompt: int
     """Its place among the chosen prompts."""
     columns: slice
-    """Of the factor's values among all values."""
+    """Numbers of the factor's values among all values."""
     words: Int64[Tensor, " n_values"]
     tokens: Int64[Tensor, " n_pos"]
     is_set: Bool[Tensor, " n_pos"]

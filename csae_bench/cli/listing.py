@@ -15,7 +15,7 @@ from csae_bench.factors import factor_names, get_factors
 from csae_bench.models import model_names
 
 Entry = str | dict[str, str]
-"""What is said of a name: one line, or the line as `summary` beside other columns."""
+"""Description of a name: one line, or the line as `summary` beside other columns."""
 
 _EVALS_OF_METRICS = ("mig", "factor_vae", "feature_correlation")
 """The evals that compute the same metrics as `csae-bench metrics`."""

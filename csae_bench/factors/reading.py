@@ -107,7 +107,7 @@ def acts_of_prompts(
 
 
 def _with_distinct_tokens(poolings: Sequence[Pooling]) -> tuple[Pooling, ...]:
-    """Of the poolings over all tokens keep one: they read the same."""
+    """Keep one of the poolings over all tokens: they read the same."""
     kept: list[Pooling] = sorted({pooling for pooling in poolings if pooling in ONE_TOKEN})
     over_all = any(pooling not in ONE_TOKEN for pooling in poolings)
     return (*kept, "mean") if over_all else tuple(kept)

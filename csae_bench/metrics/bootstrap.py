@@ -20,7 +20,7 @@ from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike, same_s
 N_RESAMPLES = 1000
 MIN_RESAMPLES = 1000
 MAX_CLUSTERS = 64
-"""Of `few_clusters`."""
+"""Number of clusters that `few_clusters` leaves."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ class FactorCorrelations(BestLatentScore):
     cramers_v: Float[NDArray[Any], "n_varying_latents n_factors"]
     """Cramer's V of the latent's sparse bins with the factor, 0 to 1; not corrected for chance."""
     pearson: dict[str, Float[NDArray[Any], " n_varying_latents"]]
-    """Of the factors with two values: Pearson correlation with having the second, -1 to 1."""
+    """For factors with two values: Pearson correlation with having the second, -1 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

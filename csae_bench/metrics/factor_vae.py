@@ -42,7 +42,7 @@ class Vote:
     latent: int
     eta_squared: float
     null_quantile_95: float
-    """Of the largest eta^2 of all latents with the samples' factors permuted."""
+    """95% quantile of the largest eta^2 of all latents with the samples' factors permuted."""
     runner_up: float
     """The second largest eta^2 with this factor; 0 where there is one latent."""
     is_accepted: bool

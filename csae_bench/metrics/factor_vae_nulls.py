@@ -14,7 +14,7 @@ from csae_bench.metrics.nulls import ScoreNull, null_of, permutations
 from csae_bench.metrics.score import Score
 
 N_PERMUTATIONS = 20
-"""Of the classic score, which draws 15,000 votes for each and moves little between them."""
+"""For the classic score, which draws 15,000 votes for each and moves little between them."""
 
 
 def factor_vae_null(

@@ -142,7 +142,7 @@ def _quiet_transformers() -> Generator[None]:
 
 @contextlib.contextmanager
 def _without_deprecation_of_hooked_transformer() -> Generator[None]:
-    """SAELens and SAE-Bench need HookedTransformer; that version 4 drops it is no news to users."""
+    """Hide that version 4 drops HookedTransformer, which SAELens and SAE-Bench need."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "HookedTransformer", DeprecationWarning)
         yield

@@ -115,7 +115,7 @@ class ContrastiveTraining(TrainingSAE[Any]):
             raise TrainingError(
                 f"The term '{next(iter(self.terms))}' of architecture '{self.cfg.architecture()}' "
                 "needs pairs, but the rows of this trainer are not pairs. Train with csae_bench's "
-                "ContrastiveSAETrainingRunner, or switch the term off with a weight of 0."
+                "ContrastiveSAETrainingRunner, or disable the term with a weight of 0."
             )
         output = ContrastiveStepOutput(**vars(super().training_forward_pass(step_input)))
         views = {

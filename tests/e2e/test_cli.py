@@ -41,8 +41,8 @@ def test_help_imports_no_library_that_takes_time() -> None:
 def test_list_imports_no_torch() -> None:
     code = (
         "import sys\nfrom csae_bench.cli.listing import listing\n"
-        "entries = listing()\nassert 'core' in entries['evals'] and 'custom_sae' in entries['saes']\n"
-        "assert 'tiny-gemma2-it' in found['models']\n"
+        "names = listing()\nassert 'core' in names['evals'] and 'custom_sae' in names['saes']\n"
+        "assert 'tiny-gemma2-it' in names['models']\n"
         "slow = {'torch', 'transformers', 'sae_lens', 'sae_bench', 'datasets'}\n"
         "assert not slow & set(sys.modules), slow & set(sys.modules)"
     )

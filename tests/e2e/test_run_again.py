@@ -242,13 +242,10 @@ def test_an_interrupted_run_keeps_the_cells_it_had(
     monkeypatch: pytest.MonkeyPatch,
     mig: tuple[str, ...],
 ) -> None:
-    from csae_bench import evals
-
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    spec = evals.get_eval("mig")
-    monkeypatch.setitem(evals.EVALS._entries, "mig", spec.__class__(**{**vars(spec), "run": stop}))
+    monkeypatch.setattr("csae_bench.engines.factors.samples.samples_of", stop)
     outcome = csae_bench("run", *TRAINED, *mig, "--results", results)
     assert outcome.exit_code == 4
     record = _record(results)

@@ -34,10 +34,10 @@ class FactorEvalConfig(EvalConfig):
     """Seed of permutations, resamples and splits, and of a dataset that draws its samples."""
 
     n_permutations: Count = 200
-    """Of the samples' factors, for the nulls; the smallest p is 1 / (1 + this)."""
+    """Permutations of the samples' factors, for the nulls; the smallest p is 1 / (1 + this)."""
 
     n_resamples: Annotated[int, Field(ge=1000)] = 1000
-    """Of whole templates, for the 95% intervals."""
+    """Resamples of whole templates, for the 95% intervals."""
 
     def needs(self, model: str | None) -> Needs:
         """Return the factor dataset, and the model where the dataset has prompts."""

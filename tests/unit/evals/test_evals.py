@@ -66,10 +66,6 @@ def test_modules_of_the_package_are_no_pages() -> None:
     assert not OWN_MODULES & set(discover())
 
 
-def test_there_is_no_package_called_evals() -> None:
-    assert not (FOLDER / "__init__.py").exists()
-
-
 def test_an_unknown_eval_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'core'"):
         get_eval("croe")

@@ -108,9 +108,9 @@ def test_resampled_measures_are_those_of_the_repeated_samples() -> None:
     factors = Factors.of(factors)
     labels = _templates(factors.n)
     decisions = sparse_probes(codes, factors, _half(factors.n), n_latents=(2,))[2]
-    side = module._side(decisions, factors, labels, True)
+    side = module.side_of(decisions, factors, labels, True)
     draw = np.array([[2, 0, 1, 1, 1, 1]])
-    result = module._resampled(side, draw)
+    result = module.resampled_measures(side, draw)
     rows = np.repeat(np.arange(len(side.clusters)), draw[0][side.clusters])
     truth, said = side.has_value[rows], side.ranks[rows]
     for value in range(truth.shape[1]):
@@ -118,7 +118,7 @@ def test_resampled_measures_are_those_of_the_repeated_samples() -> None:
         assert result["auroc"][0, value] == pytest.approx(expected, abs=1e-12)
 
 
-def test_what_a_probe_scores_is_not_seen_by_it() -> None:
+def test_a_probe_is_scored_on_held_out_samples() -> None:
     # a latent for each sample: what is seen can be learned by heart
     factors = np.random.default_rng(0).integers(0, 2, (200, 3))
     probes = _scored(np.eye(200), factors, 20)
