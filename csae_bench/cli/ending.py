@@ -16,13 +16,13 @@ from csae_bench.support.progress import begin
 
 if TYPE_CHECKING:
     from csae_bench.results.store import Store
-    from csae_bench.runs.run import Outcome
+    from csae_bench.runs.run import RunOutcome
 
 _TWINS = {"custom_sae": "batchtopk", "contrastive_full": "custom_sae"}
 """Configuration -> the one that a newcomer compares it with next."""
 
 
-def records_as_json(outcomes: Sequence[Outcome]) -> Any:
+def records_as_json(outcomes: Sequence[RunOutcome]) -> Any:
     """Return the record of one SAE, or a list of the records of several."""
     records = [
         None if outcome.record is None else outcome.record.model_dump(mode="json")
@@ -31,14 +31,14 @@ def records_as_json(outcomes: Sequence[Outcome]) -> Any:
     return records[0] if len(records) == 1 else records
 
 
-def show_scores(outcomes: Sequence[Outcome], store: Store, *, as_json: bool) -> None:
+def show_scores(outcomes: Sequence[RunOutcome], store: Store, *, as_json: bool) -> None:
     """Print each SAE's scores; for several SAEs, a table with one line per SAE."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if as_json:
         if len(outcomes) > 1 or not failed:
             print_json(records_as_json(outcomes))
         return
-    from csae_bench.comparison.outputs.cards import card_of_record
+    from csae_bench.comparison.outputs.sae_cards import card_of_record
     from csae_bench.comparison.outputs.ending import print_card, print_cards
 
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
@@ -57,7 +57,7 @@ def write_report(store: Store) -> tuple[Path | None, int]:
         written, which stderr says: a run's results are worth more than their page.
     """
     from csae_bench.comparison.command import CompareRequest, run_compare
-    from csae_bench.comparison.outputs.cards import n_saes
+    from csae_bench.comparison.outputs.sae_cards import n_saes
 
     begin(f"writing {store.report}")
     try:
@@ -70,9 +70,9 @@ def write_report(store: Store) -> tuple[Path | None, int]:
     return store.report, n_saes(outcome.report.candidate)
 
 
-def name_files(outcomes: Sequence[Outcome], store: Store, report: Path | None) -> None:
+def name_files(outcomes: Sequence[RunOutcome], store: Store, report: Path | None) -> None:
     """Name on stderr the pages, the records and the report."""
-    from csae_bench.comparison.outputs.cards import shown_pages
+    from csae_bench.comparison.outputs.sae_cards import shown_pages
     from csae_bench.results.pages import pages_of
 
     for outcome in outcomes:
@@ -86,7 +86,7 @@ def name_files(outcomes: Sequence[Outcome], store: Store, report: Path | None) -
         click.echo(f"report: {printable(str(report))}", err=True)
 
 
-def name_next_step(outcomes: Sequence[Outcome], store: Store, n_saes: int) -> None:
+def name_next_step(outcomes: Sequence[RunOutcome], store: Store, n_saes: int) -> None:
     """Name on stderr the command that a newcomer would run next."""
     folder = shlex.quote(str(store.root))
     bad = [one for one in outcomes if one.exit_code]

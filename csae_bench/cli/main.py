@@ -27,7 +27,7 @@ from csae_bench.support.progress import begin, reported
 
 if TYPE_CHECKING:
     from csae_bench.runs.request import RunRequest
-    from csae_bench.runs.run import Outcome
+    from csae_bench.runs.run import RunOutcome
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,7 +76,7 @@ def doctor(as_json: bool, **flags: Any) -> None:
     """Report what would fail, before it costs anything; no weights are read."""
     from csae_bench.runs.plan import plan
 
-    found = plan(_requests(**flags))
+    planned = plan(_requests(**flags))
     if as_json:
         each = [
             {
@@ -85,18 +85,18 @@ def doctor(as_json: bool, **flags: Any) -> None:
                 "stages": [vars(stage) for stage in sae.stages],
                 "gpus": [vars(gpu) for gpu in sae.gpus],
             }
-            for sae in found.saes
+            for sae in planned.saes
         ]
-        of_many = {"ok": not found.problems, "saes": each}
+        of_many = {"ok": not planned.problems, "saes": each}
         print_json(each[0] if len(each) == 1 else of_many)
     else:
         from csae_bench.preflight.table import print_checks
 
-        for sae in found.saes:
-            if len(found.saes) > 1:
+        for sae in planned.saes:
+            if len(planned.saes) > 1:
                 click.echo(f"{printable(sae.request.source)}:")
             print_checks(sae.checks, sae.stages, console())
-    sys.exit(EXIT_USAGE if found.problems else 0)
+    sys.exit(EXIT_USAGE if planned.problems else 0)
 
 
 @main.command("list")
@@ -106,11 +106,11 @@ def list_names(kind: str | None, as_json: bool) -> None:
     """List all known evals, SAE configurations, models, factor datasets and metrics."""
     from csae_bench.cli.listing import listing, listing_lines
 
-    found = listing(kind)
+    entries = listing(kind)
     if as_json:
-        print_json(found)
+        print_json(entries)
         return
-    for line in listing_lines(found, columns()):
+    for line in listing_lines(entries, columns()):
         click.echo(line)
 
 
@@ -212,7 +212,7 @@ def _announced(what: str, sources: Sequence[str]) -> Generator[None]:
         yield
 
 
-def _end(outcomes: Sequence[Outcome]) -> NoReturn:
+def _end(outcomes: Sequence[RunOutcome]) -> NoReturn:
     """Print all errors and exit with the first code of the precedence that applies."""
     for outcome in outcomes:
         if outcome.error is not None:

@@ -82,5 +82,5 @@ def metric_rows(eval_name: str) -> Mapping[str, Metric] | None:
     Raises:
         PluginError: the eval is of an installed package that cannot be imported.
     """
-    found = registered(eval_name)
-    return None if found is None else found.metrics
+    spec = registered(eval_name)
+    return None if spec is None else spec.metrics

@@ -87,7 +87,7 @@ def not_finite(value: Any, place: str = "") -> list[str]:
     else:
         return []
     return [
-        found for key, inner in items for found in not_finite(inner, f"{place}.{key}".lstrip("."))
+        each for key, inner in items for each in not_finite(inner, f"{place}.{key}".lstrip("."))
     ]
 
 

@@ -115,13 +115,13 @@ def _variants(
     except OSError:  # no result yet
         return
     for name in names:
-        found = _VARIANT.search(name)
-        if found is None or store.eval_result(eval_name, release, sae_id, found[1]).name != name:
+        match = _VARIANT.search(name)
+        if match is None or store.eval_result(eval_name, release, sae_id, match[1]).name != name:
             continue
         result = _readable(first.with_name(name))
         # else another SAE, whose id ends in 8 hex digits
         if result is not None and result.get("sae_lens_id") == sae_id:
-            yield found[1], result
+            yield match[1], result
 
 
 def _readable(path: Path) -> dict[str, Any] | None:

@@ -16,8 +16,8 @@ def last_line(log: Path) -> dict[str, Any]:
         return {}
     for line in reversed(lines):
         try:
-            found = json.loads(line)
+            line_content = json.loads(line)
         except ValueError:  # the line that a kill cut short
             continue
-        return dict(cast(Mapping[str, Any], found)) if isinstance(found, dict) else {}
+        return dict(cast(Mapping[str, Any], line_content)) if isinstance(line_content, dict) else {}
     return {}

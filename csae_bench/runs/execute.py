@@ -44,7 +44,7 @@ class NamedCell(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ExecuteOptions:
     """Settings of how jobs are executed; none of them changes a number."""
 
     force: bool = False
@@ -55,7 +55,7 @@ class Options:
     """Place of the eval among those of its SAE, such as `2 of 6`; empty: it is not said."""
 
 
-def execute(job: EvalJob, session: Session, store: Store, options: Options) -> NamedCell:
+def execute(job: EvalJob, session: Session, store: Store, options: ExecuteOptions) -> NamedCell:
     """Run one eval and file its result, unless that is there already.
 
     A failure is a cell, not an exception. The cell goes by the eval's name, or by that of its
@@ -214,7 +214,7 @@ def skipped(reason: str) -> Cell:
 
 
 def _filed(
-    spec: EvalSpec, job: EvalJob, session: Session, store: Store, options: Options
+    spec: EvalSpec, job: EvalJob, session: Session, store: Store, options: ExecuteOptions
 ) -> NamedCell:
     """Run the eval in a folder of its own, then file all that it left."""
     started = time.perf_counter()

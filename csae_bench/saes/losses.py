@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from csae_bench.config.loss_terms import Reading
+from csae_bench.config.loss_terms import TermInput
 from csae_bench.saes.similarities import (
     SMALLEST_NORM,
     cosines,
@@ -69,7 +69,7 @@ def rows(
     *,
     temperature: float | Literal["learned"] = 0.2,
     latent_fraction: float = 1.0,
-    on: Reading = "codes",
+    on: TermInput = "codes",
     invariance_weighted: bool = False,
 ) -> TermValue:
     """Compute symmetric InfoNCE: each row must find its partner among the other pairs' rows.
@@ -109,7 +109,7 @@ def rows(
 
 @_precisely
 def triplet(
-    views: Views, *, margin: float = 0.2, latent_fraction: float = 1.0, on: Reading = "codes"
+    views: Views, *, margin: float = 0.2, latent_fraction: float = 1.0, on: TermInput = "codes"
 ) -> TermValue:
     """Pull each row closer to its partner than to its hardest negative, by a margin.
 
@@ -138,7 +138,7 @@ def columns(
     n_latents: int = 2048,
     min_firings: int = 8,
     max_co_firing: float = 0.5,
-    on: Reading = "union",
+    on: TermInput = "union",
 ) -> TermValue:
     """Compute symmetric InfoNCE on latents: a latent's firing pattern across the anchors must
     identify the same latent across the positives, and vice versa.
@@ -174,7 +174,7 @@ def barlow(
     off_diagonal: float = 5e-3,
     n_latents: int = 2048,
     min_firings: int = 8,
-    on: Reading = "union",
+    on: TermInput = "union",
 ) -> TermValue:
     """Push the cross-correlation of the two views' latents towards the identity.
 
@@ -196,7 +196,7 @@ def barlow(
 
 @_precisely
 def cross_view(
-    views: Views, *, min_invariance: float = 0.1, min_latents: int = 8, on: Reading = "codes"
+    views: Views, *, min_invariance: float = 0.1, min_latents: int = 8, on: TermInput = "codes"
 ) -> TermValue:
     """Maximise each latent's correlation between the two views, weighted by its invariance:
 

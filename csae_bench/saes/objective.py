@@ -115,7 +115,7 @@ class ContrastiveTraining(TrainingSAE[Any]):
             raise TrainingError(
                 f"The term '{next(iter(self.terms))}' of architecture '{self.cfg.architecture()}' "
                 "needs pairs, but the rows of this trainer are not pairs. Train with csae_bench's "
-                "ContrastiveSAETrainingRunner, or switch the term off with a weight of 0."
+                "ContrastiveSAETrainingRunner, or disable the term with a weight of 0."
             )
         output = ContrastiveStepOutput(**vars(super().training_forward_pass(step_input)))
         views = {
@@ -123,10 +123,10 @@ class ContrastiveTraining(TrainingSAE[Any]):
             for kinds in dict.fromkeys(term.pairs for term in self.terms.values())
         }
         for name, term in self.terms.items():
-            found = getattr(losses, name)(views[term.pairs], **_arguments(name, term))
-            output.terms[name] = found
-            output.metrics[f"raw/{name}"] = found.value.detach()
-            output.losses[name] = step_input.coefficients[name] * found.value
+            term_loss = getattr(losses, name)(views[term.pairs], **_arguments(name, term))
+            output.terms[name] = term_loss
+            output.metrics[f"raw/{name}"] = term_loss.value.detach()
+            output.losses[name] = step_input.coefficients[name] * term_loss.value
             if step_input.coefficients[name] > 0:  # 0 * x costs a backward pass all the same
                 output.loss = output.loss + output.losses[name]
         return output
@@ -197,8 +197,8 @@ def _parsed(losses: Mapping[str, Any]) -> dict[str, TermSettings]:
             terms[name] = LOSS_TERMS[name].model_validate(settings)
         except ValidationError as error:
             wrong: dict[str, tuple[Any, list[str]]] = {}
-            for found in error.errors():  # of a value that may have two types there are two
-                wrong.setdefault(str(found["loc"][0]), (found["input"], []))[1].append(found["msg"])
+            for one in error.errors():  # of a value that may have two types there are two
+                wrong.setdefault(str(one["loc"][0]), (one["input"], []))[1].append(one["msg"])
             problems += [
                 f"losses.{name}.{key} is {value!r}: {'; or: '.join(messages)}."
                 for key, (value, messages) in wrong.items()

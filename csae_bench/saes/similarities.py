@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from csae_bench.config.loss_terms import Reading
+from csae_bench.config.loss_terms import TermInput
 from csae_bench.saes.views import LatentStatistics, Views
 
 SMALLEST_NORM = 1e-6
@@ -57,7 +57,7 @@ def info_nce(
 
 
 def cross_correlation(
-    views: Views, latents: Int64[Tensor, " n_latents"], on: Reading
+    views: Views, latents: Int64[Tensor, " n_latents"], on: TermInput
 ) -> Float[Tensor, "n_latents n_latents"]:
     """Cross-correlate the two views, by running means and standard deviations.
 

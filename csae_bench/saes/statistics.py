@@ -40,8 +40,8 @@ def _of_batch(codes: Float[Tensor, "n_rows d_sae"]) -> tuple[Tensor, Tensor | No
         smallest[start : start + len(part)].scatter_reduce_(0, row, values, "amin")
     sums /= n_rows
     sums[1] *= 2  # of the pairs, not of the rows
-    found = smallest[smallest.isfinite()]
-    return sums, found.mean() if len(found) else None
+    finite = smallest[smallest.isfinite()]
+    return sums, finite.mean() if len(finite) else None
 
 
 class RunningStatistics(nn.Module):

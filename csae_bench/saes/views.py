@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from csae_bench.config.loss_terms import Reading
+from csae_bench.config.loss_terms import TermInput
 from csae_bench.saes.pair_ids import PairIds
 
 
@@ -100,7 +100,7 @@ class Views:
         return counts
 
     def read(
-        self, on: Reading, latents: slice | Int64[Tensor, " n_latents"] | None = None
+        self, on: TermInput, latents: slice | Int64[Tensor, " n_latents"] | None = None
     ) -> tuple[Float[Tensor, "n_pairs n_latents"], Float[Tensor, "n_pairs n_latents"]]:
         """Select what the anchors and the positives are compared by, in float32 or better.
 

@@ -28,7 +28,7 @@ _HEAVY = "sae_lens"
 _ERASE = "\r\x1b[K"
 
 
-class Counter(Protocol):
+class ProgressCounter(Protocol):
     """Counter of a loop's steps."""
 
     def advance(self, loss: float | None = None) -> None:
@@ -81,7 +81,7 @@ def reported(*, is_terminal: bool) -> Generator[None]:
 @contextmanager
 def counted(
     what: str, total: int, *, done: int = 0, rows_a_step: int | None = None, bar: bool = False
-) -> Generator[Counter]:
+) -> Generator[ProgressCounter]:
     """Count the steps of a loop: in the line that is repeated, or in a bar.
 
     Args:

@@ -169,7 +169,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         if self._log is not None:
             self._log.drop_after(self.n_training_steps)
 
-    def _make_step(self, counter: progress.Counter) -> None:
+    def _make_step(self, counter: progress.ProgressCounter) -> None:
         self.schedule.before_step(self.n_training_steps)
         output = self.step(next(self.data_provider))
         self._last_loss, loss = output.loss.detach(), None

@@ -132,10 +132,10 @@ def run_unlearning(
             shared=shared or SharedPasses(),
             progress=settings.progress,
         )
-        found = _measured(run, data, settings, warnings)
+        measured = _measured(run, data, settings, warnings)
     run.engine.forget_codes()
     of_sae.remove()
-    return found
+    return measured
 
 
 def _measured(

@@ -19,7 +19,7 @@ from csae_bench.evals import EvalContext
 from csae_bench.factors.encoding import FactorCodes
 
 if TYPE_CHECKING:
-    from csae_bench.factors import FactorDataset, Pooling, Split
+    from csae_bench.factors import FactorDataset, FactorSplit, Pooling
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -80,7 +80,7 @@ class DatasetContext(EvalContext):
         self,
         dataset: str = "auto",
         *,
-        split: Split = "test",
+        split: FactorSplit = "test",
         seed: int = 0,
         pooling: Pooling | None = None,
         **_: Any,
@@ -104,5 +104,5 @@ class DatasetContext(EvalContext):
 
 def _words(prompt: str, mark: int | None) -> list[str]:
     """Return the words of a prompt, up to the one that holds a marked character."""
-    found = list(_WORD.finditer(prompt))
-    return [word[0] for word in found if mark is None or word.start() <= mark]
+    words = list(_WORD.finditer(prompt))
+    return [word[0] for word in words if mark is None or word.start() <= mark]

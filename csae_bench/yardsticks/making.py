@@ -97,8 +97,8 @@ def floors(
             for eval_name in evals:
                 progress.begin(f"{label}, {dataset}, {eval_name}")
                 config = {**_WITHOUT_NULLS[eval_name], "factors": dataset}
-                found = _floor(label, eval_name, config, has_value_latents=has_value_latents)
-                yield from _rows(label, found, is_of_dataset=True)
+                reading = _floor(label, eval_name, config, has_value_latents=has_value_latents)
+                yield from _rows(label, reading, is_of_dataset=True)
 
 
 def _floor(

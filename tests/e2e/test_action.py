@@ -196,17 +196,17 @@ def _named_in_imports(folder: Path) -> set[str]:
 
 def _closure(names: list[str]) -> set[str]:
     """The distributions and all that they need, by their own word."""
-    found: set[str] = set()
+    collected: set[str] = set()
     waiting = [canonicalize_name(name) for name in names]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in collected:
             continue
-        found.add(name)
+        collected.add(name)
         needed = [Requirement(text) for text in requires(name) or ()]
         waiting += [
             canonicalize_name(need.name)
             for need in needed
             if need.marker is None or need.marker.evaluate({"extra": ""})
         ]
-    return found
+    return collected

@@ -247,8 +247,8 @@ def test_doctor_says_what_a_folder_holds(csae_bench: CsaeBench, tmp_path: Path) 
     folder = write_sae(tmp_path / "sae", metadata__training_architecture="contrastive_topk")
     outcome = csae_bench("doctor", "--sae", folder, "--results", tmp_path / "r", "--json")
     assert outcome.exit_code == 0, said(outcome)
-    found = {check["name"]: check["message"] for check in json.loads(outcome.stdout)["checks"]}
-    assert found["settings"] == (
+    by_name = {check["name"]: check["message"] for check in json.loads(outcome.stdout)["checks"]}
+    assert by_name["settings"] == (
         "topk (trained as contrastive_topk), d_in=128, d_sae=32, k=4, float32, inference form"
     )
 

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from csae_bench.comparison.outputs.cards import NO_YARDSTICKS, Card, EvalPart, Fact
+from csae_bench.comparison.outputs.sae_cards import NO_YARDSTICKS, Card, EvalPart, Fact
 from csae_bench.comparison.outputs.scores import (
     Score,
     how_to_read,
@@ -58,7 +58,7 @@ def print_cards(cards: Sequence[Card], console: Console) -> None:
     table.add_column("status")
     scales: list[str] = []
     for name in evals:
-        score = next((found for card in cards if (found := _first(card, name))), None)
+        score = next((found for card in cards if (score := _first(card, name))), None)
         title = "" if score is None else score.title
         table.add_column(Text(f"{name}\n{title}".strip()), justify="right")
         if score is not None and score.scale:
@@ -130,8 +130,8 @@ def _table(part: EvalPart, n_columns: int, width: int) -> Table:
 
 
 def _first(card: Card, eval_name: str) -> Score | None:
-    found = (part for part in card.evals if part.eval_name == eval_name and part.scores)
-    return next((part.scores[0] for part in found), None)
+    parts = (part for part in card.evals if part.eval_name == eval_name and part.scores)
+    return next((part.scores[0] for part in parts), None)
 
 
 def _cell(card: Card, eval_name: str) -> Text:

@@ -12,7 +12,7 @@ from csae_bench.comparison.outputs.selection import headlines
 from csae_bench.comparison.yardsticks import yardsticks_of
 from csae_bench.errors import PluginError
 from csae_bench.evals.metric_rows import Direction, Metric
-from csae_bench.evals.metric_values import Value, names_in_comparison
+from csae_bench.evals.metric_values import ResultValue, names_in_comparison
 from csae_bench.evals.pages import Registered, registered
 
 SHUFFLED_FACTORS = "shuffled factors"
@@ -138,14 +138,16 @@ def _of_rows(reading: Reading, spec: Registered) -> Iterator[Score]:
             yield _score(reading, named, of_metric)
 
 
-def _score(reading: Reading, named: Mapping[str, Value], of_metric: Mapping[str, str]) -> Score:
+def _score(
+    reading: Reading, named: Mapping[str, ResultValue], of_metric: Mapping[str, str]
+) -> Score:
     def value(suffix: str) -> float | None:
         key = of_metric.get(suffix)
         return None if key is None else reading.values.get(f"{reading.eval_name}.{key}")
 
     metric = named[of_metric[""]].metric
     full = f"{reading.eval_name}.{of_metric['']}"
-    shipped = [Mark(*found) for found in yardsticks_of(reading, full)]
+    shipped = [Mark(*yardstick) for yardstick in yardsticks_of(reading, full)]
     null = value("null_mean")
     return Score(
         metric=full,
@@ -167,7 +169,7 @@ def _both(low: float | None, high: float | None) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def _parts(reading: Reading, named: Mapping[str, Value], metric: Metric) -> Iterator[Mark]:
+def _parts(reading: Reading, named: Mapping[str, ResultValue], metric: Metric) -> Iterator[Mark]:
     by_name = {value.name: key for key, value in named.items()}
     for name, words in metric.parts:
         value = reading.values.get(f"{reading.eval_name}.{by_name[name]}")

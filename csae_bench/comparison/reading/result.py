@@ -115,8 +115,8 @@ def _vital_signs(result: Mapping[str, Any]) -> VitalSigns:
 
 def _hash(result: Mapping[str, Any], name: str) -> str | None:
     provenance = mapping(mapping(result.get("eval_result_unstructured")).get("provenance"))
-    found = provenance.get(name)
-    return found if isinstance(found, str) and found else None
+    hashed = provenance.get(name)
+    return hashed if isinstance(hashed, str) and hashed else None
 
 
 def _epoch(value: Any) -> int | None:

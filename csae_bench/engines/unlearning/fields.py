@@ -128,13 +128,13 @@ FORM = Form(
 )
 
 
-class Strict(BaseModel):
+class UnlearningModel(BaseModel):
     """Base: an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class UnlearningDetail(Strict):
+class UnlearningDetail(UnlearningModel):
     """One setting of the intervention."""
 
     retain_threshold: float
@@ -158,7 +158,7 @@ class UnlearningDetail(Strict):
     `eval_result_unstructured.questions`; all others are right."""
 
 
-class SaeBenchConfig(Strict):
+class SaeBenchConfig(UnlearningModel):
     """SAE-Bench's UnlearningEvalConfig; the eval's own settings are in the provenance."""
 
     random_seed: int

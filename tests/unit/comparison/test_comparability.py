@@ -67,7 +67,7 @@ def test_a_result_compares_with_itself() -> None:
         assert [name for metric in one.values for name in mismatches(one, one, metric)] == []
 
 
-def test_the_conditions_of_the_seeds_run_are_known_but_for_the_version() -> None:
+def test_the_conditions_of_an_original_run_are_known_but_for_the_version() -> None:
     known = reading(loaded(ORIGINAL_RUN_0)).conditions
     assert known["model"] == "google/gemma-2-2b"
     assert known["hook_name"] == "blocks.19.hook_resid_post"

@@ -41,8 +41,8 @@ def test_a_word_is_its_share_of_the_prompt_or_whether_it_was_there(
 
 
 def test_at_a_marked_token_later_words_are_not_known() -> None:
-    found = word_codes(_dataset(marks=(1, PROMPTS[1].index("sky"))), "marked")
-    np.testing.assert_array_equal(found.toarray(), [[1, 0, 0], [0, 1, 1]])  # red, blue, sky
+    codes = word_codes(_dataset(marks=(1, PROMPTS[1].index("sky"))), "marked")
+    np.testing.assert_array_equal(codes.toarray(), [[1, 0, 0], [0, 1, 1]])  # red, blue, sky
 
 
 def test_each_value_has_a_latent_that_fires_on_it_alone() -> None:

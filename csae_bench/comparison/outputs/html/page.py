@@ -8,10 +8,10 @@ from pathlib import Path
 from csae_bench import pages
 from csae_bench.comparison.model import Report
 from csae_bench.comparison.outputs import selection, wording
-from csae_bench.comparison.outputs.cards import MAX_CARDS, n_saes
+from csae_bench.comparison.outputs.sae_cards import MAX_CARDS, n_saes
 from csae_bench.comparison.outputs.figures import forests, paretos
 from csae_bench.comparison.outputs.html import measured, tables
-from csae_bench.comparison.outputs.html.cards import drawn_cards
+from csae_bench.comparison.outputs.html.sae_cards import drawn_cards
 from csae_bench.comparison.outputs.html.drawing import (
     draw_forest,
     draw_pareto,
@@ -19,7 +19,7 @@ from csae_bench.comparison.outputs.html.drawing import (
     legend,
 )
 from csae_bench.comparison.outputs.overview import (
-    Outcome,
+    Conclusion,
     broken_files,
     changed_configurations,
     gate_findings,
@@ -62,15 +62,15 @@ def html_page(report: Report, *, folder: Path | None = None) -> str:
     differences = forests(sorted(rows, key=lambda row: selection.rank(row.metric)))
     drawn = {figure.metric for figure in (*figures, *differences)}
     sides = [side for side in (report.candidate, report.baseline) if side is not None]
-    found = _heading(report)
+    conclusion = _heading(report)
     return pages.render(
         "comparison/outputs/html/report.html",
-        title=f"csae-bench compare: {found.word}",
+        title=f"csae-bench compare: {conclusion.word}",
         counted=wording.counted,
         report=report,
         roots=[os.fspath(side.root) for side in sides],
         releases=sorted(releases),
-        outcome=found,
+        outcome=conclusion,
         stamp=stamp(report),
         level=f"{1 - report.alpha:.0%}",
         troubles=troubles(report),
@@ -98,12 +98,12 @@ def html_page(report: Report, *, folder: Path | None = None) -> str:
     )
 
 
-def _heading(report: Report) -> Outcome:
+def _heading(report: Report) -> Conclusion:
     """Return the verdict on the whole; of a folder with one SAE there is none yet."""
-    found, n = outcome(report), n_saes(report.candidate)
-    if report.comparisons or report.findings or n != 1 or found.level != "neutral":
-        return found
-    return found._replace(
+    conclusion, n = outcome(report), n_saes(report.candidate)
+    if report.comparisons or report.findings or n != 1 or conclusion.level != "neutral":
+        return conclusion
+    return conclusion._replace(
         word="Results of one SAE",
         sentence="There is no other SAE in this folder yet to compare it with.",
     )

@@ -198,8 +198,8 @@ def test_a_question_that_is_answered_wrong_in_one_order_is_left_out(
 ) -> None:
     first, *others = few.questions[FORGET]
     wrong = first._replace(answer=(first.answer + 1) % 4)
-    found = run(data=replace(few, questions={**few.questions, FORGET: (wrong, *others)}))
-    assert found.sweep.questions[FORGET].tolist() == list(range(1, len(others) + 1))
+    result = run(data=replace(few, questions={**few.questions, FORGET: (wrong, *others)}))
+    assert result.sweep.questions[FORGET].tolist() == list(range(1, len(others) + 1))
 
 
 def test_texts_that_fill_no_sequence_are_an_error(run: Run, few: UnlearningData) -> None:

@@ -1,4 +1,4 @@
-"""csae_bench/comparison/outputs/cards.py and ending.py, on the stored results of three seeds."""
+"""csae_bench/comparison/outputs/sae_cards.py and ending.py, on the stored results of three seeds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from csae_bench.comparison.outputs.cards import MAX_CARDS, Card, card_of_record, cards_of, read_run
+from csae_bench.comparison.outputs.sae_cards import (
+    MAX_CARDS,
+    Card,
+    card_of_record,
+    cards_of,
+    read_run,
+)
 from csae_bench.comparison.outputs.ending import print_card, print_cards
 from csae_bench.comparison.outputs.html import write_html
-from csae_bench.comparison.outputs.html.cards import drawn_cards
+from csae_bench.comparison.outputs.html.sae_cards import drawn_cards
 from csae_bench.comparison.reading.folder import read_results
 from csae_bench.results.store import Store
 from tests.unit.comparison.outputs import reports

@@ -96,9 +96,9 @@ def test_an_eval_that_is_not_known_has_its_main_metrics() -> None:
         eval_name="absorption_first_letter",
         values={"absorption_first_letter.mean_absorption_fraction_score": 0.1, "x.odd": 3.0},
     )
-    found = scores_of(absorption)
-    assert found[0].title == "Absorption fraction"
-    assert how_to_read(found[0]) == "lower is better"
+    first = scores_of(absorption)
+    assert first[0].title == "Absorption fraction"
+    assert how_to_read(first[0]) == "lower is better"
 
 
 @pytest.mark.parametrize(

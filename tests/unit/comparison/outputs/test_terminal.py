@@ -21,8 +21,8 @@ def _printed(report: Report, width: int = 120) -> str:
 
 
 def _line(text: str, start: str) -> str:
-    (found,) = [line for line in text.splitlines() if line.startswith(start)]
-    return " ".join(found.split())
+    (collected,) = [line for line in text.splitlines() if line.startswith(start)]
+    return " ".join(collected.split())
 
 
 def test_failed_and_invalid_runs_stand_first_with_their_errors() -> None:

@@ -53,7 +53,7 @@ def test_corrected_values_of_core_stand_beside_sae_benchs() -> None:
 
 
 @pytest.mark.parametrize("name", ["cossim", "relative_reconstruction_bias"])
-def test_the_seeds_minus_ones_are_undefined_with_a_reason(name: str) -> None:
+def test_the_original_runs_minus_ones_are_undefined_with_a_reason(name: str) -> None:
     values, reasons = values_of(loaded(ORIGINAL_RUN_0), "core")
     assert values[f"core.{name}"] is None
     assert "-1 for NaN" in reasons[f"core.{name}"]

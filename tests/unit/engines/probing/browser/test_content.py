@@ -44,8 +44,8 @@ def test_each_token_has_an_activation() -> None:
         replace(PAGE, latents=(replace(LATENT, prompts=(prompt,)),))
 
 
-def test_a_latent_is_tied_to_values_of_the_page() -> None:
-    stray = replace(LATENT, tied_to=(ValueName("tense", "pluperfect"),))
+def test_a_latent_is_assigned_to_values_of_the_page() -> None:
+    stray = replace(LATENT, assigned_values=(ValueName("tense", "pluperfect"),))
     with pytest.raises(ValueError, match=r"pluperfect.*no value of the page's factors"):
         replace(PAGE, latents=(stray,))
 

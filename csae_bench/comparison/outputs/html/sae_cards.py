@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from csae_bench.comparison.model import Report
-from csae_bench.comparison.outputs.cards import Card, EvalPart, Fact, cards_of
+from csae_bench.comparison.outputs.sae_cards import Card, EvalPart, Fact, cards_of
 from csae_bench.comparison.outputs.scores import (
     Mark,
     Score,
