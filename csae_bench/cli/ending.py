@@ -38,8 +38,8 @@ def show_scores(outcomes: Sequence[RunOutcome], store: Store, *, as_json: bool) 
         if len(outcomes) > 1 or not failed:
             print_json(records_as_json(outcomes))
         return
-    from csae_bench.comparison.outputs.sae_cards import card_of_record
     from csae_bench.comparison.outputs.ending import print_card, print_cards
+    from csae_bench.comparison.outputs.sae_cards import card_of_record
 
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     cards = [card_of_record(record, store) for record in records]

@@ -58,7 +58,8 @@ def print_cards(cards: Sequence[Card], console: Console) -> None:
     table.add_column("status")
     scales: list[str] = []
     for name in evals:
-        score = next((found for card in cards if (score := _first(card, name))), None)
+        scores = (_first(card, name) for card in cards)
+        score = next((each for each in scores if each is not None), None)
         title = "" if score is None else score.title
         table.add_column(Text(f"{name}\n{title}".strip()), justify="right")
         if score is not None and score.scale:

@@ -8,16 +8,15 @@ from pathlib import Path
 from csae_bench import pages
 from csae_bench.comparison.model import Report
 from csae_bench.comparison.outputs import selection, wording
-from csae_bench.comparison.outputs.sae_cards import MAX_CARDS, n_saes
 from csae_bench.comparison.outputs.figures import forests, paretos
 from csae_bench.comparison.outputs.html import measured, tables
-from csae_bench.comparison.outputs.html.sae_cards import drawn_cards
 from csae_bench.comparison.outputs.html.drawing import (
     draw_forest,
     draw_pareto,
     draw_standings,
     legend,
 )
+from csae_bench.comparison.outputs.html.sae_cards import drawn_cards
 from csae_bench.comparison.outputs.overview import (
     Conclusion,
     broken_files,
@@ -27,6 +26,7 @@ from csae_bench.comparison.outputs.overview import (
     stamp,
     verdict_counts,
 )
+from csae_bench.comparison.outputs.sae_cards import MAX_CARDS, n_saes
 from csae_bench.comparison.outputs.saving import written
 from csae_bench.comparison.outputs.standings import standings
 from csae_bench.comparison.outputs.troubles import troubles, uncounted

@@ -1,4 +1,4 @@
-"""csae_bench/comparison/outputs/sae_cards.py and ending.py, on the stored results of three seeds."""
+"""csae_bench/comparison/outputs/sae_cards.py and ending.py, on stored results of three seeds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from csae_bench.comparison.outputs.ending import print_card, print_cards
+from csae_bench.comparison.outputs.html import write_html
+from csae_bench.comparison.outputs.html.sae_cards import drawn_cards
 from csae_bench.comparison.outputs.sae_cards import (
     MAX_CARDS,
     Card,
@@ -20,9 +23,6 @@ from csae_bench.comparison.outputs.sae_cards import (
     cards_of,
     read_run,
 )
-from csae_bench.comparison.outputs.ending import print_card, print_cards
-from csae_bench.comparison.outputs.html import write_html
-from csae_bench.comparison.outputs.html.sae_cards import drawn_cards
 from csae_bench.comparison.reading.folder import read_results
 from csae_bench.results.store import Store
 from tests.unit.comparison.outputs import reports
