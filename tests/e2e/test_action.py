@@ -93,7 +93,7 @@ def test_every_flag_that_the_action_passes_exists(csae_bench: CsaeBench) -> None
     assert passed <= known
 
 
-def test_a_regression_fails_the_step_and_stands_in_the_summary(place: Path) -> None:
+def test_a_regression_fails_the_step_and_is_in_the_summary(place: Path) -> None:
     done = _run(place, BASELINE="results/baseline", FAIL_ON="core.ce_loss_score:-0.01")
     assert done.returncode == 1, done.stderr
     assert "compare: regression" in (place / "summary.md").read_text()

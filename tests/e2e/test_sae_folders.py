@@ -235,7 +235,7 @@ def test_a_folder_that_no_sae_can_be_is_not_exported(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sae"]
 
 
-def test_every_problem_of_a_folder_is_told_at_once(csae_bench: CsaeBench, tmp_path: Path) -> None:
+def test_every_problem_of_a_folder_is_said_at_once(csae_bench: CsaeBench, tmp_path: Path) -> None:
     folder = write_sae(tmp_path / "sae", k=-4, d_in="wide", dtype="int7", metadata__hook_name=5)
     (folder / "sae_weights.safetensors").unlink()
     text = said(csae_bench("run", "--sae", folder, "--results", tmp_path / "results"))

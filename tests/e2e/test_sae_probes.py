@@ -53,7 +53,7 @@ def test_a_folders_datasets_give_a_result_that_fits_its_schema(
 
 
 @pytest.mark.slow
-def test_other_data_are_evaluated_anew_and_the_same_are_not(
+def test_other_data_are_evaluated_again_and_the_same_are_not(
     csae_bench: CsaeBench, folder: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"

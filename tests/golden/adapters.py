@@ -241,7 +241,7 @@ class StoredPairs:
         return {"epochs": self.epochs}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Continue from there."""
         self.epochs = state["epochs"]
 
 

@@ -159,7 +159,7 @@ def test_each_eval_leaves_a_picture_and_a_page(name: str, of_prompts: Any, folde
     assert "<li>" in page
 
 
-def test_a_factor_that_another_divides_is_told_that_its_vote_cannot_stand(
+def test_a_factor_that_another_divides_is_warned_that_its_vote_cannot_be_accepted(
     of_prompts: dict[str, EvalResult],
 ) -> None:
     (domain,) = (d for d in of_prompts["factor_vae"].details if d["factor"] == "domain")

@@ -36,7 +36,7 @@ def test_a_pipe_gets_every_entry_on_one_line() -> None:
     assert len(list(listing_lines(FOUND, None))) == 4
 
 
-def test_a_column_of_its_own_stands_before_the_descriptions() -> None:
+def test_a_column_of_its_own_comes_before_the_descriptions() -> None:
     values = {
         "saes": {"a": {"kind": "control", "summary": "Bad."}, "bc": {"kind": "x", "summary": "Y."}}
     }

@@ -84,7 +84,7 @@ def test_an_eval_that_the_candidate_lacks_is_missing() -> None:
     }
 
 
-def test_what_only_stands_beside_a_score_is_compared_where_a_rule_names_it() -> None:
+def test_what_only_accompanies_a_score_is_compared_where_a_rule_names_it() -> None:
     values = {**OLD, "core.total_tokens_eval_reconstruction": [1.0] * 5}
     (row,) = compare(_of(values), _of(values), CompareOptions()).comparisons
     assert row.metric == METRIC

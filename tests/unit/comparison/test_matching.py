@@ -35,11 +35,11 @@ def _pairs(mine: ResultSet, theirs: ResultSet) -> set[tuple[str | None, str]]:
     }
 
 
-def test_families_of_the_same_name_stand_against_each_other() -> None:
+def test_families_of_the_same_name_are_compared_with_each_other() -> None:
     assert _pairs(_named("a", "b", "new"), _named("a", "b")) == {("a", "a"), ("b", "b")}
 
 
-def test_one_family_on_each_side_stands_against_the_other_whatever_its_name() -> None:
+def test_one_family_on_each_side_is_compared_with_the_other_whatever_its_name() -> None:
     assert _pairs(_named("new"), _named("old")) == {("new", "old")}
 
 
@@ -157,7 +157,7 @@ def _variants(result: Matched) -> set[tuple[str, str]]:
     }
 
 
-def test_a_variant_stands_against_the_same_variant_and_never_against_a_first_result() -> None:
+def test_a_variant_is_compared_with_the_same_variant_and_never_against_a_first_result() -> None:
     both = results(*(_first(n, 0.5) for n in "ab"), *(_variant(n, 0.1) for n in "ab"))
     expected = {("b", "a"), (f"b ({VARIANT})", f"a ({VARIANT})")}
     assert _variants(among_themselves(members(both)[0])) == expected
@@ -166,7 +166,7 @@ def test_a_variant_stands_against_the_same_variant_and_never_against_a_first_res
     assert _variants(named) == {(f"b ({VARIANT})", f"a ({VARIANT})")}
 
 
-def test_a_variant_stands_against_that_of_the_baseline() -> None:
+def test_a_variant_is_compared_with_that_of_the_baseline() -> None:
     mine = results(_first("a", 0.5), _variant("a", 0.1), _variant("a", 0.2, variant="seed=3"))
     theirs = results(_first("a", 0.4), _variant("a", 0.1), _variant("a", 0.3, variant="seed=4"))
     matched = with_baseline(members(mine)[0], members(theirs)[0])
@@ -177,7 +177,7 @@ def test_a_variant_stands_against_that_of_the_baseline() -> None:
     assert any("a (seed=3)" in note and "compared with nothing" in note for note in matched.notes)
 
 
-def test_the_only_saes_of_both_sides_stand_against_each_other_with_their_variants() -> None:
+def test_the_only_saes_of_both_sides_are_compared_with_each_other_with_their_variants() -> None:
     mine = results(_first("new", 0.5), _variant("new", 0.1))
     theirs = results(_first("old", 0.4), _variant("old", 0.1), _variant("old", 0, variant="seed=4"))
     matched = with_baseline(members(mine)[0], members(theirs)[0])

@@ -60,7 +60,7 @@ def test_groups_are_numbered_in_the_order_in_which_they_first_occur(tmp_path: Pa
     assert collected.texts(1) == ("uno", "dos")
 
 
-def test_a_group_may_stand_in_several_files_of_a_folder(tmp_path: Path) -> None:
+def test_a_group_may_be_in_several_files_of_a_folder(tmp_path: Path) -> None:
     table = pa.table({"group": ["a", "b"], "text": ["one", "uno"], "note": [1, 2]})
     pyarrow.parquet.write_table(table, tmp_path / "1.parquet")
     write_jsonl(tmp_path / "2.jsonl", {"group": "b", "text": "dos"}, {"group": "a", "text": "two"})

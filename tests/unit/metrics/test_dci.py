@@ -175,7 +175,7 @@ def test_one_factor_has_no_disentanglement_and_one_latent_no_completeness() -> N
     assert one_latent.reason == "fewer than 2 latents vary over the samples"
 
 
-def test_completeness_of_one_factor_stands_by_itself() -> None:
+def test_completeness_of_one_factor_is_its_own() -> None:
     codes, factors = scalar()
     assert dci_completeness(codes, factors[:, :1]).value == pytest.approx(1)
 

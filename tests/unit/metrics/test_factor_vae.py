@@ -191,7 +191,7 @@ def test_a_vote_needs_more_than_the_null() -> None:
     assert elected.is_accepted.tolist() == [True, False]
 
 
-def test_of_two_factors_with_one_latent_the_larger_stands_where_it_leads_by_far() -> None:
+def test_of_two_factors_with_one_latent_the_larger_is_accepted_where_it_leads_by_far() -> None:
     elected = election(np.array([[0.9, 0.3], [0.0, 0.1]]), np.zeros(2))
     assert elected.winners.tolist() == [0, 0]
     assert elected.is_unrivalled.tolist() == [True, False]

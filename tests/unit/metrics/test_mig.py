@@ -239,7 +239,7 @@ def test_a_factor_that_no_latent_knows_best_has_no_mig_sup() -> None:
     assert "no latent is more informative" in score.reason_by_factor["factor_1"]
 
 
-def test_settings_stand_with_the_score() -> None:
+def test_settings_are_stored_with_the_score() -> None:
     codes, factors = partly(0)
     assert mig(codes, factors).settings == {"binning": "equal_width", "n_bins": 20}
     expected = {"binning": "sparse", "n_quantiles": 8, "max_values": 32, "min_repeats": 2}

@@ -60,7 +60,7 @@ def test_upstreams_explained_variance_is_drawn_where_nobody_has_the_corrected_on
     assert metrics == ["core.ce_loss_score", "core.explained_variance", "mig.value_mig"]
 
 
-def test_baselines_are_told_from_candidates() -> None:
+def test_baselines_are_distinguished_from_candidates() -> None:
     figure = paretos(
         reports.report(
             reports.results(reports.readings(reports.CUSTOM)),
@@ -102,7 +102,7 @@ def test_a_metric_at_several_l0_has_one_forest() -> None:
     ]
 
 
-def test_regressions_stand_first_in_a_forest() -> None:
+def test_regressions_come_first_in_a_forest() -> None:
     rows = [
         reports.comparison("core.l0", verdict, 0.1)
         for verdict in (Verdict.INCONCLUSIVE, Verdict.BETTER, Verdict.EQUIVALENT, Verdict.WORSE)

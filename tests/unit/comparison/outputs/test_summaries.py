@@ -26,7 +26,7 @@ from tests.unit.comparison.outputs import reports
 DEAD = ("L0 is 0: no latent is active",)
 
 
-def test_failed_runs_stand_before_invalid_ones() -> None:
+def test_failed_runs_come_before_invalid_ones() -> None:
     listed = troubles(reports.every_verdict())
     assert [(t.status, t.sae_id) for t in listed] == [
         ("failed", "original_run_1"),
@@ -43,7 +43,7 @@ def test_an_sae_that_its_run_and_its_results_call_invalid_is_said_once() -> None
     assert listed.problems == (f"core: {DEAD[0]}",)
 
 
-def test_the_baselines_troubles_are_told_from_the_candidates() -> None:
+def test_the_baselines_troubles_are_distinguished_from_the_candidates() -> None:
     bad = reports.results(runs=[reports.run(reports.TOPK, status="failed", problems=("x",))])
     good = reports.results(reports.readings(reports.CUSTOM))
     assert [t.side for t in troubles(reports.report(good, bad))] == ["baseline"]
@@ -100,7 +100,7 @@ def test_verdicts_are_counted_in_the_order_of_verdicts() -> None:
     assert set(counts.values()) == {1}
 
 
-def test_metrics_stand_by_eval_with_core_first() -> None:
+def test_metrics_are_listed_by_eval_with_core_first() -> None:
     assert selection.in_order(["mig.mig", "core.l1", "mig.value_mig", "core.ce_loss_score"]) == [
         "core.ce_loss_score",
         "core.l1",

@@ -174,7 +174,9 @@ def test_results_of_two_evals_or_seeds_of_a_family_all_count(tmp_path: Path) -> 
     assert result_set.ignored == ()
 
 
-def test_objects_that_share_sae_benchs_one_id_are_told_by_their_files(tmp_path: Path) -> None:
+def test_objects_that_share_sae_benchs_one_id_are_distinguished_by_their_files(
+    tmp_path: Path,
+) -> None:
     for run in ("run_0", "run_1"):
         shutil.copy(ORIGINAL_RUN_0, tmp_path / f"{run}_core_eval_results.json")
     assert [r.sae_id for r in read_results(tmp_path).readings] == ["run_0", "run_1"]

@@ -104,14 +104,14 @@ def test_an_index_that_says_all_is_not_written_again(root: Path, cache: Path) ->
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"\x00" * 5000])
-def test_a_damaged_index_is_made_anew(root: Path, cache: Path, damage: bytes) -> None:
+def test_a_damaged_index_is_made_again(root: Path, cache: Path, damage: bytes) -> None:
     expected = read_results(root, cache=cache)
     index_file(cache).write_bytes(damage)
     assert read_results(root, cache=cache) == expected
     assert len(recalled(root, cache)) == 3
 
 
-def test_an_index_cut_short_is_made_anew(root: Path, cache: Path) -> None:
+def test_an_index_cut_short_is_made_again(root: Path, cache: Path) -> None:
     expected = read_results(root, cache=cache)
     whole = index_file(cache).read_bytes()
     index_file(cache).write_bytes(whole[: len(whole) // 2])
@@ -130,7 +130,7 @@ def test_an_index_cut_short_is_made_anew(root: Path, cache: Path) -> None:
         "place, reader",
     ],
 )
-def test_an_index_of_another_version_is_made_anew(root: Path, cache: Path, columns: str) -> None:
+def test_an_index_of_another_version_is_made_again(root: Path, cache: Path, columns: str) -> None:
     expected = read_results(root, cache=cache)
     file = index_file(cache)
     other = file.with_name("other")

@@ -44,7 +44,7 @@ def test_of_our_evals_the_scores_go_without_their_category_and_nothing_else() ->
     assert len(values) == sum(map(len, metrics.values()))
 
 
-def test_corrected_values_of_core_stand_beside_sae_benchs() -> None:
+def test_corrected_values_of_core_are_reported_next_to_sae_benchs() -> None:
     result = loaded(OUR_CORE)
     values, _ = values_of(result, "core")
     corrected = result["eval_result_unstructured"]["corrected"]

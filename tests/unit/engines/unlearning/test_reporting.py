@@ -34,7 +34,7 @@ def test_a_detail_names_the_rows_that_are_answered_wrong() -> None:
     assert result["is_admissible"]
 
 
-def test_retain_questions_stand_subject_after_subject() -> None:
+def test_retain_questions_are_listed_subject_after_subject() -> None:
     result = sweep([True] * 3, [True] * 3)
     assert result.retained == list(SUBJECTS[1:])
     assert result.retain.shape == (1, 12)

@@ -188,7 +188,7 @@ def test_rows_is_nan_where_a_pair_without_a_negative_is_not_finite(broken: float
     assert rows(views).value.isnan()
 
 
-def test_a_head_stands_between_the_codes_and_their_cosines() -> None:
+def test_a_head_lies_between_the_codes_and_their_cosines() -> None:
     views = random_views(n_latents=20)
     head = nn.Linear(20, 6, bias=False, dtype=torch.float64)
     projected = (views.codes @ head.weight.T).detach()

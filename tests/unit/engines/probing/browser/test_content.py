@@ -22,12 +22,12 @@ def test_values_are_named_in_the_order_of_their_factors() -> None:
     )
 
 
-def test_a_latent_stands_there_once() -> None:
+def test_a_latent_is_listed_once() -> None:
     with pytest.raises(ValueError, match="latent 17 stands on the page twice"):
         replace(PAGE, latents=(LATENT, LATENT))
 
 
-def test_a_value_stands_there_once() -> None:
+def test_a_value_is_listed_once() -> None:
     with pytest.raises(ValueError, match="stands on the page twice"):
         replace(PAGE, factors=(*PAGE.factors, PAGE.factors[0]))
 
