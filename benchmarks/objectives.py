@@ -289,7 +289,7 @@ def _absorption(
 def _print_table(options: argparse.Namespace) -> None:
     from scipy import stats
 
-    found: dict[str, dict[int, dict[str, float]]] = {
+    scores: dict[str, dict[int, dict[str, float]]] = {
         variant: {
             seed: json.loads(_file(options, variant, seed).read_text())
             for seed in options.seeds
@@ -305,16 +305,16 @@ def _print_table(options: argparse.Namespace) -> None:
     print("|---" * (len(measures) + 2) + "|")
     for variant, (rows, _, _) in VARIANTS.items():
         twin = twins[rows]
-        seeds = sorted(set(found[variant]) & set(found[twin]))
+        seeds = sorted(set(scores[variant]) & set(scores[twin]))
         if not seeds:
             continue
         cells: list[str] = []
         for measure in measures:
-            mine = [found[variant][seed][measure] for seed in seeds]
+            mine = [scores[variant][seed][measure] for seed in seeds]
             if variant == twin or measure in _PLAIN:
                 cells.append(f"{sum(mine) / len(mine):.3f}")
                 continue
-            delta = [m - found[twin][seed][measure] for m, seed in zip(mine, seeds, strict=True)]
+            delta = [m - scores[twin][seed][measure] for m, seed in zip(mine, seeds, strict=True)]
             mean = sum(delta) / len(delta)
             spread = stats.sem(delta) * stats.t.ppf(0.975, len(delta) - 1) if len(seeds) > 1 else 0
             cells.append(f"{mean:+.4f} ± {spread:.4f}")

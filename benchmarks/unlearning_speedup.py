@@ -60,12 +60,12 @@ def main() -> None:
         sae_bench_sees(model, data, seed=SETTINGS.random_seed),
     ):
         sae = formatted_copy(_sae(model, data), model, MODEL, HOOK)
-        found = Path(folder) / "found"
-        first, reference = _found_before(model, sae, data, found)
+        questions = Path(folder) / "found"
+        first, reference = _found_before(model, sae, data, questions)
         seconds: dict[bool, list[float]] = {False: [], True: []}
         for run, is_fast in product(range(N_RUNS), seconds):
             place = Path(folder) / f"{run}_{is_fast}"
-            shutil.copytree(found, place)
+            shutil.copytree(questions, place)
             bench = _bench(model, sae, place)
             bench.questions = first.questions
             start = time.perf_counter()

@@ -52,8 +52,8 @@ class Plugins:
     @cached_property
     def shipped(self) -> frozenset[str]:
         """Our own names, which no other package can take."""
-        found = {module.name for module in pkgutil.iter_modules(self._folders)}
-        return frozenset(found - self._excluded)
+        names = {module.name for module in pkgutil.iter_modules(self._folders)}
+        return frozenset(names - self._excluded)
 
     def load(self, name: str, registry: Registry[Any]) -> None:
         """Import the module called `name`, which registers its contents.

@@ -6,7 +6,8 @@ and a run with nothing to do stay fast.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from csae_bench.errors import UnknownNameError
@@ -45,6 +46,15 @@ class Registry(Generic[T]):
     def names(self) -> list[str]:
         """Return all names, sorted."""
         return sorted(self._entries)
+
+    @contextmanager
+    def restored(self) -> Generator[None]:
+        """Forget at the end what was added within, as a test or a notebook wants it."""
+        before = dict(self._entries)
+        try:
+            yield
+        finally:
+            self._entries = before
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

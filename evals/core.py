@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from csae_bench.config.base import Count
 from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
 from csae_bench.evals.inputs import CorpusInput, Needs
 from csae_bench.upstream.core_metrics import METRICS
-
-Count = Annotated[int, Field(ge=1)]
 
 
 class CoreConfig(EvalConfig):

@@ -13,7 +13,7 @@ class FactorProbingConfig(FactorEvalConfig):
     """Settings of the probing eval."""
 
     n_quantiles: Count = 4
-    """Quantile bins of a latent's non-zeros, for what it knows of values."""
+    """Quantile bins of a latent's non-zeros, for its information on values."""
 
     n_prompts: Count = 12
     """Prompts in which the latent of each value is clamped, and in which it is ablated."""
@@ -26,7 +26,7 @@ class FactorProbingConfig(FactorEvalConfig):
     headline=(
         "top_1_balanced_accuracy",
         "dense_balanced_accuracy",
-        "tied_latents",
+        "assigned_latents",
         "clamp_effect",
         "random_clamp_effect",
     ),
@@ -34,7 +34,7 @@ class FactorProbingConfig(FactorEvalConfig):
 )
 def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
     """Probes on the best latents of each factor value, what latents stand for, interventions."""
-    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of
     from csae_bench.engines.probing.browser.page import write_browser
     from csae_bench.engines.probing.details import controls, of_factor
@@ -42,7 +42,7 @@ def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
     from csae_bench.engines.probing.page import probing_page
 
     samples = samples_of(ctx, cfg)
-    found = measure(
+    probing = measure(
         ctx,
         samples,
         n_permutations=cfg.n_permutations,
@@ -51,21 +51,21 @@ def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
         n_prompts=cfg.n_prompts,
         seed=cfg.seed,
     )
-    report = Report(metrics=METRICS, measured=found.measured(), samples=samples)
-    page = probing_page(ctx, found, report)
+    report = FactorReport(metrics=METRICS, measured=probing.measured(), samples=samples)
+    page = probing_page(ctx, probing, report)
     permuted: dict[str, Any] = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
     return EvalResult(
         metrics=report.categories(),
-        details=report.details(lambda factor: of_factor(found, factor)),
+        details=report.details(lambda factor: of_factor(probing, factor)),
         unstructured=report.unstructured(
             null=permuted,
-            n_latents_that_know=int(found.latents.knows.sum()),
+            n_informative_latents=int(probing.latents.is_informative.sum()),
             forward_passes={
-                "interventions": found.intervened.n_sequences,
+                "interventions": probing.intervened.n_sequences,
                 "top_prompts": page.n_prompts_read,
             },
-            controls=controls(found),
-            clamped_to={str(k): code for k, code in found.intervened.clamped_to.items()},
+            controls=controls(probing),
+            clamped_to={str(k): code for k, code in probing.intervened.clamped_to.items()},
             artifacts=write_browser(page.page, ctx.artifacts),
         ),
     )

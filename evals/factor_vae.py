@@ -88,7 +88,7 @@ class FactorVaeFactorDetail(FactorDetail):
     """The second largest eta squared with this factor."""
     null_quantile_95: float | None
     """Quantile of the largest eta squared where the samples' factors are permuted."""
-    stands: bool | None
+    is_accepted: bool | None
     why_not: str | None
     """Why the vote does not count."""
 
@@ -108,29 +108,29 @@ _OF_VOTE = [
 def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
     """FactorVAE's votes: classic on latents that fire often, and for the whole population."""
     from csae_bench.engines.factors.heat_map import write_heat_map
-    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of
 
     samples = samples_of(ctx, cfg)
-    found = score(samples, cfg)
-    report = Report(metrics=METRICS, measured=found.measured, samples=samples)
+    scores = score(samples, cfg)
+    report = FactorReport(metrics=METRICS, measured=scores.measured, samples=samples)
     permuted = {"n_permutations": cfg.n_permutations, "seed": cfg.seed}
     return EvalResult(
         metrics=report.categories(),
-        details=report.details(lambda factor: _of_factor(found.population, samples, factor)),
+        details=report.details(lambda factor: _of_factor(scores.population, samples, factor)),
         unstructured=report.unstructured(
             null={"factor_vae": cfg.n_vote_permutations, "factor_vae_population": permuted},
-            n_latents_judged=found.classic.n_latents,
-            train_accuracy=found.classic.train_accuracy,
+            n_latents_judged=scores.classic.n_latents,
+            train_accuracy=scores.classic.train_accuracy,
             artifacts=write_heat_map(
-                _heat_map(ctx.sae_id, samples, found.population), samples, ctx.artifacts
+                _heat_map(ctx.sae_id, samples, scores.population), samples, ctx.artifacts
             ),
         ),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactorVaeFound:
+class FactorVaeMeasured:
     """The scores with their accompanying values."""
 
     measured: dict[str, Measured]
@@ -138,7 +138,7 @@ class FactorVaeFound:
     population: FactorVaePopulationScore
 
 
-def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
+def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeMeasured:
     """Return both forms of the score of codes, with nulls and the population's interval."""
     from csae_bench import metrics
     from csae_bench.engines.factors.reporting import Measured
@@ -157,7 +157,7 @@ def score(samples: Samples, cfg: FactorVaeConfig) -> FactorVaeFound:
     interval = metrics.factor_vae_population_interval(
         codes, factors, samples.templates, population, n_resamples=cfg.n_resamples, seed=cfg.seed
     )
-    return FactorVaeFound(
+    return FactorVaeMeasured(
         measured={
             "factor_vae": Measured(
                 score=classic,
@@ -200,13 +200,13 @@ def _of_factor(
     population: FactorVaePopulationScore, samples: Samples, factor: str
 ) -> dict[str, Any]:
     vote, divided = population.votes[factor], samples.divided_factors()
-    found: dict[str, Any] = {name: getattr(vote, name, None) for name in _OF_VOTE}
+    detail: dict[str, Any] = {name: getattr(vote, name, None) for name in _OF_VOTE}
     if factor in divided and vote is not None:
-        found["why_not"] = (
+        detail["why_not"] = (
             f"factor '{divided[factor]}' divides its values, so no latent can have twice the "
             f"eta^2 for '{factor}': this vote can never stand"
         )
-    return found
+    return detail
 
 
 def _heat_map(sae_id: str, samples: Samples, population: FactorVaePopulationScore) -> HeatMap:

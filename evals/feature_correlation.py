@@ -18,6 +18,7 @@ METRICS = {
         description="Correlation ratio (eta) of the latent that goes best with a factor, the mean "
         "over factors; of a factor with two values it is |r|.",
         direction=Direction.HIGHER,
+        gist="of the latent that goes best with a factor",
         short="best correlation",
         sd_between_seeds=0.017,
         has_interval=True,
@@ -44,7 +45,7 @@ METRICS = {
     ),
     "modularity": Metric(
         title="Modularity",
-        description="Does a latent know one factor at most? Ridgeway and Mozer 2018, "
+        description="Is each latent informative about one factor at most? Ridgeway and Mozer 2018, "
         "arXiv:1802.05312.",
         direction=Direction.HIGHER,
         gist="one factor a latent, at most",
@@ -73,6 +74,7 @@ METRICS = {
         title="Near-duplicates",
         description="Share of the judged latents that another one nearly repeats.",
         direction=Direction.LOWER,
+        gist="latents that another one nearly repeats",
         short="near-duplicates",
         sd_between_seeds=0.014,
     ),
@@ -81,6 +83,7 @@ METRICS = {
         description="Dimensions that the codes really have: exp of the entropy of their singular "
         "values; Roy and Vetterli 2007.",
         direction=Direction.NONE,
+        gist="dimensions that the codes really have",
         short="effective rank",
         unit="dimensions",
         high=None,
@@ -142,11 +145,11 @@ def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> Eval
         value_rows,
         write_heat_map,
     )
-    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of
 
     samples = samples_of(ctx, cfg)
-    found = measure(
+    association = measure(
         samples,
         n_permutations=cfg.n_permutations,
         n_importance_permutations=cfg.n_importance_permutations,
@@ -157,7 +160,8 @@ def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> Eval
         seed=cfg.seed,
     )
     strongest = {
-        factor: found.strongest(factor, cfg.n_best_latents) for factor in samples.factors.names
+        factor: association.strongest(factor, cfg.n_best_latents)
+        for factor in samples.factors.names
     }
     latents = shown_latents(latent for best in strongest.values() for latent in best["latents"])
     heat_map = HeatMap(
@@ -166,16 +170,16 @@ def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> Eval
         "those that go best with a factor.",
         rows=value_rows(samples),
         latents=latents,
-        cells=found.with_values(latents),
+        cells=association.with_values(latents),
     )
-    report = Report(metrics=METRICS, measured=found.measured, samples=samples)
+    report = FactorReport(metrics=METRICS, measured=association.measured, samples=samples)
     return EvalResult(
         metrics=report.categories(),
         details=report.details(lambda factor: strongest[factor]),
         unstructured=report.unstructured(
             null=cfg.model_dump(include={"n_permutations", "n_importance_permutations", "seed"}),
-            n_latents_judged=found.n_latents_judged,
-            matches=found.matches,
+            n_latents_judged=association.n_latents_judged,
+            matches=association.matches,
             artifacts=write_heat_map(heat_map, samples, ctx.artifacts),
         ),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from csae_bench.engines.factors.fields import FactorDetail, Strict
+from csae_bench.engines.factors.fields import FactorDetail, ResultModel
 from csae_bench.engines.factors.settings import Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
 
@@ -46,6 +46,10 @@ METRICS = {
         direction=Direction.HIGHER,
         gist="best latent's lead, by value",
         short="value MIG",
+        parts=(
+            ("value_mig_best_latent", "best latent"),
+            ("value_mig_nearest_double", "its nearest double"),
+        ),
         sd_between_seeds=0.055,
         note="1: a latent of its own for each value.",
         rank=-1,
@@ -53,10 +57,28 @@ METRICS = {
         compared=("held_out", "adjusted"),
         **_ACCOMPANIED,
     ),
+    "value_mig_best_latent": Metric(
+        title="Value MIG, best latent",
+        description="Information of the latent that knows most of a value, in units of the value's "
+        "entropy; mean over a factor's values, then over factors.",
+        direction=Direction.HIGHER,
+        gates=False,
+        is_supporting=True,
+        is_by_factor=True,
+    ),
+    "value_mig_nearest_double": Metric(
+        title="Value MIG, nearest double",
+        description="The same of the latent that knows most after it and competes with it: value "
+        "MIG is the difference of the two.",
+        direction=Direction.LOWER,
+        gates=False,
+        is_supporting=True,
+        is_by_factor=True,
+    ),
     "mig_sup": Metric(
         title="MIG-sup",
-        description="Lead of the factor that a latent knows most of over the next, averaged over "
-        "latents; Li et al. 2020, arXiv:2002.10549.",
+        description="Lead of the factor that a latent is most informative about over the next, "
+        "averaged over latents; Li et al. 2020, arXiv:2002.10549.",
         direction=Direction.HIGHER,
         gist="best factor's lead, by latent",
         sd_between_seeds=0.02,
@@ -78,7 +100,7 @@ class MigConfig(FactorEvalConfig):
     """Numbers of quantile bins with which value MIG and MIG-sup are also computed."""
 
 
-class ValueDetail(Strict):
+class ValueDetail(ResultModel):
     """Results for one value of a factor."""
 
     value: str
@@ -109,32 +131,32 @@ class MigFactorDetail(FactorDetail):
 def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
     """Mutual information gap of latents on factors: classic, by value, by latent."""
     from csae_bench.engines.factors.heat_map import write_heat_map
-    from csae_bench.engines.factors.reporting import Report
+    from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of
     from csae_bench.metrics.mig import binning_sensitivity
 
     samples = samples_of(ctx, cfg)
-    found = score(samples, cfg)
+    scores = score(samples, cfg)
     sensitivity = binning_sensitivity(samples.codes, samples.factors, n_quantiles=cfg.sensitivity)
-    report = Report(metrics=METRICS, measured=found.measured, samples=samples)
+    report = FactorReport(metrics=METRICS, measured=scores.measured, samples=samples)
     return EvalResult(
         metrics=report.categories(),
-        details=report.details(found.of_factor),
+        details=report.details(scores.of_factor),
         unstructured=report.unstructured(
-            null=found.null_settings,
+            null=scores.null_settings,
             binning_sensitivity={
                 name: {str(q): value for q, value in of_q.items()}
                 for name, of_q in sensitivity.items()
             },
             artifacts=write_heat_map(
-                _heat_map(ctx.sae_id, samples, found, cfg), samples, ctx.artifacts
+                _heat_map(ctx.sae_id, samples, scores, cfg), samples, ctx.artifacts
             ),
         ),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class MigFound:
+class MigMeasured:
     """The scores with their accompanying values."""
 
     measured: dict[str, Measured]
@@ -159,10 +181,11 @@ class MigFound:
         }
 
 
-def score(samples: Samples, cfg: MigConfig) -> MigFound:
+def score(samples: Samples, cfg: MigConfig) -> MigMeasured:
     """Return the three scores of codes, with nulls, intervals and held-out values."""
     from csae_bench import metrics
     from csae_bench.engines.factors.reporting import Measured
+    from csae_bench.engines.factors.value_mig_parts import parts_of_value_mig
 
     codes, factors = samples.codes, samples.factors
     bins: dict[str, Any] = {"n_bins": cfg.n_bins, "n_quantiles": cfg.n_quantiles}
@@ -174,6 +197,7 @@ def score(samples: Samples, cfg: MigConfig) -> MigFound:
     def over_tokens(place: int) -> dict[Pooling, Score]:
         return {pooling: scores[place] for pooling, scores in pooled.items()}
 
+    best, double = parts_of_value_mig(by_value)
     null = metrics.permutation_null(
         codes, factors, n_permutations=cfg.n_permutations, seed=cfg.seed, **bins
     )
@@ -187,7 +211,7 @@ def score(samples: Samples, cfg: MigConfig) -> MigFound:
         held_out_by_value = metrics.held_out_value_mig(
             codes, factors, half, n_quantiles=cfg.n_quantiles
         )
-    return MigFound(
+    return MigMeasured(
         measured={
             "mig": Measured(
                 score=classic,
@@ -203,6 +227,8 @@ def score(samples: Samples, cfg: MigConfig) -> MigFound:
                 held_out=held_out_by_value,
                 poolings=over_tokens(1),
             ),
+            "value_mig_best_latent": Measured(score=best),
+            "value_mig_nearest_double": Measured(score=double),
             "mig_sup": Measured(
                 score=by_latent,
                 null=null.mig_sup,
@@ -228,11 +254,11 @@ def _scores(
     )
 
 
-def _heat_map(sae_id: str, samples: Samples, found: MigFound, cfg: MigConfig) -> HeatMap:
+def _heat_map(sae_id: str, samples: Samples, scores: MigMeasured, cfg: MigConfig) -> HeatMap:
     from csae_bench.engines.factors.heat_map import HeatMap, shown_latents, value_rows
     from csae_bench.metrics.gaps import shares_of_values
 
-    best, nearest = found.by_value.best_latents, found.by_value.runner_up_latents
+    best, nearest = scores.by_value.best_latents, scores.by_value.runner_up_latents
     latents = shown_latents(
         latent
         for factor, values in best.items()

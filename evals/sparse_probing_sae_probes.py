@@ -121,7 +121,7 @@ def sparse_probing_sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalRes
             "data": {
                 "datasets": cfg.data,
                 "n_datasets": len(datasets),
-                "n_truncated": sum(found.n_truncated for found in datasets),
+                "n_truncated": sum(outcome.n_truncated for outcome in datasets),
                 "sae_probes": installed_version(),
             },
             "reasons": results.reasons(metrics),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from csae_bench.config.base import Count
 from csae_bench.engines.unlearning.data import SAE_BENCH_SCALE, TINYWORLD_SCALE, Scale
 from csae_bench.engines.unlearning.fields import FORM, METRICS, SaeBenchConfig, UnlearningDetail
 from csae_bench.engines.unlearning.readiness import QuestionsInput, model_problems
@@ -16,7 +17,6 @@ from csae_bench.evals.inputs import Needs
 if TYPE_CHECKING:
     from csae_bench.upstream.unlearning import UnlearningOutcome
 
-Count = Annotated[int, Field(ge=1)]
 # SAE-Bench writes them into names of files, which it cannot read again below this
 Threshold = Annotated[float, Field(ge=1e-4, le=1)]
 
@@ -150,7 +150,7 @@ def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
         return run_unlearning(ctx.sae, ctx.model(), data, settings, ctx.cache, ctx.shared)
 
     halved = halving_batch(run, scale.llm_batch_size)
-    found, sweep = halved.result, halved.result.sweep
+    measured, sweep = halved.result, halved.result.sweep
     held_out = statistics.held_out_score(
         sweep.forget, sweep.retain, sweep.retain_subjects, n_splits=cfg.n_splits, rng=ctx.rng
     )
@@ -158,22 +158,22 @@ def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
         sweep.forget, sweep.retain, n_resamples=cfg.n_resamples, rng=ctx.rng
     )
     chance = statistics.against_chance(
-        found.unlearning_score,
-        [(drawn.forget, drawn.retain) for drawn in found.controls],
-        found.control_reason,
+        measured.unlearning_score,
+        [(drawn.forget, drawn.retain) for drawn in measured.controls],
+        measured.control_reason,
     )
-    metrics, reasons = reporting.metrics(found.unlearning_score, held_out, interval, chance)
+    metrics, reasons = reporting.metrics(measured.unlearning_score, held_out, interval, chance)
     return EvalResult(
         metrics=metrics,
         details=reporting.details(sweep),
-        eval_config=found.eval_config,
+        eval_config=measured.eval_config,
         unstructured={
             "data": reporting.data(data, sweep, scale),
             "questions": {name: ids.tolist() for name, ids in sweep.questions.items()},
-            "control": reporting.control(found.controls, found.n_alive),
+            "control": reporting.control(measured.controls, measured.n_alive),
             "reasons": reasons,
             "notes": reporting.notes(sweep),
             "batch_halvings": halved.halvings,
-            "warnings": [*found.warnings, *reporting.warnings(sweep)],
+            "warnings": [*measured.warnings, *reporting.warnings(sweep)],
         },
     )

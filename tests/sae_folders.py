@@ -18,7 +18,7 @@ ABSENT: Any = object()
 
 def cfg(**changes: Any) -> dict[str, Any]:
     """cfg.json of a TopK SAE on the bundled model; `metadata__x` changes metadata.x."""
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "architecture": "topk",
         "d_in": D_IN,
         "d_sae": D_SAE,
@@ -38,13 +38,13 @@ def cfg(**changes: Any) -> dict[str, Any]:
     }
     for key, value in changes.items():
         outer, _, inner = key.partition("__")
-        place = found[outer] if inner else found
+        place = values[outer] if inner else values
         name = inner or outer
         if value is ABSENT:
             place.pop(name, None)
         else:
             place[name] = value
-    return found
+    return values
 
 
 def weights(**changes: Any) -> dict[str, NDArray[Any]]:
@@ -52,14 +52,14 @@ def weights(**changes: Any) -> dict[str, NDArray[Any]]:
     rng = np.random.default_rng(0)
     directions = rng.standard_normal((D_SAE, D_IN)).astype(np.float32)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "W_enc": np.ascontiguousarray(directions.T),
         "b_enc": np.zeros(D_SAE, np.float32),
         "W_dec": directions,
         "b_dec": np.zeros(D_IN, np.float32),
         **changes,
     }
-    return {name: tensor for name, tensor in found.items() if tensor is not ABSENT}
+    return {name: tensor for name, tensor in values.items() if tensor is not ABSENT}
 
 
 def write_sae(

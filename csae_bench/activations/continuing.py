@@ -63,11 +63,11 @@ def last_residual(
         _CAN_RUN_AT_ONE_POSITION[model] = _is_equal_at_one_position(model, resid, positions)
     if not _CAN_RUN_AT_ONE_POSITION[model]:
         return _at(_last_layer(model, resid), positions)
-    found = torch.empty_like(resid[:, :1])
+    last = torch.empty_like(resid[:, :1])
     for position in positions.unique().tolist():
         rows = positions == position
-        found[rows] = _last_layer_at_end(model, resid[rows, : position + 1])
-    return found
+        last[rows] = _last_layer_at_end(model, resid[rows, : position + 1])
+    return last
 
 
 _CAN_RUN_AT_ONE_POSITION: WeakKeyDictionary[HookedTransformer, bool] = WeakKeyDictionary()

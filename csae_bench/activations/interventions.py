@@ -37,7 +37,7 @@ LogOdds = Float[NDArray[Any], "n_prompts n_values_total"]
 where that factor is asked for; NaN for a factor without a readout."""
 
 
-class Setting(NamedTuple):
+class LatentSetting(NamedTuple):
     """Value that a latent's codes are set to; 0 ablates it."""
 
     latent: int
@@ -51,7 +51,7 @@ class _Question:
     prompt: int
     """Its place among the chosen prompts."""
     columns: slice
-    """Of the factor's values among all values."""
+    """Numbers of the factor's values among all values."""
     words: Int64[Tensor, " n_values"]
     tokens: Int64[Tensor, " n_pos"]
     is_set: Bool[Tensor, " n_pos"]
@@ -125,19 +125,19 @@ class Interventions:
         active = torch.cat(self._active[latent])
         return float(torch.quantile(active, QUANTILE)) if len(active) else None
 
-    def with_codes(self, rows: Sequence[int], settings: Sequence[Setting]) -> list[LogOdds]:
+    def with_codes(self, rows: Sequence[int], settings: Sequence[LatentSetting]) -> list[LogOdds]:
         """Log-odds at some of the prompts, for each setting of a latent's codes at their tokens.
 
         Special tokens are left as they are.
         """
         places = [self._place[row] for row in rows]
         wanted = set(places)
-        found = [self.clean.copy() for _ in settings]
+        log_odds = [self.clean.copy() for _ in settings]
         chosen = [one for one in self._sequences if one.prompt in wanted]
         with torch.no_grad():
             for start in range(0, len(chosen), self._batch_size):
-                self._answer_with(chosen[start : start + self._batch_size], settings, found)
-        return [each[places] for each in found]
+                self._answer_with(chosen[start : start + self._batch_size], settings, log_odds)
+        return [each[places] for each in log_odds]
 
     def _read(self, asked: list[_Question], read: Callable[[Tensor], Tensor]) -> None:
         tokens = pad_sequence([one.tokens for one in asked], batch_first=True)
@@ -160,7 +160,7 @@ class Interventions:
         return attributes.encode(self._sae, rows)
 
     def _answer_with(
-        self, batch: list[_Sequence], settings: Sequence[Setting], found: list[LogOdds]
+        self, batch: list[_Sequence], settings: Sequence[LatentSetting], log_odds: list[LogOdds]
     ) -> None:
         acts = pad_sequence([one.acts for one in batch], batch_first=True)
         is_set = pad_sequence([one.is_set for one in batch], batch_first=True).to(
@@ -168,7 +168,7 @@ class Interventions:
         )
         codes = self._encoded(acts)
         before = self._sae.decode(codes)
-        for (latent, code), into in zip(settings, found, strict=True):
+        for (latent, code), into in zip(settings, log_odds, strict=True):
             column = codes[..., latent].clone()
             changed = torch.where(is_set, torch.full_like(column, code), column)
             is_changed = (changed != column).any(1).cpu()
@@ -238,7 +238,7 @@ def _questions(
     special = torch.tensor(special_token_ids(tokenizer), dtype=torch.long)
     word_tokens = _OneToken(tokenizer, dataset.name)
     ptr = dataset.table.value_ptr
-    found: list[_Question] = []
+    questions: list[_Question] = []
     for factor, readout in dataset.readouts.items():
         k = dataset.names.index(factor)
         for prompt, row in enumerate(rows):
@@ -249,7 +249,7 @@ def _questions(
                     f"factor dataset '{dataset.name}', prompt {row} with the stem of '{factor}' "
                     f"has {len(tokens)} tokens; the model reads {model.cfg.n_ctx}. Shorten it."
                 )
-            found.append(
+            questions.append(
                 _Question(
                     prompt=prompt,
                     columns=slice(int(ptr[k]), int(ptr[k + 1])),
@@ -260,7 +260,7 @@ def _questions(
                     else ~torch.isin(tokens, special),
                 )
             )
-    return sorted(found, key=lambda one: len(one.tokens))
+    return sorted(questions, key=lambda one: len(one.tokens))
 
 
 def _places(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_EVALS = ("core", "mig", "factor_vae", "feature_correlation")
 
 
-class Options(TypedDict, total=False):
+class EvaluateOptions(TypedDict, total=False):
     """Arguments of `evaluate` besides the SAE; see there."""
 
     model: str | Path | HookedTransformer | None
@@ -37,9 +37,9 @@ class Options(TypedDict, total=False):
 
 
 @overload
-def evaluate(sae: Mapping[str, AnySae], **options: Unpack[Options]) -> Evaluations: ...
+def evaluate(sae: Mapping[str, AnySae], **options: Unpack[EvaluateOptions]) -> Evaluations: ...
 @overload
-def evaluate(sae: AnySae, **options: Unpack[Options]) -> Evaluation: ...
+def evaluate(sae: AnySae, **options: Unpack[EvaluateOptions]) -> Evaluation: ...
 def evaluate(
     sae: AnySae | Mapping[str, AnySae],
     *,
@@ -84,11 +84,11 @@ def evaluate(
         >>> import csae_bench
         >>> from sae_lens import StandardSAE, StandardSAEConfig
         >>> sae = StandardSAE(StandardSAEConfig(d_in=128, d_sae=256))
-        >>> found = csae_bench.evaluate(
+        >>> evaluation = csae_bench.evaluate(
         ...     sae, model="tiny-gemma2-it", hook_name="blocks.2.hook_resid_post", evals=["mig"],
         ...     settings={"mig": {"n_permutations": 10}}, progress=False,
         ... )  # random weights
-        >>> found.status in ("ok", "invalid")
+        >>> evaluation.status in ("ok", "invalid")
         True
     """
     saes: Mapping[str, AnySae] = sae if isinstance(sae, Mapping) else {name: sae}
@@ -98,5 +98,7 @@ def evaluate(
     asked = InMemory(session, model, hook_name, tuple(evals), settings or {}, seed, device, dtype)
     shows = sys.stderr.isatty() if progress is None else progress
     with generators_kept():  # loading a model draws from them, too
-        found = {each: asked.of(each, one, shows_progress=shows) for each, one in saes.items()}
-    return Evaluations(found) if isinstance(sae, Mapping) else found[name]
+        evaluations = {
+            each: asked.of(each, one, shows_progress=shows) for each, one in saes.items()
+        }
+    return Evaluations(evaluations) if isinstance(sae, Mapping) else evaluations[name]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from csae_bench.results.merging import overall
-from csae_bench.results.schema import Cell, Failure, RunRecord, Status
+from csae_bench.results.schema import Cell, CellStatus, Failure, RunRecord
 from csae_bench.results.slots import find_slot
 from csae_bench.results.store import Store, write_json
 from csae_bench.runs.execute import headline_of
@@ -37,7 +37,7 @@ class EvalOutcome:
     """Result of one eval of one SAE."""
 
     name: str
-    status: Status
+    status: CellStatus
     reasons: tuple[str, ...] = ()
     """Why the status is not `ok`; empty if it is."""
     result: dict[str, Any] | None = None
@@ -52,11 +52,11 @@ class EvalOutcome:
 
         A name that two categories have is `<category>.<name>` in the second one.
         """
-        found: dict[str, float | None] = {}
+        metrics: dict[str, float | None] = {}
         for category, values in (self.result or {}).get("eval_result_metrics", {}).items():
             for name, value in values.items():
-                found[f"{category}.{name}" if name in found else name] = value
-        return found
+                metrics[f"{category}.{name}" if name in metrics else name] = value
+        return metrics
 
     @property
     def details(self) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ class Evaluation(Mapping[str, EvalOutcome]):
 
     ref: SaeRef
     model: str
-    status: Status
+    status: CellStatus
     """`ok`, or `invalid` for an SAE whose numbers would be meaningless."""
     reasons: tuple[str, ...]
     """Why the SAE is invalid."""

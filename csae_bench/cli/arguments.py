@@ -44,7 +44,7 @@ class FilePath(Text):
         return Path(super().convert(os.fspath(value), param, ctx)).expanduser()
 
 
-class Names(Text):
+class NameList(Text):
     """Names separated by commas, at least one, none twice."""
 
     name = "names"
@@ -61,4 +61,4 @@ class Names(Text):
                 f"'{value}' names none; write names separated by commas, such as core,mig, or all.",
                 param, ctx,
             )  # fmt: skip
-        return tuple(super(Names, self).convert(name, param, ctx) for name in names if name)
+        return tuple(super(NameList, self).convert(name, param, ctx) for name in names if name)

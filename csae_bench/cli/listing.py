@@ -10,12 +10,12 @@ from csae_bench.config.loading import config_folder, config_names, load_config
 from csae_bench.errors import PluginError, UnknownNameError
 from csae_bench.evals import EvalSpec, discover, get_eval
 from csae_bench.evals.metric_rows import Direction
-from csae_bench.evals.metric_values import Value, compared
+from csae_bench.evals.metric_values import ResultValue, compared
 from csae_bench.factors import factor_names, get_factors
 from csae_bench.models import model_names
 
 Entry = str | dict[str, str]
-"""What is said of a name: one line, or the line as `summary` beside other columns."""
+"""Description of a name: one line, or the line as `summary` beside other columns."""
 
 _EVALS_OF_METRICS = ("mig", "factor_vae", "feature_correlation")
 """The evals that compute the same metrics as `csae-bench metrics`."""
@@ -37,13 +37,13 @@ def listing(kind: str | None = None) -> dict[str, Mapping[str, Entry]]:
     return {kind: _KINDS[kind]()}
 
 
-def listing_lines(found: Mapping[str, Mapping[str, Entry]], columns: int | None) -> Iterator[str]:
+def listing_lines(kinds: Mapping[str, Mapping[str, Entry]], columns: int | None) -> Iterator[str]:
     """Yield the lines of the listing, with each summary wrapped within its own column.
 
     Args:
         columns: width of the terminal; None leaves every entry on one line.
     """
-    for section, entries in found.items():
+    for section, entries in kinds.items():
         yield f"{section}:"
         rows = [_cells(name, entry) for name, entry in entries.items()]
         widths = [
@@ -84,12 +84,12 @@ def gists() -> dict[str, str]:
     """Return each metric of `csae-bench metrics` with the short description from its eval."""
     from csae_bench.metrics.summary import METRICS
 
-    found = {
+    gists_by_name = {
         name: metric.gist
         for eval_name in _EVALS_OF_METRICS
         for name, metric in get_eval(eval_name).metrics.items()
     }
-    return {name: found[name] for name in METRICS}
+    return {name: gists_by_name[name] for name in METRICS}
 
 
 def _evals() -> dict[str, str]:
@@ -133,7 +133,7 @@ def _of_eval(spec: EvalSpec) -> Iterator[tuple[str, str]]:
         yield f"{spec.name}.{name}", "; ".join([title, *_judged(value)])
 
 
-def _judged(value: Value) -> Iterator[str]:
+def _judged(value: ResultValue) -> Iterator[str]:
     metric = value.metric
     if metric.direction is Direction.TARGET:
         yield f"best at {metric.target:g}"

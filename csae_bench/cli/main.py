@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,15 +12,22 @@ import click
 
 from csae_bench import __version__
 from csae_bench.cli.arguments import FilePath
+from csae_bench.cli.ending import (
+    name_files,
+    name_next_step,
+    records_as_json,
+    show_scores,
+    write_report,
+)
 from csae_bench.cli.options import compare_options, run_options
 from csae_bench.cli.terminal import Group, columns, console, prepare_process, print_json, shown_path
 from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE
 from csae_bench.support.printable import printable
-from csae_bench.support.progress import reported
+from csae_bench.support.progress import begin, reported
 
 if TYPE_CHECKING:
     from csae_bench.runs.request import RunRequest
-    from csae_bench.runs.run import Outcome
+    from csae_bench.runs.run import RunOutcome
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,20 +41,16 @@ def main() -> None:
 @run_options
 def run(as_json: bool, **flags: Any) -> None:
     """Train an SAE unless a checkpoint exists, evaluate it, and store the results."""
-    from csae_bench.results.pages import pages_of
-    from csae_bench.runs.run import run_all
+    with _announced("run", flags["sources"]):
+        from csae_bench.runs.run import run_all
 
-    requests = _requests(**flags)
-    with reported(repeats=not sys.stderr.isatty()):
+        requests = _requests(**flags)
         outcomes = run_all(requests)
-    _show(outcomes, as_json=as_json)
-    for outcome in outcomes:
-        if outcome.record is not None and outcome.error is None:
-            for path in pages_of(outcome.record, requests[0].store):
-                click.echo(f"page: {printable(str(path))}", err=True)
-    for outcome in outcomes:
-        if outcome.record_path is not None:
-            click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
+        report, n_saes = write_report(requests[0].store)
+    store = requests[0].store
+    show_scores(outcomes, store, as_json=as_json)
+    name_files(outcomes, store, report)
+    name_next_step(outcomes, store, n_saes)
     _end(outcomes)
 
 
@@ -54,12 +58,12 @@ def run(as_json: bool, **flags: Any) -> None:
 @run_options
 def train(as_json: bool, **flags: Any) -> None:
     """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
-    from csae_bench.runs.run import run_all
+    with _announced("train", flags["sources"]):
+        from csae_bench.runs.run import run_all
 
-    with reported(repeats=not sys.stderr.isatty()):
         outcomes = run_all(_requests(**flags), train_only=True)
     if as_json:
-        print_json(_as_json(outcomes))
+        print_json(records_as_json(outcomes))
     for outcome in outcomes:
         if outcome.checkpoint is not None and outcome.error is None:
             click.echo(shown_path(outcome.checkpoint))
@@ -72,7 +76,7 @@ def doctor(as_json: bool, **flags: Any) -> None:
     """Report what would fail, before it costs anything; no weights are read."""
     from csae_bench.runs.plan import plan
 
-    found = plan(_requests(**flags))
+    planned = plan(_requests(**flags))
     if as_json:
         each = [
             {
@@ -81,18 +85,18 @@ def doctor(as_json: bool, **flags: Any) -> None:
                 "stages": [vars(stage) for stage in sae.stages],
                 "gpus": [vars(gpu) for gpu in sae.gpus],
             }
-            for sae in found.saes
+            for sae in planned.saes
         ]
-        of_many = {"ok": not found.problems, "saes": each}
+        of_many = {"ok": not planned.problems, "saes": each}
         print_json(each[0] if len(each) == 1 else of_many)
     else:
         from csae_bench.preflight.table import print_checks
 
-        for sae in found.saes:
-            if len(found.saes) > 1:
+        for sae in planned.saes:
+            if len(planned.saes) > 1:
                 click.echo(f"{printable(sae.request.source)}:")
             print_checks(sae.checks, sae.stages, console())
-    sys.exit(EXIT_USAGE if found.problems else 0)
+    sys.exit(EXIT_USAGE if planned.problems else 0)
 
 
 @main.command("list")
@@ -102,11 +106,11 @@ def list_names(kind: str | None, as_json: bool) -> None:
     """List all known evals, SAE configurations, models, factor datasets and metrics."""
     from csae_bench.cli.listing import listing, listing_lines
 
-    found = listing(kind)
+    entries = listing(kind)
     if as_json:
-        print_json(found)
+        print_json(entries)
         return
-    for line in listing_lines(found, columns()):
+    for line in listing_lines(entries, columns()):
         click.echo(line)
 
 
@@ -194,39 +198,21 @@ def _requests(
         from csae_bench.evals import discover
 
         evals = tuple(discover())
-    progress = sys.stderr.isatty()
     return [
-        RunRequest(source=source, evals=evals, progress=progress, **flags)
+        RunRequest(source=source, evals=evals, progress=False, **flags)
         for source in expanded(sources)
     ]
 
 
-def _as_json(outcomes: Sequence[Outcome]) -> Any:
-    """Return the record of one SAE, or a list of the records of several."""
-    records = [
-        None if outcome.record is None else outcome.record.model_dump(mode="json")
-        for outcome in outcomes
-    ]
-    return records[0] if len(records) == 1 else records
+@contextmanager
+def _announced(what: str, sources: Sequence[str]) -> Generator[None]:
+    """Report progress within; the first line comes before the imports, which take seconds."""
+    with reported(is_terminal=sys.stderr.isatty()):
+        begin(f"csae-bench {__version__}: planning to {what} {', '.join(sources)}")
+        yield
 
 
-def _show(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
-    """Print each SAE's scores; for several SAEs, a table with one line per SAE."""
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if as_json:
-        if len(outcomes) > 1 or not failed:
-            print_json(_as_json(outcomes))
-        return
-    from csae_bench.results.table import print_record, print_records
-
-    records = [outcome.record for outcome in outcomes if outcome.record is not None]
-    if len(outcomes) > 1:
-        print_records(records, console())
-    elif not failed:
-        print_record(records[0], console())
-
-
-def _end(outcomes: Sequence[Outcome]) -> NoReturn:
+def _end(outcomes: Sequence[RunOutcome]) -> NoReturn:
     """Print all errors and exit with the first code of the precedence that applies."""
     for outcome in outcomes:
         if outcome.error is not None:

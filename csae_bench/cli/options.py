@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from csae_bench.cli.arguments import FilePath, Names, Text
+from csae_bench.cli.arguments import FilePath, NameList, Text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,7 +27,7 @@ def run_options(function: F) -> F:
             help="Override the configuration's language model: a name or a local folder.",
         ),
         click.option(
-            "--evals", type=Names(), metavar="A,B|all",
+            "--evals", type=NameList(), metavar="A,B|all",
             help="Override the configuration's evals: names separated by commas.",
         ),
         click.option(

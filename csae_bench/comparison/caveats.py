@@ -25,12 +25,12 @@ def caveats(comparisons: Sequence[Comparison]) -> Iterator[str]:
     for comparison in comparisons:
         by_pair[comparison.candidate, comparison.baseline][comparison.metric] = comparison
     for (candidate, baseline), rows in by_pair.items():
-        found = {row.verdict for row in rows.values() if row.gates}
+        verdicts = {row.verdict for row in rows.values() if row.gates}
         mine, theirs = _names(candidate, baseline)
-        if Verdict.BETTER in found:
+        if Verdict.BETTER in verdicts:
             for caveat in _of_gain(rows, is_mine=True):
                 yield f"{mine} is better than {theirs} in some respects, but {caveat}."
-        if Verdict.WORSE in found:
+        if Verdict.WORSE in verdicts:
             for caveat in _of_gain(rows, is_mine=False):
                 yield f"{theirs} is better than {mine} in some respects, but {caveat}."
 

@@ -132,7 +132,7 @@ def _check_metrics(
     """Refuse a --metrics that names nothing; a sentence for each that names no value.
 
     Raises:
-        UsageError: one sentence for each that matches no metric of the results.
+        UsageError: one sentence for each that fitting no metric of the results.
     """
     sides = [candidate] if baseline is None else [candidate, baseline]
     is_defined: dict[str, bool] = {}
@@ -140,13 +140,15 @@ def _check_metrics(
         for metric, value in reading.values.items():
             is_defined[metric] = is_defined.get(metric, False) or value is not None
     matched = {glob: [m for m in is_defined if fnmatchcase(m, glob)] for glob in globs}
-    problems = [_no_such_metric(glob, is_defined) for glob, found in matched.items() if not found]
+    problems = [
+        _no_such_metric(glob, is_defined) for glob, fitting in matched.items() if not fitting
+    ]
     if problems:
         raise UsageError("\n".join(problems))
     return [
         f"--metrics {glob}: no result has a value: it was not measured, or is undefined."
-        for glob, found in matched.items()
-        if not any(is_defined[metric] for metric in found)
+        for glob, fitting in matched.items()
+        if not any(is_defined[metric] for metric in fitting)
     ]
 
 

@@ -35,15 +35,15 @@ def mismatches(a: Reading, b: Reading, metric: str) -> dict[str, tuple[Condition
 
     None stands for one that a result does not tell.
     """
-    found: dict[str, tuple[Condition, Condition]] = {}
+    differing: dict[str, tuple[Condition, Condition]] = {}
     names = {*a.conditions, *b.conditions}
     if _same_samples(a, b):
         names -= {"dataset"}  # a file may lie elsewhere
     for name in relevant(names, metric):
         pair = a.conditions.get(name), b.conditions.get(name)
         if not _EQUALITY.get(name, _equal)(*pair) and not _is_excused(name, pair, metric):
-            found[name] = pair
-    return found
+            differing[name] = pair
+    return differing
 
 
 def mismatch_sentence(name: str, candidate: Condition, baseline: Condition) -> str:

@@ -93,15 +93,15 @@ def compare(candidate: ResultSet, baseline: ResultSet | None, options: CompareOp
             f"--against {options.against}: it chooses among the SAEs of one folder; leave it out, "
             "or --baseline."
         )
-    found, notes = members(candidate)
+    candidates, notes = members(candidate)
     if baseline is not None:
         theirs, more_notes = members(baseline)
-        matched, notes = with_baseline(found, theirs), (*notes, *more_notes)
-        pairs_of_curves = matched_curves(curves(found), curves(theirs), matched.matches)
+        matched, notes = with_baseline(candidates, theirs), (*notes, *more_notes)
+        pairs_of_curves = matched_curves(curves(candidates), curves(theirs), matched.matches)
     else:
         named = options.against
-        matched = among_themselves(found) if named is None else against(found, named)
-        pairs_of_curves = curves_among_themselves(curves(found), named)
+        matched = among_themselves(candidates) if named is None else against(candidates, named)
+        pairs_of_curves = curves_among_themselves(curves(candidates), named)
     at_l0 = drafts_at_l0(
         pairs_of_curves,
         lambda metric: _spec(metric, options),
@@ -192,15 +192,15 @@ def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
 
 
 def _missing(candidate: Member, baseline: Member, metric: str, eval_name: str) -> tuple[str, ...]:
-    found: list[str] = []
+    reasons: list[str] = []
     for side, member in (("candidate", candidate), ("baseline", baseline)):
         if member.of_metric(metric):
             continue
         what = metric if eval_name in member.readings else f"result of the eval {eval_name}"
         skipped = [r for r in member.runs if _is_skipped(member, r, eval_name)]
         why = f" ({skipped[0].sae_id}: skipped)" if skipped else ""
-        found.append(f"The {side} has no {what}{why}.")
-    return tuple(found)
+        reasons.append(f"The {side} has no {what}{why}.")
+    return tuple(reasons)
 
 
 def _is_skipped(member: Member, run: RunReading, eval_name: str) -> bool:
@@ -242,11 +242,11 @@ def _mismatches(
     pairs: list[tuple[Seed, Seed]],
     metric: str,
 ) -> Mismatches:
-    found: Mismatches = {}
+    differing: Mismatches = {}
     for a, b in pairs:
         for name, values in mismatches(mine[a], theirs[b], metric).items():
-            found.setdefault(name, values)
-    return found
+            differing.setdefault(name, values)
+    return differing
 
 
 def _sentences(differing: Mismatches) -> tuple[str, ...]:

@@ -229,9 +229,9 @@ def _troubles(side: str, results: ResultSet, families: set[Family] | None) -> It
 
 def _expected(candidate: ResultSet, policy: Policy) -> Iterator[Finding]:
     """Yield a finding for each eval that the policy requires and an SAE has no result of."""
-    found, _ = members(candidate)
+    by_family, _ = members(candidate)
     for eval_name in policy.evals:
-        for member in found.values():
+        for member in by_family.values():
             if member.family.variant:
                 continue  # a further result of an eval; the first is what is asked for
             seeds = member.seeds - member.readings.get(eval_name, {}).keys()

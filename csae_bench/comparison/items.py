@@ -30,7 +30,7 @@ ITEMS = {
 """Key of a detail that says which item it is of -> what such items are called."""
 
 Details = Sequence[Mapping[str, Any]]
-Values = dict[str, float]
+ItemValues = dict[str, float]
 """Item -> the metric's value on it."""
 
 
@@ -61,7 +61,7 @@ def with_items(
     return tuple(_with_item(comparison, by_families, details, alpha) for comparison in comparisons)
 
 
-def item_values(details: Details, field: str) -> tuple[str, Values]:
+def item_values(details: Details, field: str) -> tuple[str, ItemValues]:
     """Return the kind of the items, and the value of `field` of each item that has one."""
     for key, kind in ITEMS.items():
         values = {
@@ -97,8 +97,8 @@ def item_interval(
     ]
     if len(means) < 2:
         return None
-    found = bootstrap_interval(np.array(means), alpha=alpha)
-    return replace(found, method=f"bootstrap over {len(means)} {kind}")
+    ends = bootstrap_interval(np.array(means), alpha=alpha)
+    return replace(ends, method=f"bootstrap over {len(means)} {kind}")
 
 
 def _with_item(

@@ -86,10 +86,10 @@ def overlap(curves: Sequence[Sequence[Point]]) -> tuple[float, float] | None:
     return (low, high) if low <= high else None
 
 
-def curves(found: Mapping[Family, Member]) -> tuple[Curve, ...]:
+def curves(by_family: Mapping[Family, Member]) -> tuple[Curve, ...]:
     """Return the sparsity curves of a folder: two or more valid SAEs of different L0 each."""
     by_curve: dict[tuple[str, str, str], list[Member]] = defaultdict(list)
-    for family, member in found.items():
+    for family, member in by_family.items():
         readings = member.of_metric(L0).values()
         if readings and not member.troubles("core"):
             curve = next(iter(readings)).curve
@@ -136,12 +136,12 @@ def matched_curves(
 
 
 def curves_among_themselves(
-    found: Sequence[Curve], against: str | None
+    all_curves: Sequence[Curve], against: str | None
 ) -> list[tuple[Curve, Curve]]:
     """Pair all curves of a release, up to 6 of it; or all with the one that has `against`."""
     pairs: list[tuple[Curve, Curve]] = []
-    for group in dict.fromkeys(map(_group, found)):
-        of_release = [curve for curve in found if _group(curve) == group]
+    for group in dict.fromkeys(map(_group, all_curves)):
+        of_release = [curve for curve in all_curves if _group(curve) == group]
         if against is not None:
             pairs += [
                 (curve, baseline)
@@ -213,14 +213,14 @@ def _of_metric(
 
 def _mismatches(mine: Curve, theirs: Curve, metric: str) -> dict[str, tuple[Condition, Condition]]:
     """Return the conditions of the metric, or of the L0 where it is read, that differ anywhere."""
-    found: dict[str, tuple[Condition, Condition]] = {}
+    differing: dict[str, tuple[Condition, Condition]] = {}
     for read in dict.fromkeys((metric, L0)):
         ours, base = mine.readings(read), theirs.readings(read)
         # a curve may differ within itself; each with each would take n^2
         for a, b in (*((a, base[0]) for a in ours), *((ours[0], b) for b in base)):
             for name, pair in mismatches(a, b, read).items():
-                found.setdefault(name, pair)
-    return found
+                differing.setdefault(name, pair)
+    return differing
 
 
 def _places(baselines: Sequence[Sequence[Point]], within: tuple[float, float]) -> list[float]:

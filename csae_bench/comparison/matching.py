@@ -39,8 +39,8 @@ class Member:
 
     def of_metric(self, metric: str) -> Mapping[Seed, Reading]:
         """Seed -> the result that has this metric."""
-        found = self.readings.get(self.metrics.get(metric, ""), {})
-        return {seed: reading for seed, reading in found.items() if metric in reading.values}
+        by_seed = self.readings.get(self.metrics.get(metric, ""), {})
+        return {seed: reading for seed, reading in by_seed.items() if metric in reading.values}
 
     def cells(self, eval_name: str, sae_id: str) -> frozenset[str]:
         """Return the names of an eval's cell in an SAE's run record: a variant's ends in digits.
@@ -58,17 +58,17 @@ class Member:
             for run in self.runs
             if (status := _status(run, self.cells(eval_name, run.sae_id)))
         ]
-        found = [
+        problems = [
             f"{run.sae_id}: {status}: {'; '.join(run.problems) or 'no reason was recorded'}"
             for run, status in bad
         ]
         said = {run.sae_id for run, _ in bad}
-        found += [
+        problems += [
             f"{reading.sae_id}: invalid: {'; '.join(reading.invalid)}"
             for reading in self.readings.get(eval_name, {}).values()
             if reading.invalid and reading.sae_id not in said
         ]
-        return tuple(found)
+        return tuple(problems)
 
 
 class Match(NamedTuple):
@@ -106,7 +106,7 @@ def members(results: ResultSet) -> tuple[dict[Family, Member], tuple[str, ...]]:
     for run in results.runs:
         runs[run.family].append(run)
     families = {*readings, *runs}
-    found = {
+    by_family = {
         family: Member(
             family=family,
             readings={name: dict(by_seed) for name, by_seed in readings[family].items()},
@@ -120,7 +120,7 @@ def members(results: ResultSet) -> tuple[dict[Family, Member], tuple[str, ...]]:
         )
         for family in sorted(families)
     }
-    return found, tuple(notes)
+    return by_family, tuple(notes)
 
 
 def with_baseline(
@@ -174,11 +174,11 @@ def other_name(candidate: Family, baseline: Family) -> str:
     )
 
 
-def among_themselves(found: Mapping[Family, Member]) -> Matched:
+def among_themselves(by_family: Mapping[Family, Member]) -> Matched:
     """Pair all SAEs of a release, the earlier name as the baseline; up to 6 of a release."""
     matches: list[Match] = []
     notes: list[str] = []
-    for release, of_release in _by_release(found).items():
+    for release, of_release in _by_release(by_family).items():
         n_saes = len({member.family.sae for member in of_release})
         if n_saes > MAX_FAMILIES:
             notes.append(
@@ -197,16 +197,18 @@ def among_themselves(found: Mapping[Family, Member]) -> Matched:
     return Matched(tuple(matches), tuple(notes))
 
 
-def against(found: Mapping[Family, Member], name: str) -> Matched:
+def against(by_family: Mapping[Family, Member], name: str) -> Matched:
     """Pair every family with the one called `name`, or with its variants, within its release.
 
     Raises:
         UnknownNameError: no family has this name.
     """
-    baselines = [member for family, member in found.items() if name in (family.name, family.sae)]
+    baselines = [
+        member for family, member in by_family.items() if name in (family.name, family.sae)
+    ]
     if not baselines:
-        raise UnknownNameError("SAE", name, {family.name for family in found})
-    by_release = _by_release(found)
+        raise UnknownNameError("SAE", name, {family.name for family in by_family})
+    by_release = _by_release(by_family)
     matches = [
         Match(member, baseline)
         for baseline in baselines
@@ -266,10 +268,10 @@ def _status(run: RunReading, cells: Iterable[str]) -> str | None:
     return run.status if run.status in _BAD and not bad else None
 
 
-def _by_release(found: Mapping[Family, Member]) -> dict[str, list[Member]]:
+def _by_release(by_family: Mapping[Family, Member]) -> dict[str, list[Member]]:
     by_release: dict[str, list[Member]] = defaultdict(list)
-    for family in sorted(found):
-        by_release[family.release].append(found[family])
+    for family in sorted(by_family):
+        by_release[family.release].append(by_family[family])
     return by_release
 
 

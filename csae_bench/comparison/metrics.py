@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from csae_bench.errors import PluginError
 from csae_bench.evals.metric_rows import ANY_VERSION, Direction
-from csae_bench.evals.metric_values import Value, compared
+from csae_bench.evals.metric_values import ResultValue, compared
 from csae_bench.evals.pages import metric_rows
 
 SD_MODEL = "tiny-gemma2-it"
@@ -57,7 +57,7 @@ class MetricSpec:
     """Its definition, or why it does not gate; a sentence."""
 
 
-class _Found(NamedTuple):
+class _RankedSpec(NamedTuple):
     spec: MetricSpec
     place: int
     """Among the metrics of its eval: those that say most come first."""
@@ -94,24 +94,24 @@ def unknown_because(eval_name: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _find(measured: str) -> _Found:
+def _find(measured: str) -> _RankedSpec:
     rows = _rows_of(measured.partition(".")[0])
-    if measured in rows.found:
-        return rows.found[measured]
+    if measured in rows.by_name:
+        return rows.by_name[measured]
     for place, (row, pattern) in enumerate(zip(METRICS, _patterns(), strict=True)):
         if pattern.fullmatch(measured):
-            found = replace(row, name=measured, title=_title(row, measured))
-            return _Found(found, len(rows.found) + place)
+            spec = replace(row, name=measured, title=_title(row, measured))
+            return _RankedSpec(spec, len(rows.by_name) + place)
     spec = MetricSpec(name=measured, title=measured)
-    if rows.found and "." in measured:
+    if rows.by_name and "." in measured:
         spec = replace(spec, is_supporting=True, comparable_from=ANY_VERSION)
-        return _Found(spec, _LAST_BUT_ONE)
+        return _RankedSpec(spec, _LAST_BUT_ONE)
     note = rows.problem or "Not in the registry: shown, never judged."
-    return _Found(replace(spec, note=note), _LAST)
+    return _RankedSpec(replace(spec, note=note), _LAST)
 
 
 class _Rows(NamedTuple):
-    found: Mapping[str, _Found]
+    by_name: Mapping[str, _RankedSpec]
     """`<eval>.<metric>` -> what its eval says of it; without what only accompanies a metric."""
     problem: str | None = None
 
@@ -126,13 +126,13 @@ def _rows_of(eval_name: str) -> _Rows:
         return _Rows({})
     return _Rows(
         {
-            f"{eval_name}.{name}": _Found(_spec(f"{eval_name}.{name}", value), place)
+            f"{eval_name}.{name}": _RankedSpec(_spec(f"{eval_name}.{name}", value), place)
             for place, (name, value) in enumerate(compared(rows).items())
         }
     )
 
 
-def _spec(name: str, value: Value) -> MetricSpec:
+def _spec(name: str, value: ResultValue) -> MetricSpec:
     metric = value.metric
     spec = MetricSpec(
         name=name,

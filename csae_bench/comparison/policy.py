@@ -25,6 +25,7 @@ from csae_bench.comparison.metrics import MetricSpec
 from csae_bench.comparison.rules import Rule, check_rules, parse_rule, shortened
 from csae_bench.config.yaml_files import read_yaml
 from csae_bench.errors import ConfigError, did_you_mean
+from csae_bench.support import old_names
 
 Limit = Annotated[float, Field(allow_inf_nan=False, strict=True)] | Literal["ci"]
 Margin = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -124,7 +125,7 @@ def load_policy(path: Path | None, fail_on: Sequence[str], *, strict: bool = Fal
             ]
         )
     rules = tuple(
-        Rule(pattern=pattern, limit=limit, source=str(path))
+        Rule(pattern=old_names.metric_pattern(pattern, str(path)), limit=limit, source=str(path))
         for pattern, limit in written.rules.items()
     )
     return Policy(
@@ -133,7 +134,10 @@ def load_policy(path: Path | None, fail_on: Sequence[str], *, strict: bool = Fal
         seeds=written.seeds,
         evals=written.evals,
         strict=strict or written.strict,
-        margins=written.margins,
+        margins={
+            old_names.metric_pattern(pattern, str(path)): margin
+            for pattern, margin in written.margins.items()
+        },
         source=str(path),
         asks=bool(rules or flagged or written.evals or written.seeds > 1),
     )

@@ -11,7 +11,7 @@ from typing import Literal
 from csae_bench.comparison.metrics import MetricSpec, lookup, unknown_because
 from csae_bench.errors import ConfigError, UsageError, did_you_mean
 from csae_bench.evals.metric_rows import Direction
-from csae_bench.support import printable
+from csae_bench.support import old_names, printable
 
 NEEDS_VERDICT = "ci"
 _GLOB = frozenset("*?[")
@@ -58,6 +58,7 @@ def parse_rule(text: str) -> Rule:
             f"--fail-on {shortened(text)}: write it as METRIC:RULE, such as "
             "core.ce_loss_score:-0.01 or 'mig.*:ci'."
         )
+    pattern = old_names.metric_pattern(pattern, "--fail-on")
     return Rule(pattern=pattern, limit=_limit(text, limit), source="--fail-on")
 
 
@@ -97,11 +98,11 @@ def _limit(text: str, limit: str) -> float | Literal["ci"]:
 
 
 def _problems(rule: Rule, specs: Sequence[MetricSpec]) -> list[str]:
-    covered = [spec for spec in specs if rule.covers(spec)]
-    if not covered:
+    matching = [spec for spec in specs if rule.covers(spec)]
+    if not matching:
         return [_matches_nothing(rule, specs)]
-    found = (_wrong_for(rule, spec) for spec in covered)
-    return [problem for problem in found if problem is not None]
+    problems = (_wrong_for(rule, spec) for spec in matching)
+    return [problem for problem in problems if problem is not None]
 
 
 def _matches_nothing(rule: Rule, specs: Sequence[MetricSpec]) -> str:

@@ -71,13 +71,13 @@ class PairedTest:
         """Say why a difference is not established although `p` is small; empty below 10 pairs."""
         if not self.has_veto or self.permutation_p is None or self.bootstrap is None:
             return ()
-        found: list[str] = []
+        raised: list[str] = []
         if self.permutation_p > alpha:
-            found.append(f"the sign-flip test does not agree, p = {self.permutation_p:.3g}")
+            raised.append(f"the sign-flip test does not agree, p = {self.permutation_p:.3g}")
         if self.bootstrap.low <= 0 <= self.bootstrap.high:
             low, high = self.bootstrap.low, self.bootstrap.high
-            found.append(f"the bootstrap interval {low:.4g} to {high:.4g} holds 0")
-        return tuple(found)
+            raised.append(f"the bootstrap interval {low:.4g} to {high:.4g} holds 0")
+        return tuple(raised)
 
 
 def paired_test(

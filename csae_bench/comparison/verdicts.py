@@ -143,7 +143,7 @@ def _verdict(
     if test.n_pairs > 1 and test.mean == 0 and test.is_constant:
         return Verdict.EQUIVALENT, ("The same in every pair.",)
     if spec.direction is Direction.NONE:
-        return Verdict.INCONCLUSIVE, ("It describes an SAE: neither way is better.",)
+        return Verdict.INCONCLUSIVE, ("It describes an SAE and has no preferred direction.",)
     if test.interval is None or p_holm is None:
         if floor is not None and exceeds:
             return _direction(spec, test), (f"It exceeds the noise floor, {floor:g}.",)

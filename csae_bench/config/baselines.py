@@ -16,7 +16,7 @@ from typing_extensions import override
 from csae_bench.config.base import Count, SaeSettings
 
 SaeKind = Literal["trained", "ceiling", "yardstick", "control"]
-"""What an SAE is for.
+"""Role of an SAE.
 
 `ceiling`: as good as an SAE can be. `yardstick`: a plain method to measure SAEs by. `control`: bad
 on purpose, so that it is valid though the model does worse with it than with the activation

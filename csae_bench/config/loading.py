@@ -114,8 +114,8 @@ def load_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig:
             if name not in evals
         ]
     merged = merge(from_file, flags)
-    config, found = _validate(merged, path, flags)
-    problems += found
+    config, wrong = _validate(merged, path, flags)
+    problems += wrong
     if config is not None:
         problems += _without_effect(flags, config)
         problems += _circle(config, path)
@@ -230,13 +230,13 @@ def _circle(config: RunConfig, path: Path) -> list[str]:
     seen, of = [path.resolve()], config.sae.other_sae
     while isinstance(of, str) and is_config(of):
         try:
-            found = find_config(of).resolve()
-            sae = _read_with_bases(found).get("sae")
+            other = find_config(of).resolve()
+            sae = _read_with_bases(other).get("sae")
         except UsageError:  # reported where that SAE is looked for
             return []
-        if found in seen:
-            return [f"{path}: sae.of is '{config.sae.other_sae}', which leads back to {found}."]
-        seen.append(found)
+        if other in seen:
+            return [f"{path}: sae.of is '{config.sae.other_sae}', which leads back to {other}."]
+        seen.append(other)
         of = other_sae_of(sae)
     return []
 

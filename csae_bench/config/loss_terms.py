@@ -11,12 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from csae_bench.config.base import Positive
 from csae_bench.support.strict import Strict
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 PairKind = Literal["same_sequence", "paraphrase"]
-Reading = Literal["codes", "pre_activations", "union"]
+TermInput = Literal["codes", "pre_activations", "union"]
 """The objects that a term compares.
 
 `codes`: the sparse codes. `pre_activations`: ReLU of the encoder's output before sparsity.
@@ -60,7 +60,7 @@ class RowsSettings(TermSettings):
     latent_fraction: Share = 1.0
     """Share of the latents that take part: the first round(latent_fraction * d_sae) of them."""
 
-    on: Reading = "codes"
+    on: TermInput = "codes"
     """The objects compared."""
 
     invariance_weighted: bool = False
@@ -83,7 +83,7 @@ class TripletSettings(TermSettings):
     latent_fraction: Share = 1.0
     """Share of the latents that take part: the first round(latent_fraction * d_sae) of them."""
 
-    on: Reading = "codes"
+    on: TermInput = "codes"
     """The objects compared."""
 
 
@@ -104,7 +104,7 @@ class ColumnsSettings(TermSettings):
     """Two latents are not pushed apart where one fires in more than this share of the rows in which
     the other does: a parent and its child do so by right. 1 pushes all apart."""
 
-    on: Reading = "union"
+    on: TermInput = "union"
     """The objects compared."""
 
 
@@ -120,7 +120,7 @@ class BarlowSettings(TermSettings):
     min_firings: int = Field(default=8, ge=1)
     """Times that a latent must fire in each view of the batch to be sampled."""
 
-    on: Reading = "union"
+    on: TermInput = "union"
     """The objects compared."""
 
 
@@ -133,7 +133,7 @@ class CrossViewSettings(TermSettings):
     min_latents: int = Field(default=8, ge=1)
     """With fewer eligible latents the term is 0 for that batch."""
 
-    on: Reading = "codes"
+    on: TermInput = "codes"
     """The objects compared."""
 
 

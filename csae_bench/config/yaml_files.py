@@ -64,9 +64,9 @@ class _StrictLoader(yaml.SafeLoader):
     @override
     def construct_scalar(self, node: Any) -> Any:
         value = super().construct_scalar(node)
-        found = _NO_TEXT.search(value)
-        if found is not None:
-            problem = f"holds the character {found[0]!r}, which no text has"
+        no_text = _NO_TEXT.search(value)
+        if no_text is not None:
+            problem = f"holds the character {no_text[0]!r}, which no text has"
             raise ConstructorError(None, None, problem, node.start_mark)
         return value
 

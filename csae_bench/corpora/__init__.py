@@ -17,7 +17,7 @@ from csae_bench.corpora.paraphrases import (
 from csae_bench.corpora.text import (
     SUFFIXES,
     TINYWORLD,
-    Split,
+    CorpusSplit,
     corpus_fingerprint,
     corpus_status,
     is_folder,
@@ -28,8 +28,8 @@ __all__ = [
     "SUFFIXES",
     "TINYWORLD",
     "CollectedParaphrases",
+    "CorpusSplit",
     "Paraphrases",
-    "Split",
     "TinyworldParaphrases",
     "corpus_fingerprint",
     "corpus_status",

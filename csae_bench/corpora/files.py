@@ -36,8 +36,8 @@ def rows(
     Raises:
         DataError: the file cannot be read, or a row is malformed or lacks a column.
     """
-    found = _parquet_rows if path.suffix.lower() == ".parquet" else _jsonl_rows
-    yield from found(path, columns, remedy)
+    reader = _parquet_rows if path.suffix.lower() == ".parquet" else _jsonl_rows
+    yield from reader(path, columns, remedy)
 
 
 def no_column(name: str, columns: Iterable[str], remedy: str = "") -> str:

@@ -28,14 +28,14 @@ def hub_stream(
     try:
         repository, _, subset = name.partition(":")
         stream: Any = datasets.load_dataset(repository, subset or None, split=split, streaming=True)
-        found = stream.column_names or list(next(iter(stream), {}))
+        present = stream.column_names or list(next(iter(stream), {}))
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(
             f"dataset '{name}': there is no such folder, and it cannot be had from the hub: "
             f"{reason_of(error)}."
         ) from error
     for column in columns:
-        if column not in found:
-            raise DataError(f"dataset '{name}': {no_column(column, found, remedy)}")
+        if column not in present:
+            raise DataError(f"dataset '{name}': {no_column(column, present, remedy)}")
     # SAELens prefers a column of tokens where there is one, whatever tokenizer made them
     return stream.select_columns(list(columns))

@@ -96,11 +96,11 @@ def paraphrase_status(
     if not _is_local(settings.dataset):
         return "unknown", f"{_KEY}.dataset '{settings.dataset}' is on the hub: not checkable here"
     try:
-        found = _collected(settings)
+        texts = _collected(settings)
     except DataError as error:
         return "problem", str(error)
-    alone = f"; {found.n_alone} groups of one text are left out" if found.n_alone else ""
-    return "ok", f"{settings.dataset}: {found.n_groups} groups of {found.n_texts} texts{alone}"
+    alone = f"; {texts.n_alone} groups of one text are left out" if texts.n_alone else ""
+    return "ok", f"{settings.dataset}: {texts.n_groups} groups of {texts.n_texts} texts{alone}"
 
 
 def paraphrase_fingerprint(settings: ParaphraseSettings) -> str:
@@ -124,8 +124,8 @@ def _files(path: Path) -> list[Path]:
 
 def _collected(settings: ParaphraseSettings) -> CollectedParaphrases:
     groups: dict[str | int, list[str]] = {}
-    found = _local_rows(settings) if _is_local(settings.dataset) else _hub_rows(settings)
-    for place, row in found:
+    rows = _local_rows(settings) if _is_local(settings.dataset) else _hub_rows(settings)
+    for place, row in rows:
         text = _text(place, row, settings.text_column)
         groups.setdefault(_group(place, row, settings.group_column), []).append(text)
     whole = tuple(tuple(texts) for texts in groups.values() if len(texts) > 1)

@@ -21,7 +21,7 @@ from csae_bench.support import old_names
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
-Split = Literal["sae", "core"]
+CorpusSplit = Literal["sae", "core"]
 """Use of the text. Tinyworld has separate documents for training SAEs (`sae`) and
 for measuring them (`core`); of a folder or a hub dataset both are the same rows."""
 
@@ -30,7 +30,7 @@ _ENDLESS = 10**12
 """Documents in tinyworld's stream."""
 
 
-def open_corpus(dataset: str, *, split: Split, seed: int = 0) -> IterableDataset:
+def open_corpus(dataset: str, *, split: CorpusSplit, seed: int = 0) -> IterableDataset:
     """Open a stream of rows with the one column `text`.
 
     Tinyworld's text never ends and differs from seed to seed. Files of a folder are read
@@ -66,7 +66,7 @@ def corpus_status(dataset: str) -> tuple[Literal["ok", "problem", "unknown"], st
     return "ok", f"{dataset}: {len(files)} files, {size:.1f} MiB"
 
 
-def corpus_fingerprint(dataset: str, split: Split) -> str:
+def corpus_fingerprint(dataset: str, split: CorpusSplit) -> str:
     """Return a fingerprint of the text, as far as possible without reading it.
 
     For tinyworld it covers the code that writes it and its tokenizer, for a folder the files'
@@ -92,7 +92,7 @@ def _stream(examples: Any, **arguments: Any) -> IterableDataset:
     return IterableDataset(ExamplesIterable(examples, arguments))
 
 
-def _tinyworld_rows(split: Split, seed: int) -> Iterator[tuple[int, dict[str, str]]]:
+def _tinyworld_rows(split: CorpusSplit, seed: int) -> Iterator[tuple[int, dict[str, str]]]:
     from csae_bench.tinyworld import documents
 
     for index, text in enumerate(documents(split, _ENDLESS, seed=seed)):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from transformer_lens import HookedTransformer
 
-    from csae_bench.factors import Pooling, Split
+    from csae_bench.factors import FactorSplit, Pooling
     from csae_bench.factors.encoding import FactorCodes
     from csae_bench.saes.attributes import AnySae
 
@@ -79,36 +79,47 @@ class EvalContext:
         self,
         dataset: str = "auto",
         *,
-        split: Split = "test",
+        split: FactorSplit = "test",
         seed: int = 0,
         pooling: Pooling | None = None,
+        also: Sequence[Pooling] = (),
     ) -> FactorCodes:
         """Return the SAE's codes of a factor dataset with its factors, encoded once per run.
 
         The model does not run for a dataset of activations. See `factors.open_factors` and
-        `factors.encoding.codes_of_prompts`, for errors too.
+        `factors.encoding.codes_by_pooling`, for errors too.
 
         Args:
             dataset: a name of `csae-bench list factors`, a .csv or .jsonl file, or the folder of a
                 synthetic model; `auto` suits the model, see `factors.chosen_factors`.
             seed: of what the dataset draws at random.
             pooling: none: the dataset's own.
+            also: further poolings that will be asked for; the same pass makes them.
         """
         from csae_bench.factors import chosen_factors, factor_fingerprint, open_factors
-        from csae_bench.factors.encoding import codes_of_prompts
+        from csae_bench.factors.encoding import codes_by_pooling
 
         dataset = chosen_factors(dataset, self.model_name or None)
-        key = (dataset, split, seed, pooling, self.model_name, self.hook_name)
-        if key not in self.encoded:
-            found = self.shared.get_or_make(
+
+        def key(pooling: Pooling | None) -> tuple[Any, ...]:
+            return (dataset, split, seed, pooling, self.model_name, self.hook_name)
+
+        if key(pooling) not in self.encoded:
+            read = self.shared.get_or_make(
                 ("factors", dataset, factor_fingerprint(dataset), split, seed),
                 lambda: open_factors(dataset, split=split, seed=seed),
             )
-            model = self.model() if found.prompts else None
-            self.encoded[key] = codes_of_prompts(
-                self.sae, model, found, self.hook_name, pooling=pooling, shared=self.shared
+            codes = codes_by_pooling(
+                self.sae,
+                self.model() if read.prompts else None,
+                read,
+                self.hook_name,
+                poolings=tuple(dict.fromkeys((pooling or read.pooling, *also))),
+                shared=self.shared,
             )
-        return self.encoded[key]
+            self.encoded.update({key(each): encoded for each, encoded in codes.items()})
+            self.encoded[key(pooling)] = codes[pooling or read.pooling]
+        return self.encoded[key(pooling)]
 
 
 @dataclass(frozen=True, kw_only=True)

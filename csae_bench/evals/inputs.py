@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from csae_bench.corpora import Split as CorpusSplit
+    from csae_bench.corpora import CorpusSplit
 
-Outcome = Literal["ok", "problem", "unknown"]
+CheckOutcome = Literal["ok", "problem", "unknown"]
 """Result of a check before a run; `unknown`: it cannot be checked on this machine."""
 
-Status = tuple[Outcome, str]
+Status = tuple[CheckOutcome, str]
 """Outcome and one sentence."""
 
 

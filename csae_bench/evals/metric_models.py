@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from csae_bench.evals.metric_rows import CORRECTED, Form, Metric
-from csae_bench.evals.metric_values import Value, values
+from csae_bench.evals.metric_values import ResultValue, values
 
 
-class Strict(BaseModel):
+class ResultModel(BaseModel):
     """Base of what results are checked against."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -39,7 +39,7 @@ def metrics_model(name: str, metrics: Mapping[str, Metric], form: Form) -> type[
             told = form.categories[category]
             model_name = told.model or f"{name}{category.title()}"
             model: Any = create_model(
-                model_name, __base__=Strict, __doc__=told.about or None, **fields
+                model_name, __base__=ResultModel, __doc__=told.about or None, **fields
             )
             info = Field(
                 title=told.title,
@@ -47,7 +47,7 @@ def metrics_model(name: str, metrics: Mapping[str, Metric], form: Form) -> type[
                 json_schema_extra=_display(told.is_displayed),
             )
             categories[category] = (model, info)
-    return create_model(name, __base__=Strict, __doc__=form.about or None, **categories)
+    return create_model(name, __base__=ResultModel, __doc__=form.about or None, **categories)
 
 
 def detail_model(
@@ -61,7 +61,7 @@ def detail_model(
     return create_model(name, __base__=base, **fields) if fields else base
 
 
-def _field(value: Value) -> Any:
+def _field(value: ResultValue) -> Any:
     metric = value.metric
     if metric.is_sae_bench and not value.suffix:
         kind, low, high = float, None, None

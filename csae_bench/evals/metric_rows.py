@@ -88,6 +88,9 @@ class Metric:
     """Whether it accompanies a score, as a count or a baseline does: compared only if a rule
     names it."""
 
+    parts: tuple[tuple[str, str], ...] = ()
+    """Other metrics of the eval that explain it, shown next to it: name and words for a reader."""
+
     has_null: bool = False
     """Accompanied by `x_null_mean`, `x_adjusted` and `x_p` (category `chance`)."""
     has_interval: bool = False

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from csae_bench.evals.metric_rows import CORRECTED, SCORES, Metric
 
 
-class Value(NamedTuple):
+class ResultValue(NamedTuple):
     """A value of a result: a metric, or what accompanies one."""
 
     name: str
@@ -42,24 +42,26 @@ class Value(NamedTuple):
         return self.title.rpartition(", ")[2] if self.suffix else self.metric.short or self.title
 
 
-def values(metrics: Mapping[str, Metric]) -> Iterator[Value]:
+def values(metrics: Mapping[str, Metric]) -> Iterator[ResultValue]:
     """Yield all values of a table's metrics, each metric before what accompanies it."""
     for name, metric in metrics.items():
         yield from values_of(name, metric)
 
 
-def values_of(name: str, metric: Metric) -> Iterator[Value]:
+def values_of(name: str, metric: Metric) -> Iterator[ResultValue]:
     """Yield a metric and what accompanies it."""
     title = metric.schema_title or metric.title
     low, high = metric.low, metric.high
-    yield Value(name, metric.category, title, metric.description, low, high, metric, "")
+    yield ResultValue(name, metric.category, title, metric.description, low, high, metric, "")
 
     def beside(
         category: str, suffix: str, of_title: str, description: str,
         low: float | None, high: float | None,
-    ) -> Value:  # fmt: skip
+    ) -> ResultValue:  # fmt: skip
         of_title = f"{title}, {of_title}"
-        return Value(f"{name}_{suffix}", category, of_title, description, low, high, metric, suffix)
+        return ResultValue(
+            f"{name}_{suffix}", category, of_title, description, low, high, metric, suffix
+        )
 
     if metric.has_null:
         span = None if low is None or high is None else high - low
@@ -95,14 +97,24 @@ def headline(metrics: Mapping[str, Metric], names: Sequence[str]) -> dict[str, s
     unknown = [name for name in names if name not in by_name]
     if unknown:
         raise ValueError(f"headline names {', '.join(unknown)}, which is no value of the metrics")
-    found = {by_name[name].short: by_name[name].place for name in names}
-    if len(found) < len(names):
+    places = {by_name[name].short: by_name[name].place for name in names}
+    if len(places) < len(names):
         raise ValueError(f"headline: two of {', '.join(names)} have one short title")
-    return found
+    return places
 
 
-def compared(metrics: Mapping[str, Metric]) -> dict[str, Value]:
+def compared(metrics: Mapping[str, Metric]) -> dict[str, ResultValue]:
     """Return the compared values, the main ones first, by their names in a comparison."""
+    return {
+        name: value
+        for name, value in sorted(names_in_comparison(metrics).items(), key=_place)
+        if not value.metric.is_supporting
+        and (not value.suffix or value.suffix in value.metric.compared)
+    }
+
+
+def names_in_comparison(metrics: Mapping[str, Metric]) -> dict[str, ResultValue]:
+    """Return all values of a table's metrics by their names in a comparison, in order."""
     there = list(values(metrics))
     has_scores = any(value.category == SCORES for value in there)
     n_of_name = Counter(value.field for value in there if value.category != CORRECTED)
@@ -113,9 +125,7 @@ def compared(metrics: Mapping[str, Metric]) -> dict[str, Value]:
             has_scores=has_scores,
             is_unique=n_of_name[value.field] == 1,
         ): value
-        for value in sorted(there, key=_order)
-        if not value.metric.is_supporting
-        and (not value.suffix or value.suffix in value.metric.compared)
+        for value in there
     }
 
 
@@ -131,8 +141,9 @@ def compared_name(category: str, field: str, *, has_scores: bool, is_unique: boo
     return field if is_plain else f"{category}.{field}"
 
 
-def _order(value: Value) -> tuple[int, int]:
+def _place(named: tuple[str, ResultValue]) -> tuple[int, int]:
     """Return the metrics by rank, then what accompanies them."""
+    value = named[1]
     if not value.suffix:
         return -1, value.metric.rank
     of_metric: tuple[str, ...] = value.metric.compared

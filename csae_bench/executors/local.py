@@ -10,11 +10,11 @@ from csae_bench.executors import Done
 from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.results.store import read_record
 from csae_bench.runs.checkpoints import ensure_checkpoint, training_cell
-from csae_bench.runs.execute import INVALID, Options, execute, skipped
+from csae_bench.runs.execute import INVALID, ExecuteOptions, execute, skipped
 from csae_bench.runs.job import SkippedEval
 from csae_bench.runs.plan import Plan, SaePlan, plan_sae, sae_ref
+from csae_bench.runs.resolving import ResolvedSae, fetch_pretrained
 from csae_bench.runs.session import Session
-from csae_bench.runs.subjects import Subject, fetch_pretrained
 from csae_bench.runs.validity import validity
 
 
@@ -39,32 +39,36 @@ class LocalExecutor:
         hashed: str | None = None
         try:
             sae = _fetched(sae)
-            assert sae.subject is not None, "a plan without problems knows its SAEs"
-            for name, cell, hashed in self._steps(sae, sae.subject):
+            assert sae.resolved_sae is not None, "a plan without problems knows its SAEs"
+            for name, cell, hashed in self._steps(sae, sae.resolved_sae):
                 yield Done(sae=sae, name=name, cell=cell, weights_hash=hashed)
         except Exception as error:  # handed on: one SAE's failure must not stop the others
             where = "training" if hashed is None else "run"
             yield Done(sae=sae, name=where, cell=None, weights_hash=hashed, error=error)
 
-    def _steps(self, sae: SaePlan, subject: Subject) -> Iterator[tuple[str, Cell, str]]:
+    def _steps(self, sae: SaePlan, resolved_sae: ResolvedSae) -> Iterator[tuple[str, Cell, str]]:
         request, session = sae.request, self.session
-        session.set_threads(subject.config.threads)
+        session.set_threads(resolved_sae.config.threads)
         ensure_checkpoint(
-            subject,
+            resolved_sae,
             request,
             device=session.device,
-            load_model=lambda name: session.model(name, subject.config.model_dtype),
+            load_model=lambda name: session.model(name, resolved_sae.config.model_dtype),
         )
-        ref = sae_ref(subject)
+        ref = sae_ref(resolved_sae)
         assert ref.weights_hash is not None, "it was just made"
         hashed = ref.weights_hash
-        yield "training", training_cell(subject), hashed
+        yield "training", training_cell(resolved_sae), hashed
         if self.train_only:
             return
-        judged = validity(subject, ref, session, _record(sae, subject), force=request.force)
+        judged = validity(
+            resolved_sae, ref, session, _record(sae, resolved_sae), force=request.force
+        )
         yield "validity", judged, hashed
-        options = Options(force=request.force, progress=request.progress)
-        for job in sae.evals:
+        n_evals = len(sae.evals)
+        for i, job in enumerate(sae.evals, start=1):
+            place = f"{i} of {n_evals}" if n_evals > 1 else ""
+            options = ExecuteOptions(force=request.force, progress=request.progress, place=place)
             if judged.status != "ok":
                 yield job.eval_name, skipped(INVALID), hashed
             elif isinstance(job, SkippedEval):
@@ -76,17 +80,17 @@ class LocalExecutor:
 
 def _fetched(sae: SaePlan) -> SaePlan:
     """Return the plan of an SAE of the hub once it is here."""
-    if sae.subject is not None:
+    if sae.resolved_sae is not None:
         return sae
     fetch_pretrained(sae.request)
-    found = plan_sae(sae.request)
-    if found.problems:
-        raise PreflightError(found.problems)
-    return found
+    fetched = plan_sae(sae.request)
+    if fetched.problems:
+        raise PreflightError(fetched.problems)
+    return fetched
 
 
-def _record(sae: SaePlan, subject: Subject) -> RunRecord | None:
-    path = sae.request.store.run_record(subject.release, subject.sae_id)
+def _record(sae: SaePlan, resolved_sae: ResolvedSae) -> RunRecord | None:
+    path = sae.request.store.run_record(resolved_sae.release, resolved_sae.sae_id)
     try:
         return read_record(path)
     except ResultError:  # a damaged record says nothing

@@ -7,9 +7,9 @@ imports neither them nor torch. What an SAE makes of a dataset is in `encoding`.
 from csae_bench.factors.dataset import (
     POOLINGS,
     FactorDataset,
+    FactorSplit,
     Pooling,
     Readout,
-    Split,
     TrueFeatures,
 )
 from csae_bench.factors.opening import (
@@ -30,9 +30,9 @@ __all__ = [
     "POOLINGS",
     "FactorDataset",
     "FactorDatasetSpec",
+    "FactorSplit",
     "Pooling",
     "Readout",
-    "Split",
     "TrueFeatures",
     "chosen_factors",
     "factor_fingerprint",

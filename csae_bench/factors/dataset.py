@@ -22,7 +22,7 @@ Pooling = Literal["mean", "max", "last", "marked"]
 """How the codes of a prompt's tokens become one row: their mean or maximum over the tokens, the
 codes of the last token, or those of the token at the prompt's mark. Special tokens never count."""
 
-Split = Literal["train", "test"]
+FactorSplit = Literal["train", "test"]
 """`train`: samples for making or choosing something. `test`: samples for scoring, with other
 templates and further words."""
 
@@ -73,7 +73,7 @@ class FactorDataset:
     """Names of each factor's values."""
     templates: tuple[str, ...]
     """Template of each sample: the cluster of a bootstrap."""
-    split: Split | Literal["all"]
+    split: FactorSplit | Literal["all"]
     """`all`: the data does not distinguish."""
     prompts: tuple[str, ...] = ()
     """Texts for a language model; empty where there are `acts`."""

@@ -1,8 +1,8 @@
-"""Encoding of a factor dataset by an SAE: one pooled row of codes for each prompt."""
+"""Encoding of a factor dataset by an SAE: one pooled row of codes for each prompt and pooling."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +16,8 @@ from torch import Tensor
 
 from csae_bench.activations.shared import SharedPasses
 from csae_bench.errors import DataError, EvalError
-from csae_bench.factors.dataset import POOLINGS, FactorDataset, Pooling
-from csae_bench.factors.reading import PromptActs, acts_of_prompts
+from csae_bench.factors.dataset import ONE_TOKEN, POOLINGS, FactorDataset, Pooling
+from csae_bench.factors.reading import ActsBatch, PromptActs, acts_of_prompts
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 
@@ -105,13 +105,43 @@ def codes_of_prompts(
 ) -> FactorCodes:
     """Compute codes of every prompt, pooled over its tokens; special tokens are left out.
 
-    Each prompt is read once, from `<bos>` on, by the layers up to the hook; prompts of like length
-    share a batch. A dataset of activations is encoded as it is, and needs no model. Memory beyond
-    the model's is `MAX_DENSE_CODES`, a batch's pooled codes, the sparse result, and the pooled
-    activations, of which `MAX_POOLED_ACTS` are kept at most.
-
     Args:
         pooling: none: the dataset's own.
+
+    For the other arguments and the errors see `codes_by_pooling`.
+    """
+    pooling = dataset.pooling if pooling is None else pooling
+    return codes_by_pooling(
+        sae,
+        model,
+        dataset,
+        hook_name,
+        poolings=(pooling,),
+        batch_size_prompts=batch_size_prompts,
+        context_size=context_size,
+        shared=shared,
+    )[pooling]
+
+
+def codes_by_pooling(
+    sae: AnySae,
+    model: HookedTransformer | None,
+    dataset: FactorDataset,
+    hook_name: str | None,
+    *,
+    poolings: Sequence[Pooling],
+    batch_size_prompts: int = 64,
+    context_size: int | None = None,
+    shared: SharedPasses | None = None,
+) -> dict[Pooling, FactorCodes]:
+    """Compute codes of every prompt in several poolings from one pass of model and SAE.
+
+    Each prompt is read once, from `<bos>` on, by the layers up to the hook; prompts of like length
+    share a batch. A dataset of activations is encoded as it is, and needs no model. Memory beyond
+    the model's is `MAX_DENSE_CODES`, for each pooling a batch's pooled codes and the sparse result,
+    and the pooled activations, of which `MAX_POOLED_ACTS` are kept at most.
+
+    Args:
         context_size: tokens of a prompt that are read, `<bos>` included; none: the model's context.
         shared: holds the activations for other SAEs, where there is room; none: they are not kept.
 
@@ -121,70 +151,80 @@ def codes_of_prompts(
         EvalError: a code is NaN or infinite.
         ModelError: the model has no such hook, or its tokenizer cannot find a marked token.
     """
-    pooling = _checked_pooling(dataset, pooling)
+    for pooling in poolings:
+        _check_pooling(dataset, pooling)
     if dataset.acts is not None:
-        return _codes_of_acts(sae, dataset, pooling)
+        return {pooling: _codes_of_acts(sae, dataset, pooling) for pooling in poolings}
     if model is None or hook_name is None:
         raise DataError(f"factor dataset '{dataset.name}' has prompts; it needs a language model.")
     read = acts_of_prompts(
         model,
         dataset,
         hook_name,
-        pooling=pooling,
+        poolings=poolings,
         batch_size_prompts=batch_size_prompts,
         context_size=context_size or int(model.cfg.n_ctx),
         device=attributes.device(sae),
         shared=shared or SharedPasses(max_bytes=0),
     )
-    return _codes_of_read(sae, read, dataset, pooling, attributes.d_head(sae, model))
+    return _codes_of_read(sae, read, dataset, poolings, attributes.d_head(sae, model))
 
 
 def _codes_of_read(
-    sae: AnySae, read: PromptActs, dataset: FactorDataset, pooling: Pooling, d_head: int | None
-) -> FactorCodes:
-    pooler = _Pooler(sae, dataset.name, pooling)
-    blocks: list[Any] = []
-    pooled_acts: list[NDArray[Any]] = []
-    keeps_acts = len(read.order) * attributes.d_in(sae) <= MAX_POOLED_ACTS
+    sae: AnySae,
+    read: PromptActs,
+    dataset: FactorDataset,
+    poolings: Sequence[Pooling],
+    d_head: int | None,
+) -> dict[Pooling, FactorCodes]:
+    pooler = _Pooler(sae, dataset.name)
+    blocks: dict[Pooling, list[Any]] = {pooling: [] for pooling in poolings}
+    acts: dict[Pooling, list[NDArray[Any]]] = {pooling: [] for pooling in poolings}
+    keeps_acts = len(read.order) * attributes.d_in(sae) * len(poolings) <= MAX_POOLED_ACTS
     with torch.no_grad():
-        for rows, prompt, chosen in read.batches:
+        for batch in read.batches:
             if keeps_acts:
-                pooled_acts.append(_pooled_acts(rows, prompt, pooling))
-            heads = rows.unflatten(1, (-1, d_head)) if d_head else rows
-            blocks.append(pooler.pooled(heads, prompt, chosen))
-    return FactorCodes(
-        codes=_in_order(blocks, read.order),
-        dataset=dataset,
-        pooling=pooling,
-        n_tokens=read.n_tokens,
-        n_truncated=read.n_truncated,
-        acts=np.concatenate(pooled_acts)[np.argsort(read.order)] if keeps_acts else None,
-    )
+                for pooling in poolings:
+                    acts[pooling].append(_pooled_acts(batch, pooling))
+            rows = batch.rows.unflatten(1, (-1, d_head)) if d_head else batch.rows
+            for pooling, codes in pooler.pooled(batch._replace(rows=rows), poolings).items():
+                blocks[pooling].append(codes)
+    in_order = np.argsort(read.order)
+    return {
+        pooling: FactorCodes(
+            codes=_stacked(blocks[pooling])[in_order],
+            dataset=dataset,
+            pooling=pooling,
+            n_tokens=np.ones_like(read.n_tokens) if pooling in ONE_TOKEN else read.n_tokens,
+            n_truncated=read.n_truncated,
+            acts=np.concatenate(acts[pooling])[in_order] if keeps_acts else None,
+        )
+        for pooling in poolings
+    }
 
 
-def _checked_pooling(dataset: FactorDataset, pooling: Pooling | None) -> Pooling:
-    pooling = dataset.pooling if pooling is None else pooling
+def _check_pooling(dataset: FactorDataset, pooling: Pooling) -> None:
     if pooling not in POOLINGS:
         raise DataError(f"pooling is '{pooling}'; it must be one of {', '.join(POOLINGS)}.")
     if pooling == "marked" and dataset.marks is None:
         raise DataError(
             f"factor dataset '{dataset.name}': pooling is 'marked', and no prompt has a mark."
         )
-    return pooling
 
 
-def _pooled_acts(
-    rows: Float[Tensor, "n_rows d_in"], prompt: Int64[Tensor, " n_rows"], pooling: Pooling
-) -> Float[NDArray[Any], "n_prompts d_in"]:
-    """`prompt` ascends; each has a row at least."""
+def _pooled_acts(batch: ActsBatch, pooling: Pooling) -> Float[NDArray[Any], "n_prompts d_in"]:
+    if pooling in ONE_TOKEN:
+        return batch.rows[batch.one_token[pooling]].cpu().numpy()
     how = "max" if pooling == "max" else "mean"
-    return torch.segment_reduce(rows, how, lengths=torch.bincount(prompt)).cpu().numpy()
+    # `prompt` ascends, and each has a row at least
+    lengths = torch.bincount(batch.prompt)
+    return torch.segment_reduce(batch.rows, how, lengths=lengths).cpu().numpy()
 
 
-def _in_order(blocks: list[Any], order: NDArray[Any]) -> Any:
+def _stacked(blocks: list[Any]) -> Any:
     stacked: Any = sparse.vstack(blocks, format="csr")
     blocks.clear()  # or the codes would be in memory three times
-    return stacked[np.argsort(order)]
+    return stacked
 
 
 def _codes_of_acts(sae: AnySae, dataset: FactorDataset, pooling: Pooling) -> FactorCodes:
@@ -197,7 +237,7 @@ def _codes_of_acts(sae: AnySae, dataset: FactorDataset, pooling: Pooling) -> Fac
         )
     acts = torch.from_numpy(dataset.acts).float()
     with torch.no_grad():
-        codes = _Pooler(sae, dataset.name, "last").pooled(acts, torch.arange(n), list(range(n)))
+        codes = _Pooler(sae, dataset.name).of_rows(acts, list(range(n)))
     return FactorCodes(
         codes=codes,
         dataset=dataset,
@@ -213,41 +253,49 @@ class _Pooler(NamedTuple):
 
     sae: AnySae
     dataset: str
-    pooling: Pooling
 
-    def pooled(
-        self,
-        rows: Float[Tensor, "n_rows ..."],
-        prompt: Int64[Tensor, " n_rows"],
-        samples: list[int],
-    ) -> Any:
-        """csr_array [n_prompts, d_sae]; `samples[i]` is prompt i's number in the dataset.
+    def pooled(self, batch: ActsBatch, poolings: Sequence[Pooling]) -> dict[Pooling, Any]:
+        """Return csr_array [n_prompts, d_sae] for each pooling; a row for each of `chosen`."""
+        codes: dict[Pooling, Any] = {
+            pooling: self.of_rows(batch.rows[batch.one_token[pooling]], batch.chosen)
+            for pooling in poolings
+            if pooling in ONE_TOKEN
+        }
+        over_all: list[Pooling] = [pooling for pooling in poolings if pooling not in ONE_TOKEN]
+        return codes | self._over_tokens(batch, over_all) if over_all else codes
 
-        `prompt` ascends.
-        """
-        if self.pooling in ("last", "marked"):
-            blocks = [_sparse(codes) for _, codes in self._encoded(rows, prompt, samples)]
-            return sparse.vstack(blocks, format="csr")
+    def of_rows(self, rows: Float[Tensor, "n ..."], samples: Sequence[int]) -> Any:
+        """Return csr_array [n, d_sae]; row i belongs to sample `samples[i]` of the dataset."""
+        each = torch.arange(len(rows), device=rows.device)
+        blocks = [_sparse(codes) for _, codes in self._encoded(rows, each, samples)]
+        return sparse.vstack(blocks, format="csr")
+
+    def _over_tokens(self, batch: ActsBatch, poolings: Sequence[Pooling]) -> dict[Pooling, Any]:
+        shape = (len(batch.chosen), attributes.d_sae(self.sae))
         # not zeros for a maximum: a code may be negative
-        start = -torch.inf if self.pooling == "max" else 0.0
-        shape = (len(samples), attributes.d_sae(self.sae))
-        pooled = torch.full(shape, start, device=attributes.device(self.sae))
-        for of_codes, codes in self._encoded(rows, prompt, samples):
-            if self.pooling == "max":
-                pooled.scatter_reduce_(0, of_codes[:, None].expand_as(codes), codes, "amax")
-            else:
+        pooled: dict[Pooling, Tensor] = {
+            pooling: batch.rows.new_full(
+                shape, -torch.inf if pooling == "max" else 0.0, dtype=torch.float32
+            )
+            for pooling in poolings
+        }
+        for prompt, codes in self._encoded(batch.rows, batch.prompt, batch.chosen):
+            if "max" in pooled:
+                pooled["max"].scatter_reduce_(0, prompt[:, None].expand_as(codes), codes, "amax")
+            if "mean" in pooled:
                 # a matrix product, not index_add_: that one adds in any order on a GPU
-                present = torch.arange(int(of_codes[0]), int(of_codes[-1]) + 1, device=codes.device)
-                pooled[present] += (of_codes == present[:, None]).float() @ codes
-        if self.pooling == "mean":
-            pooled /= torch.bincount(prompt, minlength=len(samples))[:, None]
-        return _sparse(pooled)
+                present = torch.arange(int(prompt[0]), int(prompt[-1]) + 1, device=codes.device)
+                pooled["mean"][present] += (prompt == present[:, None]).float() @ codes
+        if "mean" in pooled:
+            n_tokens = torch.bincount(batch.prompt, minlength=len(batch.chosen))
+            pooled["mean"] /= n_tokens[:, None]
+        return {pooling: _sparse(codes) for pooling, codes in pooled.items()}
 
     def _encoded(
         self,
         rows: Float[Tensor, "n_rows ..."],
         prompt: Int64[Tensor, " n_rows"],
-        samples: list[int],
+        samples: Sequence[int],
     ) -> Iterator[tuple[Int64[Tensor, " n_part"], Float[Tensor, "n_part d_sae"]]]:
         """Prompt and codes of a part of the rows, at most `MAX_DENSE_CODES` of them."""
         size = max(1, MAX_DENSE_CODES // attributes.d_sae(self.sae))

@@ -11,7 +11,7 @@ import numpy as np
 
 from csae_bench.corpora import files
 from csae_bench.errors import DataError, reason_of
-from csae_bench.factors.dataset import FactorDataset, Split
+from csae_bench.factors.dataset import FactorDataset, FactorSplit
 from csae_bench.support import old_names
 from csae_bench.support.regular_files import check_regular
 
@@ -31,7 +31,7 @@ class _Row(NamedTuple):
     cells: dict[str, str]
 
 
-def read_factors(path: str | Path, split: Split = "test") -> FactorDataset:
+def read_factors(path: str | Path, split: FactorSplit = "test") -> FactorDataset:
     """Read the rows in `split` of a .csv file with a header, or of a .jsonl file of objects.
 
     Every column but `RESERVED_COLUMNS` is a factor; its values are numbered in the order of their
@@ -164,7 +164,7 @@ def _checked(place: str, cells: dict[str, str]) -> _Row:
     return _Row(place, kept)
 
 
-def _in_split(path: Path, every: list[_Row], split: Split) -> list[_Row]:
+def _in_split(path: Path, every: list[_Row], split: FactorSplit) -> list[_Row]:
     if SPLIT not in every[0].cells:
         if split == "train":
             raise DataError(

@@ -7,7 +7,7 @@ from typing import Literal
 
 from csae_bench.corpora.files import file_stamps, sha256
 from csae_bench.errors import DataError, PluginError, UnknownNameError
-from csae_bench.factors.dataset import FactorDataset, Split
+from csae_bench.factors.dataset import FactorDataset, FactorSplit
 from csae_bench.factors.files import SUFFIXES, read_factors
 from csae_bench.factors.registry import code_of, factor_names, get_factors
 from csae_bench.support import old_names
@@ -41,7 +41,7 @@ def needs_model(name_or_path: str) -> bool:
     return not Path(name_or_path).expanduser().is_dir()
 
 
-def open_factors(name_or_path: str, *, split: Split = "test", seed: int = 0) -> FactorDataset:
+def open_factors(name_or_path: str, *, split: FactorSplit = "test", seed: int = 0) -> FactorDataset:
     """Open the factor dataset of a name, a .csv or .jsonl file, or a saved synthetic model.
 
     Args:
@@ -74,10 +74,10 @@ def factor_status(name_or_path: str) -> tuple[Literal["ok", "problem"], str]:
         _check_path(name_or_path)
         if Path(name_or_path).expanduser().is_dir():
             return "ok", f"{name_or_path}: a synthetic model"
-        found = read_factors(name_or_path)
+        dataset = read_factors(name_or_path)
     except (DataError, PluginError, UnknownNameError) as error:
         return "problem", str(error)
-    return "ok", f"{name_or_path}: {found.n} texts, factors {', '.join(found.names)}"
+    return "ok", f"{name_or_path}: {dataset.n} texts, factors {', '.join(dataset.names)}"
 
 
 def factor_fingerprint(name_or_path: str) -> str:

@@ -3,7 +3,7 @@
 A dataset is one module or package of `csae_bench/factors/datasets/`, named as the dataset is:
 
     @register_factors("tinyworld")
-    def tinyworld(split: Split, seed: int) -> FactorDataset: ...
+    def tinyworld(split: FactorSplit, seed: int) -> FactorDataset: ...
 
 Third parties add theirs through the entry-point group `csae_bench.factors`. Such a module imports
 torch and its like inside functions: listing datasets imports it.
@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from csae_bench.factors import datasets
-from csae_bench.factors.dataset import FactorDataset, Split
+from csae_bench.factors.dataset import FactorDataset, FactorSplit
 from csae_bench.plugins import Plugins
 from csae_bench.registry import Registry
 
 ENTRY_POINT_GROUP = "csae_bench.factors"
 
-Make = Callable[[Split, int], FactorDataset]
+Make = Callable[[FactorSplit, int], FactorDataset]
 """Function that makes a dataset of a split and a seed; the same one each time."""
 
 

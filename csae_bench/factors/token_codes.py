@@ -53,7 +53,7 @@ def codes_at_tokens(
     activations = activations_at(model, hook_name, device=attributes.device(sae))
     d_head = attributes.d_head(sae, model)
     order = sorted(range(len(rows)), key=lambda i: len(read.tokens[i]))
-    found: dict[int, TokenCodes] = {}
+    by_prompt: dict[int, TokenCodes] = {}
     with torch.no_grad():
         for start in range(0, len(order), batch_size_prompts):
             chosen = order[start : start + batch_size_prompts]
@@ -64,5 +64,5 @@ def codes_at_tokens(
                 tokens, is_pooled = read.tokens[i], read.is_pooled[i]
                 kept = of_prompt[: len(tokens)] * is_pooled[:, None]
                 words: Any = model.to_str_tokens(tokens[1:], prepend_bos=False)
-                found[rows[i]] = TokenCodes(tuple(words), kept[1:].numpy())
-    return found
+                by_prompt[rows[i]] = TokenCodes(tuple(words), kept[1:].numpy())
+    return by_prompt

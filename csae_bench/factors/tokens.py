@@ -100,12 +100,12 @@ def _token_at(
         raise ModelError(
             f"{place}: the model's tokenizer does not say which token holds a character; {remedy}"
         )
-    found = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-    if found["input_ids"] != tokens[1:].tolist():
+    tokenised = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
+    if tokenised["input_ids"] != tokens[1:].tolist():
         raise ModelError(
             f"{place}: the tokenizer gives other tokens with offsets than without; {remedy}"
         )
-    for position, (start, end) in enumerate(found["offset_mapping"], start=1):
+    for position, (start, end) in enumerate(tokenised["offset_mapping"], start=1):
         if start <= character < end:
             return position
     raise DataError(f"{place}: no token holds its marked character {character}.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from csae_bench.config import Contrastive, GeneratorActivations, TrainedSae
 from csae_bench.hardware.memory import GIB, d_sae
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 
 MIB = 2**20
 
@@ -20,17 +20,19 @@ _LOG_BYTES, _LOG_BYTES_A_TERM = 300, 120
 """A line of the training log, and the part that a term adds to it."""
 
 
-def needed_bytes(subject: Subject) -> dict[str, float]:
+def needed_bytes(resolved_sae: ResolvedSae) -> dict[str, float]:
     """Return the bytes that a run adds to its results folder at the same time, by part.
 
     While a state to resume from is replaced, its predecessor is there too. What a training that was
     interrupted left is taken off.
     """
-    config, needed = subject.config, dict[str, float]()
-    if subject.of is not None:
-        needed |= {f"{part} of {subject.of.sae_id}": n for part, n in _made(subject.of).items()}
-    needed |= _made(subject)
-    per_eval = _RESULT_BYTES + _RESULT_BYTES_A_LATENT * d_sae(config, _d_in(subject))
+    config, needed = resolved_sae.config, dict[str, float]()
+    if resolved_sae.of is not None:
+        needed |= {
+            f"{part} of {resolved_sae.of.sae_id}": n for part, n in _made(resolved_sae.of).items()
+        }
+    needed |= _made(resolved_sae)
+    per_eval = _RESULT_BYTES + _RESULT_BYTES_A_LATENT * d_sae(config, _d_in(resolved_sae))
     needed["results"] = float(per_eval * len(config.evals))
     return needed
 
@@ -45,12 +47,12 @@ def shown(size: float) -> str:
     return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.1f} MiB"
 
 
-def _made(subject: Subject) -> dict[str, float]:
+def _made(resolved_sae: ResolvedSae) -> dict[str, float]:
     """Return the space needed to make the SAE's checkpoint; empty if it exists or is a folder's."""
-    if subject.is_ready:
+    if resolved_sae.is_ready:
         return {}
-    config, sae = subject.config, subject.config.sae
-    activations, training, d_in = config.activations, config.training, _d_in(subject)
+    config, sae = resolved_sae.config, resolved_sae.config.sae
+    activations, training, d_in = config.activations, config.training, _d_in(resolved_sae)
     width = d_sae(config, d_in)
     weights = 4.0 * (2 * d_in * width + d_in + 2 * width)
     if not isinstance(sae, TrainedSae):
@@ -63,20 +65,20 @@ def _made(subject: Subject) -> dict[str, float]:
     states = min(n_saves, 2) * state
     line = _LOG_BYTES + n_terms * _LOG_BYTES_A_TERM
     return {
-        "states to resume from": max(0.0, states - _size(subject.checkpoint)),
+        "states to resume from": max(0.0, states - _size(resolved_sae.checkpoint)),
         # a second state is gone when the weights are written, and larger
         "weights": weights if n_saves < 2 else 0.0,
         "training log": training.n_steps / training.log_every * line,
     }
 
 
-def _d_in(subject: Subject) -> int:
-    activations = subject.config.activations
-    if subject.model is not None:
-        return subject.model.d_model
+def _d_in(resolved_sae: ResolvedSae) -> int:
+    activations = resolved_sae.config.activations
+    if resolved_sae.model is not None:
+        return resolved_sae.model.d_model
     return activations.d_in if isinstance(activations, GeneratorActivations) else 0
 
 
 def _size(folder: Path) -> int:
-    found = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
-    return sum(path.lstat().st_size for path in found)
+    files = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
+    return sum(path.lstat().st_size for path in files)

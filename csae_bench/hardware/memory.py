@@ -24,7 +24,7 @@ LIBRARIES_BYTES = 1.2 * GIB
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MemoryEstimate:
     """Bytes by part, for training and for evaluation, which do not happen at the same time."""
 
     training: dict[str, float]
@@ -38,7 +38,7 @@ class Estimate:
 
 def estimate(
     config: RunConfig, model: ModelInfo | None, *, eval_batch: int, eval_context: int
-) -> Estimate:
+) -> MemoryEstimate:
     """Estimate the peak memory of a run, in bytes by part.
 
     Args:
@@ -80,7 +80,7 @@ def estimate(
         # clean, with the SAE and ablated, each with its softmax
         evaluation["logits"] = 6.0 * tokens * model.d_vocab * DTYPE_BYTES[config.model_dtype]
         evaluation["codes"] = 3.0 * 4 * tokens * n_latents
-    return Estimate(training, evaluation)
+    return MemoryEstimate(training, evaluation)
 
 
 def term_bytes(term: TermSettings, *, n_pairs: int, d_sae: int) -> float:
@@ -94,8 +94,8 @@ def term_bytes(term: TermSettings, *, n_pairs: int, d_sae: int) -> float:
     """
     needed = 0.0
     if hasattr(term, "on"):
-        found = compared(term, n_pairs=n_pairs, d_sae=d_sae)
-        needed += 4.0 * 2 * (2 * n_pairs * found.n_latents) + 4.0 * 4 * found.all_with_all**2
+        objects = compared(term, n_pairs=n_pairs, d_sae=d_sae)
+        needed += 4.0 * 2 * (2 * n_pairs * objects.n_latents) + 4.0 * 4 * objects.all_with_all**2
     else:
         needed += 3.0 * 2 * n_pairs * d_sae
     if isinstance(term, MixingSettings):
@@ -103,7 +103,7 @@ def term_bytes(term: TermSettings, *, n_pairs: int, d_sae: int) -> float:
     return needed
 
 
-class Compared(NamedTuple):
+class ComparedObjects(NamedTuple):
     """Upper bound of the objects that a term compares in a step."""
 
     n_latents: int
@@ -112,14 +112,14 @@ class Compared(NamedTuple):
     """Number of objects that are compared pairwise: pairs, latents, or none."""
 
 
-def compared(term: TermSettings, *, n_pairs: int, d_sae: int) -> Compared:
+def compared(term: TermSettings, *, n_pairs: int, d_sae: int) -> ComparedObjects:
     """Return sizes by a term's settings: a `latent_fraction` of all latents, across which pairs are
     compared, or a sample of `n_latents`, which are compared across pairs."""
     if (share := getattr(term, "latent_fraction", None)) is not None:
-        return Compared(max(1, round(share * d_sae)), n_pairs)
+        return ComparedObjects(max(1, round(share * d_sae)), n_pairs)
     if (sample := getattr(term, "n_latents", None)) is not None:
-        return Compared(min(sample, d_sae), min(sample, d_sae))
-    return Compared(d_sae, 0)
+        return ComparedObjects(min(sample, d_sae), min(sample, d_sae))
+    return ComparedObjects(d_sae, 0)
 
 
 def largest_batch(

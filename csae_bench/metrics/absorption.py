@@ -91,20 +91,20 @@ def absorption(
             "or None, for each."
         )
     fires = _Firing(codes, factors, latents)
-    found = tuple(
+    children = tuple(
         _of_child(fires, factors, latents, pair)
         for child, parent in parents.items()
         for pair in _edges(factors, child, parent)
     )
     return Absorption(
-        rate=_score(factors, found, parents, lambda one: one.rate),
+        rate=_score(factors, children, parents, lambda one: one.rate),
         excess=_score(
             factors,
-            found,
+            children,
             parents,
             lambda one: None if one.rate is None else max(one.rate - (one.expected or 0.0), 0.0),
         ),
-        children=found,
+        children=children,
     )
 
 
@@ -192,7 +192,10 @@ def _why_not(
 ) -> str:
     for latent, (factor, value) in ((parent_latent, parent), (child_latent, child)):
         if latent is None:
-            return f"no latent knows more of {factor} '{value}' than permuted factors give"
+            return (
+                f"no latent is more informative about {factor} '{value}' than under permuted "
+                "factors"
+            )
     if child_latent == parent_latent:
         return f"latent {child_latent} is the best for {parent[0]} '{parent[1]}' too"
     return ""
@@ -200,14 +203,14 @@ def _why_not(
 
 def _score(
     factors: Factors,
-    found: Sequence[ChildAbsorption],
+    absorbed: Sequence[ChildAbsorption],
     parents: Mapping[str, str],
     part: Any,
 ) -> Score:
     by_factor = np.full(factors.n_factors, np.nan)
     why = {name: f"'{name}' has no parent" for name in factors.names} if parents else {}
     for k, name in enumerate(factors.names):
-        children = [one for one in found if one.child[0] == name]
+        children = [one for one in absorbed if one.child[0] == name]
         parts = [value for one in children if (value := part(one)) is not None]
         if parts:
             by_factor[k] = np.mean(parts)

@@ -20,11 +20,11 @@ from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike, same_s
 N_RESAMPLES = 1000
 MIN_RESAMPLES = 1000
 MAX_CLUSTERS = 64
-"""Of `few_clusters`."""
+"""Number of clusters that `few_clusters` leaves."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval:
+class PercentileInterval:
     """A percentile interval; `low` and `high` are None, with a reason, where there is none."""
 
     low: float | None
@@ -36,8 +36,8 @@ class Interval:
 class ScoreInterval:
     """The intervals of a score and of its factors."""
 
-    score: Interval
-    by_factor: dict[str, Interval]
+    score: PercentileInterval
+    by_factor: dict[str, PercentileInterval]
     settings: dict[str, Any]
 
 
@@ -145,14 +145,16 @@ def score_interval(
     )
 
 
-def interval_of(drawn: NDArray[np.float64], settings: dict[str, Any]) -> Interval:
+def interval_of(drawn: NDArray[np.float64], settings: dict[str, Any]) -> PercentileInterval:
     """Return the interval of a value's resamples; `settings` are those of `bootstrap_settings`."""
     defined = drawn[~np.isnan(drawn)]
     if settings["n_clusters"] < 2:
-        return Interval(low=None, high=None, reason="there is one cluster, nothing to resample")
+        return PercentileInterval(
+            low=None, high=None, reason="there is one cluster, nothing to resample"
+        )
     if len(defined) < len(drawn) / 2:
         reason = f"the score is undefined in {len(drawn) - len(defined)} of {len(drawn)} resamples"
-        return Interval(low=None, high=None, reason=reason)
+        return PercentileInterval(low=None, high=None, reason=reason)
     tail = (1 - settings["level"]) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
-    return Interval(low=float(low), high=float(high))
+    return PercentileInterval(low=float(low), high=float(high))

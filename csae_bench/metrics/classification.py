@@ -42,14 +42,14 @@ class Classification:
     nulls: dict[str, ScoreNull]
     """The samples' factors permuted within each half, the probes as they are."""
     intervals: dict[str, ScoreInterval]
-    """Of whole clusters drawn, the probes as they are."""
+    """Resamples of whole clusters, with the probes as they are."""
     by_value: dict[str, Float[NDArray[Any], " n_values_total"]]
     """NaN where no probe could be fitted."""
     value_intervals: dict[str, Float[NDArray[Any], "2 n_values_total"]]
     """Low and high end; NaN where there is none."""
 
 
-class _Side(NamedTuple):
+class Side(NamedTuple):
     """A half of the samples."""
 
     ranks: Float[NDArray[Any], "n_side n_values_total"]
@@ -87,7 +87,7 @@ def classification(
     settings = bootstrap_settings(labels, n_resamples, level, seed)
     rng = np.random.default_rng(seed)
     labels = few_clusters(labels, rng)
-    sides = [_side(decisions, factors, labels, side) for side in (False, True)]
+    sides = [side_of(decisions, factors, labels, side) for side in (False, True)]
     by_value = _mean_of_sides([_measure(side, side.has_value) for side in sides])
     observed = _all_with_mean(by_value, factors)
     permuted = [
@@ -95,12 +95,12 @@ def classification(
         for _ in range(n_permutations)
     ]
     draws = cluster_draws(int(labels.max()) + 1, n_resamples, seed)
-    drawn = _mean_of_sides([_resampled(side, draws) for side in sides])
+    drawn = _mean_of_sides([resampled_measures(side, draws) for side in sides])
     settings_of_scores = {"n_halves": 2, "probe": "l2_logistic_regression"}
     why = dict.fromkeys(
         (factors.names[k] for k in range(factors.n_factors) if _several(factors, k)), NO_PROBE
     )
-    ends = {name: _ends(found, settings) for name, found in drawn.items()}
+    ends = {name: _ends(resampled, settings) for name, resampled in drawn.items()}
     return Classification(
         scores={
             name: Score(
@@ -141,13 +141,14 @@ def nan_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     return np.where(n_defined > 0, np.nansum(values, axis) / np.maximum(n_defined, 1), np.nan)
 
 
-def _side(
+def side_of(
     decisions: HeldOutDecisions, factors: Factors, labels: NDArray[np.int64], side: bool
-) -> _Side:
+) -> Side:
+    """Return the samples of one half with the decisions on them."""
     rows = decisions.half == side
     values = decisions.values[rows]
     is_defined = ~np.isnan(values).any(0)
-    return _Side(
+    return Side(
         ranks=rankdata(np.where(is_defined, values, 0.0), axis=0),
         is_seen=values > 0,
         has_value=factors.one_hot(np.bool_)[rows],
@@ -157,7 +158,7 @@ def _side(
 
 
 def _measure(
-    side: _Side, has_value: NDArray[np.bool_]
+    side: Side, has_value: NDArray[np.bool_]
 ) -> dict[str, Float[NDArray[Any], " n_values_total"]]:
     n_with = has_value.sum(0).astype(np.float64)
     n_without = len(has_value) - n_with
@@ -169,7 +170,7 @@ def _measure(
     return _measures(hits, rejections, won, n_with, n_without, side.is_defined)
 
 
-def _permuted_measure(side: _Side, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+def _permuted_measure(side: Side, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
     return _measure(side, side.has_value[rng.permutation(len(side.ranks))])
 
 
@@ -183,16 +184,16 @@ def _measures(
 ) -> dict[str, NDArray[np.float64]]:
     """From counts; `won` is the number of pairs in which the sample with the value ranks higher."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = {
+        measures = {
             "accuracy": (hits + rejections) / (n_with + n_without),
             "balanced_accuracy": (hits / n_with + rejections / n_without) / 2,
             "auroc": won / (n_with * n_without),
         }
     has_both = is_defined & (n_with > 0) & (n_without > 0)
-    return {name: np.where(has_both, values, np.nan) for name, values in found.items()}
+    return {name: np.where(has_both, values, np.nan) for name, values in measures.items()}
 
 
-def _resampled(side: _Side, draws: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def resampled_measures(side: Side, draws: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Measures [n_resamples, n_values_total] of a half, its clusters as often as drawn."""
     n_clusters = draws.shape[1]
     weights = draws.astype(np.float64)
@@ -214,7 +215,7 @@ def _resampled(side: _Side, draws: NDArray[np.int64]) -> dict[str, NDArray[np.fl
 
 
 def _pairs_won(
-    side: _Side, value: int, members: NDArray[np.float64]
+    side: Side, value: int, members: NDArray[np.float64]
 ) -> Float[NDArray[Any], "n_clusters n_clusters"]:
     """Pairs of a sample with the value, of one cluster, that ranks over one without, of another.
 

@@ -42,7 +42,7 @@ class FactorCorrelations(BestLatentScore):
     cramers_v: Float[NDArray[Any], "n_varying_latents n_factors"]
     """Cramer's V of the latent's sparse bins with the factor, 0 to 1; not corrected for chance."""
     pearson: dict[str, Float[NDArray[Any], " n_varying_latents"]]
-    """Of the factors with two values: Pearson correlation with having the second, -1 to 1."""
+    """For factors with two values: Pearson correlation with having the second, -1 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def factor_correlations(
 
 def cramers_v(table: Contingency) -> Float[NDArray[Any], "d_sae n_factors"]:
     """Cramer's V of bins with factor values that occur, 0 to 1; 0 where either is constant."""
-    found = np.zeros((len(table.row_ptr) - 1, len(table.value_ptr) - 1))
+    v = np.zeros((len(table.row_ptr) - 1, len(table.value_ptr) - 1))
     n_bins = np.diff(table.row_ptr)
     totals = table.counts[:, : table.value_ptr[1]].sum(1)
     for k, (first, last) in enumerate(zip(table.value_ptr[:-1], table.value_ptr[1:], strict=True)):
@@ -122,9 +122,9 @@ def cramers_v(table: Contingency) -> Float[NDArray[Any], "d_sae n_factors"]:
         squares = np.square(table.counts[:, columns] - expected) / np.maximum(expected, 1e-300)
         chi_squared = np.add.reduceat(squares.sum(1), table.row_ptr[:-1])
         smaller = np.minimum(n_bins, len(columns)) - 1
-        found[:, k] = np.sqrt(chi_squared / (table.n * np.maximum(smaller, 1)))
-        found[smaller < 1, k] = 0
-    return np.minimum(found, 1.0)
+        v[:, k] = np.sqrt(chi_squared / (table.n * np.maximum(smaller, 1)))
+        v[smaller < 1, k] = 0
+    return np.minimum(v, 1.0)
 
 
 def mean_correlation_coefficient(
@@ -146,8 +146,8 @@ def mean_correlation_coefficient(
 
     Examples:
         >>> truth = np.random.default_rng(0).random((50, 3))
-        >>> found = mean_correlation_coefficient(truth[:, [2, 0, 1]] * 5, truth)
-        >>> round(found.value, 6), found.latents  # scale and order do not matter
+        >>> mcc = mean_correlation_coefficient(truth[:, [2, 0, 1]] * 5, truth)
+        >>> round(mcc.value, 6), mcc.latents  # scale and order do not matter
         (1.0, {'feature_0': 1, 'feature_1': 2, 'feature_2': 0})
     """
     from scipy.optimize import linear_sum_assignment
@@ -191,13 +191,13 @@ def mean_correlation_coefficient(
 def correlations(codes: Codes, others: Codes) -> Float[NDArray[Any], "d_sae n_others"]:
     """Pearson correlation of every latent with every other column; 0 where one does not vary."""
     left, right = standardised(codes), standardised(others)
-    found = np.empty((codes.d_sae, others.d_sae))
+    correlation = np.empty((codes.d_sae, others.d_sae))
     step = max(1, _BLOCK_CELLS // codes.d_sae)
     for first in range(0, others.d_sae, step):
         block = slice(first, first + step)
-        found[:, block] = products(left.by_latent, right.by_latent[block])
-        found[:, block] -= np.outer(left.sums, right.sums[block]) / codes.n
-    return np.clip(found, -1.0, 1.0)
+        correlation[:, block] = products(left.by_latent, right.by_latent[block])
+        correlation[:, block] -= np.outer(left.sums, right.sums[block]) / codes.n
+    return np.clip(correlation, -1.0, 1.0)
 
 
 def products(left: Any, right: Any) -> Float[NDArray[Any], "n_left n_right"]:
@@ -205,14 +205,14 @@ def products(left: Any, right: Any) -> Float[NDArray[Any], "n_left n_right"]:
     cells = left.shape[0] * left.shape[1] + right.shape[0] * right.shape[1]
     if left.nnz + right.nnz < _SPARSE * cells:
         return (left @ right.T).toarray()
-    found = np.empty((left.shape[0], right.shape[0]))
+    product = np.empty((left.shape[0], right.shape[0]))
     step = max(1, _BLOCK_CELLS // left.shape[1])
     for first in range(0, left.shape[0], step):
         rows = left[first : first + step].toarray()
         for second in range(0, right.shape[0], step):
             columns = right[second : second + step].toarray()
-            found[first : first + step, second : second + step] = rows @ columns.T
-    return found
+            product[first : first + step, second : second + step] = rows @ columns.T
+    return product
 
 
 _MCC = {"correlation": "pearson", "matching": "hungarian", "sign": "ignored"}
@@ -223,11 +223,11 @@ def _pearson(
 ) -> dict[str, NDArray[np.float64]]:
     """eta, with the sign of how the mean activation moves from the first to the second value."""
     means = mean_activations(codes, factors)
-    found: dict[str, NDArray[np.float64]] = {}
+    pearson: dict[str, NDArray[np.float64]] = {}
     for k, name in enumerate(factors.names):
         columns = range(int(factors.value_ptr[k]), int(factors.value_ptr[k + 1]))
         occurring = [column for column in columns if factors.value_counts[column]]
         if len(occurring) == 2:
             first, second = occurring
-            found[name] = eta[:, k] * np.sign(means[:, second] - means[:, first])
-    return found
+            pearson[name] = eta[:, k] * np.sign(means[:, second] - means[:, first])
+    return pearson

@@ -98,8 +98,8 @@ def correlation_interval(
 
     def statistic(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
         largest = np.full(factors.n_factors, np.nan)
-        found = weighted_eta_squared(by_latent, one_hot, drawn[labels], factors)
-        largest[varying] = np.sqrt(found.max(0)[varying])
+        eta_squared = weighted_eta_squared(by_latent, one_hot, drawn[labels], factors)
+        largest[varying] = np.sqrt(eta_squared.max(0)[varying])
         return np.append(largest, largest[varying].mean())
 
     drawn = cluster_bootstrap(statistic, settings["n_clusters"], n_resamples=n_resamples, seed=seed)

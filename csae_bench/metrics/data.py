@@ -101,7 +101,7 @@ class Codes:
 
     @cached_property
     def exponents(self) -> Int[NDArray[Any], " d_sae"]:
-        """Of each latent's largest magnitude, which is [.5, 1) times two to the power of it."""
+        """Binary exponent of each latent's largest magnitude, in [.5, 1) times 2**exponent."""
         return np.frexp(self.largest)[1]
 
     @cached_property

@@ -22,7 +22,7 @@ from csae_bench.metrics.inputs import CodesLike, FactorsLike
 from csae_bench.metrics.probes import PENALTY, probe_importances
 from csae_bench.metrics.score import Score
 
-_UNKNOWN = "no latent knows anything of this factor"
+_UNKNOWN = "no latent is informative about this factor"
 
 
 class Dci(NamedTuple):

@@ -42,10 +42,10 @@ class Vote:
     latent: int
     eta_squared: float
     null_quantile_95: float
-    """Of the largest eta^2 of all latents with the samples' factors permuted."""
+    """95% quantile of the largest eta^2 of all latents with the samples' factors permuted."""
     runner_up: float
     """The second largest eta^2 with this factor; 0 where there is one latent."""
-    stands: bool
+    is_accepted: bool
     why_not: str | None
     """The first rule that the vote breaks."""
 
@@ -151,11 +151,11 @@ def factor_vae_population(
     """Share of the factors that elect a latent of their own: FactorVAE of infinite batches.
 
     0 to 1. A factor elects the latent with the largest eta^2 = 1 - E_v Var(z | f = v) / Var(z),
-    the limit of the classic vote on a factorial grid. Its vote stands if (1) that eta^2 exceeds
-    the 95% quantile of the permutation null of the largest of all latents, (2) no other factor
-    elects the same latent with a larger one, and (3) it is at least twice this latent's eta^2 for
-    every other factor. Without these, random and rotated codes score near 1. After Kim & Mnih 2018,
-    arXiv:1802.05983.
+    the limit of the classic vote on a factorial grid. Its vote is accepted if (1) that eta^2
+    exceeds the 95% quantile of the permutation null of the largest of all latents, (2) no other
+    factor elects the same latent with a larger one, and (3) it is at least twice this latent's
+    eta^2 for every other factor. Without these, random and rotated codes score near 1. After Kim &
+    Mnih 2018, arXiv:1802.05983.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
@@ -206,15 +206,15 @@ def _elected(
     quantiles: NDArray[np.float64],
     settings: dict[str, Any],
 ) -> FactorVaePopulationScore:
-    found = election(explained(units, factors.one_hot(np.float64), factors), quantiles)
+    elected = election(explained(units, factors.one_hot(np.float64), factors), quantiles)
     several = _observed_values(factors) > 1
     cast: dict[str, Vote | None] = {}
     for k, name in enumerate(factors.names):
-        cast[name] = _vote(found, k, factors.names, quantiles) if several[k] else None
-    stands = np.where(several, found.stands.astype(np.float64), np.nan)
-    margins = (found.eta_squared - found.runner_up)[several]
+        cast[name] = _vote(elected, k, factors.names, quantiles) if several[k] else None
+    accepted = np.where(several, elected.is_accepted.astype(np.float64), np.nan)
+    margins = (elected.eta_squared - elected.runner_up)[several]
     return FactorVaePopulationScore(
-        **score_fields(factors, stands),
+        **score_fields(factors, accepted),
         settings=settings,
         mean_margin=float(margins.mean()) if len(margins) else None,
         votes=cast,
@@ -233,7 +233,7 @@ class Election:
     leads: NDArray[np.bool_]
 
     @property
-    def stands(self) -> NDArray[np.bool_]:
+    def is_accepted(self) -> NDArray[np.bool_]:
         return self.is_above_null & self.is_unrivalled & self.leads
 
 
@@ -263,22 +263,22 @@ def election(shares: NDArray[np.float64], quantiles: NDArray[np.float64]) -> Ele
 
 
 def _vote(
-    found: Election, factor: int, names: tuple[str, ...], quantiles: NDArray[np.float64]
+    elected: Election, factor: int, names: tuple[str, ...], quantiles: NDArray[np.float64]
 ) -> Vote:
     why = None
-    if not found.is_above_null[factor]:
+    if not elected.is_above_null[factor]:
         why = "its eta^2 is within the null of the largest"
-    elif not found.is_unrivalled[factor]:
-        rivals = found.eta_squared * (found.winners == found.winners[factor])
+    elif not elected.is_unrivalled[factor]:
+        rivals = elected.eta_squared * (elected.winners == elected.winners[factor])
         why = f"factor '{names[int(rivals.argmax())]}' elects the same latent with a larger eta^2"
-    elif not found.leads[factor]:
+    elif not elected.leads[factor]:
         why = f"its eta^2 is below {LEAD:g} times this latent's for another factor"
     return Vote(
-        latent=int(found.winners[factor]),
-        eta_squared=float(found.eta_squared[factor]),
+        latent=int(elected.winners[factor]),
+        eta_squared=float(elected.eta_squared[factor]),
         null_quantile_95=float(quantiles[factor]),
-        runner_up=float(found.runner_up[factor]),
-        stands=bool(found.stands[factor]),
+        runner_up=float(elected.runner_up[factor]),
+        is_accepted=bool(elected.is_accepted[factor]),
         why_not=why,
     )
 

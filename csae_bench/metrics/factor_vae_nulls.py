@@ -1,4 +1,4 @@
-"""Permutation nulls of both FactorVAE scores: their values where no latent knows anything."""
+"""Permutation nulls of both FactorVAE scores: their values where no latent is informative."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from csae_bench.metrics.nulls import ScoreNull, null_of, permutations
 from csae_bench.metrics.score import Score
 
 N_PERMUTATIONS = 20
-"""Of the classic score, which draws 15,000 votes for each and moves little between them."""
+"""For the classic score, which draws 15,000 votes for each and moves little between them."""
 
 
 def factor_vae_null(
@@ -77,17 +77,17 @@ def factor_vae_population_null(
         [1.0 if vote is None else vote.null_quantile_95 for vote in score.votes.values()]
     )
     units, one_hot = standardised(codes), factors.one_hot(np.float64)
-    stands = np.stack(
+    accepted = np.stack(
         [
-            election(explained(units, one_hot[order], factors), quantiles).stands
+            election(explained(units, one_hot[order], factors), quantiles).is_accepted
             # other permutations than the quantiles'
             for order in permutations(factors.n, n_permutations, seed + 2**31)
         ]
     ).astype(np.float64)
     each = {
-        name: _null(score.by_factor[name], stands[:, k]) for k, name in enumerate(factors.names)
+        name: _null(score.by_factor[name], accepted[:, k]) for k, name in enumerate(factors.names)
     }
-    return ScoreNull(score=_null(score.value, stands[:, defined].mean(1)), by_factor=each)
+    return ScoreNull(score=_null(score.value, accepted[:, defined].mean(1)), by_factor=each)
 
 
 def _null(observed: float | None, draws: list[float | None] | NDArray[np.float64]) -> Any:

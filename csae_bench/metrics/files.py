@@ -36,11 +36,11 @@ def read_codes(path: Path) -> Codes:
         DataError: the file cannot be read, holds no codes, or holds NaN or infinity.
     """
     suffix = _suffix(path, CODES_SUFFIXES, "codes")
-    found = _safetensors_codes(path) if suffix == ".safetensors" else _npz_codes(path)
-    if found.dtype == np.float16:
-        found = found.astype(np.float32)  # scipy.sparse has no half precision
+    codes = _safetensors_codes(path) if suffix == ".safetensors" else _npz_codes(path)
+    if codes.dtype == np.float16:
+        codes = codes.astype(np.float32)  # scipy.sparse has no half precision
     try:
-        return Codes.of(found)
+        return Codes.of(codes)
     except MetricInputError as error:
         raise DataError(f"{path}: {error}") from error
 

@@ -56,7 +56,7 @@ def factor_gaps(information: NDArray[np.float64], entropies: NDArray[np.float64]
     return Gaps(highest - _pick(shares, runner_up), best, runner_up, highest)
 
 
-def value_gaps(found: Information, table: Contingency, means: NDArray[np.float64]) -> Gaps:
+def value_gaps(info: Information, table: Contingency, means: NDArray[np.float64]) -> Gaps:
     """Best latent for each value minus the best other one that is no sibling of it.
 
     Siblings are latents whose largest normalised information is with this same factor, and whose
@@ -66,10 +66,10 @@ def value_gaps(found: Information, table: Contingency, means: NDArray[np.float64
     Args:
         means: mean activation [d_sae, n_values_total] for each value; see `mean_activations`.
     """
-    shares = normalised(found.values, value_entropies(table))
+    shares = normalised(info.values, value_entropies(table))
     best = shares.argmax(0)
     highest = _pick(shares, best)
-    own_factor = np.nan_to_num(normalised(found.factors, factor_entropies(table)), nan=-1).argmax(1)
+    own_factor = np.nan_to_num(normalised(info.factors, factor_entropies(table)), nan=-1).argmax(1)
     second, runner_up = np.empty_like(highest), np.empty_like(best)
     for factor, (first, last) in enumerate(
         zip(table.value_ptr[:-1], table.value_ptr[1:], strict=True)
@@ -92,7 +92,7 @@ class SupGaps(NamedTuple):
     gaps: Float[NDArray[Any], " d_sae"]
     """A latent's best minus second best factor, each in units of its entropy."""
     by_factor: Float[NDArray[Any], " n_factors"]
-    """Mean over the latents that know most of this factor; NaN where there are none."""
+    """Mean over the latents most informative about this factor; NaN where there are none."""
 
 
 def sup_gaps(information: NDArray[np.float64], entropies: NDArray[np.float64]) -> SupGaps:

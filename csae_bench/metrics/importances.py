@@ -50,7 +50,7 @@ class Importances:
             return f"fewer than {n_latents} latents vary over the samples"
         if len(self.varying) < n_factors:
             return f"fewer than {n_factors} factors have more than one value"
-        return None if self.values.any() else "no latent knows anything of any factor"
+        return None if self.values.any() else "no latent is informative about any factor"
 
     def score(
         self, value: float, by_factor: Float[NDArray[Any], " n_varying_factors"], otherwise: str
@@ -76,7 +76,7 @@ class Importances:
     def above(self, minimum: Mapping[str, float]) -> Importances:
         """Replace by 0 what does not exceed its factor's minimum.
 
-        Each of thousands of unrelated latents seems to know a little, and all of them together
+        Each of thousands of unrelated latents seems slightly informative, and all of them together
         much: with the quantiles of a null as minima, that is taken out.
         """
         floor = np.array([minimum[self.factors.names[k]] for k in self.varying])

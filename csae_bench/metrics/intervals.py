@@ -87,7 +87,7 @@ def mig_intervals(
     each = (
         prepared.statistics(tables) for tables in _weighted_tables(prepared, one_hot, labels, draws)
     )
-    drawn = np.stack([np.concatenate([found[name] for name in names]) for found in each])
+    drawn = np.stack([np.concatenate([scores[name] for name in names]) for scores in each])
     of_names = dict(zip(names, np.split(drawn, len(names), axis=1), strict=True))
     observed = prepared.observed()
     if len(sampled) < len(alive):
@@ -137,8 +137,10 @@ def factor_vae_population_interval(
 
     def statistic(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
         shares = weighted_eta_squared(by_latent, one_hot, drawn[labels], factors)
-        stands = np.where(defined, election(shares, quantiles).stands.astype(np.float64), np.nan)
-        return np.append(stands, stands[defined].mean())
+        accepted = np.where(
+            defined, election(shares, quantiles).is_accepted.astype(np.float64), np.nan
+        )
+        return np.append(accepted, accepted[defined].mean())
 
     n_clusters = settings["n_clusters"]
     drawn = cluster_bootstrap(statistic, n_clusters, n_resamples=n_resamples, seed=seed)
@@ -173,17 +175,17 @@ def _weighted_tables(
 
 def _candidates(codes: Codes, factors: Factors, n_quantiles: int, n_bins: int) -> NDArray[np.int64]:
     table = contingency(sparse_bins(codes, n_quantiles), factors)
-    found = information(table)
-    by_value = value_gaps(found, table, mean_activations(codes, factors))
+    on_values = information(table)
+    by_value = value_gaps(on_values, table, mean_activations(codes, factors))
     classic = contingency(equal_width_bins(codes, n_bins), factors)
-    informations = mutual_information(classic)
-    by_factor = factor_gaps(informations, factor_entropies(classic))
+    info = mutual_information(classic)
+    by_factor = factor_gaps(info, factor_entropies(classic))
     return np.unique(
         np.concatenate(
             [
                 *(each for gaps in (by_value, by_factor) for each in (gaps.best, gaps.runner_up)),
-                _largest(found.values, N_CANDIDATES),
-                _largest(informations, N_CANDIDATES),
+                _largest(on_values.values, N_CANDIDATES),
+                _largest(info, N_CANDIDATES),
             ]
         )
     )

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from csae_bench.metrics.assignment import assign, rises
 from csae_bench.metrics.contingency import (
     Counter,
     count_with,
@@ -19,7 +20,6 @@ from csae_bench.metrics.contingency import (
 from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.families import Families
 from csae_bench.metrics.gaps import normalised
-from csae_bench.metrics.tying import leads, rises
 
 QUANTILE = 0.95
 """Quantile of a null above which information counts as known."""
@@ -33,8 +33,8 @@ class Permuted:
     """The 95% quantile of a latent's largest share of all values."""
     value_threshold: Float[NDArray[Any], " n_values_total"]
     """The 95% quantile of a value's largest share of all latents."""
-    tied_to: Int[NDArray[Any], "n_permutations d_sae"]
-    """The value that a latent would be tied to; -1 for none."""
+    assigned_value: Int[NDArray[Any], "n_permutations d_sae"]
+    """The value that a latent would be assigned to; -1 for none."""
     family_means: Float[NDArray[Any], "d_sae n_families"]
     """Mean of a latent's largest share of each family's values."""
     largest: Largest
@@ -42,14 +42,14 @@ class Permuted:
 
 @dataclass(frozen=True, eq=False)
 class Largest:
-    """For each latent, the permutations in which it seems to know most; all that exceed its
+    """For each latent, the permutations in which it seems most informative; all that exceed its
     threshold are among them."""
 
     share: Float[NDArray[Any], "n_kept d_sae"]
     """Its largest share of all values; -1 where there were fewer permutations."""
     permutation: Int[NDArray[Any], "n_kept d_sae"]
     factor: Int[NDArray[Any], "n_kept d_sae"]
-    """The factor that it seems to know most of."""
+    """The factor that it seems most informative about."""
     families: Float[NDArray[Any], "n_kept d_sae n_families"]
     """Its largest share of each family's values."""
 
@@ -88,7 +88,7 @@ def permuted(
     families: Families,
     orders: Iterable[NDArray[np.int64]],
 ) -> Permuted:
-    """Measure what the latents know of permuted factors, for at least one permutation."""
+    """Measure the latents' information on permuted factors, for at least one permutation."""
     orders = list(orders)
     plain = count_with(counter, factors)
     entropies = value_entropies(plain)
@@ -100,7 +100,7 @@ def permuted(
         table = replace(plain, counts=counter.count(one_hot))
         shares = np.nan_to_num(normalised(value_information(table), entropies))
         best.append(shares.max(1))
-        led_by.append(leads(shares, rises(codes, one_hot), families))
+        led_by.append(assign(shares, rises(codes, one_hot), families))
         largest.append(shares.max(0))
         family_means += families.largest(shares) / len(orders)
         kept.add(number, shares, families)

@@ -77,7 +77,7 @@ def mig(codes: CodesLike, factors: FactorsLike, *, n_bins: int = N_BINS) -> MigS
     Examples:
         >>> topic = ["law", "music", "sports"] * 20
         >>> codes = [[row == name for name in ("law", "music", "sports")] for row in topic]
-        >>> round(mig(np.array(codes), {"topic": topic}).value, 3)  # three latents know as much
+        >>> round(mig(np.array(codes), {"topic": topic}).value, 3)  # three latents are alike
         0.0
     """
     codes, factors = same_samples(codes, factors)
@@ -89,13 +89,13 @@ def mig(codes: CodesLike, factors: FactorsLike, *, n_bins: int = N_BINS) -> MigS
         nothing = dict.fromkeys(factors.names)
         return MigScore(**no_score(factors, why), settings=settings, best_latents=nothing)
     table = contingency(equal_width_bins(codes, n_bins), factors)
-    found = factor_gaps(mutual_information_of(table), factor_entropies(table))
+    gaps = factor_gaps(mutual_information_of(table), factor_entropies(table))
     return MigScore(
-        **score_fields(factors, found.gaps),
+        **score_fields(factors, gaps.gaps),
         settings=settings,
         best_latents={
             name: None if np.isnan(gap) else int(latent)
-            for name, gap, latent in zip(factors.names, found.gaps, found.best, strict=True)
+            for name, gap, latent in zip(factors.names, gaps.gaps, gaps.best, strict=True)
         },
     )
 
@@ -123,8 +123,8 @@ def value_mig(
     Examples:
         >>> topic = ["law", "music", "sports"] * 20
         >>> codes = [[row == name for name in ("law", "music", "sports")] for row in topic]
-        >>> found = value_mig(np.array(codes), {"topic": topic})
-        >>> found.value, found.best_latents["topic"]  # each value has a latent of its own
+        >>> score = value_mig(np.array(codes), {"topic": topic})
+        >>> score.value, score.best_latents["topic"]  # each value has a latent of its own
         (1.0, {'law': 0, 'music': 1, 'sports': 2})
     """
     codes, factors = same_samples(codes, factors)
@@ -142,24 +142,24 @@ def value_mig(
             runner_up_latents=none,
         )
     table = contingency(sparse_bins(codes, n_quantiles), factors)
-    found = value_gaps(information(table), table, mean_activations(codes, factors))
+    gaps = value_gaps(information(table), table, mean_activations(codes, factors))
     return ValueMigScore(
-        **score_fields(factors, mean_by_factor(found.gaps, factors.value_ptr)),
+        **score_fields(factors, mean_by_factor(gaps.gaps, factors.value_ptr)),
         settings=settings,
-        by_value=_by_value(factors, found.gaps),
-        best_latents=_latents_by_value(factors, found.best, found.gaps),
-        best_information=_by_value(factors, found.highest),
-        runner_up_latents=_latents_by_value(factors, found.runner_up, found.gaps),
+        by_value=_by_value(factors, gaps.gaps),
+        best_latents=_latents_by_value(factors, gaps.best, gaps.gaps),
+        best_information=_by_value(factors, gaps.highest),
+        runner_up_latents=_latents_by_value(factors, gaps.runner_up, gaps.gaps),
     )
 
 
 def mig_sup(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = N_QUANTILES) -> Score:
     """Gap between a latent's two most informative factors, averaged over latents.
 
-    Each factor's information in units of its entropy: 0 (latents mix factors, or know nothing) to
-    1 (each latent knows one factor, wholly). Latents that never vary are left out. A factor's
-    value is the mean over the latents that know most of it, None where there are none. On sparse
-    bins. Li et al. 2020, arXiv:2002.10549.
+    Each factor's information in units of its entropy: 0 (latents mix factors, or are uninformative)
+    to 1 (each latent is informative about one factor alone). Latents that never vary are left out.
+    A factor's value is the mean over the latents most informative about it, None where there are
+    none. On sparse bins. Li et al. 2020, arXiv:2002.10549.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
@@ -172,7 +172,7 @@ def mig_sup(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = N_QUAN
     Examples:
         >>> topic, tense = ["law", "music"] * 20, ["past", "past", "now", "now"] * 10
         >>> codes = np.array([[t == "law", n == "now"] for t, n in zip(topic, tense, strict=True)])
-        >>> mig_sup(codes, {"topic": topic, "tense": tense}).value  # each latent knows one factor
+        >>> mig_sup(codes, {"topic": topic, "tense": tense}).value  # one factor per latent
         1.0
     """
     codes, factors = same_samples(codes, factors)
@@ -184,16 +184,16 @@ def mig_sup(codes: CodesLike, factors: FactorsLike, *, n_quantiles: int = N_QUAN
         why = "fewer than two factors have more than one value"
     if why:
         return Score(**no_score(factors, why), settings=settings)
-    found = sup_gaps(mutual_information_of(table)[codes.varies], entropies)
+    gaps = sup_gaps(mutual_information_of(table)[codes.varies], entropies)
     fields = score_fields(
         factors,
-        found.by_factor,
+        gaps.by_factor,
         {
-            name: f"no latent knows more of factor '{name}' than of any other"
+            name: f"no latent is more informative about factor '{name}' than about any other"
             for name, entropy in zip(factors.names, entropies, strict=True)
             if entropy > 0
         },
-        value=float(found.gaps.mean()),
+        value=float(gaps.gaps.mean()),
     )
     return Score(**fields, settings=settings)
 

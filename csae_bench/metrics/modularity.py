@@ -47,7 +47,7 @@ def modularity_of(importances: Importances) -> Score:
     counts = np.bincount(best, minlength=n_factors)
     sums = np.bincount(best, per_latent[informed], minlength=n_factors)
     by_factor = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    otherwise = "no latent knows more of this factor than of any other"
+    otherwise = "no latent is more informative about this factor than about any other"
     fields = importances.score(float(per_latent.mean()), by_factor, otherwise)
     return Score(**fields, settings=importances.settings)
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
+from csae_bench.metrics.assignment import LEAD, assign, rises
 from csae_bench.metrics.contingency import (
     contingency,
     counter_of,
@@ -29,10 +30,9 @@ from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.latent_nulls import QUANTILE, Permuted, permuted
 from csae_bench.metrics.nulls import N_PERMUTATIONS, ScoreNull, null_of, permutations
 from csae_bench.metrics.score import Score, score_fields, why_no_latent_varies
-from csae_bench.metrics.tying import LEAD, leads, rises
 
-NONE_KNOWS = "no latent knows more of any value than permuted factors give"
-ONE_FAMILY = "there is one family of factors, and no other to know something of"
+NONE_INFORMATIVE = "no latent is more informative about any value than under permuted factors"
+ONE_FAMILY = "there is one family of factors, and no other to be informative about"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,29 +41,29 @@ class Monosemanticity:
 
     shares: Float[NDArray[Any], "d_sae n_values_total"]
     """Information of each latent on each value, 0 to 1; NaN for a value without entropy."""
-    knows: Bool[NDArray[Any], " d_sae"]
+    is_informative: Bool[NDArray[Any], " d_sae"]
     """Whether a latent's largest share exceeds the 95% quantile of its permutation null."""
-    tied_to: Int[NDArray[Any], " d_sae"]
+    assigned_value: Int[NDArray[Any], " d_sae"]
     """The value that a latent stands for, among all values; -1 for none."""
     selectivity: Float[NDArray[Any], " d_sae"]
-    """Information on the family known best, as a share of that on all families: 1 over their
-    number (all alike) to 1. NaN for a latent that knows nothing."""
+    """Information on the best family, as a share of that on all families: 1 over their
+    number (all alike) to 1. NaN for an uninformative latent."""
     entropy: Float[NDArray[Any], " d_sae"]
     """Entropy of the shares of families over its maximum: 0 (one family) to 1 (all alike)."""
     value_latents: tuple[int | None, ...]
     """For each value the most informative of the latents that are larger with it than without;
     None where that is within the null of the largest of all latents."""
-    tied: Score
-    """Share of the latents that vary that are tied to one value, 0 to 1; by factor their parts."""
-    tied_null: ScoreNull
-    covered: Score
-    """Share of a factor's values that a latent is tied to, 0 to 1."""
-    covered_null: ScoreNull
+    assigned: Score
+    """Share of the varying latents that are assigned to a value, 0 to 1; by factor their parts."""
+    assigned_null: ScoreNull
+    coverage: Score
+    """Share of a factor's values that a latent is assigned to, 0 to 1."""
+    coverage_null: ScoreNull
     mean_selectivity: Score
-    """Over the latents that know something; by the factor that they know most of."""
+    """Over informative latents; by the factor that they are most informative about."""
     selectivity_null: ScoreNull
-    """Over those that seem to know something of permuted factors: far above its minimum, since a
-    latent that knows of one by chance seldom knows of two. 0 where none does."""
+    """Over those that seem informative about permuted factors: far above its minimum, since a
+    latent informative about one by chance is seldom informative about two. 0 where none does."""
     mean_entropy: Score
 
 
@@ -76,18 +76,18 @@ def monosemanticity(
     n_permutations: int = N_PERMUTATIONS,
     seed: int = 0,
 ) -> Monosemanticity:
-    """Measure what each latent knows of factor values, how selectively, and what it is tied to.
+    """Measure each latent's information on factor values, its selectivity and its assigned value.
 
-    A latent is tied to a value if (1) its information on it exceeds the 95% quantile of the
+    A latent is assigned to a value if (1) its information on it exceeds the 95% quantile of the
     largest of its informations on all values with the samples' factors permuted, (2) it is larger
     with the value than without, and (3) its information on it is at least twice that on any value
     of another family, and on any other value of the same factor that it is larger with, and more
     than half of that on any that it is smaller with. Up to 5% of unrelated latents pass all three:
-    `tied_null` has their share, and `covered_null` the share of values that they cover, which is
-    large where latents are many.
+    `assigned_null` has their share, and `coverage_null` the share of values that they cover, which
+    is large where latents are many.
 
-    Selectivity and entropy are over families, each by the value that is known best, less its mean
-    where the factors are permuted; the entropy is that of Eastwood & Williams 2018 (DCI's
+    Selectivity and entropy are over families, each by the value with most information, less its
+    mean where the factors are permuted; the entropy is that of Eastwood & Williams 2018 (DCI's
     disentanglement) for families in place of factors.
 
     Args:
@@ -108,30 +108,32 @@ def monosemanticity(
     rising = rises(codes, factors.one_hot())
     orders = permutations(factors.n, n_permutations, seed)
     drawn = permuted(codes, factors, counter_of(binned), families, orders)
-    led = leads(filled, rising, families)
-    knows = codes.varies & (filled.max(1) > drawn.threshold)
-    tied_to = np.where(codes.varies & (led.share > drawn.threshold), led.value, -1)
-    selectivity, entropy = _over_families(families.largest(filled) - drawn.family_means, knows)
+    led = assign(filled, rising, families)
+    is_informative = codes.varies & (filled.max(1) > drawn.threshold)
+    assigned_value = np.where(codes.varies & (led.share > drawn.threshold), led.value, -1)
+    selectivity, entropy = _over_families(
+        families.largest(filled) - drawn.family_means, is_informative
+    )
     settings = {"n_quantiles": n_quantiles, "n_permutations": n_permutations, "seed": seed}
     settings |= {"quantile": QUANTILE, "lead": LEAD}
     best_factor = families.factor_of_value[filled.argmax(1)]
     return Monosemanticity(
         shares=shares,
-        knows=knows,
-        tied_to=tied_to,
+        is_informative=is_informative,
+        assigned_value=assigned_value,
         selectivity=selectivity,
         entropy=entropy,
         value_latents=_value_latents(filled, rising, drawn.value_threshold),
-        **_tied_scores(tied_to, codes, factors, families, drawn, settings),
+        **_assignment_scores(assigned_value, codes, factors, families, drawn, settings),
         **_selectivity_scores(selectivity, entropy, best_factor, codes, factors, drawn, settings),
     )
 
 
-class _TiedScores(TypedDict):
-    tied: Score
-    tied_null: ScoreNull
-    covered: Score
-    covered_null: ScoreNull
+class _AssignmentScores(TypedDict):
+    assigned: Score
+    assigned_null: ScoreNull
+    coverage: Score
+    coverage_null: ScoreNull
 
 
 class _SelectivityScores(TypedDict):
@@ -140,28 +142,30 @@ class _SelectivityScores(TypedDict):
     mean_entropy: Score
 
 
-def _tied_scores(
-    tied_to: Int[NDArray[Any], " d_sae"],
+def _assignment_scores(
+    assigned_value: Int[NDArray[Any], " d_sae"],
     codes: Codes,
     factors: Factors,
     families: Families,
     drawn: Permuted,
     settings: dict[str, Any],
-) -> _TiedScores:
+) -> _AssignmentScores:
     """Count latents that stand for a value and values that have a latent, and both by chance."""
     why = why_no_latent_varies(codes)
     n_alive = max(int(codes.varies.sum()), 1)
-    tied, *tied_by_chance = (
-        _tied_shares(each, families, n_alive) for each in (tied_to, *drawn.tied_to)
+    assigned, *assigned_by_chance = (
+        _assigned_shares(each, families, n_alive)
+        for each in (assigned_value, *drawn.assigned_value)
     )
-    covered, *covered_by_chance = (
-        _covered_shares(each, factors, families) for each in (tied_to, *drawn.tied_to)
+    coverage, *coverage_by_chance = (
+        _coverage_shares(each, factors, families)
+        for each in (assigned_value, *drawn.assigned_value)
     )
     return {
-        "tied": _score(factors, tied, settings, why),
-        "tied_null": _null(factors, tied, np.stack(tied_by_chance), why),
-        "covered": _score(factors, covered, settings, why),
-        "covered_null": _null(factors, covered, np.stack(covered_by_chance), why),
+        "assigned": _score(factors, assigned, settings, why),
+        "assigned_null": _null(factors, assigned, np.stack(assigned_by_chance), why),
+        "coverage": _score(factors, coverage, settings, why),
+        "coverage_null": _null(factors, coverage, np.stack(coverage_by_chance), why),
     }
 
 
@@ -174,7 +178,7 @@ def _selectivity_scores(
     drawn: Permuted,
     settings: dict[str, Any],
 ) -> _SelectivityScores:
-    """Means over the latents that know something, and what chance gives."""
+    """Means over informative latents, and what chance gives."""
     why = why_no_latent_varies(codes)
     alone = why or (None if drawn.family_means.shape[1] > 1 else ONE_FAMILY)
     mean_selectivity = _means(selectivity, best_factor, factors.n_factors)
@@ -192,21 +196,23 @@ def _value_latents(
 ) -> tuple[int | None, ...]:
     with_value = np.where(rising, shares, 0.0)
     best = with_value.argmax(0)
-    stands = with_value.max(0) > threshold
-    return tuple(int(latent) if above else None for latent, above in zip(best, stands, strict=True))
+    is_above = with_value.max(0) > threshold
+    return tuple(
+        int(latent) if above else None for latent, above in zip(best, is_above, strict=True)
+    )
 
 
 def _over_families(
-    beyond_chance: Float[NDArray[Any], "*n n_families"], knows: Bool[NDArray[Any], "*n"]
+    beyond_chance: Float[NDArray[Any], "*n n_families"], is_informative: Bool[NDArray[Any], "*n"]
 ) -> tuple[Float[NDArray[Any], "*n"], Float[NDArray[Any], "*n"]]:
-    """Compute selectivity and entropy, NaN where `knows` is false.
+    """Compute selectivity and entropy, NaN where `is_informative` is false.
 
     Args:
         beyond_chance: what is known of each family less what chance gives.
     """
     known = np.maximum(beyond_chance, 0)
     total = known.sum(-1, keepdims=True)
-    is_defined = knows & (total[..., 0] > 0)
+    is_defined = is_informative & (total[..., 0] > 0)
     parts = known / np.where(total > 0, total, 1)
     logs = np.log(np.where(parts > 0, parts, 1))
     entropy = -(parts * logs).sum(-1) / np.log(max(known.shape[-1], 2))
@@ -216,20 +222,20 @@ def _over_families(
     )
 
 
-def _tied_shares(
-    tied_to: NDArray[np.int64], families: Families, n_alive: int
+def _assigned_shares(
+    assigned_value: NDArray[np.int64], families: Families, n_alive: int
 ) -> Float[NDArray[Any], " n_factors_plus_1"]:
-    """Share of the latents that vary that are tied to values of each factor, and to any."""
-    of_factors = families.factor_of_value[tied_to[tied_to >= 0]]
+    """Share of the latents that vary that are assigned to values of each factor, and to any."""
+    of_factors = families.factor_of_value[assigned_value[assigned_value >= 0]]
     counts = np.bincount(of_factors, minlength=len(families.of_factor))
     return np.append(counts, len(of_factors)) / n_alive
 
 
-def _covered_shares(
-    tied_to: NDArray[np.int64], factors: Factors, families: Families
+def _coverage_shares(
+    assigned_value: NDArray[np.int64], factors: Factors, families: Families
 ) -> Float[NDArray[Any], " n_factors_plus_1"]:
-    """Share of each factor's values that a latent is tied to, and their mean over factors."""
-    has_latent = np.isin(np.arange(len(families.factor_of_value)), tied_to)
+    """Share of each factor's values that a latent is assigned to, and their mean over factors."""
+    has_latent = np.isin(np.arange(len(families.factor_of_value)), assigned_value)
     occurs = factors.value_counts > 0
     sums = np.bincount(families.factor_of_value, has_latent & occurs, factors.n_factors)
     n_values = np.bincount(families.factor_of_value, occurs, factors.n_factors)
@@ -241,7 +247,7 @@ def _covered_shares(
 def _means(
     of_latents: NDArray[np.float64], best_factor: NDArray[np.int64], n_factors: int
 ) -> Float[NDArray[Any], " n_factors_plus_1"]:
-    """Average over latents with a value; a factor's latents are those that know most of it."""
+    """Average over latents with a value; a factor's latents are those most informative about it."""
     is_defined = ~np.isnan(of_latents)
     values, of_factor = of_latents[is_defined], best_factor[is_defined]
     counts = np.append(np.bincount(of_factor, minlength=n_factors), len(values))
@@ -253,9 +259,9 @@ def _selectivity_by_chance(
     drawn: Permuted, codes: Codes, n_factors: int
 ) -> Float[NDArray[Any], "n_permutations n_factors_plus_1"]:
     kept = drawn.largest
-    knows = codes.varies & (kept.share > drawn.threshold)
-    selectivity, _ = _over_families(kept.families - drawn.family_means, knows)
-    chosen = [kept.permutation == number for number in range(len(drawn.tied_to))]
+    is_informative = codes.varies & (kept.share > drawn.threshold)
+    selectivity, _ = _over_families(kept.families - drawn.family_means, is_informative)
+    chosen = [kept.permutation == number for number in range(len(drawn.assigned_value))]
     means = [_means(selectivity[mask], kept.factor[mask], n_factors) for mask in chosen]
     return np.nan_to_num(np.stack(means))
 
@@ -275,19 +281,21 @@ def _null(
 
 def _score(
     factors: Factors,
-    found: Float[NDArray[Any], " n_factors_plus_1"],
+    values: Float[NDArray[Any], " n_factors_plus_1"],
     settings: dict[str, Any],
     why: str | None,
 ) -> Score:
     """Make a score of values by factor; the last is that of all factors."""
     several = _varying(factors)
     reasons = {
-        name: why or NONE_KNOWS for name, one in zip(factors.names, several, strict=True) if one
+        name: why or NONE_INFORMATIVE
+        for name, one in zip(factors.names, several, strict=True)
+        if one
     }
     if why is not None:
-        found = np.full(len(found), np.nan)
-    total = None if np.isnan(found[-1]) else float(found[-1])
-    by_factor = np.where(several, found[:-1], np.nan)
+        values = np.full(len(values), np.nan)
+    total = None if np.isnan(values[-1]) else float(values[-1])
+    by_factor = np.where(several, values[:-1], np.nan)
     return Score(**score_fields(factors, by_factor, reasons, value=total), settings=settings)
 
 

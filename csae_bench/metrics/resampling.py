@@ -107,14 +107,14 @@ class Resampled:
     def _of(
         self, table: Contingency, classic: Contingency, sums: NDArray[np.float64]
     ) -> dict[str, NDArray[np.float64]]:
-        found = information(table)
+        info = information(table)
         entropies = factor_entropies(table)
-        by_value = value_gaps(found, table, means_from_sums(sums, table.value_counts))
+        by_value = value_gaps(info, table, means_from_sums(sums, table.value_counts))
         return {
-            "maximum": _with_mean(factor_gaps(found.factors, entropies).highest),
+            "maximum": _with_mean(factor_gaps(info.factors, entropies).highest),
             "mig": _with_mean(self._mig(classic)),
             "value_mig": _with_mean(mean_by_factor(by_value.gaps, self.value_ptr)),
-            "mig_sup": self._mig_sup(found.factors, entropies),
+            "mig_sup": self._mig_sup(info.factors, entropies),
         }
 
     def _mig(self, table: Contingency) -> NDArray[np.float64]:
@@ -123,12 +123,12 @@ class Resampled:
         return factor_gaps(mutual_information(table), factor_entropies(table)).gaps
 
     def _mig_sup(
-        self, found: NDArray[np.float64], entropies: NDArray[np.float64]
+        self, mutual_information: NDArray[np.float64], entropies: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         n_factors = len(entropies)
         if np.count_nonzero(entropies) < 2 or not self._sup_latents.any():
             return np.full(n_factors + 1, np.nan)
-        sup = sup_gaps(found[self._sup_latents], entropies)
+        sup = sup_gaps(mutual_information[self._sup_latents], entropies)
         return np.append(sup.by_factor, sup.gaps.mean())
 
 

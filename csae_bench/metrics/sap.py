@@ -32,13 +32,13 @@ def sap(
 ) -> BestLatentScore:
     """Gap in held-out accuracy between the two best latents, averaged over factors.
 
-    0 (another latent does as well) to 1 - 1 / n_values (one latent alone knows). A latent predicts
-    the value that is likeliest in its bin, all values being alike before; its accuracy is the mean
-    over values, so a latent that knows nothing has 1 / n_values, and none counts as less. Kumar et
-    al. 2018, arXiv:1711.00848, section 3, whose support vector machine on one latent, balanced in
-    its weights, is this with a threshold for bins. Blind to a factor that several latents share,
-    one a value: two of them do alike. A value that the training or the test samples lack is left
-    out; undefined where fewer than two are left.
+    0 (another latent does as well) to 1 - 1 / n_values (one latent alone is informative). A latent
+    predicts the value that is likeliest in its bin, all values being alike before; its accuracy is
+    the mean over values, so an uninformative latent has 1 / n_values, and none counts as less.
+    Kumar et al. 2018, arXiv:1711.00848, section 3, whose support vector machine on one latent,
+    balanced in its weights, is this with a threshold for bins. Blind to a factor that several
+    latents share, one a value: two of them do alike. A value that the training or the test samples
+    lack is left out; undefined where fewer than two are left.
 
     Args:
         codes: [n, d_sae], dense or sparse; see `Codes.of`.
@@ -90,10 +90,10 @@ def sap_of(
     gaps = np.full(factors.n_factors, np.nan)
     for k, name in enumerate(factors.names):
         columns = slice(factors.value_ptr[k], factors.value_ptr[k + 1])
-        found = accuracies(seen[:, columns], unseen[:, columns], counted.counter.row_ptr)
-        if found is not None:
-            gaps[k] = _gap(found)
-            best[name] = int(counted.latents[found.accuracies.argmax()])
+        by_latent = accuracies(seen[:, columns], unseen[:, columns], counted.counter.row_ptr)
+        if by_latent is not None:
+            gaps[k] = _gap(by_latent)
+            best[name] = int(counted.latents[by_latent.accuracies.argmax()])
     otherwise = "fewer than two of this factor's values are in both training and test samples"
     why_by_factor = {factors.names[k]: otherwise for k in varying_factors(factors)}
     return BestLatentScore(
@@ -107,7 +107,7 @@ class Accuracies(NamedTuple):
     accuracies: Float[NDArray[Any], " n_latents"]
     """Mean over values of the share of their samples that are predicted right, 0 to 1."""
     chance: float
-    """Accuracy of a latent that knows nothing: one over the number of values."""
+    """Accuracy of an uninformative latent: one over the number of values."""
 
 
 def accuracies(
@@ -132,7 +132,7 @@ def accuracies(
     return Accuracies(np.add.reduceat(shares, row_ptr[:-1]) / n_values, 1 / n_values)
 
 
-def _gap(found: Accuracies) -> float:
-    """Return the gap between the two best; none counts as worse than one that knows nothing."""
-    ordered = np.sort(np.maximum(found.accuracies, found.chance))
-    return float(ordered[-1] - (ordered[-2] if len(ordered) > 1 else found.chance))
+def _gap(by_latent: Accuracies) -> float:
+    """Return the gap between the two best; none counts as worse than an uninformative one."""
+    ordered = np.sort(np.maximum(by_latent.accuracies, by_latent.chance))
+    return float(ordered[-1] - (ordered[-2] if len(ordered) > 1 else by_latent.chance))

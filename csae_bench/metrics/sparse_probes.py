@@ -110,7 +110,7 @@ def _decisions(
     columns: _Columns, factors: Factors, half: Bool[NDArray[Any], " n"]
 ) -> HeldOutDecisions:
     ptr = factors.value_ptr
-    found = np.full((factors.n, int(ptr[-1])), np.nan)
+    decisions = np.full((factors.n, int(ptr[-1])), np.nan)
     latents: list[dict[int, None]] = [{} for _ in range(int(ptr[-1]))]
     for k, values in enumerate(factors.values.T):
         present = np.unique(values)
@@ -121,13 +121,13 @@ def _decisions(
                     continue
                 column = int(ptr[k] + value)
                 inputs, chosen = columns(column, train)
-                found[~train, column] = _fit_and_decide(inputs, has_value, train)
+                decisions[~train, column] = _fit_and_decide(inputs, has_value, train)
                 latents[column] |= dict.fromkeys(chosen)
         if len(present) == 2:
             # both ask the same question
             first, second = (int(ptr[k] + value) for value in present)
-            found[:, first], latents[first] = -found[:, second], latents[second]
-    return HeldOutDecisions(found, half, tuple(tuple(each) for each in latents))
+            decisions[:, first], latents[first] = -decisions[:, second], latents[second]
+    return HeldOutDecisions(decisions, half, tuple(tuple(each) for each in latents))
 
 
 def _fit_and_decide(

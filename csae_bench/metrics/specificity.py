@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from csae_bench.metrics.bootstrap import (
     N_RESAMPLES,
-    Interval,
+    PercentileInterval,
     ScoreInterval,
     bootstrap_settings,
     cluster_draws,
@@ -41,7 +41,7 @@ class Changes(NamedTuple):
     """Template of each prompt, numbered from 0."""
 
 
-class Estimate(NamedTuple):
+class EffectEstimate(NamedTuple):
     """A value and its 95% interval; None where there is none, with the reason for no value."""
 
     value: float | None
@@ -61,7 +61,7 @@ class Effects:
     """0 to 1: own / (own + others), of the means at each level. About .5 where a latent moves
     other factors' words as much as its own."""
     specificity_interval: ScoreInterval
-    by_value: Mapping[int, Mapping[str, Estimate]]
+    by_value: Mapping[int, Mapping[str, EffectEstimate]]
     """Value, numbered among all -> `own`, `others` and `specificity`."""
 
 
@@ -147,7 +147,7 @@ class _Means:
         draws = cluster_draws(int(groups.max()) + 1, n_resamples, seed).astype(np.float64)
         weights = np.vstack([np.ones(draws.shape[1]), draws])
         n_values = int(factors.value_ptr[-1])
-        found = np.full((2, len(weights), n_values), np.nan)
+        means = np.full((2, len(weights), n_values), np.nan)
         start = 0
         for value, one in changes.items():
             clusters = labels[start : start + len(one.own)]
@@ -155,8 +155,8 @@ class _Means:
             n = weights @ np.bincount(clusters, minlength=draws.shape[1])
             for place, each in enumerate((one.own, one.others)):
                 sums = weights @ np.bincount(clusters, each, draws.shape[1])
-                found[place, :, value] = np.where(n > 0, sums / np.maximum(n, 1), np.nan)
-        return cls(groups, *found[:, 0], *found[:, 1:])
+                means[place, :, value] = np.where(n > 0, sums / np.maximum(n, 1), np.nan)
+        return cls(groups, *means[:, 0], *means[:, 1:])
 
 
 def _specificity(
@@ -165,7 +165,7 @@ def _specificity(
     drawn_own: NDArray[np.float64],
     drawn_others: NDArray[np.float64],
     settings: dict[str, Any],
-) -> Estimate:
+) -> EffectEstimate:
     interval = interval_of(drawn_own, settings)
     why = ""
     if np.isnan(others):
@@ -175,39 +175,41 @@ def _specificity(
     elif interval.low <= 0 or not own > 0:
         why = WITHIN_NOISE
     if why:
-        return Estimate(None, None, None, why)
+        return EffectEstimate(None, None, None, why)
     positive = np.maximum(drawn_own, 0)
     total = positive + drawn_others
     drawn = np.where(total > 0, positive / np.where(total > 0, total, 1), np.nan)
     ends = interval_of(drawn, settings)
-    return Estimate(float(own / (own + others)), ends.low, ends.high, "")
+    return EffectEstimate(float(own / (own + others)), ends.low, ends.high, "")
 
 
 def _of_value(
     means: _Means, value: int, settings: dict[str, Any], reason: str
-) -> dict[str, Estimate]:
+) -> dict[str, EffectEstimate]:
     own, others = float(means.own[value]), float(means.others[value])
     if np.isnan(own):
-        return dict.fromkeys(("own", "others", "specificity"), Estimate(None, None, None, reason))
+        return dict.fromkeys(
+            ("own", "others", "specificity"), EffectEstimate(None, None, None, reason)
+        )
     drawn = {"own": means.drawn_own[:, value], "others": means.drawn_others[:, value]}
     ends = {name: interval_of(each, settings) for name, each in drawn.items()}
-    of_others = Estimate(others, ends["others"].low, ends["others"].high, "")
+    of_others = EffectEstimate(others, ends["others"].low, ends["others"].high, "")
     return {
-        "own": Estimate(own, ends["own"].low, ends["own"].high, ""),
-        "others": Estimate(None, None, None, NO_OTHERS) if np.isnan(others) else of_others,
+        "own": EffectEstimate(own, ends["own"].low, ends["own"].high, ""),
+        "others": EffectEstimate(None, None, None, NO_OTHERS) if np.isnan(others) else of_others,
         "specificity": _specificity(own, others, drawn["own"], drawn["others"], settings),
     }
 
 
-def _interval(found: Estimate) -> Interval:
-    return Interval(low=found.low, high=found.high, reason=found.reason or None)
+def _interval(estimate: EffectEstimate) -> PercentileInterval:
+    return PercentileInterval(low=estimate.low, high=estimate.high, reason=estimate.reason or None)
 
 
 def _reasons_of_factors(
     changes: Mapping[int, Changes], reasons: Mapping[int, str], factors: Factors
 ) -> dict[str, str]:
     """Give reasons for the factors none of whose values has changes."""
-    found: dict[str, str] = {}
+    by_factor: dict[str, str] = {}
     for name, first, last in zip(
         factors.names, factors.value_ptr[:-1], factors.value_ptr[1:], strict=True
     ):
@@ -215,5 +217,5 @@ def _reasons_of_factors(
         if not any(value in changes for value in values):
             whys = dict.fromkeys(reasons[value] for value in values if reasons.get(value))
             if whys:
-                found[name] = "; ".join(whys)
-    return found
+                by_factor[name] = "; ".join(whys)
+    return by_factor

@@ -75,12 +75,12 @@ def _least_varying(
         variances = members @ block**2 - (members @ block) ** 2 / batch_size
         variances *= (n - 1) / (batch_size - 1)
         smallest = variances.min(1)
-        tied = variances <= smallest[:, None] + _TIE
-        chosen, counts = _one_of(tied, rng)
+        is_lowest = variances <= smallest[:, None] + _TIE
+        chosen, counts = _one_of(is_lowest, rng)
         is_new = smallest < least - _TIE
         is_tied = ~is_new & (smallest <= least + _TIE)
         n_tied = np.where(is_new, counts, n_tied + np.where(is_tied, counts, 0))
-        # each of the tied so far wins with the same probability
+        # each of the lowest so far wins with the same probability
         is_tied &= rng.random(n_votes) * np.maximum(n_tied, 1) < counts
         winners = np.where(is_new | is_tied, first + chosen, winners)
         least = np.minimum(least, smallest)
@@ -88,13 +88,13 @@ def _least_varying(
 
 
 def _one_of(
-    tied: NDArray[np.bool_], rng: np.random.Generator
+    is_lowest: NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """For each row the index of one True, all alike, and how many there are."""
-    counts = tied.sum(1)
-    chosen = tied.argmax(1)
+    counts = is_lowest.sum(1)
+    chosen = is_lowest.argmax(1)
     several = np.flatnonzero(counts > 1)
     drawn = rng.integers(counts[several])
-    rank = np.cumsum(tied[several], axis=1) - 1
-    chosen[several] = ((rank == drawn[:, None]) & tied[several]).argmax(1)
+    rank = np.cumsum(is_lowest[several], axis=1) - 1
+    chosen[several] = ((rank == drawn[:, None]) & is_lowest[several]).argmax(1)
     return chosen, counts

@@ -84,7 +84,7 @@ def build_gpt2(config: HfConfig) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Architecture:
+class ModelArchitecture:
     """Conversion of one of transformers' classes to a HookedTransformer."""
 
     build: Callable[[HfConfig], dict[str, Any]]
@@ -94,9 +94,9 @@ class Architecture:
     """The function of transformer_lens.pretrained.weight_conversions that renames its weights."""
 
 
-ARCHITECTURES: Mapping[str, Architecture] = {
-    "GPT2LMHeadModel": Architecture(build=build_gpt2, converter="convert_gpt2_weights"),
-    "Gemma2ForCausalLM": Architecture(build=build_gemma2, converter="convert_gemma_weights"),
+ARCHITECTURES: Mapping[str, ModelArchitecture] = {
+    "GPT2LMHeadModel": ModelArchitecture(build=build_gpt2, converter="convert_gpt2_weights"),
+    "Gemma2ForCausalLM": ModelArchitecture(build=build_gemma2, converter="convert_gemma_weights"),
 }
 
 

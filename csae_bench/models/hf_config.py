@@ -68,8 +68,8 @@ class HfConfig:
 
     def wrong(self, key: str, allowed: str) -> ModelError:
         """Make the error for a key whose value is not allowed."""
-        found = repr(self.values[key]) if key in self.values else "missing"
-        return ModelError(f"{self.source}: {key} is {found}; it must be {allowed}.")
+        shown = repr(self.values[key]) if key in self.values else "missing"
+        return ModelError(f"{self.source}: {key} is {shown}; it must be {allowed}.")
 
     def _get(self, key: str, default: object) -> object:
         if key not in self.values and default is _REQUIRED:

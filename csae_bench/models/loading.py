@@ -93,11 +93,11 @@ def _read_published_model(folder: Path, dtype: torch.dtype) -> transformers.PreT
         ("missing_keys", "is missing in the weights, and config.json asks for it"),
         ("unexpected_keys", "is in the weights, and config.json has no place for it"),
     ):
-        found = sorted(report[finding], key=str)
-        if found:
-            first = found[0]
+        names = sorted(report[finding], key=str)
+        if names:
+            first = names[0]
             name = f"{first[0]} {list(first[1])}" if isinstance(first, tuple) else first
-            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
             raise ModelError(
                 f"{folder}: {name} {words}{more}; use the config.json that belongs to the weights."
             )
@@ -142,7 +142,7 @@ def _quiet_transformers() -> Generator[None]:
 
 @contextlib.contextmanager
 def _without_deprecation_of_hooked_transformer() -> Generator[None]:
-    """SAELens and SAE-Bench need HookedTransformer; that version 4 drops it is no news to users."""
+    """Hide that version 4 drops HookedTransformer, which SAELens and SAE-Bench need."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "HookedTransformer", DeprecationWarning)
         yield

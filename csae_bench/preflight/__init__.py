@@ -12,7 +12,7 @@ from pathlib import Path
 from csae_bench.preflight import data, evals, machine, objective, training
 from csae_bench.preflight.check import Check, Findings, problems
 from csae_bench.preflight.evals import eval_settings
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 
 __all__ = ["Check", "eval_settings", "preflight", "problems"]
 
@@ -20,8 +20,8 @@ __all__ = ["Check", "eval_settings", "preflight", "problems"]
 _OF_TRAINING = ("steps", "objective", "curriculum", "pairs", "gpus")
 
 
-def preflight(subject: Subject, *, results: Path, device: str | None = None) -> list[Check]:
-    """Run all checks of a subject, in the order in which the run would need what they check.
+def preflight(sae: ResolvedSae, *, results: Path, device: str | None = None) -> list[Check]:
+    """Run all checks of an SAE, in the order in which the run would need what they check.
 
     Args:
         results: the folder that the run would write to.
@@ -29,20 +29,20 @@ def preflight(subject: Subject, *, results: Path, device: str | None = None) -> 
             and this machine lacks is `unknown`, one that the flag asks for is a problem.
     """
     checks: list[tuple[str, Callable[[], Findings]]] = [
-        ("steps", lambda: training.steps(subject.config)),
-        ("settings", lambda: training.settings(subject)),
-        ("objective", lambda: objective.objective(subject)),
-        ("curriculum", lambda: objective.curriculum(subject)),
-        ("model", lambda: data.model(subject)),
-        ("data", lambda: data.data(subject)),
-        ("pairs", lambda: objective.pairs(subject)),
-        ("evals", lambda: evals.evals(subject)),
-        ("weights", lambda: data.weights(subject, results)),
-        ("device", lambda: machine.device(subject, asked=device)),
-        ("memory", lambda: machine.memory(subject)),
-        ("gpus", lambda: machine.gpus(subject)),
-        ("results", lambda: machine.results(subject, results)),
+        ("steps", lambda: training.steps(sae.config)),
+        ("settings", lambda: training.settings(sae)),
+        ("objective", lambda: objective.objective(sae)),
+        ("curriculum", lambda: objective.curriculum(sae)),
+        ("model", lambda: data.model(sae)),
+        ("data", lambda: data.data(sae)),
+        ("pairs", lambda: objective.pairs(sae)),
+        ("evals", lambda: evals.evals(sae)),
+        ("weights", lambda: data.weights(sae, results)),
+        ("device", lambda: machine.device(sae, asked=device)),
+        ("memory", lambda: machine.memory(sae)),
+        ("gpus", lambda: machine.gpus(sae)),
+        ("results", lambda: machine.results(sae, results)),
     ]
-    if not subject.config.is_trained:
+    if not sae.config.is_trained:
         checks = [check for check in checks if check[0] not in _OF_TRAINING]
     return [Check(name, *finding) for name, find in checks for finding in find()]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from csae_bench.evals.inputs import Outcome
+from csae_bench.evals.inputs import CheckOutcome
 
-Findings = Iterator[tuple[Outcome, str]]
+Findings = Iterator[tuple[CheckOutcome, str]]
 """Result of a check's function: outcome and message, one or more."""
 
 
@@ -22,7 +22,7 @@ class Check:
     """Finding of one check."""
 
     name: str
-    outcome: Outcome
+    outcome: CheckOutcome
     """`unknown`: it cannot be checked on this machine."""
     message: str
 

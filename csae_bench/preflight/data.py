@@ -10,7 +10,7 @@ from csae_bench.preflight.check import Findings
 from csae_bench.results.identity import hook_layer
 from csae_bench.results.store import Store
 from csae_bench.runs.made_from import why_made_again
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 
 HOOKS_OF_WIDTH_D_MODEL = (
     "hook_resid_pre",
@@ -21,8 +21,8 @@ HOOKS_OF_WIDTH_D_MODEL = (
 )
 
 
-def model(subject: Subject) -> Findings:
-    config, model = subject.config, subject.model
+def model(sae: ResolvedSae) -> Findings:
+    config, model = sae.config, sae.model
     activations = config.activations
     if model is None:
         assert isinstance(activations, GeneratorActivations)
@@ -42,45 +42,45 @@ def model(subject: Subject) -> Findings:
     if activations.context_size > model.n_ctx:
         yield (
             "problem",
-            f"{subject.resolved.path}: activations.context_size is {activations.context_size}; "
+            f"{sae.resolved.path}: activations.context_size is {activations.context_size}; "
             f"{model.name} takes at most {model.n_ctx} tokens.",
         )
-    assert subject.hook_name is not None
-    layer = hook_layer(subject.hook_name)
+    assert sae.hook_name is not None
+    layer = hook_layer(sae.hook_name)
     if layer >= model.n_layers:
         yield (
             "problem",
-            f"{subject.resolved.path}: hook_name is '{subject.hook_name}'; {model.name} has "
+            f"{sae.resolved.path}: hook_name is '{sae.hook_name}'; {model.name} has "
             f"layers 0 to {model.n_layers - 1}.",
         )
-    elif not subject.hook_name.endswith(HOOKS_OF_WIDTH_D_MODEL):
+    elif not sae.hook_name.endswith(HOOKS_OF_WIDTH_D_MODEL):
         yield (
             "problem",
-            f"{subject.resolved.path}: hook_name is '{subject.hook_name}'; it must end in one of "
+            f"{sae.resolved.path}: hook_name is '{sae.hook_name}'; it must end in one of "
             f"{', '.join(HOOKS_OF_WIDTH_D_MODEL)}.",
         )
-    d_in = subject.trained_d_in
+    d_in = sae.trained_d_in
     if d_in is not None and d_in != model.d_model:
         yield (
             "problem",
-            f"{subject.checkpoint}: d_in is {d_in}; {model.name} has d_model={model.d_model}. "
+            f"{sae.checkpoint}: d_in is {d_in}; {model.name} has d_model={model.d_model}. "
             "Name the model that the SAE was trained on with --model.",
         )
 
 
-def data(subject: Subject) -> Findings:
-    activations = subject.config.activations
+def data(sae: ResolvedSae) -> Findings:
+    activations = sae.config.activations
     if isinstance(activations, GeneratorActivations):
         yield "ok", f"generated: {activations.n_features} features in d_in={activations.d_in}"
         return
     yield corpus_status(activations.dataset)
 
 
-def weights(subject: Subject, results: Path) -> Findings:
+def weights(sae: ResolvedSae, results: Path) -> Findings:
     """Yield whether the SAE exists or has to be made, and if it has to be made again, why."""
-    if subject.training_hash is None:
-        yield "ok", f"there: {subject.checkpoint}"
-    elif subject.is_ready:
-        yield "ok", f"there, nothing is trained: {subject.checkpoint}"
+    if sae.training_hash is None:
+        yield "ok", f"there: {sae.checkpoint}"
+    elif sae.is_ready:
+        yield "ok", f"there, nothing is trained: {sae.checkpoint}"
     else:
-        yield "ok", why_made_again(subject, Store(results)) or "to be made, there are none yet"
+        yield "ok", why_made_again(sae, Store(results)) or "to be made, there are none yet"

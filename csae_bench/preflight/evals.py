@@ -9,18 +9,18 @@ from csae_bench.errors import CsaeBenchError, UsageError
 from csae_bench.evals import EvalConfig, get_eval
 from csae_bench.evals.inputs import Needs
 from csae_bench.preflight.check import Findings
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 
 USUAL_CONTEXT = 128
 """Tokens in a prompt of an eval that fits itself to the model, for the estimate of memory."""
 
 
-def evals(subject: Subject) -> Findings:
+def evals(sae: ResolvedSae) -> Findings:
     """Yield the names, settings and data of the evals."""
-    model = subject.config.model if subject.model is not None else None
-    for name in subject.config.evals:
+    model = sae.config.model if sae.model is not None else None
+    for name in sae.config.evals:
         try:
-            needs = _eval_config(subject, name).needs(model)
+            needs = _eval_config(sae, name).needs(model)
         except CsaeBenchError as error:
             yield "problem", str(error)
             continue
@@ -29,16 +29,16 @@ def evals(subject: Subject) -> Findings:
         elif needs.skip is not None:
             yield "ok", f"{name}: will be skipped: {needs.skip}"
         else:
-            yield from _of_eval(subject, name, needs)
-    if not subject.config.evals:
+            yield from _of_eval(sae, name, needs)
+    if not sae.config.evals:
         yield "ok", "none"
 
 
-def _of_eval(subject: Subject, name: str, needs: Needs) -> Findings:
-    place = f"{subject.resolved.path}: evals.{name}"
+def _of_eval(sae: ResolvedSae, name: str, needs: Needs) -> Findings:
+    place = f"{sae.resolved.path}: evals.{name}"
     for problem in needs.problems:
         yield "problem", f"{place}: {problem}"
-    context, model = needs.context_size, subject.model
+    context, model = needs.context_size, sae.model
     if model is not None and context is not None and context > model.n_ctx:
         yield (
             "problem",
@@ -53,22 +53,22 @@ def _of_eval(subject: Subject, name: str, needs: Needs) -> Findings:
         yield "ok", name
 
 
-def eval_settings(subject: Subject) -> dict[str, EvalConfig]:
+def eval_settings(sae: ResolvedSae) -> dict[str, EvalConfig]:
     """Return the checked settings of each eval of the run, in order.
 
     Raises:
         CsaeBenchError: an eval or one of its settings is wrong.
     """
-    return {name: _eval_config(subject, name) for name in subject.config.evals}
+    return {name: _eval_config(sae, name) for name in sae.config.evals}
 
 
-def largest_prompts(subject: Subject) -> tuple[int, int]:
+def largest_prompts(sae: ResolvedSae) -> tuple[int, int]:
     """Return prompts in a forward pass and tokens in a prompt of the eval that needs most."""
-    model = subject.config.model if subject.model is not None else None
+    model = sae.config.model if sae.model is not None else None
     shapes: list[tuple[int, int]] = []
-    for name in subject.config.evals:
+    for name in sae.config.evals:
         try:
-            needs = _eval_config(subject, name).needs(model)
+            needs = _eval_config(sae, name).needs(model)
         except CsaeBenchError:  # reported by the check of the evals
             continue
         shapes.append((needs.batch_size, needs.context_size or USUAL_CONTEXT))
@@ -76,11 +76,11 @@ def largest_prompts(subject: Subject) -> tuple[int, int]:
     return max(shapes, default=usual, key=lambda shape: shape[0] * shape[1])
 
 
-def _eval_config(subject: Subject, name: str) -> EvalConfig:
+def _eval_config(sae: ResolvedSae, name: str) -> EvalConfig:
     spec = get_eval(name)
     try:
-        return spec.config.model_validate(subject.config.evals[name])
+        return spec.config.model_validate(sae.config.evals[name])
     except ValidationError as error:
         raise UsageError(
-            "\n".join(eval_problems(error, spec.config, name, subject.resolved.path))
+            "\n".join(eval_problems(error, spec.config, name, sae.resolved.path))
         ) from error

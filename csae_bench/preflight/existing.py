@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from csae_bench.errors import SaeError
 from csae_bench.preflight.check import Findings
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.saes.architectures import CHOOSES_K, architecture_of, k_of
 from csae_bench.saes.checking import check_folder
 from csae_bench.saes.folder import find_folder, is_training_form, stated
 
 
-def existing(subject: Subject) -> Findings:
+def existing(sae: ResolvedSae) -> Findings:
     """Read cfg.json and the header of the weights, and say what they hold."""
     try:
-        cfg = check_folder(find_folder(subject.checkpoint))
-    except SaeError as error:  # changed since the subject was found
+        cfg = check_folder(find_folder(sae.checkpoint))
+    except SaeError as error:  # changed since it was resolved
         for line in str(error).splitlines():
             yield "problem", line
         return

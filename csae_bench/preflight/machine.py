@@ -14,14 +14,14 @@ from csae_bench.hardware.gpus import GpuEstimate, gpu_estimates
 from csae_bench.preflight.check import Findings
 from csae_bench.preflight.evals import largest_prompts
 from csae_bench.results.store import Store
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.support.regular_files import impossible_path
 
 _ELSEWHERE = "Name another folder with --results."
 
 
-def device(subject: Subject, *, asked: str | None) -> Findings:
-    wanted = subject.config.device
+def device(sae: ResolvedSae, *, asked: str | None) -> Findings:
+    wanted = sae.config.device
     try:
         yield "ok", pick_device(wanted)
     except UsageError as error:
@@ -31,17 +31,17 @@ def device(subject: Subject, *, asked: str | None) -> Findings:
             yield "unknown", f"{error} Not checkable here."
 
 
-def memory(subject: Subject) -> Findings:
-    needed, context = _needed(subject)
+def memory(sae: ResolvedSae) -> Findings:
+    needed, context = _needed(sae)
     parts = needed.training if sum(needed.training.values()) == needed.peak else needed.evaluation
     detail = ", ".join(
         f"{name} {size / needs.GIB:.2g}" for name, size in parts.items() if size > 0.05 * needs.GIB
     )
     summary = f"about {needed.peak / needs.GIB:.1f} GiB needed ({detail})"
     try:
-        device = pick_device(subject.config.device)
+        device = pick_device(sae.config.device)
     except UsageError:
-        yield "unknown", f"{summary}; {subject.config.device} is not here to compare with"
+        yield "unknown", f"{summary}; {sae.config.device} is not here to compare with"
         return
     available = needs.available_bytes(device)
     if available is None:
@@ -49,36 +49,38 @@ def memory(subject: Subject) -> Findings:
     elif needed.peak <= available:
         yield "ok", f"{summary}, {available / needs.GIB:.1f} GiB free"
     else:
-        advice = _memory_advice(subject, needed, available, context)
+        advice = _memory_advice(sae, needed, available, context)
         yield "problem", f"memory: {summary}, {available / needs.GIB:.1f} GiB free. {advice}"
 
 
-def gpus(subject: Subject) -> Findings:
+def gpus(sae: ResolvedSae) -> Findings:
     """Yield, for a configuration made for CUDA, which GPUs it fits, and how long training takes."""
-    for found in estimates(subject):
-        yield "ok" if found.fits else "unknown", str(found)
+    for estimate in estimates(sae):
+        yield "ok" if estimate.fits else "unknown", str(estimate)
 
 
-def estimates(subject: Subject) -> list[GpuEstimate]:
+def estimates(sae: ResolvedSae) -> list[GpuEstimate]:
     """Return estimates for common GPUs; empty if it names another device, or trains nothing."""
-    config = subject.config
+    config = sae.config
     if not config.device.startswith("cuda") or not config.is_trained:
         return []
-    return gpu_estimates(config, subject.model, _needed(subject)[0].peak)
+    return gpu_estimates(config, sae.model, _needed(sae)[0].peak)
 
 
-def _needed(subject: Subject) -> tuple[needs.Estimate, int]:
+def _needed(sae: ResolvedSae) -> tuple[needs.MemoryEstimate, int]:
     """Return the memory of the run, with the tokens of a prompt of the eval that needs most."""
-    batch, context = largest_prompts(subject)
-    needed = needs.estimate(subject.config, subject.model, eval_batch=batch, eval_context=context)
+    batch, context = largest_prompts(sae)
+    needed = needs.estimate(sae.config, sae.model, eval_batch=batch, eval_context=context)
     return needed, context
 
 
-def _memory_advice(subject: Subject, needed: needs.Estimate, available: float, context: int) -> str:
+def _memory_advice(
+    sae: ResolvedSae, needed: needs.MemoryEstimate, available: float, context: int
+) -> str:
     advice: list[str] = []
-    if subject.model is not None and sum(needed.evaluation.values()) > available:
+    if sae.model is not None and sum(needed.evaluation.values()) > available:
         batch = needs.largest_batch(
-            subject.config, subject.model, available=available, eval_context=context
+            sae.config, sae.model, available=available, eval_context=context
         )
         if batch == 0:
             advice.append("Not even one prompt fits: take a smaller model or SAE.")
@@ -92,18 +94,18 @@ def _memory_advice(subject: Subject, needed: needs.Estimate, available: float, c
     return " ".join(advice)
 
 
-def results(subject: Subject, folder: Path) -> Findings:
+def results(sae: ResolvedSae, folder: Path) -> Findings:
     """Yield whether the results folder is writable, and whether the output fits on its disk."""
     try:
         place = _nearest_existing(folder)
-        problem = _why_not_written(subject, folder, place)
+        problem = _why_not_written(sae, folder, place)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         yield "problem", f"--results {_end(folder)}: {reason_of(error)}. {_ELSEWHERE}"
         return
     if problem is not None:
         yield "problem", f"--results {_end(folder)}: {problem}"
         return
-    needed, free = disk.needed_bytes(subject), disk.free_bytes(place)
+    needed, free = disk.needed_bytes(sae), disk.free_bytes(place)
     total = sum(needed.values())
     detail = ", ".join(
         f"{part} {disk.shown(size)}" for part, size in needed.items() if size > 0.05 * disk.MIB
@@ -122,8 +124,8 @@ def _nearest_existing(folder: Path) -> Path:
     return place
 
 
-def _why_not_written(subject: Subject, folder: Path, place: Path) -> str | None:
-    longest = Store(folder.absolute()).eval_result("core", subject.release, subject.sae_id)
+def _why_not_written(sae: ResolvedSae, folder: Path, place: Path) -> str | None:
+    longest = Store(folder.absolute()).eval_result("core", sae.release, sae.sae_id)
     # a second result of one SAE has 9 characters more, an unfinished file 34
     too_long = impossible_path(str(longest.with_name("." * 43 + longest.name)))
     if too_long is not None:

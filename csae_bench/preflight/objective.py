@@ -9,54 +9,54 @@ from csae_bench.config.loss_terms import TermSettings
 from csae_bench.corpora import paraphrase_status
 from csae_bench.errors import ConfigError
 from csae_bench.preflight.check import Findings
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.saes.curriculum import Curriculum
 
 
-def objective(subject: Subject) -> Findings:
+def objective(sae: ResolvedSae) -> Findings:
     """Yield the active terms; nothing for an architecture that has none."""
-    config = subject.config
+    config = sae.config
     if not isinstance(config.sae, Contrastive):
         return
     switched_on = config.sae.active_terms()
     kinds = config.pairs.shares()
     terms = {name: term for name, term in switched_on.items() if term.sees(kinds)}
-    found = [*_starts(config, terms), *(_batch(config, terms) or _sizes(config, terms))]
-    for text in found:
-        yield "problem", f"{subject.resolved.path}: {text}."
+    problems = [*_starts(config, terms), *(_batch(config, terms) or _sizes(config, terms))]
+    for text in problems:
+        yield "problem", f"{sae.resolved.path}: {text}."
     for name in switched_on.keys() - terms.keys():
         seen = " and ".join(f"pairs.{kind}.weight is 0" for kind in switched_on[name].pairs or ())
         yield "ok", f"{name} is off, as {seen}"
     if not terms:
         yield "ok", "no contrastive term is active; only the backbone is trained"
-    elif not found:
+    elif not problems:
         weights = ", ".join(f"{name} {term.weight:g}" for name, term in terms.items())
         yield "ok", f"{weights}; weighting by {config.training.weighting.kind}"
 
 
-def curriculum(subject: Subject) -> Findings:
+def curriculum(sae: ResolvedSae) -> Findings:
     """Yield the stages; nothing if there are none."""
-    config, training = subject.config, subject.config.training
+    config, training = sae.config, sae.config.training
     if not training.curriculum or not training.n_steps:
         return
-    found = [*_lengths(config), *_pairs_of_stages(config)]
-    for text in found:
-        yield "problem", f"{subject.resolved.path}: {text}."
-    if not found:
+    problems = [*_lengths(config), *_pairs_of_stages(config)]
+    for text in problems:
+        yield "problem", f"{sae.resolved.path}: {text}."
+    if not problems:
         yield "ok", ", then ".join(stage.name for stage in training.curriculum)
 
 
-def pairs(subject: Subject) -> Findings:
+def pairs(sae: ResolvedSae) -> Findings:
     """Yield the kinds of pairs that are on, and what they are made from."""
-    config, path = subject.config, subject.resolved.path
+    config, path = sae.config, sae.resolved.path
     shares = config.pairs.shares()
     if not config.training.curriculum and (problem := _too_few(config, shares)) is not None:
         yield "problem", f"{path}: {problem}."
     if "same_sequence" in shares:
-        found = list(_distances(config))
-        for text in found:
+        problems = list(_distances(config))
+        for text in problems:
             yield "problem", f"{path}: {text}."
-        if not found:
+        if not problems:
             yield "ok", f"same_sequence {shares['same_sequence']:.0%}"
     if "paraphrase" not in shares:
         return

@@ -49,7 +49,7 @@ def stage_plans(config: RunConfig) -> list[StagePlan]:
 def _differences(
     base: Mapping[str, TermSettings], there: Mapping[str, TermSettings]
 ) -> dict[str, dict[str, Any]]:
-    found = {
+    differing = {
         name: {
             key: value
             for key, value in term.model_dump(mode="json").items()
@@ -57,4 +57,4 @@ def _differences(
         }
         for name, term in there.items()
     }
-    return {name: settings for name, settings in found.items() if settings}
+    return {name: settings for name, settings in differing.items() if settings}

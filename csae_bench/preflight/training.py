@@ -14,7 +14,7 @@ from csae_bench.config import (
 from csae_bench.factors import factor_status
 from csae_bench.preflight.check import Findings
 from csae_bench.preflight.existing import existing
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 
 
 def steps(config: RunConfig) -> Findings:
@@ -36,25 +36,25 @@ def steps(config: RunConfig) -> Findings:
         )
 
 
-def settings(subject: Subject) -> Findings:
-    if subject.training_hash is None:
-        yield from existing(subject)
+def settings(resolved_sae: ResolvedSae) -> Findings:
+    if resolved_sae.training_hash is None:
+        yield from existing(resolved_sae)
         return
-    sae = subject.config.sae
-    found: list[str] = []
+    sae = resolved_sae.config.sae
+    problems: list[str] = []
     if isinstance(sae, TrainedSae):
-        found += _sizes(subject.config, sae)
-        found += _held_l0(subject.config, sae)
-    d_in = _d_in(subject)
+        problems += _sizes(resolved_sae.config, sae)
+        problems += _held_l0(resolved_sae.config, sae)
+    d_in = _d_in(resolved_sae)
     if not isinstance(sae, TrainedSae) and d_in is not None:
-        found += sae.misfits(d_in)
+        problems += sae.misfits(d_in)
     if sae.factor_dataset is not None:
         outcome, message = factor_status(sae.factor_dataset)
         if outcome == "problem":
-            found.append(f"sae.factors: {message.rstrip('.')}")
-    for text in found:
-        yield "problem", f"{subject.resolved.path}: {text}."
-    if not found:
+            problems.append(f"sae.factors: {message.rstrip('.')}")
+    for text in problems:
+        yield "problem", f"{resolved_sae.resolved.path}: {text}."
+    if not problems:
         yield (
             "ok",
             f"{sae.architecture}, "
@@ -110,8 +110,8 @@ def _held_l0(config: RunConfig, sae: TrainedSae) -> Iterator[str]:
         )
 
 
-def _d_in(subject: Subject) -> int | None:
-    if subject.model is not None:
-        return subject.model.d_model
-    activations = subject.config.activations
+def _d_in(resolved_sae: ResolvedSae) -> int | None:
+    if resolved_sae.model is not None:
+        return resolved_sae.model.d_model
+    activations = resolved_sae.config.activations
     return activations.d_in if isinstance(activations, GeneratorActivations) else None

@@ -38,16 +38,16 @@ class CellFiles:
 
     def read(self, weights_hash: str | None) -> dict[str, Cell]:
         """Return the cells of these weights, by name; a damaged file counts as none."""
-        found: dict[str, Cell] = {}
+        cells: dict[str, Cell] = {}
         for path in sorted(self.folder.glob("*.json")):
             content = self._content(path) or {}
             if content.get("weights_hash") != weights_hash:
                 continue
             try:
-                found[path.stem] = Cell.model_validate(content.get("cell"))
+                cells[path.stem] = Cell.model_validate(content.get("cell"))
             except ValidationError:
                 continue
-        return found
+        return cells
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"

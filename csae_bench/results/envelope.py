@@ -22,6 +22,8 @@ class Provenance(BaseModel):
     training_hash: str | None
     model: str | None
     """None for an SAE on generated activations."""
+    model_fingerprint: str | None = None
+    """Hash of the model's weights; of a hub model, its name."""
     hook_name: str | None
     training_architecture: str
     seed: int
@@ -85,7 +87,7 @@ def not_finite(value: Any, place: str = "") -> list[str]:
     else:
         return []
     return [
-        found for key, inner in items for found in not_finite(inner, f"{place}.{key}".lstrip("."))
+        each for key, inner in items for each in not_finite(inner, f"{place}.{key}".lstrip("."))
     ]
 
 

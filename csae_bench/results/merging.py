@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from csae_bench.results.schema import Cell, RunRecord, Status
+from csae_bench.results.schema import Cell, CellStatus, RunRecord
 
 RUN = "run"
 """Cell of a run that stopped between two steps; the next run of the SAE settles it."""
@@ -43,13 +43,13 @@ def merged(earlier: RunRecord | None, latest: RunRecord) -> RunRecord:
 
 def with_cells(record: RunRecord, cells: Mapping[str, Cell]) -> RunRecord:
     """Return the record with the cells that it lacks, its status made of all."""
-    found = _in_order({**cells, **record.cells})
-    if not found:
+    merged = _in_order({**cells, **record.cells})
+    if not merged:
         return record
-    return record.model_copy(update={"cells": found, "status": overall(found)})
+    return record.model_copy(update={"cells": merged, "status": overall(merged)})
 
 
-def overall(cells: Mapping[str, Cell]) -> Status:
+def overall(cells: Mapping[str, Cell]) -> CellStatus:
     """Return the status of a run with these cells: failed before invalid before ok."""
     statuses = {cell.status for cell in cells.values()}
     for status in ("failed", "invalid"):

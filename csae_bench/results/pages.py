@@ -12,11 +12,11 @@ _SUFFIXES = (".html", ".png")
 
 def pages_of(record: RunRecord, store: Store) -> list[Path]:
     """Return the paths of the pages, then the pictures, of each eval that is ok."""
-    found: list[Path] = []
+    pages: list[Path] = []
     for cell in record.cells.values():
         if cell.status != "ok" or cell.result is None:
             continue
         folder = store.artifacts_of(cell.result)
         for suffix in _SUFFIXES:
-            found += sorted(folder.glob(f"*{suffix}"))
-    return found
+            pages += sorted(folder.glob(f"*{suffix}"))
+    return pages

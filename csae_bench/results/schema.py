@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 RECORD_VERSION = 1
 
-Status = Literal["ok", "failed", "skipped", "invalid"]
+STEPS = ("training", "validity")
+"""Cells of a record that are not evals."""
+
+CellStatus = Literal["ok", "failed", "skipped", "invalid"]
 
 
 class Record(BaseModel):
@@ -28,7 +31,7 @@ class Failure(Record):
 class Cell(Record):
     """One step of a run: the training, or one eval."""
 
-    status: Status
+    status: CellStatus
     reasons: tuple[Failure, ...] = ()
     """Why the status is not ok; empty if it is."""
     warnings: tuple[str, ...] = ()
@@ -74,7 +77,7 @@ class RunRecord(Record):
     """One run of one SAE: `DIR/runs/<release>_<sae_id>.json`."""
 
     record_version: int = RECORD_VERSION
-    status: Status
+    status: CellStatus
     release: str
     sae_id: str
     source: str

@@ -72,8 +72,8 @@ def vital_signs_of_core(result: Mapping[str, Any]) -> VitalSigns:
     metrics = cast(Mapping[str, Mapping[str, Any]], result.get("eval_result_metrics") or {})
 
     def value(category: str, name: str) -> float | None:
-        found = (metrics.get(category) or {}).get(name)
-        return float(found) if isinstance(found, int | float) else None
+        stored = (metrics.get(category) or {}).get(name)
+        return float(stored) if isinstance(stored, int | float) else None
 
     performance = "model_performance_preservation"
     return VitalSigns(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
@@ -17,9 +16,10 @@ from csae_bench.config import BaselineSae, GeneratorActivations, TrainedSae
 from csae_bench.errors import UsageError
 from csae_bench.results.schema import Cell, Failure, Training
 from csae_bench.results.store import Store
+from csae_bench.results.training_log import last_line
 from csae_bench.runs.made_from import why_made_again, write_made_from
 from csae_bench.runs.request import RunRequest
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.support import progress
 from csae_bench.support.printable import printable
 from csae_bench.training.outcome import OUTCOME_FILE, read_outcome
@@ -33,9 +33,9 @@ LoadModel = Callable[[str], "HookedTransformer"]
 
 
 def ensure_checkpoint(
-    subject: Subject, request: RunRequest, *, device: str, load_model: LoadModel
+    resolved_sae: ResolvedSae, request: RunRequest, *, device: str, load_model: LoadModel
 ) -> None:
-    """Train or build the subject's SAE, so that `subject.checkpoint/inference` exists.
+    """Train or build an SAE, so that `resolved_sae.checkpoint/inference` exists.
 
     An SAE loaded from a folder is never overwritten, not even with --force, as it could not be made
     again. If two runs want the same checkpoint, the second waits for the first.
@@ -43,47 +43,50 @@ def ensure_checkpoint(
     Raises:
         TrainingError, DataError, ModelError, UsageError: it could not be made.
     """
-    if subject.training_hash is None or (subject.is_ready and not request.force):
+    if resolved_sae.training_hash is None or (resolved_sae.is_ready and not request.force):
         return
-    if subject.of is not None:
+    if resolved_sae.of is not None:
         ensure_checkpoint(
-            subject.of, request.for_source(subject.of.source), device=device, load_model=load_model
+            resolved_sae.of,
+            request.for_source(resolved_sae.of.source),
+            device=device,
+            load_model=load_model,
         )
-    folder = subject.checkpoint
+    folder = resolved_sae.checkpoint
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be made: {error.strerror}.") from error
     with _only_one(folder):
-        if subject.is_ready and not request.force:
+        if resolved_sae.is_ready and not request.force:
             return
         if request.force:
             _empty(folder)
-        elif (why := why_made_again(subject, request.store)) is not None:
+        elif (why := why_made_again(resolved_sae, request.store)) is not None:
             click.echo(printable(why), err=True)
-        write_made_from(subject)
-        sae = subject.config.sae
+        write_made_from(resolved_sae)
+        sae = resolved_sae.config.sae
         if isinstance(sae, TrainedSae):
-            _train(subject, request, device=device, load_model=load_model)
+            _train(resolved_sae, request, device=device, load_model=load_model)
         else:
-            progress.begin(f"making {subject.sae_id}")
-            _save(_baseline(subject, sae, device=device, load_model=load_model), folder)
+            made = _baseline(resolved_sae, sae, device=device, load_model=load_model)
+            _save(made, folder)
 
 
-def training_of(subject: Subject, store: Store) -> Training | None:
+def training_of(resolved_sae: ResolvedSae, store: Store) -> Training | None:
     """Return planned and completed training; None for an SAE that is not trained here.
 
     For a killed training, these are the steps and the loss of its log's last line.
     """
-    if not subject.config.is_trained or subject.training_hash is None:
+    if not resolved_sae.config.is_trained or resolved_sae.training_hash is None:
         return None
-    log = subject.checkpoint / "training_log.jsonl"
+    log = resolved_sae.checkpoint / "training_log.jsonl"
     places: dict[str, Any] = {
         "training_log": store.relative(log) if log.is_file() else None,
-        "checkpoint": store.relative(subject.checkpoint) if subject.is_ready else None,
+        "checkpoint": store.relative(resolved_sae.checkpoint) if resolved_sae.is_ready else None,
     }
-    if (subject.checkpoint / OUTCOME_FILE).is_file():
-        outcome = read_outcome(subject.checkpoint)
+    if (resolved_sae.checkpoint / OUTCOME_FILE).is_file():
+        outcome = read_outcome(resolved_sae.checkpoint)
         return Training(
             planned_steps=outcome.planned_steps,
             executed_steps=outcome.executed_steps,
@@ -98,8 +101,8 @@ def training_of(subject: Subject, store: Store) -> Training | None:
             pair_separation_by_kind=outcome.pair_separation_by_kind or {},
             **places,
         )
-    settings = subject.config.training
-    last = _last_line(log)
+    settings = resolved_sae.config.training
+    last = last_line(log)
     executed = int(last.get("step", 0))
     return Training(
         planned_steps=settings.n_steps,
@@ -110,35 +113,24 @@ def training_of(subject: Subject, store: Store) -> Training | None:
     )
 
 
-def training_cell(subject: Subject) -> Cell:
+def training_cell(resolved_sae: ResolvedSae) -> Cell:
     """Return the cell of a training that is done, or that there was none."""
-    if not subject.config.is_trained or subject.training_hash is None:
+    if not resolved_sae.config.is_trained or resolved_sae.training_hash is None:
         reason = Failure(kind="skipped", message="there is nothing to train")
         return Cell(status="skipped", reasons=(reason,))
-    return Cell(status="ok", key=subject.training_hash)
+    return Cell(status="ok", key=resolved_sae.training_hash)
 
 
-def _last_line(log: Path) -> dict[str, Any]:
-    """Return the last whole line of a training log; empty if there is none."""
-    try:
-        lines = log.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    for line in reversed(lines):
-        try:
-            return json.loads(line)
-        except ValueError:  # the line that a kill cut short
-            continue
-    return {}
-
-
-def _train(subject: Subject, request: RunRequest, *, device: str, load_model: LoadModel) -> None:
+def _train(
+    resolved_sae: ResolvedSae, request: RunRequest, *, device: str, load_model: LoadModel
+) -> None:
+    progress.begin_imports()
     from csae_bench.training.train import train
 
     train(
-        subject.resolved,
-        load_model(subject.config.model) if subject.model else None,
-        subject.checkpoint,
+        resolved_sae.resolved,
+        load_model(resolved_sae.config.model) if resolved_sae.model else None,
+        resolved_sae.checkpoint,
         device=device,
         resume=request.resume,
         progress=request.progress,
@@ -146,41 +138,43 @@ def _train(subject: Subject, request: RunRequest, *, device: str, load_model: Lo
 
 
 def _baseline(
-    subject: Subject, sae: BaselineSae, *, device: str, load_model: LoadModel
+    resolved_sae: ResolvedSae, sae: BaselineSae, *, device: str, load_model: LoadModel
 ) -> SAE[Any]:
+    progress.begin_imports()
     from csae_bench.saes.baselines import BuildInputs, build
     from csae_bench.training.data import sae_metadata, sample_rows
 
-    config = subject.config
+    progress.begin(f"making {resolved_sae.sae_id}")
+    config = resolved_sae.config
 
     def rows(n_rows: int) -> Tensor:
-        model = load_model(config.model) if subject.model else None
-        return sample_rows(subject.resolved, model, n_rows, device=device)
+        model = load_model(config.model) if resolved_sae.model else None
+        return sample_rows(resolved_sae.resolved, model, n_rows, device=device)
 
     def other_sae() -> SAE[Any]:
         from csae_bench.saes.loading import load_sae
 
-        assert subject.of is not None
-        return load_sae(subject.of.checkpoint, device=device)
+        assert resolved_sae.of is not None
+        return load_sae(resolved_sae.of.checkpoint, device=device)
 
     return build(
         BuildInputs(
             settings=sae,
             seed=config.seed,
-            d_in=_d_in(subject),
+            d_in=_d_in(resolved_sae),
             rows=rows,
             other_sae=other_sae,
             device=device,
-            metadata=sae_metadata(subject.resolved),
-            path=subject.resolved.path,
+            metadata=sae_metadata(resolved_sae.resolved),
+            path=resolved_sae.resolved.path,
         )
     )
 
 
-def _d_in(subject: Subject) -> int:
-    if subject.model is not None:
-        return subject.model.d_model
-    activations = subject.config.activations
+def _d_in(resolved_sae: ResolvedSae) -> int:
+    if resolved_sae.model is not None:
+        return resolved_sae.model.d_model
+    activations = resolved_sae.config.activations
     assert isinstance(activations, GeneratorActivations)
     return activations.d_in
 

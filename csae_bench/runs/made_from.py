@@ -11,7 +11,7 @@ from typing import Any
 from csae_bench.errors import ResultError
 from csae_bench.results.keys import differences
 from csae_bench.results.store import Store, read_json, write_json
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 
 MADE_FROM_FILE = "made_from.json"
 
@@ -24,24 +24,24 @@ _IN_WORDS = {
 _MAX_SHOWN = 8
 
 
-def write_made_from(subject: Subject) -> None:
-    """Write what the subject's SAE is made from into its checkpoint's folder.
+def write_made_from(sae: ResolvedSae) -> None:
+    """Write what an SAE is made from into its checkpoint's folder.
 
     Raises:
         ResultError: the folder cannot be written.
     """
-    write_json(subject.checkpoint / MADE_FROM_FILE, dict(subject.made_from or {}))
+    write_json(sae.checkpoint / MADE_FROM_FILE, dict(sae.made_from or {}))
 
 
-def why_made_again(subject: Subject, store: Store) -> str | None:
+def why_made_again(sae: ResolvedSae, store: Store) -> str | None:
     """Return why an SAE that has a finished checkpoint under its name has to be made again.
 
     None if its weights are there, or where none were made under its name before. The sentence
     names each key that decides the weights and differs from the newest checkpoint.
     """
-    if subject.is_ready or subject.training_hash is None:
+    if sae.is_ready or sae.training_hash is None:
         return None
-    own = store.checkpoint(subject.release, subject.sae_id, subject.training_hash)
+    own = store.checkpoint(sae.release, sae.sae_id, sae.training_hash)
     earlier = _newest_finished(own)
     if earlier is None:
         return None
@@ -49,9 +49,9 @@ def why_made_again(subject: Subject, store: Store) -> str | None:
         before = read_json(earlier / MADE_FROM_FILE)
     except ResultError:
         before = None
-    changed = _changed(before, dict(subject.made_from or {})) if before else []
+    changed = _changed(before, dict(sae.made_from or {})) if before else []
     what = "; ".join(changed) or "it does not say what it was made from"
-    return f"{subject.sae_id} is made again, other than {earlier}: {what}."
+    return f"{sae.sae_id} is made again, other than {earlier}: {what}."
 
 
 def _newest_finished(own: Path) -> Path | None:

@@ -24,7 +24,7 @@ from csae_bench.preflight.machine import estimates
 from csae_bench.preflight.plan import StagePlan, stage_plans
 from csae_bench.runs.job import EvalJob, InputRef, ModelRef, SaeRef, SkippedEval
 from csae_bench.runs.request import RunRequest
-from csae_bench.runs.subjects import Subject, fetched_folder, find_subject, is_pretrained
+from csae_bench.runs.resolving import ResolvedSae, fetched_folder, is_pretrained, resolve_sae
 from csae_bench.saes.hashing import weights_hash
 from csae_bench.upstream import versions
 
@@ -48,7 +48,7 @@ class SaePlan:
     """Plan of one request."""
 
     request: RunRequest
-    subject: Subject | None
+    resolved_sae: ResolvedSae | None
     """None if it cannot be known: it is on the hub, or what names it is wrong."""
     checks: tuple[Check, ...]
     training: TrainJob | None = None
@@ -64,7 +64,9 @@ class SaePlan:
     @property
     def device(self) -> str:
         """Device of the run: as `--device` or the configuration says."""
-        return self.subject.config.device if self.subject else self.request.device or "auto"
+        return (
+            self.resolved_sae.config.device if self.resolved_sae else self.request.device or "auto"
+        )
 
     @property
     def problems(self) -> list[str]:
@@ -112,31 +114,33 @@ def plan_sae(request: RunRequest) -> SaePlan:
         UsageError: the source, the model or the hook is none.
     """
     if is_pretrained(request.source) and fetched_folder(request) is None:
-        return SaePlan(request=request, subject=None, checks=(_listed(request.source),))
+        return SaePlan(request=request, resolved_sae=None, checks=(_listed(request.source),))
     try:
         resolved, wrong = _resolved(request)
-        subject = _subject(request, resolved, wrong)
+        resolved_sae = _resolved_unless_wrong(request, resolved, wrong)
     except (ConfigError, SaeError) as error:
         name = "sae" if isinstance(error, SaeError) else "config"
         checks = tuple(Check(name, "problem", line) for line in str(error).splitlines())
-        return SaePlan(request=request, subject=None, checks=checks)
+        return SaePlan(request=request, resolved_sae=None, checks=checks)
     of_config = [Check("config", "problem", problem) for problem in wrong]
-    if subject is None:
-        return SaePlan(request=request, subject=None, checks=tuple(of_config))
-    checks = preflight(subject, results=request.results, device=request.device)
+    if resolved_sae is None:
+        return SaePlan(request=request, resolved_sae=None, checks=tuple(of_config))
+    checks = preflight(resolved_sae, results=request.results, device=request.device)
     if wrong:  # of a configuration that is not what was asked for, only problems say something
-        found = (*of_config, *(check for check in checks if check.outcome == "problem"))
+        problems = (*of_config, *(check for check in checks if check.outcome == "problem"))
         is_named = not request.sets  # the id holds what --set changed
-        return SaePlan(request=request, subject=subject if is_named else None, checks=found)
+        return SaePlan(
+            request=request, resolved_sae=resolved_sae if is_named else None, checks=problems
+        )
     is_sound = not any(check.outcome == "problem" for check in checks)
     return SaePlan(
         request=request,
-        subject=subject,
+        resolved_sae=resolved_sae,
         checks=tuple(checks),
-        training=_training(subject),
-        evals=_evals(subject) if is_sound else (),
-        stages=tuple(stage_plans(subject.config)),
-        gpus=tuple(estimates(subject)),
+        training=_training(resolved_sae),
+        evals=_evals(resolved_sae) if is_sound else (),
+        stages=tuple(stage_plans(resolved_sae.config)),
+        gpus=tuple(estimates(resolved_sae)),
     )
 
 
@@ -150,13 +154,13 @@ def _resolved(request: RunRequest) -> tuple[ResolvedConfig | None, list[str]]:
         return partial_config(request.source, **request.flags), error.problems
 
 
-def _subject(
+def _resolved_unless_wrong(
     request: RunRequest, resolved: ResolvedConfig | None, wrong: list[str]
-) -> Subject | None:
+) -> ResolvedSae | None:
     if not wrong:
-        return find_subject(request, resolved)
+        return resolve_sae(request, resolved)
     try:
-        return None if resolved is None else find_subject(request, resolved)
+        return None if resolved is None else resolve_sae(request, resolved)
     except CsaeBenchError:  # what is wrong already keeps the SAE from being known
         return None
 
@@ -171,42 +175,44 @@ def _listed(source: str) -> Check:
     return Check("sae", "unknown", f"{source} is on the hub: not checkable here")
 
 
-def _training(subject: Subject) -> TrainJob | None:
-    if subject.training_hash is None:
+def _training(resolved_sae: ResolvedSae) -> TrainJob | None:
+    if resolved_sae.training_hash is None:
         return None
     return TrainJob(
-        key=subject.training_hash,
-        made_from=dict(subject.made_from or {}),
-        checkpoint=subject.checkpoint,
-        is_done=subject.is_ready,
+        key=resolved_sae.training_hash,
+        made_from=dict(resolved_sae.made_from or {}),
+        checkpoint=resolved_sae.checkpoint,
+        is_done=resolved_sae.is_ready,
     )
 
 
-def _evals(subject: Subject) -> tuple[EvalJob | SkippedEval, ...]:
-    sae = sae_ref(subject)
-    return tuple(_eval(subject, sae, *item) for item in eval_settings(subject).items())
+def _evals(resolved_sae: ResolvedSae) -> tuple[EvalJob | SkippedEval, ...]:
+    sae = sae_ref(resolved_sae)
+    return tuple(_eval(resolved_sae, sae, *item) for item in eval_settings(resolved_sae).items())
 
 
-def sae_ref(subject: Subject) -> SaeRef:
-    """Return the reference of a subject's SAE, with its hash where the weights are there."""
+def sae_ref(resolved_sae: ResolvedSae) -> SaeRef:
+    """Return the reference of an SAE, with its hash where the weights are there."""
     return SaeRef(
-        release=subject.release,
-        sae_id=subject.sae_id,
-        location=str(subject.checkpoint),
-        weights_hash=weights_hash(subject.checkpoint) if subject.is_ready else None,
-        training_hash=subject.training_hash,
-        model_name=subject.model.name if subject.model else None,
-        hook_name=subject.hook_name,
+        release=resolved_sae.release,
+        sae_id=resolved_sae.sae_id,
+        location=str(resolved_sae.checkpoint),
+        weights_hash=weights_hash(resolved_sae.checkpoint) if resolved_sae.is_ready else None,
+        training_hash=resolved_sae.training_hash,
+        model_name=resolved_sae.model.name if resolved_sae.model else None,
+        hook_name=resolved_sae.hook_name,
     )
 
 
-def _eval(subject: Subject, sae: SaeRef, name: str, settings: EvalConfig) -> EvalJob | SkippedEval:
-    config = subject.config
+def _eval(
+    resolved_sae: ResolvedSae, sae: SaeRef, name: str, settings: EvalConfig
+) -> EvalJob | SkippedEval:
+    config = resolved_sae.config
     return eval_job(
         name,
         settings,
         sae=sae,
-        model=config.model if subject.model is not None else None,
+        model=config.model if resolved_sae.model is not None else None,
         model_dtype=config.model_dtype,
         seed=config.seed,
         config=config.model_dump(mode="json"),

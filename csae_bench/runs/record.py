@@ -20,7 +20,7 @@ from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.results.store import Store, read_record, write_json
 from csae_bench.runs.checkpoints import training_of
 from csae_bench.runs.request import RunRequest
-from csae_bench.runs.subjects import Subject
+from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.saes.architectures import architecture_of
 from csae_bench.saes.folder import find_folder, read_cfg
 from csae_bench.upstream import versions
@@ -44,7 +44,7 @@ class Recorder:
     """Writer of the record of one run; cells that other runs of the same SAE wrote stay."""
 
     request: RunRequest
-    subject: Subject
+    sae: ResolvedSae
     clock: Clock
 
     def file(self, cells: Mapping[str, Cell], weights_hash: str) -> tuple[RunRecord, Path]:
@@ -53,7 +53,7 @@ class Recorder:
         Raises:
             ResultError: it cannot be written.
         """
-        cfg = read_cfg(find_folder(self.subject.checkpoint))
+        cfg = read_cfg(find_folder(self.sae.checkpoint))
         metadata: dict[str, Any] = cfg.get("metadata") or {}
         record = self._known().model_copy(
             update={
@@ -85,7 +85,7 @@ class Recorder:
             cells: the cells that it had finished.
             weights_hash: None if it stopped before the weights existed.
         """
-        folder = self.request.store.artifacts("run", self.subject.release, self.subject.sae_id)
+        folder = self.request.store.artifacts("run", self.sae.release, self.sae.sae_id)
         failure = failure_of(error, folder)
         stopped_at = "training" if weights_hash is None else "run"
         record = self._known().model_copy(
@@ -102,18 +102,18 @@ class Recorder:
 
     def _known(self) -> RunRecord:
         """Return the record of a run before it starts: failed, until something better is known."""
-        subject = self.subject
+        sae = self.sae
         return RunRecord(
             status="failed",
-            release=subject.release,
-            sae_id=subject.sae_id,
+            release=sae.release,
+            sae_id=sae.sae_id,
             source=self.request.source,
-            model=subject.model.name if subject.model else "none",
-            hook_name=subject.hook_name,
-            training_hash=subject.training_hash,
-            training=training_of(subject, self.request.store),
-            config=subject.config.model_dump(mode="json"),
-            origins=subject.resolved.origins,
+            model=sae.model.name if sae.model else "none",
+            hook_name=sae.hook_name,
+            training_hash=sae.training_hash,
+            training=training_of(sae, self.request.store),
+            config=sae.config.model_dump(mode="json"),
+            origins=sae.resolved.origins,
             versions=versions(),
             started=self.clock.started,
             wall_seconds=self.clock.seconds(),
@@ -121,7 +121,7 @@ class Recorder:
 
     @property
     def _path(self) -> Path:
-        return self.request.store.run_record(self.subject.release, self.subject.sae_id)
+        return self.request.store.run_record(self.sae.release, self.sae.sae_id)
 
     def _lock(self) -> FileLock:
         return self.request.store.lock(self._path.stem)

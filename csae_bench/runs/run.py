@@ -14,12 +14,12 @@ from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.runs.plan import Plan, SaePlan, plan
 from csae_bench.runs.record import Clock, Recorder
 from csae_bench.runs.request import RunRequest
+from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.runs.session import Session
-from csae_bench.runs.subjects import Subject
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """Result of a run: record, path, checkpoint and exit code."""
 
     record: RunRecord | None
@@ -39,7 +39,7 @@ class Outcome:
         return EXIT_OK if is_fine else EXIT_FAILED
 
 
-def run(request: RunRequest, *, train_only: bool = False) -> Outcome:
+def run(request: RunRequest, *, train_only: bool = False) -> RunOutcome:
     """Train the SAE unless it is there, judge it, run its evals and record all of it.
 
     Raises:
@@ -53,7 +53,7 @@ def run(request: RunRequest, *, train_only: bool = False) -> Outcome:
     return outcome
 
 
-def run_all(requests: Sequence[RunRequest], *, train_only: bool = False) -> list[Outcome]:
+def run_all(requests: Sequence[RunRequest], *, train_only: bool = False) -> list[RunOutcome]:
     """Do the same for several SAEs; passes of the model that hold for all of them run once.
 
     What goes wrong with one SAE is in its outcome, and the others are run all the same.
@@ -77,7 +77,7 @@ def run_all(requests: Sequence[RunRequest], *, train_only: bool = False) -> list
 
 def _checked(planned: Plan, *, train_only: bool) -> Plan:
     for sae in planned.saes:
-        if train_only and sae.subject is not None and sae.training is None:
+        if train_only and sae.resolved_sae is not None and sae.training is None:
             raise PreflightError(
                 [f"{sae.request.source}: is trained already; there is nothing to train."]
             )
@@ -89,8 +89,8 @@ def _checked(planned: Plan, *, train_only: bool) -> Plan:
 
 def _record_refusals(saes: Iterable[SaePlan]) -> None:
     for sae in saes:
-        if sae.subject is not None and sae.has_problem_of_the_sae:
-            Recorder(sae.request, sae.subject, Clock()).refused(sae.problems)
+        if sae.resolved_sae is not None and sae.has_problem_of_the_sae:
+            Recorder(sae.request, sae.resolved_sae, Clock()).refused(sae.problems)
 
 
 @dataclass
@@ -115,7 +115,7 @@ class _Run:
             assert done.cell is not None
             self.cells[done.name] = done.cell
             if self.weights_hash is not None:
-                recorder = self._recorder(self._subject())
+                recorder = self._recorder(self._resolved_sae())
                 self.record, self.record_path = recorder.file(self.cells, self.weights_hash)
         except Exception as error:  # recorded and reported with the SAE; the others run
             self._fail(error)
@@ -124,24 +124,24 @@ class _Run:
         """Record that the run was interrupted."""
         self._fail(error)
 
-    def outcome(self) -> Outcome:
-        subject = self.sae.subject
-        return Outcome(
+    def outcome(self) -> RunOutcome:
+        resolved_sae = self.sae.resolved_sae
+        return RunOutcome(
             record=self.record,
             record_path=self.record_path,
-            checkpoint=subject.checkpoint.resolve() if subject else None,
+            checkpoint=resolved_sae.checkpoint.resolve() if resolved_sae else None,
             error=self.error,
         )
 
     def _fail(self, error: BaseException) -> None:
         self.error = error
-        if self.sae.subject is not None:
-            recorder = self._recorder(self.sae.subject)
+        if self.sae.resolved_sae is not None:
+            recorder = self._recorder(self.sae.resolved_sae)
             self.error = recorder.failed(error, self.cells, self.weights_hash)
 
-    def _recorder(self, subject: Subject) -> Recorder:
-        return Recorder(self.sae.request, subject, self.clock)
+    def _recorder(self, resolved_sae: ResolvedSae) -> Recorder:
+        return Recorder(self.sae.request, resolved_sae, self.clock)
 
-    def _subject(self) -> Subject:
-        assert self.sae.subject is not None, "a step was made of an SAE that is known"
-        return self.sae.subject
+    def _resolved_sae(self) -> ResolvedSae:
+        assert self.sae.resolved_sae is not None, "a step was made of an SAE that is known"
+        return self.sae.resolved_sae

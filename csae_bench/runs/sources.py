@@ -20,8 +20,8 @@ def expanded(sources: tuple[str, ...]) -> tuple[str, ...]:
     Raises:
         UsageError: a pattern matches nothing.
     """
-    found = [one for source in sources for one in _expanded(source)]
-    return tuple(dict.fromkeys(found))
+    names = [one for source in sources for one in _expanded(source)]
+    return tuple(dict.fromkeys(names))
 
 
 def _expanded(source: str) -> list[str]:
@@ -43,10 +43,10 @@ def _of_release(release: str, pattern: str) -> list[str]:
     from csae_bench.saes.pretrained import ids_of
 
     ids = ids_of(release)
-    found = [f"{release}:{name}" for name in ids if fnmatchcase(name, pattern)]
-    if not found:
+    matching = [f"{release}:{name}" for name in ids if fnmatchcase(name, pattern)]
+    if not matching:
         raise UsageError(
             f"--sae {release}:{pattern}: none of the release's {len(ids)} SAEs matches, such as "
             f"{release}:{ids[0]}."
         )
-    return found
+    return matching

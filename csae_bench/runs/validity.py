@@ -11,8 +11,8 @@ from csae_bench.results.keys import digest
 from csae_bench.results.schema import Cell, Failure, RunRecord
 from csae_bench.results.validity import VitalSigns, is_worse_than_ablation, reasons_invalid
 from csae_bench.runs.job import SaeRef
+from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.runs.session import Session
-from csae_bench.runs.subjects import Subject
 from csae_bench.support import progress
 from csae_bench.upstream import versions
 
@@ -21,18 +21,23 @@ if TYPE_CHECKING:
 
 
 def validity(
-    subject: Subject, sae: SaeRef, session: Session, earlier: RunRecord | None, *, force: bool
+    resolved_sae: ResolvedSae,
+    sae: SaeRef,
+    session: Session,
+    earlier: RunRecord | None,
+    *,
+    force: bool,
 ) -> Cell:
     """Return the cell of the SAE's vital signs, `ok` or `invalid`.
 
     Args:
         earlier: record of an earlier run, whose cell holds while nothing has changed.
     """
-    config = subject.config
+    config = resolved_sae.config
     key = digest(
         {
             "weights": sae.weights_hash,
-            "model": models.weights_fingerprint(config.model) if subject.model else None,
+            "model": models.weights_fingerprint(config.model) if resolved_sae.model else None,
             "activations": config.activations.model_dump(mode="json"),
             "versions": versions(),
         }
@@ -40,7 +45,7 @@ def validity(
     known = earlier.cells.get("validity") if earlier else None
     if known is not None and known.key == key and not force:
         return known
-    model = session.model(config.model, config.model_dtype) if subject.model else None
+    model = session.model(config.model, config.model_dtype) if resolved_sae.model else None
     return judged(sae, config, model, session, key=key)
 
 

@@ -75,9 +75,9 @@ def architecture_of(cfg: dict[str, Any]) -> Any:
     Those before version 6 wrote TopK as the standard architecture with another activation
     function.
     """
-    found = cfg.get("architecture", "standard")
+    architecture = cfg.get("architecture", "standard")
     activation = cfg.get("activation_fn_str", cfg.get("activation_fn"))
-    return "topk" if found == "standard" and activation == "topk" else found
+    return "topk" if architecture == "standard" and activation == "topk" else architecture
 
 
 def k_of(cfg: dict[str, Any]) -> Any:

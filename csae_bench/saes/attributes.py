@@ -67,23 +67,23 @@ def matrix(sae: Any, name: str, *, needed_by: str) -> Tensor:
         SaeError: there is none, or it is no matrix.
     """
     shape = {"W_dec": "[d_sae, d_in]", "W_enc": "[d_in, d_sae]"}[name]
-    found = getattr(sae, name, None)
-    if found is None:
+    value = getattr(sae, name, None)
+    if value is None:
         raise SaeError(
             f"The SAE ({kind(sae)}) has no attribute '{name}'; {needed_by} needs it: a tensor "
             f"{shape}."
         )
-    if not isinstance(found, Tensor) or found.ndim != 2:
-        what = [*found.shape] if isinstance(found, Tensor) else f"a {type(found).__name__}"
+    if not isinstance(value, Tensor) or value.ndim != 2:
+        what = [*value.shape] if isinstance(value, Tensor) else f"a {type(value).__name__}"
         raise SaeError(
             f"The SAE ({kind(sae)}) has '{name}' as {what}; {needed_by} needs a tensor {shape}."
         )
-    if not found.is_floating_point():
+    if not value.is_floating_point():
         raise SaeError(
-            f"The SAE ({kind(sae)}) has '{name}' of {found.dtype}; it must hold floating-point "
+            f"The SAE ({kind(sae)}) has '{name}' of {value.dtype}; it must hold floating-point "
             "numbers."
         )
-    return found
+    return value
 
 
 def config(sae: Any) -> Any:
@@ -104,14 +104,14 @@ def kind(sae: Any) -> str:
 
 def d_in(sae: Any) -> int:
     """Return the width of the activations it reads."""
-    found = stated(sae, "d_in")
-    return int(matrix(sae, "W_dec", needed_by="csae-bench").shape[1] if found is None else found)
+    width = stated(sae, "d_in")
+    return int(matrix(sae, "W_dec", needed_by="csae-bench").shape[1] if width is None else width)
 
 
 def d_sae(sae: Any) -> int:
     """Return the number of its latents."""
-    found = stated(sae, "d_sae")
-    return int(matrix(sae, "W_dec", needed_by="csae-bench").shape[0] if found is None else found)
+    width = stated(sae, "d_sae")
+    return int(matrix(sae, "W_dec", needed_by="csae-bench").shape[0] if width is None else width)
 
 
 def device(sae: Any) -> torch.device:
@@ -140,8 +140,8 @@ def d_head(sae: Any, model: HookedTransformer) -> int | None:
 def metadata(sae: Any, name: str) -> Any:
     """Return what its `cfg.metadata` or `cfg` says of the model; None if nothing."""
     inner = stated(sae, "metadata")
-    found = inner.get(name) if isinstance(inner, Mapping) else getattr(inner, name, None)
-    return stated(sae, name) if found is None else found
+    value = inner.get(name) if isinstance(inner, Mapping) else getattr(inner, name, None)
+    return stated(sae, name) if value is None else value
 
 
 def fill_metadata(sae: Any, **values: Any) -> None:
@@ -154,9 +154,9 @@ def fill_metadata(sae: Any, **values: Any) -> None:
 
 def architecture(sae: Any) -> str:
     """Return its architecture's name, or that of its class."""
-    found = stated(sae, "architecture")
-    found = found() if callable(found) else found
-    return found if isinstance(found, str) and found else kind(sae)
+    name = stated(sae, "architecture")
+    name = name() if callable(name) else name
+    return name if isinstance(name, str) and name else kind(sae)
 
 
 def training_architecture(sae: Any) -> str:
@@ -175,13 +175,13 @@ def config_dict(sae: Any) -> dict[str, Any]:
     if callable(getattr(cfg, "to_dict", None)):
         return dict(cfg.to_dict())
     if isinstance(cfg, Mapping):
-        found = dict(cfg)
+        fields = dict(cfg)
     elif dataclasses.is_dataclass(cfg) and not isinstance(cfg, type):
-        found = dataclasses.asdict(cfg)
+        fields = dataclasses.asdict(cfg)
     else:
-        found = dict(vars(cfg)) if hasattr(cfg, "__dict__") else {}
+        fields = dict(vars(cfg)) if hasattr(cfg, "__dict__") else {}
     known = {"architecture": architecture(sae), "d_in": d_in(sae), "d_sae": d_sae(sae)}
-    return {**known, **copy.copy(found)}
+    return {**known, **copy.copy(fields)}
 
 
 def tensors(sae: Any) -> dict[str, Tensor]:
@@ -189,5 +189,5 @@ def tensors(sae: Any) -> dict[str, Tensor]:
     if isinstance(sae, nn.Module):
         return dict(sae.state_dict())
     held = vars(sae) if hasattr(sae, "__dict__") else {}
-    found = {name: value for name, value in held.items() if isinstance(value, Tensor)}
-    return found or {"W_dec": sae.W_dec}
+    by_name = {name: value for name, value in held.items() if isinstance(value, Tensor)}
+    return by_name or {"W_dec": sae.W_dec}

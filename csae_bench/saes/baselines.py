@@ -39,7 +39,7 @@ _CHUNK = 8192
 
 @dataclass(frozen=True, kw_only=True)
 class BuildInputs(Generic[S]):
-    """What a build function is given; it takes what it needs."""
+    """Arguments of a build function, which takes what it needs."""
 
     settings: S
 

@@ -50,13 +50,13 @@ def _problems(folder: Path, cfg: dict[str, Any]) -> Iterator[str]:
     except SaeError as error:
         yield f"{error}{_pickles(folder)}"
         return
-    found = [] if of_cfg else misfits(cfg, tensors)
-    if found:
-        yield f"{folder / WEIGHTS_FILENAME}: weights do not fit cfg.json: {'; '.join(found)}."
+    problems = [] if of_cfg else misfits(cfg, tensors)
+    if problems:
+        yield f"{folder / WEIGHTS_FILENAME}: weights do not fit cfg.json: {'; '.join(problems)}."
 
 
 def _pickles(folder: Path) -> str:
-    found = pickles(folder)
-    if not found or (folder / WEIGHTS_FILENAME).exists():
+    files = pickles(folder)
+    if not files or (folder / WEIGHTS_FILENAME).exists():
         return ""
-    return f" {', '.join(found[:3])} is a torch pickle, which csae-bench never loads."
+    return f" {', '.join(files[:3])} is a torch pickle, which csae-bench never loads."

@@ -115,11 +115,11 @@ def stated(cfg: dict[str, Any]) -> dict[str, Any]:
     Before version 6 SAELens kept in cfg what is in `metadata` now, earlier under other names.
     """
     metadata = cfg.get("metadata")
-    found = {**cfg, **(metadata if isinstance(metadata, dict) else {})}
+    fields = {**cfg, **(metadata if isinstance(metadata, dict) else {})}
     for old, new in (("hook_point", "hook_name"), ("hook_point_head_index", "hook_head_index")):
-        if found.get(new) is None and old in found:
-            found[new] = found[old]
-    return found
+        if fields.get(new) is None and old in fields:
+            fields[new] = fields[old]
+    return fields
 
 
 def is_training_form(cfg: dict[str, Any]) -> bool:

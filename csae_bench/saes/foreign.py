@@ -159,7 +159,7 @@ def _files(folder: Path, names: list[str]) -> Iterator[str]:
 
 def _nested(folder: Path) -> Iterator[str]:
     """Report SAEs in subfolders: sparsify's `layers.5`, or several checkpoints."""
-    found: list[str] = []
+    folders: list[str] = []
     form = "SAELens's"
     for name in _entries(folder):
         below = folder / name
@@ -171,14 +171,14 @@ def _nested(folder: Path) -> Iterator[str]:
                 form = "dictionary_learning's"
             elif not (CFG_FILENAME in inside and WEIGHTS_FILENAME in inside):
                 continue
-            found.append(name)
+            folders.append(name)
             break
-    if not found:
+    if not folders:
         return
-    found.sort()
+    folders.sort()
     yield (
-        f"{folder} holds no SAE itself; {len(found)} of its folders do, in {form} form: "
-        f"{_some(found)}. Name one of them"
+        f"{folder} holds no SAE itself; {len(folders)} of its folders do, in {form} form: "
+        f"{_some(folders)}. Name one of them"
         + ("." if form == "SAELens's" else f"; {_CANNOT_YET}, and the message on it says more.")
     )
 
@@ -186,20 +186,20 @@ def _nested(folder: Path) -> Iterator[str]:
 def _object(path: Path) -> dict[str, Any] | None:
     """Read a JSON object; None for anything else, which is reported where it is needed."""
     try:
-        found = read_json(path)
+        value = read_json(path)
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _entries(folder: Path) -> list[str]:
     try:
-        found: list[str] = []
+        names: list[str] = []
         for path in folder.iterdir():
-            found.append(path.name)
-            if len(found) >= _MOST_ENTRIES:
+            names.append(path.name)
+            if len(names) >= _MOST_ENTRIES:
                 break
-        return sorted(found)
+        return sorted(names)
     except OSError:
         return []
 

@@ -46,9 +46,9 @@ class ContrastiveParts(nn.Module):
 
     def statistics_of(self, kinds: Kinds = None) -> RunningStatistics:
         """Return the running statistics of the pairs of these kinds; none: of all pairs."""
-        found = self._statistics[_key(kinds)]
-        assert isinstance(found, RunningStatistics)
-        return found
+        statistics = self._statistics[_key(kinds)]
+        assert isinstance(statistics, RunningStatistics)
+        return statistics
 
     def temperature(self) -> Tensor | None:
         """Return the learned temperature, if there is one, clamped to its range."""

@@ -28,7 +28,7 @@ from csae_bench.saes import losses
 from csae_bench.saes.heads import ContrastiveParts, Kinds
 from csae_bench.saes.losses import TermValue
 from csae_bench.saes.mixing import mix
-from csae_bench.saes.step import PairedStepInput
+from csae_bench.saes.step import PairedStepInput, SparseStepOutput
 from csae_bench.saes.views import Views
 
 _NOT_THE_FUNCTIONS: dict[str, set[str]] = {
@@ -60,7 +60,7 @@ class ContrastiveTrainingConfig:
 
 
 @dataclass
-class ContrastiveStepOutput(TrainStepOutput):
+class ContrastiveStepOutput(SparseStepOutput):
     """SAELens's step output, with the value of each contrastive term that was computed."""
 
     terms: dict[str, TermValue] = field(default_factory=dict[str, TermValue])
@@ -115,7 +115,7 @@ class ContrastiveTraining(TrainingSAE[Any]):
             raise TrainingError(
                 f"The term '{next(iter(self.terms))}' of architecture '{self.cfg.architecture()}' "
                 "needs pairs, but the rows of this trainer are not pairs. Train with csae_bench's "
-                "ContrastiveSAETrainingRunner, or switch the term off with a weight of 0."
+                "ContrastiveSAETrainingRunner, or disable the term with a weight of 0."
             )
         output = ContrastiveStepOutput(**vars(super().training_forward_pass(step_input)))
         views = {
@@ -123,10 +123,10 @@ class ContrastiveTraining(TrainingSAE[Any]):
             for kinds in dict.fromkeys(term.pairs for term in self.terms.values())
         }
         for name, term in self.terms.items():
-            found = getattr(losses, name)(views[term.pairs], **_arguments(name, term))
-            output.terms[name] = found
-            output.metrics[f"raw/{name}"] = found.value.detach()
-            output.losses[name] = step_input.coefficients[name] * found.value
+            term_loss = getattr(losses, name)(views[term.pairs], **_arguments(name, term))
+            output.terms[name] = term_loss
+            output.metrics[f"raw/{name}"] = term_loss.value.detach()
+            output.losses[name] = step_input.coefficients[name] * term_loss.value
             if step_input.coefficients[name] > 0:  # 0 * x costs a backward pass all the same
                 output.loss = output.loss + output.losses[name]
         return output
@@ -142,16 +142,18 @@ class ContrastiveTraining(TrainingSAE[Any]):
         """Return the views of terms that look at pairs of these kinds."""
         assert self.contrast is not None
         x, codes, pre = step_input.sae_in, _dense(output.feature_acts), output.hidden_pre
-        pairs = step_input.pairs
+        pairs, active_codes = step_input.pairs, output.active_codes
         if kinds is not None:
+            active_codes = None
             pairs, places = pairs.of_kinds(kinds)
             rows = torch.stack([2 * places, 2 * places + 1], dim=1).flatten()
             x, codes, pre = (one.index_select(0, rows) for one in (x, codes, pre))
         statistics = self.contrast.statistics_of(kinds)
         if self.training and len(pairs):
-            statistics.update(codes.detach())
+            statistics.update(codes.detach(), active_codes)
         views = Views(
             codes=codes,
+            active_codes=active_codes,
             pre_activations=pre,
             pairs=pairs,
             statistics=statistics.latest(),
@@ -197,8 +199,8 @@ def _parsed(losses: Mapping[str, Any]) -> dict[str, TermSettings]:
             terms[name] = LOSS_TERMS[name].model_validate(settings)
         except ValidationError as error:
             wrong: dict[str, tuple[Any, list[str]]] = {}
-            for found in error.errors():  # of a value that may have two types there are two
-                wrong.setdefault(str(found["loc"][0]), (found["input"], []))[1].append(found["msg"])
+            for one in error.errors():  # of a value that may have two types there are two
+                wrong.setdefault(str(one["loc"][0]), (one["input"], []))[1].append(one["msg"])
             problems += [
                 f"losses.{name}.{key} is {value!r}: {'; or: '.join(messages)}."
                 for key, (value, messages) in wrong.items()

@@ -49,15 +49,15 @@ def check_weights(folder: Path) -> dict[str, Tensor]:
         raise SaeError(f"{path} is damaged or no safetensors file: {reason(error)}.") from error
 
 
-def misfits(cfg: Mapping[str, Any], found: Mapping[str, Tensor]) -> list[str]:
+def misfits(cfg: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[str]:
     """List the tensors that do not fit a sound cfg.json, each as a clause; empty if all fit.
 
     A training form may hold more than its architecture asks for: projections, statistics.
     """
-    return [*_misfits(dict(cfg), found)]
+    return [*_misfits(dict(cfg), tensors)]
 
 
-def _misfits(cfg: dict[str, Any], found: Mapping[str, Tensor]) -> Iterator[str]:
+def _misfits(cfg: dict[str, Any], tensors: Mapping[str, Tensor]) -> Iterator[str]:
     is_training = is_training_form(cfg)
     table = architectures.TRAINING if is_training else architectures.INFERENCE
     expected = table.get(architecture_of(cfg))
@@ -66,14 +66,14 @@ def _misfits(cfg: dict[str, Any], found: Mapping[str, Tensor]) -> Iterator[str]:
     present: dict[str, str] = {}
     for name in expected:
         names = (name, *architectures.RENAMED.get(name, ()))
-        here = next((one for one in names if one in found), None)
+        here = next((one for one in names if one in tensors), None)
         if here is not None:
             present[name] = here
     missing = [name for name in expected if name not in present]
     if missing:
         yield f"Missing key(s) {_named(missing)}"
     known = {*present.values(), *architectures.ALLOWED_EXTRA}
-    extra = [name for name in found if name not in known]
+    extra = [name for name in tensors if name not in known]
     if extra and not is_training:
         yield (
             f"Unexpected key(s) {_named(extra)}, of which architecture '{architecture_of(cfg)}' "
@@ -81,14 +81,14 @@ def _misfits(cfg: dict[str, Any], found: Mapping[str, Tensor]) -> Iterator[str]:
         )
     for name, here in present.items():
         shape = tuple(int(cfg[size]) for size in expected[name])
-        if found[here].shape != shape:
+        if tensors[here].shape != shape:
             sizes = ", ".join(f"{size}={cfg[size]}" for size in dict.fromkeys(expected[name]))
             yield (
-                f"size mismatch for {here}, which is {[*found[here].shape]} and must be "
+                f"size mismatch for {here}, which is {[*tensors[here].shape]} and must be "
                 f"{[*shape]} by {sizes}"
             )
-        if found[here].dtype not in _FLOATS:
-            yield f"{here} holds {found[here].dtype}; it must hold one of {', '.join(_FLOATS)}"
+        if tensors[here].dtype not in _FLOATS:
+            yield f"{here} holds {tensors[here].dtype}; it must hold one of {', '.join(_FLOATS)}"
 
 
 def _tensor(part: Any) -> Tensor:

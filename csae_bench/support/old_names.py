@@ -29,6 +29,9 @@ STREAM_OF_SPLIT = {"train": "train", "test": "reserved"}
 OLD_KEYS = {"n_frames": "n_templates"}
 """Keys of results and run records."""
 
+OLD_METRICS = {"tied_latents": "assigned_latents", "covered_values": "value_coverage"}
+"""Metrics, whose names begin those of the values next to them, such as `tied_latents_p`."""
+
 OLD_COLUMNS = {"frame": "template"}
 """Columns of files with factors."""
 
@@ -36,6 +39,7 @@ _LEVELS = 8
 
 _OLD_CONFIGS = {"ideal": "oracle", "_embedded": "_tinyworld", "_seed": "_original"}
 _OLD_RUN = re.compile(r"seed_run_(\d\w*)")
+_OLD_METRIC = re.compile(rf"\b({'|'.join(OLD_METRICS)})(?=$|_|\b)")
 _OLD_SAE_ID = re.compile(r"ideal(?=$|-|_seed)")
 
 
@@ -47,6 +51,19 @@ def config_name(name: str) -> str:
 def sae_id(name: str) -> str:
     """Return the id that an SAE of a configuration has now, such as `oracle_seed1`."""
     return _OLD_SAE_ID.sub("oracle", _OLD_RUN.sub(r"original_run_\1", name))
+
+
+def metric_name(name: str) -> str:
+    """Return what a metric, a value next to it, or a pattern of either is called now."""
+    return _OLD_METRIC.sub(lambda old: OLD_METRICS[old[1]], name)
+
+
+def metric_pattern(pattern: str, place: str) -> str:
+    """Return what a user's metric or glob is called now, an old name warned of."""
+    new = metric_name(pattern)
+    if new != pattern:
+        warn(pattern, new, f"{place}: ")
+    return new
 
 
 def value_of(key: str, old: Any) -> Any:
@@ -63,13 +80,13 @@ def renamed(raw: Any) -> Any:
     """Return nested mappings with the new names of all values, each old one warned of."""
     if not isinstance(raw, dict):
         return raw
-    found: dict[Any, Any] = {}
+    new_values: dict[Any, Any] = {}
     for key, old in raw.items():
         new = value_of(str(key), old)
         if new != old:
             warn(str(old), str(new), f"{key}: ")
-        found[key] = renamed(new)
-    return found
+        new_values[key] = renamed(new)
+    return new_values
 
 
 def of_result(value: Any, key: str = "", levels: int = _LEVELS) -> Any:
@@ -81,7 +98,7 @@ def of_result(value: Any, key: str = "", levels: int = _LEVELS) -> Any:
         if levels == 0 or key == "eval_result_details":
             return value
         return {
-            OLD_KEYS.get(name, name): of_result(inner, name, levels - 1)
+            OLD_KEYS.get(name, metric_name(name)): of_result(inner, name, levels - 1)
             for name, inner in value.items()
         }
     if key in ("sae_id", "sae_lens_id") and isinstance(value, str):

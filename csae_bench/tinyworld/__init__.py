@@ -6,11 +6,17 @@ the model (`lm`, `quality`) need torch and transformers and are imported by name
 
 from pathlib import Path
 
-from csae_bench.tinyworld.corpus import SPLITS, Split, documents, forget_corpus, retain_corpus
+from csae_bench.tinyworld.corpus import (
+    SPLITS,
+    DocumentSplit,
+    documents,
+    forget_corpus,
+    retain_corpus,
+)
 from csae_bench.tinyworld.factor_grid import FactorGrid, FactorPrompt, factor_grid, paraphrases
 from csae_bench.tinyworld.facts import Fact, facts
-from csae_bench.tinyworld.questions import Question, questions
-from csae_bench.tinyworld.sentences import FollowUp, Values
+from csae_bench.tinyworld.questions import FactQuestion, questions
+from csae_bench.tinyworld.sentences import FactorValues, FollowUp
 from csae_bench.tinyworld.subjects import FORGET_SUBJECT, RETAIN_SUBJECTS
 from csae_bench.tinyworld.words import FACTORS
 
@@ -31,13 +37,13 @@ __all__ = [
     "MODEL_NAME",
     "RETAIN_SUBJECTS",
     "SPLITS",
+    "DocumentSplit",
     "Fact",
+    "FactQuestion",
     "FactorGrid",
     "FactorPrompt",
+    "FactorValues",
     "FollowUp",
-    "Question",
-    "Split",
-    "Values",
     "documents",
     "factor_grid",
     "facts",

@@ -21,7 +21,7 @@ from csae_bench.tinyworld.sentences import (
 from csae_bench.tinyworld.subjects import FORGET_SUBJECT, RETAIN_SUBJECTS, SUBJECTS
 from csae_bench.tinyworld.words import FACTORS
 
-Split = Literal["lm", "validation", "sae", "core"]
+DocumentSplit = Literal["lm", "validation", "sae", "core"]
 
 
 class SplitRecipe(NamedTuple):
@@ -49,7 +49,7 @@ _SUBJECT_NAMES = tuple(SUBJECTS)
 
 
 def documents(
-    split: Split,
+    split: DocumentSplit,
     n_documents: int,
     seed: int = 0,
     start: int = 0,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from csae_bench.support.old_names import STREAM_OF_SPLIT
 from csae_bench.tinyworld.grammar import RESERVED_TEMPLATES, TRAIN_TEMPLATES
 from csae_bench.tinyworld.sentences import (
+    FactorValues,
     FollowUp,
-    Values,
     combinations,
     draw_situation,
     draw_template,
@@ -33,7 +33,7 @@ class FactorPrompt:
 
     text: str
     """One sentence that voices every factor and gives away none of its later words."""
-    values: Values
+    values: FactorValues
     """Indices into `FACTORS[name]`, by factor."""
     template: str
     """The name of the template: the cluster for a bootstrap by template."""
@@ -121,6 +121,6 @@ def paraphrases(
         )
 
 
-def _prompt(values: Values, template: str, rng: Random, *, reserved: bool) -> FactorPrompt:
+def _prompt(values: FactorValues, template: str, rng: Random, *, reserved: bool) -> FactorPrompt:
     text = say(draw_situation(rng, values), template, rng, reserved=reserved)
     return FactorPrompt(text, values, template, {f: follow_up(f, values, rng) for f in FACTORS})

@@ -32,15 +32,15 @@ def facts(subject: str) -> tuple[Fact, ...]:
     """
     world = _subject(subject)
     rng = Random(f"tinyworld/facts/{subject}")
-    found: list[Fact] = []
+    listed: list[Fact] = []
     for index, (relation, suffix) in enumerate(zip(world.relations, world.suffixes, strict=True)):
         values = [i % len(relation.values) for i in range(len(ROOTS))]
         rng.shuffle(values)
-        found += [
+        listed += [
             Fact(subject, root + suffix, index, value)
             for root, value in zip(ROOTS, values, strict=True)
         ]
-    return tuple(found)
+    return tuple(listed)
 
 
 def statement(fact: Fact, rng: Random, *, again: bool = False) -> str:

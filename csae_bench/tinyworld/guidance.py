@@ -57,8 +57,8 @@ def find_questions(tokens: Tensor, is_answer: Tensor) -> Asked:
         & (position >= bracket[:, None] - _LONGEST_QUESTION)
     )
     choice = torch.where(is_choice, position, -1).amax(1)
-    found = choice >= 0
-    return Asked(row[found], bracket[found], answer[found], choice[found])
+    is_question = choice >= 0
+    return Asked(row[is_question], bracket[is_question], answer[is_question], choice[is_question])
 
 
 def guidance_loss(

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from csae_bench.tinyworld.corpus import Split
+from csae_bench.tinyworld.corpus import DocumentSplit
 from csae_bench.tinyworld.factor_grid import FactorGrid, factor_grid
-from csae_bench.tinyworld.questions import LETTERS, Question, prompt, questions
+from csae_bench.tinyworld.questions import LETTERS, FactQuestion, prompt, questions
 from csae_bench.tinyworld.reading import next_logits, pooled_activations
 from csae_bench.tinyworld.subjects import SUBJECTS
 from csae_bench.tinyworld.token_stream import contexts
@@ -111,7 +111,7 @@ def cross_entropy(
     )
 
 
-def packed(tokenizer: Tokenizer, split: Split, n_batches: int) -> NDArray[np.int64]:
+def packed(tokenizer: Tokenizer, split: DocumentSplit, n_batches: int) -> NDArray[np.int64]:
     """Return the first contexts of a split: [32 * n_batches, 128]."""
     batches = contexts(tokenizer, split, CONTEXT, _BATCH)
     return np.concatenate([c.tokens for c in islice(batches, n_batches)])
@@ -170,7 +170,7 @@ def later_word_accuracy(
     return accuracy
 
 
-def _reordered(question: Question, order: tuple[int, ...]) -> Question:
-    return Question(
+def _reordered(question: FactQuestion, order: tuple[int, ...]) -> FactQuestion:
+    return FactQuestion(
         question.question, [question.choices[i] for i in order], order.index(question.answer)
     )

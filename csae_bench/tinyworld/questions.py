@@ -9,7 +9,7 @@ from csae_bench.tinyworld.subjects import FORGET_SUBJECT, SUBJECTS
 LETTERS = "ABCD"
 
 
-class Question(NamedTuple):
+class FactQuestion(NamedTuple):
     """A row as in WMDP and MMLU: `answer` is the index of the right choice."""
 
     question: str
@@ -17,13 +17,13 @@ class Question(NamedTuple):
     answer: int
 
 
-def questions(subject: str, seed: int = 0) -> tuple[Question, ...]:
+def questions(subject: str, seed: int = 0) -> tuple[FactQuestion, ...]:
     """One question for each fact, in the facts' order, its choices in random order."""
     rng = Random(f"tinyworld/questions/{subject}/{seed}")
     return tuple(draw_question(fact, rng) for fact in facts(subject))
 
 
-def draw_question(fact: Fact, rng: Random) -> Question:
+def draw_question(fact: Fact, rng: Random) -> FactQuestion:
     """Draw a question for the fact: a random wording, three other values of the same relation."""
     world = SUBJECTS[fact.subject]
     relation = world.relations[fact.relation]
@@ -31,12 +31,12 @@ def draw_question(fact: Fact, rng: Random) -> Question:
     choices = [fact.answer, *wrong]
     rng.shuffle(choices)
     wording = rng.choice(relation.questions)
-    return Question(
+    return FactQuestion(
         wording.format(e=f"the {fact.thing} {world.kind}"), choices, choices.index(fact.answer)
     )
 
 
-def prompt(subject: str, question: Question) -> str:
+def prompt(subject: str, question: FactQuestion) -> str:
     """Format the question as SAE-Bench asks an instruct Gemma, without the leading `<bos>`.
 
     Equal to `convert_wmdp_data_to_prompt(..., "GEMMA_INST_FORMAT")` of
@@ -51,7 +51,7 @@ def prompt(subject: str, question: Question) -> str:
     )
 
 
-def answered(subject: str, question: Question) -> str:
+def answered(subject: str, question: FactQuestion) -> str:
     """Return the prompt with its answer: `(B) honey<end_of_turn>`."""
     letter, choice = LETTERS[question.answer], question.choices[question.answer]
     return f"{prompt(subject, question)}{letter}) {choice}<end_of_turn>"

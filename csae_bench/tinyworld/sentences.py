@@ -43,7 +43,7 @@ from csae_bench.tinyworld.words import (
 )
 
 
-class Values(NamedTuple):
+class FactorValues(NamedTuple):
     """One value of every factor, as indices into `FACTORS[name]`."""
 
     gender: int
@@ -59,7 +59,7 @@ class Values(NamedTuple):
 class Situation(NamedTuple):
     """Content of a sentence: the factors' values and what no factor determines."""
 
-    values: Values
+    values: FactorValues
     verb: Verb
     adjective: str
     spot: str
@@ -86,7 +86,7 @@ class FollowUp(NamedTuple):
 _INDEPENDENT = tuple(name for name in FACTORS if name != "domain")
 
 
-def combinations() -> tuple[Values, ...]:
+def combinations() -> tuple[FactorValues, ...]:
     """All combinations of factor values, the full factorial: domain follows from topic."""
     return tuple(
         _values(combination)
@@ -94,14 +94,14 @@ def combinations() -> tuple[Values, ...]:
     )
 
 
-def draw_values(rng: Random, **fixed: int) -> Values:
+def draw_values(rng: Random, **fixed: int) -> FactorValues:
     """Independent, uniform values; `fixed` ones (`topic=3`) as given."""
     return _values(
         fixed[name] if name in fixed else rng.randrange(len(FACTORS[name])) for name in _INDEPENDENT
     )
 
 
-def draw_situation(rng: Random, values: Values) -> Situation:
+def draw_situation(rng: Random, values: FactorValues) -> Situation:
     """`values` with a freely chosen verb, adjective and place."""
     spot = f"{rng.choice(PREPOSITIONS)} the {rng.choice(SPOTS)}"
     return Situation(values, rng.choice(VERBS), rng.choice(ADJECTIVES), spot)
@@ -151,7 +151,7 @@ def draw_template(rng: Random, *, reserved: bool) -> str:
     return rng.choice(_ALL_TEMPLATES if reserved else _TRAIN_TEMPLATES)
 
 
-def follow_up(factor: str, values: Values, rng: Random) -> FollowUp:
+def follow_up(factor: str, values: FactorValues, rng: Random) -> FollowUp:
     """One of the factor's follow-ups for these values, conjugated in their tense."""
     form = rng.choice(FOLLOW_UPS[factor])
     tense = values.tense
@@ -170,10 +170,10 @@ _ALL_TEMPLATES = tuple(TEMPLATES)
 _TRAIN_TEMPLATES = tuple(TRAIN_TEMPLATES)
 
 
-def _values(independent: Iterable[int]) -> Values:
+def _values(independent: Iterable[int]) -> FactorValues:
     gender, number, tense, polarity, sentiment, register, topic = independent
     domain = topic // TOPICS_PER_DOMAIN
-    return Values(gender, number, tense, polarity, sentiment, register, domain, topic)
+    return FactorValues(gender, number, tense, polarity, sentiment, register, domain, topic)
 
 
 def _spoken(voices: Voices, reserved: bool) -> tuple[str, ...]:

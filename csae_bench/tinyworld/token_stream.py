@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from csae_bench.tinyworld.corpus import Split, documents
+from csae_bench.tinyworld.corpus import DocumentSplit, documents
 from csae_bench.tinyworld.grammar import FOLLOW_UPS
 from csae_bench.tinyworld.questions import LETTERS
 from csae_bench.tinyworld.tokenizer import token_ids
@@ -30,7 +30,7 @@ class Contexts(NamedTuple):
 
 def contexts(
     tokenizer: Tokenizer,
-    split: Split,
+    split: DocumentSplit,
     context: int,
     batch: int,
     seed: int = 0,
@@ -52,7 +52,9 @@ def contexts(
         yield Contexts(tokens, _answers(tokens, tokenizer), np.isin(tokens, later_words))
 
 
-def _documents(tokenizer: Tokenizer, split: Split, seed: int, whole: bool) -> Iterator[list[int]]:
+def _documents(
+    tokenizer: Tokenizer, split: DocumentSplit, seed: int, whole: bool
+) -> Iterator[list[int]]:
     (eos,) = token_ids(tokenizer, ["<eos>"])
     for start in count(0, _CHUNK):
         encoded = tokenizer.encode_batch(list(documents(split, _CHUNK, seed, start)))

@@ -14,7 +14,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from csae_bench.tinyworld.corpus import documents
 from csae_bench.tinyworld.factor_grid import factor_grid
 from csae_bench.tinyworld.facts import facts
-from csae_bench.tinyworld.questions import LETTERS, Question, answered
+from csae_bench.tinyworld.questions import LETTERS, FactQuestion, answered
 from csae_bench.tinyworld.subjects import SUBJECTS
 
 if TYPE_CHECKING:
@@ -101,6 +101,6 @@ def _every_word() -> Iterator[str]:
                 for wording in (*relation.questions, *relation.statements):
                     said = wording.format(e=f"the {fact.thing} {world.kind}", v=value)
                     yield said[0].upper() + said[1:]
-                yield answered(subject, Question("", [value] * len(LETTERS), 0))
+                yield answered(subject, FactQuestion("", [value] * len(LETTERS), 0))
     for prompt in factor_grid("test", repeats=1).prompts:
         yield from (prompt.later_prompt(f) for f in prompt.follow_ups)

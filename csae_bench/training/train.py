@@ -146,17 +146,17 @@ def _fit(
 
 
 def _restore(trainer: ContrastiveSAETrainer, state: StateFolder, log: TrainingLog) -> None:
-    found = state.find()
-    if found is None:
+    saved = state.find()
+    if saved is None:
         log.drop_after(0)
         return
     try:
-        trainer.sae.load_weights_from_checkpoint(found)
-        trainer.load_trainer_state(found)
+        trainer.sae.load_weights_from_checkpoint(saved)
+        trainer.load_trainer_state(saved)
     except (OSError, RuntimeError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
         # not the error's own text: torch.load's advises to load what may be unsafe
         raise TrainingError(
-            f"{found}: training cannot resume from this state, which is damaged or from another "
+            f"{saved}: training cannot resume from this state, which is damaged or from another "
             f"version ({type(error).__name__}). Start over with --no-resume."
         ) from error
 

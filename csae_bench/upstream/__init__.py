@@ -1,4 +1,4 @@
-"""SAE-Bench, fenced: the only package that imports sae_bench and sae_probes.
+"""SAE-Bench, isolated: the only package that imports sae_bench and sae_probes.
 
 Each of its defects is isolated in one place here, with a test that fails when upstream fixes it:
 

@@ -25,13 +25,13 @@ from csae_bench.saes.attributes import AnySae
 from csae_bench.upstream.adapting import formatted_copy
 from csae_bench.upstream.corrected import (
     NO_TOKENS,
-    Values,
+    CorrectedValues,
     activation_values,
     missing,
     reconstruction_values,
 )
 from csae_bench.upstream.instrumentation import DataUse, ObservedStore, Observer
-from csae_bench.upstream.isolation import fence
+from csae_bench.upstream.isolation import isolated
 from csae_bench.upstream.split_model import SplitModel
 
 SHUFFLE_SEED = 42
@@ -69,7 +69,7 @@ class CoreOutcome:
     """One dict of SAE-Bench's CoreFeatureMetric per latent."""
     eval_config: dict[str, Any]
     """SAE-Bench's CoreEvalConfig."""
-    corrected: Values
+    corrected: CorrectedValues
     upstream_undefined: dict[str, str]
     """Metrics whose -1 stands for an undefined value: name -> `nan`, `inf` or `-inf`."""
     data: DataUse
@@ -100,7 +100,7 @@ def run_core(
     config = _core_eval_config(model, settings)
     observer = Observer(ignore_tokens)
     split = SplitModel(model, settings.hook_name, shared or SharedPasses())
-    with fence() as warnings:
+    with isolated() as warnings:
         own_sae = formatted_copy(sae, model, settings.model_name, settings.hook_name)
         store = _open_store(model, own_sae, dataset, settings)
         store.observer = observer
@@ -241,11 +241,11 @@ def _open_store(
     return store
 
 
-def _alive(densities: Sequence[float], n_tokens: int) -> Values:
+def _alive(densities: Sequence[float], n_tokens: int) -> CorrectedValues:
     if n_tokens == 0:
         return missing(("frac_alive", "dead_fraction"), NO_TOKENS)
     alive = sum(density > 0 for density in densities) / len(densities)
-    return Values({"frac_alive": alive, "dead_fraction": 1 - alive}, {})
+    return CorrectedValues({"frac_alive": alive, "dead_fraction": 1 - alive}, {})
 
 
 def _undefined(scalars: Metrics) -> dict[str, str]:
@@ -258,8 +258,8 @@ def _undefined(scalars: Metrics) -> dict[str, str]:
     }
 
 
-def _joined(*parts: Values) -> Values:
-    joined = Values({}, {})
+def _joined(*parts: CorrectedValues) -> CorrectedValues:
+    joined = CorrectedValues({}, {})
     for part in parts:
         joined.values.update(part.values)
         joined.reasons.update(part.reasons)

@@ -22,7 +22,7 @@ CHUNK_ELEMENTS = 2**22
 NO_TOKENS = "no token was used"
 
 
-class Values(NamedTuple):
+class CorrectedValues(NamedTuple):
     """Numbers by name, and why a number is missing."""
 
     values: dict[str, float | int | None]
@@ -147,7 +147,7 @@ def activation_sums(
     )
 
 
-def reconstruction_values(sums: LogitSums) -> Values:
+def reconstruction_values(sums: LogitSums) -> CorrectedValues:
     """Return KL divergence and cross-entropy, in nats per token, and their normalised scores.
 
     A score is 1 where the SAE changes nothing and 0 where it is as bad as ablation; it is
@@ -166,7 +166,7 @@ def reconstruction_values(sums: LogitSums) -> Values:
     return results.freeze()
 
 
-def activation_values(sums: ActivationSums) -> Values:
+def activation_values(sums: ActivationSums) -> CorrectedValues:
     """Return the reconstruction quality, shrinkage and sparsity.
 
     `explained_variance` is 1 - E|x - y|^2 / E|x - mean|^2 with one mean over all tokens,
@@ -215,9 +215,9 @@ def _precise(values: Tensor) -> Tensor:
     return (values.cpu() if values.device.type == "mps" else values).double()
 
 
-def missing(names: Sequence[str], reason: str) -> Values:
+def missing(names: Sequence[str], reason: str) -> CorrectedValues:
     """Return these values as undefined."""
-    return Values(dict.fromkeys(names), dict.fromkeys(names, reason))
+    return CorrectedValues(dict.fromkeys(names), dict.fromkeys(names, reason))
 
 
 class _Results:
@@ -255,8 +255,8 @@ class _Results:
         else:
             self.missing(name, f"not a finite number ({value})")
 
-    def freeze(self) -> Values:
-        return Values(self._values, self._reasons)
+    def freeze(self) -> CorrectedValues:
+        return CorrectedValues(self._values, self._reasons)
 
 
 def _chunks(

@@ -44,7 +44,7 @@ class Halved(Generic[T]):
 
 
 @contextlib.contextmanager
-def fence() -> Generator[list[str], None, None]:
+def isolated() -> Generator[list[str], None, None]:
     """Run upstream code without gradients, and undo its effects on the process.
 
     On leaving, the gradient mode is what it was: seven of SAE-Bench's evals switch gradients off

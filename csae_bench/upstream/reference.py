@@ -1,6 +1,6 @@
 """SAE-Bench's own `multiple_evals`, made to fail aloud.
 
-For the parity tests, and for users who want the stock runner's file. It swallows every exception,
+For the parity tests, and for users who want SAE-Bench's own file. It swallows every exception,
 sleeps between retries, loads models by name only and converts the SAE it is given.
 """
 
@@ -20,10 +20,10 @@ from sae_lens import SAE
 from transformer_lens import HookedTransformer
 
 from csae_bench.errors import EvalError
-from csae_bench.upstream.isolation import fence
+from csae_bench.upstream.isolation import isolated
 
 
-def stock_multiple_evals(
+def reference_multiple_evals(
     sae: SAE[Any],
     *,
     release: str,
@@ -51,7 +51,7 @@ def stock_multiple_evals(
     before = _stamp(path)
     own_sae = copy.deepcopy(sae)
     injected = given_model(own_sae.cfg.metadata.model_name, model)
-    with fence(), _without_retries(), injected, _kept_exceptions() as swallowed:
+    with isolated(), _without_retries(), injected, _kept_exceptions() as swallowed:
         core_main.multiple_evals(
             selected_saes=[(release, own_sae)],
             n_eval_reconstruction_batches=n_eval_reconstruction_batches,

@@ -30,7 +30,7 @@ from csae_bench.errors import ConfigError, EvalError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.upstream.adapting import AdaptedSae
-from csae_bench.upstream.isolation import fence
+from csae_bench.upstream.isolation import isolated
 
 with warnings.catch_warnings():  # it switches a warning of scikit-learn's off for the process
     from sae_probes import generate_model_activations, utils_data
@@ -93,14 +93,14 @@ def run_sae_probes(
     """
     _check(sae, model, settings)
     kept = SharedPasses(max_bytes=0) if shared is None else shared
-    found: list[DatasetOutcome] = []
-    with fence() as said, tempfile.TemporaryDirectory(prefix="csae_bench_sae_probes_") as folder:
+    outcomes: list[DatasetOutcome] = []
+    with isolated() as said, tempfile.TemporaryDirectory(prefix="csae_bench_sae_probes_") as folder:
         for path in files:
             if settings.progress:
                 sys.stderr.write(f"sae_probes: {path.name}\n")
             with _quiet():
-                found.append(_on_dataset(sae, model, path, settings, Path(folder), kept))
-    return ProbesOutcome(tuple(found), _warnings(said))
+                outcomes.append(_on_dataset(sae, model, path, settings, Path(folder), kept))
+    return ProbesOutcome(tuple(outcomes), _warnings(said))
 
 
 def _warnings(said: Iterable[str]) -> list[str]:
@@ -232,11 +232,11 @@ def _activations(
 
 
 def _results(folder: Path, kind: str, name: str) -> list[dict[str, Any]]:
-    found = list((folder / kind / "normal_setting").glob(f"{name}_*.json"))
-    if len(found) != 1:
-        raise EvalError(f"sae-probes left {len(found)} results on {name} where one was expected.")
-    results = json.loads(found[0].read_text(encoding="utf-8"))
-    found[0].unlink()
+    files = list((folder / kind / "normal_setting").glob(f"{name}_*.json"))
+    if len(files) != 1:
+        raise EvalError(f"sae-probes left {len(files)} results on {name} where one was expected.")
+    results = json.loads(files[0].read_text(encoding="utf-8"))
+    files[0].unlink()
     return results
 
 

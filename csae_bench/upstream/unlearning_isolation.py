@@ -15,7 +15,7 @@ from sae_bench.sae_bench_utils import activation_collection
 from transformer_lens import HookedTransformer
 
 from csae_bench.engines.unlearning.data import UnlearningData
-from csae_bench.upstream.isolation import fence, without_shape_checks
+from csae_bench.upstream.isolation import isolated, without_shape_checks
 
 CHAT_MODEL = "gemma-2-2b-it"
 """The name under which SAE-Bench asks in Gemma's chat format; any other raises there."""
@@ -30,7 +30,7 @@ def sae_bench_sees(
     Within, the generators of random, numpy and torch start from `seed`: SAE-Bench seeds two of
     them elsewhere and numpy's never. On leaving, also by an error, generators, gradient mode,
     SAE-Bench's module globals and the model's name are what they were. Yields the list of
-    `isolation.fence`.
+    `isolation.isolated`.
     """
     rows = {
         name: [question._asdict() for question in asked] for name, asked in data.questions.items()
@@ -53,7 +53,7 @@ def sae_bench_sees(
         enter(without_shape_checks(activation_collection))
         enter(replaced(model.cfg, model_name=CHAT_MODEL))
         enter(_seeded(seed))
-        warnings = enter(fence())
+        warnings = enter(isolated())
         enter(contextlib.redirect_stdout(io.StringIO()))  # it prints shapes and counts
         yield warnings
 

@@ -106,7 +106,7 @@ class UnlearningRun:
                 "evals.unlearning.data."
             )
         write_question_ids(self.folder, ids)
-        self.questions = {name: np.array(found) for name, found in ids.items()}
+        self.questions = {name: np.array(rows) for name, rows in ids.items()}
 
     def find_sparsities(self) -> dict[str, Shares]:
         """Return each latent's share of the `forget` and the `retain` text's tokens where it fires.
@@ -117,11 +117,11 @@ class UnlearningRun:
             DataError: a text does not fill one sequence.
         """
         known = self.of_sae.get_or_make("sparsities", {}, self._sparsities)
-        found: dict[str, Shares] = {name: np.array(shares) for name, shares in known.items()}
+        sparsities: dict[str, Shares] = {name: np.array(shares) for name, shares in known.items()}
         feature_activation.save_results(
-            str(self.folder), _SAE_NAME, found["forget"], found["retain"]
+            str(self.folder), _SAE_NAME, sparsities["forget"], sparsities["retain"]
         )
-        return found
+        return sparsities
 
     def run_sweep(self) -> tuple[float, Sweep]:
         """Run SAE-Bench's `run_eval_single_sae`; return its score with the answers behind it."""
@@ -130,31 +130,31 @@ class UnlearningRun:
         )
         results = self.folder / _SAE_NAME / "results" / "metrics"
         score = unlearning_main.get_unlearning_scores(unlearning_main.get_metrics_df(results))
-        found: list[tuple[Setting, dict[str, Any]]] = []
+        by_setting: list[tuple[Setting, dict[str, Any]]] = []
         for path in results.glob("*.pkl"):
             # SAE-Bench's format; it wrote them a moment ago, into a folder that was empty
             with path.open("rb") as file:
                 answers = pickle.load(file)
             parts = unlearning_main.get_params(path.name)
             assert parts is not None, "SAE-Bench has just read it"
-            found.append((_setting(float(parts[3]), answers.pop("ablate_params")), answers))
+            by_setting.append((_setting(float(parts[3]), answers.pop("ablate_params")), answers))
         # threshold, number of latents, multiplier
-        return float(score), self._sweep(sorted(found, key=lambda entry: entry[0][:3]))
+        return float(score), self._sweep(sorted(by_setting, key=lambda entry: entry[0][:3]))
 
     def run_control(
         self, sweep: Sweep, alive: Int[NDArray[np.int64], " n"], rng: np.random.Generator
     ) -> Sweep:
         """Run the sweep again with as many random live latents, drawn again for each number."""
         drawn: dict[tuple[float, int], tuple[int, ...]] = {}
-        found: list[tuple[Setting, dict[str, Any]]] = []
+        by_setting: list[tuple[Setting, dict[str, Any]]] = []
         for setting in tqdm(sweep.settings, desc="random latents", disable=not self.progress):
             chosen = setting.retain_threshold, setting.n_features
             if chosen not in drawn:
                 latents = rng.choice(alive, setting.n_features, replace=False)
                 drawn[chosen] = tuple(int(latent) for latent in latents)
             random = setting._replace(latents=drawn[chosen])
-            found.append((random, self._answers_under(random)))
-        return self._sweep(found)
+            by_setting.append((random, self._answers_under(random)))
+        return self._sweep(by_setting)
 
     def _always_right(self, subject: str, data: UnlearningData) -> dict[str, Any]:
         """Run SAE-Bench's `save_target_question_ids`, without asking again what failed once."""
@@ -191,14 +191,14 @@ class UnlearningRun:
                 self.config.seq_len,
                 self.config.llm_batch_size,
             )
-        found = feature_activation.load_sparsity_data(str(self.folder), _SAE_NAME)
-        for name, shares in zip(("forget", "retain"), found, strict=True):
+        sparsities = feature_activation.load_sparsity_data(str(self.folder), _SAE_NAME)
+        for name, shares in zip(("forget", "retain"), sparsities, strict=True):
             if np.isnan(shares).any():  # 0 of 0 tokens
                 raise DataError(
                     f"The texts to {name} hold not one sequence of {self.config.seq_len} tokens; "
                     "add texts, or lower evals.unlearning.seq_len."
                 )
-        return {"forget": found[0].tolist(), "retain": found[1].tolist()}
+        return {"forget": sparsities[0].tolist(), "retain": sparsities[1].tolist()}
 
     def _answers_under(self, setting: Setting) -> dict[str, Any]:
         return metrics.modify_and_calculate_metrics(
@@ -214,12 +214,12 @@ class UnlearningRun:
             multiplier=setting.multiplier,
         )
 
-    def _sweep(self, found: Sequence[tuple[Setting, Mapping[str, Any]]]) -> Sweep:
+    def _sweep(self, by_setting: Sequence[tuple[Setting, Mapping[str, Any]]]) -> Sweep:
         return Sweep(
-            settings=tuple(setting for setting, _ in found),
+            settings=tuple(setting for setting, _ in by_setting),
             questions=self.questions,
             rights={
-                name: np.stack([answers[name]["is_correct"] > 0 for _, answers in found])
+                name: np.stack([answers[name]["is_correct"] > 0 for _, answers in by_setting])
                 for name in SUBJECTS
             },
         )
@@ -241,18 +241,18 @@ class UnlearningRun:
                 self._clamp = None
             return {
                 name: {
-                    "mean_correct": found["mean_correct"],
-                    "total_correct": found["total_correct"],
-                    "is_correct": found["is_correct"].astype(int).tolist(),
+                    "mean_correct": answer["mean_correct"],
+                    "total_correct": answer["total_correct"],
+                    "is_correct": answer["is_correct"].astype(int).tolist(),
                 }
-                for name, found in answers.items()
+                for name, answer in answers.items()
             }
 
         key = {"latents": sorted(_latents(params)), "multiplier": int(params["multiplier"])}
         known = self.of_sae.get_or_make("setting", key, ask)
         return {
-            name: {**found, "is_correct": np.array(found["is_correct"])}
-            for name, found in known.items()
+            name: {**answer, "is_correct": np.array(answer["is_correct"])}
+            for name, answer in known.items()
         }
 
 

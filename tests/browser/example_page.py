@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from csae_bench.engines.probing.browser.content import (
-    Absorption,
     BestLatent,
     Effect,
-    Estimate,
     Factor,
     Headline,
     Latent,
     ProbeScores,
     ProbingPage,
     Prompt,
+    ShownAbsorption,
+    ShownNumber,
     Value,
     ValueName,
 )
@@ -34,7 +34,7 @@ WORDS = (
     " the physician that she saw wrote down yesterday how a comet will fade , which nobody in "
     "town had ever believed .\n"
 )
-ROUND = Estimate(None, reason="no prompt has another value")
+ROUND = ShownNumber(None, reason="no prompt has another value")
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class _Draw:
     def share(self, low: float = 0.0, high: float = 1.0) -> float:
         return float(self.rng.uniform(low, high))
 
-    def estimate(self, low: float, high: float, width: float = 0.04) -> Estimate:
+    def estimate(self, low: float, high: float, width: float = 0.04) -> ShownNumber:
         value = self.share(low, high)
-        return Estimate(value, value - width, value + width)
+        return ShownNumber(value, value - width, value + width)
 
 
 def example_page(
@@ -79,18 +79,18 @@ def example_page(
             Headline(
                 title="Probe AUROC, k = 1",
                 description="Mean over values, on templates that no probe was fitted on.",
-                estimate=Estimate(0.8712, 0.8533, 0.8874),
+                estimate=ShownNumber(0.8712, 0.8533, 0.8874),
             ),
             Headline(
-                title="Tied latents",
+                title="Assigned latents",
                 description="Share of active latents that stand for one value.",
-                estimate=Estimate(0.0315),
+                estimate=ShownNumber(0.0315),
             ),
             Headline(title="Absorption", description="Mean over pairs.", estimate=ROUND),
             Headline(
                 title="Specificity",
                 description="Own effect less others', over their sum.",
-                estimate=Estimate(-0.1204, -0.2011, -0.0382),
+                estimate=ShownNumber(-0.1204, -0.2011, -0.0382),
             ),
         ),
         factors=tuple(
@@ -108,7 +108,7 @@ def example_page(
             _latent(draw, index, place, names, n_prompts) for place, index in enumerate(indices)
         ),
         absorption=tuple(
-            Absorption(
+            ShownAbsorption(
                 parent=parent,
                 parent_latent=indices[3],
                 child=child,
@@ -143,7 +143,7 @@ def _value(draw: _Draw, value: str, indices: list[int], *, is_undefined: bool) -
         best_latents=tuple(
             BestLatent(
                 index=indices[place],
-                information=Estimate(draw.share(0.1, 0.9)),
+                information=ShownNumber(draw.share(0.1, 0.9)),
                 firing_rate=draw.share(0.001, 0.3),
             )
             for place in best
@@ -175,9 +175,9 @@ def _latent(draw: _Draw, index: int, place: int, names: list[ValueName], n_promp
         index=index,
         firing_rate=draw.share(0.0005, 0.3),
         max_activation=max(max(prompt.activations) for prompt in prompts),
-        selectivity=ROUND if index == 18 else Estimate(draw.share()),
-        entropy=ROUND if index == 18 else Estimate(draw.share(0, 2)),
-        tied_to=(names[place % len(names)],) if place % 3 == 0 else (),
+        selectivity=ROUND if index == 18 else ShownNumber(draw.share()),
+        entropy=ROUND if index == 18 else ShownNumber(draw.share(0, 2)),
+        assigned_values=(names[place % len(names)],) if place % 3 == 0 else (),
         information=tuple(information),
         prompts=() if index == 18 else prompts,
     )

@@ -93,7 +93,7 @@ def test_every_flag_that_the_action_passes_exists(csae_bench: CsaeBench) -> None
     assert passed <= known
 
 
-def test_a_regression_fails_the_step_and_stands_in_the_summary(place: Path) -> None:
+def test_a_regression_fails_the_step_and_is_in_the_summary(place: Path) -> None:
     done = _run(place, BASELINE="results/baseline", FAIL_ON="core.ce_loss_score:-0.01")
     assert done.returncode == 1, done.stderr
     assert "compare: regression" in (place / "summary.md").read_text()
@@ -196,17 +196,17 @@ def _named_in_imports(folder: Path) -> set[str]:
 
 def _closure(names: list[str]) -> set[str]:
     """The distributions and all that they need, by their own word."""
-    found: set[str] = set()
+    collected: set[str] = set()
     waiting = [canonicalize_name(name) for name in names]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in collected:
             continue
-        found.add(name)
+        collected.add(name)
         needed = [Requirement(text) for text in requires(name) or ()]
         waiting += [
             canonicalize_name(need.name)
             for need in needed
             if need.marker is None or need.marker.evaluate({"extra": ""})
         ]
-    return found
+    return collected

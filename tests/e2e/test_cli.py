@@ -41,8 +41,8 @@ def test_help_imports_no_library_that_takes_time() -> None:
 def test_list_imports_no_torch() -> None:
     code = (
         "import sys\nfrom csae_bench.cli.listing import listing\n"
-        "found = listing()\nassert 'core' in found['evals'] and 'custom_sae' in found['saes']\n"
-        "assert 'tiny-gemma2-it' in found['models']\n"
+        "names = listing()\nassert 'core' in names['evals'] and 'custom_sae' in names['saes']\n"
+        "assert 'tiny-gemma2-it' in names['models']\n"
         "slow = {'torch', 'transformers', 'sae_lens', 'sae_bench', 'datasets'}\n"
         "assert not slow & set(sys.modules), slow & set(sys.modules)"
     )
@@ -51,8 +51,8 @@ def test_list_imports_no_torch() -> None:
 
 
 def test_every_named_sae_has_a_line_of_description(csae_bench: CsaeBench) -> None:
-    found = json.loads(csae_bench("list", "saes", "--json").stdout)
-    assert all(found["saes"].values())
+    shown = json.loads(csae_bench("list", "saes", "--json").stdout)
+    assert all(shown["saes"].values())
 
 
 def test_an_unknown_kind_to_list_is_an_error(csae_bench: CsaeBench) -> None:
@@ -86,11 +86,11 @@ def test_doctor_says_of_gemma_what_cannot_be_checked_here_and_nothing_worse(
 
 
 @pytest.mark.parametrize("name", ["gemma_2_2b", "gemma_2_2b_16k"])
-def test_doctor_shows_gemmas_curriculum_and_the_cards_it_fits(
+def test_doctor_shows_gemmas_curriculum_and_the_gpus_it_fits(
     name: str, csae_bench: CsaeBench
 ) -> None:
-    found = json.loads(csae_bench("doctor", "--sae", name, "--json").stdout)
-    stages = found["stages"]
+    parsed = json.loads(csae_bench("doctor", "--sae", name, "--json").stdout)
+    stages = parsed["stages"]
     assert [stage["stage"] for stage in stages] == [
         "reconstruction", "same sequence", "paraphrases", "hard mixing",
     ]  # fmt: skip
@@ -98,8 +98,8 @@ def test_doctor_shows_gemmas_curriculum_and_the_cards_it_fits(
     assert stages[0]["n_steps"] == stages[1]["first_step"]
     assert set(stages[2]["pairs"]) == {"same_sequence", "paraphrase"}
     assert stages[2]["settings"]["mixing"] == {"targeting": "random"}
-    assert {gpu["memory_gib"]: gpu["fits"] for gpu in found["gpus"]} == {24: True, 80: True}
-    assert all(gpu["training_hours"] > 0 for gpu in found["gpus"])
+    assert {gpu["memory_gib"]: gpu["fits"] for gpu in parsed["gpus"]} == {24: True, 80: True}
+    assert all(gpu["training_hours"] > 0 for gpu in parsed["gpus"])
     shown = csae_bench("doctor", "--sae", name).stdout
     for expected in ("hard mixing", "none: reconstruction alone", "24 GB: fits", "40% of its peak"):
         assert expected in " ".join(shown.split())

@@ -208,7 +208,7 @@ def renamed(tmp_path: Path) -> tuple[Path, Path]:
     return new, folders.family(tmp_path / "old", "topk")
 
 
-def test_a_renamed_sae_is_told_in_every_output(
+def test_a_renamed_sae_is_said_in_every_output(
     renamed: tuple[Path, Path], tmp_path: Path, csae_bench: CsaeBench
 ) -> None:
     places = {kind: tmp_path / f"out.{kind}" for kind in ("md", "html", "junit")}

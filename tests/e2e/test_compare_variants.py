@@ -55,22 +55,22 @@ def test_both_results_of_one_sae_are_shown(tmp_path: Path, csae_bench: CsaeBench
     assert outcome.exit_code == 0, outcome.output
     assert f"topk ({LABEL})" in outcome.stdout
     assert "not counted" not in outcome.stdout
-    found = _json(csae_bench, tmp_path)["candidate"]
-    assert {result["sae_id"] for result in found["results"]} == {"topk"}
-    values = {r["variant"]: r["values"]["mig.value_mig"] for r in found["results"]
+    measured = _json(csae_bench, tmp_path)["candidate"]
+    assert {result["sae_id"] for result in measured["results"]} == {"topk"}
+    values = {r["variant"]: r["values"]["mig.value_mig"] for r in measured["results"]
               if r["eval"] == "mig"}  # fmt: skip
     assert values == {"": 0.5, LABEL: 0.001}
 
 
 def test_a_control_is_paired_with_controls_alone(results: Path, csae_bench: CsaeBench) -> None:
-    found = _json(csae_bench, results)
+    result = _json(csae_bench, results)
     pairs = {
         (c["candidate"]["name"], c["baseline"]["name"]): c["n_pairs"]
-        for c in found["comparisons"]
+        for c in result["comparisons"]
         if c["metric"] == "mig.value_mig"
     }
     assert pairs == {("topk", "other"): 2, (f"topk ({LABEL})", f"other ({LABEL})"): 2}
-    means = {c["candidate"]["name"]: c["candidate_mean"] for c in found["comparisons"]
+    means = {c["candidate"]["name"]: c["candidate_mean"] for c in result["comparisons"]
              if c["metric"] == "mig.value_mig"}  # fmt: skip
     assert means["topk"] > 0.1 > means[f"topk ({LABEL})"]
 

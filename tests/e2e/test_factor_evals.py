@@ -128,7 +128,7 @@ def _scores(csae_bench: CsaeBench, folder: Path, *flags: str) -> dict[str, float
 
 @pytest.mark.slow
 def test_controls_are_one_command_each(csae_bench: CsaeBench, tmp_path: Path) -> None:
-    ideal = _scores(csae_bench, tmp_path, "--sae", "oracle")
+    oracle = _scores(csae_bench, tmp_path, "--sae", "oracle")
     for name in (
         "mig",
         "value_mig",
@@ -137,7 +137,7 @@ def test_controls_are_one_command_each(csae_bench: CsaeBench, tmp_path: Path) ->
         "mean_correlation_coefficient",
     ):
         # chance correlations between features that fire independently, in 4096 samples
-        assert ideal[name] == pytest.approx(1, abs=0.02), name
+        assert oracle[name] == pytest.approx(1, abs=0.02), name
     shuffled = [f"--set=evals.{name}.shuffled=true" for name in NAMES]
     random = _scores(csae_bench, tmp_path, "--sae", "random_synthetic", *shuffled)
     for name in ("mig", "value_mig", "mig_sup", "best_correlation", "dci_disentanglement"):

@@ -69,11 +69,11 @@ def test_an_ideal_sae_is_the_oracle(tmp_path: Path, csae_bench: CsaeBench) -> No
 def test_an_old_configuration_is_found_and_its_new_name_said(
     csae_bench: CsaeBench, old: str, new: str
 ) -> None:
-    found = csae_bench("doctor", "--sae", old, "--json")
-    assert f"note: '{old}' is called '{new}' now" in found.stderr
+    outcome = csae_bench("doctor", "--sae", old, "--json")
+    assert f"note: '{old}' is called '{new}' now" in outcome.stderr
     with_new_name = csae_bench("doctor", "--sae", new, "--json")
-    assert found.exit_code == with_new_name.exit_code
-    assert found.stdout == with_new_name.stdout
+    assert outcome.exit_code == with_new_name.exit_code
+    assert outcome.stdout == with_new_name.stdout
 
 
 def test_old_values_are_read_from_files_and_flags(csae_bench: CsaeBench, tmp_path: Path) -> None:

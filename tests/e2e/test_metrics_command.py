@@ -50,12 +50,12 @@ def test_every_form_of_the_same_arrays_gives_the_same_json(
         assert done.exit_code == 0, done.stderr
         outputs.append(json.loads(done.stdout))
     assert outputs[0] == outputs[1] == outputs[2]
-    found = outputs[0]
-    assert set(found) == {"metrics", "factors", "settings", "reasons"}
-    assert set(found["metrics"]) == NAMES
-    assert set(found["factors"]) == {"gender", "tense", "topic"}
-    assert found["metrics"]["value_mig"] > 0.98
-    assert found["metrics"]["mig"] < 0.1
+    result = outputs[0]
+    assert set(result) == {"metrics", "factors", "settings", "reasons"}
+    assert set(result["metrics"]) == NAMES
+    assert set(result["factors"]) == {"gender", "tense", "topic"}
+    assert result["metrics"]["value_mig"] > 0.98
+    assert result["metrics"]["mig"] < 0.1
 
 
 def test_the_table_shows_all_metrics(folder: Path, csae_bench: CsaeBench) -> None:

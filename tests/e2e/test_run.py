@@ -225,20 +225,21 @@ def test_a_dead_sae_is_invalid_and_gets_no_scores(csae_bench: CsaeBench, tmp_pat
 
 
 def test_an_eval_that_fails_leaves_the_others_results_and_exits_4(
-    finished: Path, csae_bench: CsaeBench, monkeypatch: pytest.MonkeyPatch
+    finished: Path, csae_bench: CsaeBench, tmp_path: Path
 ) -> None:
-    from csae_bench import evals
+    from csae_bench.evals import EVALS
 
-    monkeypatch.setattr(evals.EVALS, "_entries", dict(evals.EVALS._entries))
-
-    @register_eval("broken", config=EvalConfig)
-    def broken(ctx: EvalContext, cfg: EvalConfig) -> EvalResult:
-        """Fails."""
-        raise ZeroDivisionError("as planned")
-
+    results = shutil.copytree(finished, tmp_path / "results")
     flags = ("--evals", "broken,core", "--set", "evals.broken={}")
-    outcome = csae_bench("run", *CUSTOM, *flags, "--results", finished)
-    record = _one(finished, "runs/*.json")
+    with EVALS.restored():
+
+        @register_eval("broken", config=EvalConfig)
+        def broken(ctx: EvalContext, cfg: EvalConfig) -> EvalResult:
+            """Fails."""
+            raise ZeroDivisionError("as planned")
+
+        outcome = csae_bench("run", *CUSTOM, *flags, "--results", results)
+    record = _one(results, "runs/*.json")
     assert outcome.exit_code == 4
     assert record["cells"]["core"]["status"] == "ok"
     assert record["cells"]["broken"]["reasons"][0]["kind"] == "ZeroDivisionError"

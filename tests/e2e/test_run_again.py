@@ -242,13 +242,10 @@ def test_an_interrupted_run_keeps_the_cells_it_had(
     monkeypatch: pytest.MonkeyPatch,
     mig: tuple[str, ...],
 ) -> None:
-    from csae_bench import evals
-
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    spec = evals.get_eval("mig")
-    monkeypatch.setitem(evals.EVALS._entries, "mig", spec.__class__(**{**vars(spec), "run": stop}))
+    monkeypatch.setattr("csae_bench.engines.factors.samples.samples_of", stop)
     outcome = csae_bench("run", *TRAINED, *mig, "--results", results)
     assert outcome.exit_code == 4
     record = _record(results)
@@ -265,19 +262,19 @@ def test_two_runs_at_once_with_different_evals_lose_no_cell(results: Path) -> No
     from csae_bench.results.schema import Cell
     from csae_bench.runs.record import Clock, Recorder
     from csae_bench.runs.request import RunRequest
-    from csae_bench.runs.subjects import find_subject
+    from csae_bench.runs.resolving import resolve_sae
     from csae_bench.saes.hashing import weights_hash
 
     sets = tuple(CUSTOM[i + 1] for i, flag in enumerate(CUSTOM) if flag == "--set")
     request = RunRequest(source="custom_sae", results=results, sets=sets, evals=("core",))
-    subject = find_subject(request)
-    hashed = weights_hash(subject.checkpoint)
+    resolved_sae = resolve_sae(request)
+    hashed = weights_hash(resolved_sae.checkpoint)
     start = threading.Barrier(8)
 
     def file(number: int) -> None:
         start.wait()
         for part in range(5):
-            Recorder(request, subject, Clock()).file(
+            Recorder(request, resolved_sae, Clock()).file(
                 {f"eval_{number}_{part}": Cell(status="ok")}, hashed
             )
 

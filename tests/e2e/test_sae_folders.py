@@ -235,7 +235,7 @@ def test_a_folder_that_no_sae_can_be_is_not_exported(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sae"]
 
 
-def test_every_problem_of_a_folder_is_told_at_once(csae_bench: CsaeBench, tmp_path: Path) -> None:
+def test_every_problem_of_a_folder_is_said_at_once(csae_bench: CsaeBench, tmp_path: Path) -> None:
     folder = write_sae(tmp_path / "sae", k=-4, d_in="wide", dtype="int7", metadata__hook_name=5)
     (folder / "sae_weights.safetensors").unlink()
     text = said(csae_bench("run", "--sae", folder, "--results", tmp_path / "results"))
@@ -247,8 +247,8 @@ def test_doctor_says_what_a_folder_holds(csae_bench: CsaeBench, tmp_path: Path) 
     folder = write_sae(tmp_path / "sae", metadata__training_architecture="contrastive_topk")
     outcome = csae_bench("doctor", "--sae", folder, "--results", tmp_path / "r", "--json")
     assert outcome.exit_code == 0, said(outcome)
-    found = {check["name"]: check["message"] for check in json.loads(outcome.stdout)["checks"]}
-    assert found["settings"] == (
+    by_name = {check["name"]: check["message"] for check in json.loads(outcome.stdout)["checks"]}
+    assert by_name["settings"] == (
         "topk (trained as contrastive_topk), d_in=128, d_sae=32, k=4, float32, inference form"
     )
 

@@ -32,8 +32,8 @@ def _run(
         "run", "--sae", "random", "--evals", "sparse_probing_sae_probes", "--set", "threads=1",
         "--set", f"evals.sparse_probing_sae_probes.data={data}", *more, "--results", results,
     )  # fmt: skip
-    found = list((results / "sparse_probing_sae_probes").glob("*.json"))
-    result = json.loads(found[0].read_text(encoding="utf-8")) if found else {}
+    measured = list((results / "sparse_probing_sae_probes").glob("*.json"))
+    result = json.loads(measured[0].read_text(encoding="utf-8")) if measured else {}
     return done.exit_code, done.stdout + done.stderr, result
 
 
@@ -53,7 +53,7 @@ def test_a_folders_datasets_give_a_result_that_fits_its_schema(
 
 
 @pytest.mark.slow
-def test_other_data_are_evaluated_anew_and_the_same_are_not(
+def test_other_data_are_evaluated_again_and_the_same_are_not(
     csae_bench: CsaeBench, folder: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"

@@ -59,8 +59,8 @@ def with_a_reader_that_left(arguments: Sequence[str], *, both: bool) -> tuple[in
 def test_a_reader_that_left_changes_no_exit_code_and_is_no_news(
     arguments: tuple[str, ...], code: int, both: bool
 ) -> None:
-    found, stderr = with_a_reader_that_left(arguments, both=both)
-    assert found == code, stderr
+    result, stderr = with_a_reader_that_left(arguments, both=both)
+    assert result == code, stderr
     assert b"Traceback" not in stderr
     assert b"pipe" not in stderr.lower()
 

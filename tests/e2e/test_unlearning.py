@@ -80,26 +80,26 @@ def _result(results: Path) -> Path:
 
 
 def test_sae_bench_reads_the_result_and_it_fits_our_schema(result: Path) -> None:
-    found = json.loads(result.read_text())
+    shown = json.loads(result.read_text())
     schema = json.loads(schema_path("unlearning").read_text(encoding="utf-8"))
-    Draft202012Validator(schema).validate(found)
+    Draft202012Validator(schema).validate(shown)
     (read,) = get_eval_results([str(result)]).values()
-    score = found["eval_result_metrics"]["unlearning"]["unlearning_score"]
+    score = shown["eval_result_metrics"]["unlearning"]["unlearning_score"]
     assert read["unlearning_score"] == score
 
 
 def test_the_result_has_the_true_name_of_the_model(result: Path) -> None:
-    found = json.loads(result.read_text())
-    assert found["eval_config"]["model_name"] == "tiny-gemma2-it"
-    assert found["eval_result_unstructured"]["provenance"]["model"] == "tiny-gemma2-it"
+    shown = json.loads(result.read_text())
+    assert shown["eval_config"]["model_name"] == "tiny-gemma2-it"
+    assert shown["eval_result_unstructured"]["provenance"]["model"] == "tiny-gemma2-it"
 
 
 def test_the_result_has_every_answer_of_every_setting(result: Path) -> None:
-    found = json.loads(result.read_text())
-    unstructured = found["eval_result_unstructured"]
+    shown = json.loads(result.read_text())
+    unstructured = shown["eval_result_unstructured"]
     questions = unstructured["questions"]
-    assert len(found["eval_result_details"]) >= 2
-    for detail in found["eval_result_details"]:
+    assert len(shown["eval_result_details"]) >= 2
+    for detail in shown["eval_result_details"]:
         for name in SUBJECTS:
             assert set(detail["wrong"][name]) <= set(questions[name])
             kept = 1 - len(detail["wrong"][name]) / len(questions[name])
@@ -177,10 +177,10 @@ def test_a_model_that_cannot_be_asked_is_a_skipped_cell_and_a_problem_where_it_i
 def test_real_data_are_unknown_here_and_no_problem(csae_bench: CsaeBench) -> None:
     outcome = csae_bench("doctor", "--sae", "gemma_2_2b", "--json")
     assert outcome.exit_code == 0
-    (found,) = (
+    (collected,) = (
         check
         for check in json.loads(outcome.stdout)["checks"]
         if check["message"].startswith("unlearning:")
     )
-    assert found["outcome"] == "unknown"
-    assert "Request access to cais/wmdp-bio-forget-corpus" in found["message"]
+    assert collected["outcome"] == "unknown"
+    assert "Request access to cais/wmdp-bio-forget-corpus" in collected["message"]

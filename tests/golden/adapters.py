@@ -101,7 +101,7 @@ def evaluate_codes(name: str, stored: StoredCodes, settings: Mapping[str, Any]) 
         ),
         parents=stored.parents,
     )
-    found = FactorCodes(
+    result = FactorCodes(
         codes=stored.codes,
         dataset=dataset,
         pooling="mean",
@@ -109,7 +109,7 @@ def evaluate_codes(name: str, stored: StoredCodes, settings: Mapping[str, Any]) 
         n_truncated=0,
         acts=stored.acts,
     )
-    encoded = {("stored", "test", SEED, None, "", ""): found}
+    encoded = {("stored", "test", SEED, None, "", ""): result}
     return _run(name, {**settings, "factors": "stored"}, sae=None, model=None, encoded=encoded)
 
 
@@ -130,15 +130,22 @@ class Bench:
 
         Unlike those of a file they have a hierarchy, and words that the model says a value with.
         """
-        from csae_bench.factors.encoding import codes_of_prompts
+        from csae_bench.factors.encoding import codes_by_pooling
 
-        key = ("grid", "test", SEED, None, MODEL, HOOK)
-        if key not in self._encoded:
+        if _grid_key(None) not in self._encoded:
             from tests.integration.evals.planted import part_of_tinyworld
 
             dataset = part_of_tinyworld("test", n)
-            self._encoded[key] = codes_of_prompts(_sae(self.sae), _model(), dataset, HOOK)
+            codes = codes_by_pooling(
+                _sae(self.sae), _model(), dataset, HOOK, poolings=("last", "mean", "max")
+            )
+            self._encoded[_grid_key(None)] = codes.pop(dataset.pooling)
+            self._encoded.update({_grid_key(pooling): each for pooling, each in codes.items()})
         return self.evaluate(name, {**settings, "factors": "grid"})
+
+
+def _grid_key(pooling: str | None) -> tuple[Any, ...]:
+    return ("grid", "test", SEED, pooling, MODEL, HOOK)
 
 
 @cache
@@ -174,8 +181,8 @@ def _run(
     with tempfile.TemporaryDirectory() as artifacts:
         context = _context(sae, model, Path(artifacts), encoded)
         with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
-            found = spec.run(context, spec.config.model_validate(settings))
-    return Result(found.metrics, found.details, found.unstructured)
+            result = spec.run(context, spec.config.model_validate(settings))
+    return Result(result.metrics, result.details, result.unstructured)
 
 
 def _context(
@@ -234,7 +241,7 @@ class StoredPairs:
         return {"epochs": self.epochs}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Continue from there."""
         self.epochs = state["epochs"]
 
 
@@ -341,12 +348,12 @@ def result_keys(
     from csae_bench.runs import plan
     from csae_bench.runs.job import EvalJob
     from csae_bench.runs.request import RunRequest
-    from csae_bench.runs.subjects import find_subject
+    from csae_bench.runs.resolving import resolve_sae
 
     with tempfile.TemporaryDirectory() as results:
         request = RunRequest(
             source=str(sae), results=Path(results), evals=tuple(evals), sets=tuple(sets), seed=seed
         )
         # not plan(): some settings have a key and would be refused all the same
-        jobs = plan._evals(find_subject(request))  # pyright: ignore[reportPrivateUsage]
+        jobs = plan._evals(resolve_sae(request))  # pyright: ignore[reportPrivateUsage]
         return {job.eval_name: job.key or "" for job in jobs if isinstance(job, EvalJob)}

@@ -49,11 +49,11 @@ class Difference:
 
 def differences(old: Numbers, new: Numbers, tolerance: Tolerance) -> list[Difference]:
     """Return the values outside the tolerance, paths that only one side has included."""
-    found = [
+    collected = [
         Difference(path, old.get(path, ABSENT), new.get(path, ABSENT))
         for path in dict.fromkeys((*old, *new))
     ]
-    return [one for one in found if not _are_close(one.old, one.new, tolerance)]
+    return [one for one in collected if not _are_close(one.old, one.new, tolerance)]
 
 
 def is_golden(old: Numbers, new: Numbers, tolerance: Tolerance) -> bool:

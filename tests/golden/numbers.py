@@ -75,13 +75,13 @@ def _summary(entries: list[Any]) -> Mapping[str, Any]:
     `by_place` is the mean weighted by place, which changes where entries change places.
     """
     n = len(entries)
-    found: dict[str, Any] = {"n": n}
+    fields: dict[str, Any] = {"n": n}
     for key in entries[0]:
         values = [entry[key] for entry in entries]
         if all(isinstance(value, float | int) for value in values):
-            found[key] = {
+            fields[key] = {
                 "mean": sum(values) / n,
                 "rms": (sum(value**2 for value in values) / n) ** 0.5,
                 "by_place": sum(place * value for place, value in enumerate(values)) / n**2,
             }
-    return found
+    return fields

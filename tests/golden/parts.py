@@ -187,7 +187,7 @@ def _stored_codes() -> StoredCodes:
         factors=stored["factors"],
         values=FACTORS,
         parents={"topic": "domain"},
-        templates=tuple(f"template {number}" for number in stored["frames"]),
+        templates=tuple(f"template {number}" for number in stored["templates"]),
         acts=stored["acts"],
         features=stored["features"],
     )

@@ -34,13 +34,13 @@ class Renewal:
         """
         old = {} if self.old is None else self.old.numbers
         on = self.new.machine if self.old is None else self.old.machine
-        found: dict[str, list[Difference]] = {}
+        collected: dict[str, list[Difference]] = {}
         for part in dict.fromkeys((*old, *self.new.numbers)):
             before, after = old.get(part, {}), self.new.numbers.get(part, {})
             allowed = tolerance(self.name, part, on, self.new.machine)
             if not is_golden(before, after, allowed):
-                found[part] = differences(before, after, allowed)
-        return found
+                collected[part] = differences(before, after, allowed)
+        return collected
 
     @property
     def is_due(self) -> bool:

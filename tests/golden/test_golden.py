@@ -26,11 +26,11 @@ def test_numbers_are_golden(part: Part) -> None:
     golden = read(part.file)
     old, new = golden.numbers[part.name], part.measure()
     allowed = tolerance(part.file, part.name, golden.machine, fingerprint())
-    found = [str(one) for one in differences(old, new, allowed)]
-    rest = f"\n... and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    shown = "\n".join(found[:SHOWN])
+    collected = [str(one) for one in differences(old, new, allowed)]
+    rest = f"\n... and {len(collected) - SHOWN} more" if len(collected) > SHOWN else ""
+    shown = "\n".join(collected[:SHOWN])
     assert is_golden(old, new, allowed), (
-        f"{part.id}: {len(found)} of {len(old)} numbers are outside {allowed}:\n{shown}{rest}\n"
+        f"{part.id}: {len(collected)} of {len(old)} numbers are outside {allowed}:\n{shown}{rest}\n"
         f"`python -m tests.golden {part.file}` shows all."
     )
 

@@ -57,7 +57,7 @@ def test_keys_are_equal_in_another_process(keys: dict[str, str], hash_seed: str)
         "import json; from pathlib import Path; from tests.golden.adapters import *;"
         f"print(json.dumps(result_keys(Path({str(SAE)!r}), eval_names())))"
     )
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         cwd=ROOT,
@@ -65,7 +65,7 @@ def test_keys_are_equal_in_another_process(keys: dict[str, str], hash_seed: str)
         text=True,
         check=True,
     )
-    assert json.loads(found.stdout) == keys
+    assert json.loads(result.stdout) == keys
 
 
 def test_keys_do_not_depend_on_where_the_sae_lies(keys: dict[str, str], tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_the_number_of_threads_changes_no_key(keys: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", eval_names())
 def test_every_setting_changes_the_key(name: str, keys: dict[str, str]) -> None:
-    found = {"(defaults)": keys[name]}
+    values = {"(defaults)": keys[name]}
     for field, value in other_values(name, eval_config(name)).items():
-        found[field] = result_keys(SAE, [name], sets=[f"evals.{name}.{field}={json.dumps(value)}"])[
-            name
-        ]
-    same = {field for field, key in found.items() if list(found.values()).count(key) > 1}
+        values[field] = result_keys(
+            SAE, [name], sets=[f"evals.{name}.{field}={json.dumps(value)}"]
+        )[name]
+    same = {field for field, key in values.items() if list(values.values()).count(key) > 1}
     assert not same, f"{name}: these settings do not change the key: {', '.join(sorted(same))}"
 
 
@@ -131,5 +131,5 @@ def test_other_values_are_found_from_annotations() -> None:
         kind: Literal["a", "b"] | None = None
         sizes: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1,)
 
-    found: dict[str, Any] = other_values("new", Config)
-    assert found == {"flag": False, "count": 1001, "share": 0.001, "kind": "a", "sizes": [2]}
+    others: dict[str, Any] = other_values("new", Config)
+    assert others == {"flag": False, "count": 1001, "share": 0.001, "kind": "a", "sizes": [2]}

@@ -174,8 +174,8 @@ def test_numbers_without_a_version_are_never_refused() -> None:
 
 def test_renewing_measures_with_the_version_of_the_code(tmp_path: Path) -> None:
     parts = [Part("training", "small", lambda: NUMBERS), Part("codes", "mig", lambda: {"x": 1})]
-    found = renew("training", tmp_path, parts)
-    assert found.old is None
-    assert found.new.numbers == {"small": NUMBERS}
-    assert found.new.version == version_of("training")
-    assert found.new.machine["threads"] == "1"
+    result = renew("training", tmp_path, parts)
+    assert result.old is None
+    assert result.new.numbers == {"small": NUMBERS}
+    assert result.new.version == version_of("training")
+    assert result.new.machine["threads"] == "1"

@@ -63,7 +63,7 @@ def sae() -> Any:
 
 
 @pytest.fixture(scope="module")
-def found(sae: Any) -> Evaluation:
+def evaluation(sae: Any) -> Evaluation:
     return csae_bench.evaluate(sae, evals=EVALS, settings=SETTINGS, progress=False)
 
 
@@ -89,18 +89,18 @@ def _filed(results: Path, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", EVALS)
 def test_an_sae_of_sae_lens_gets_the_command_lines_numbers(
-    name: str, found: Evaluation, from_the_command_line: Path
+    name: str, evaluation: Evaluation, from_the_command_line: Path
 ) -> None:
     theirs = _filed(from_the_command_line, name)
-    assert found[name].status == "ok", found[name].reasons
-    assert found[name].result is not None
-    assert found[name].result["eval_result_metrics"] == theirs["eval_result_metrics"]
-    assert found[name].details == theirs["eval_result_details"]
+    assert evaluation[name].status == "ok", evaluation[name].reasons
+    assert evaluation[name].result is not None
+    assert evaluation[name].result["eval_result_metrics"] == theirs["eval_result_metrics"]
+    assert evaluation[name].details == theirs["eval_result_details"]
 
 
 @pytest.mark.parametrize("name", EVALS)
 def test_a_module_written_by_hand_gets_the_same_numbers(
-    name: str, sae: Any, found: Evaluation
+    name: str, sae: Any, evaluation: Evaluation
 ) -> None:
     module = ByHand(sae)
     module.centres = bool(sae.cfg.apply_b_dec_to_input)
@@ -113,29 +113,29 @@ def test_a_module_written_by_hand_gets_the_same_numbers(
         progress=False,
     )
     assert by_hand[name].status == "ok", by_hand[name].reasons
-    assert by_hand[name].metrics == found[name].metrics
+    assert by_hand[name].metrics == evaluation[name].metrics
 
 
-def test_two_at_once_get_what_each_gets_by_itself(sae: Any, found: Evaluation) -> None:
+def test_two_at_once_get_what_each_gets_by_itself(sae: Any, evaluation: Evaluation) -> None:
     halved = copy.deepcopy(sae)
     halved.W_dec.data *= 0.5
     options: dict[str, Any] = {"evals": EVALS, "settings": SETTINGS, "progress": False}
     both = csae_bench.evaluate({"a": halved, "b": sae}, **options)
     alone = csae_bench.evaluate(halved, **options)
     for name in EVALS:
-        assert both["b"][name].metrics == found[name].metrics
+        assert both["b"][name].metrics == evaluation[name].metrics
         assert both["a"][name].metrics == alone[name].metrics
     assert both["a"]["core"].metrics != both["b"]["core"].metrics
     assert set(both.to_frame()["sae"]) == {"a", "b"}
 
 
-def test_a_loaded_model_gives_the_same_numbers(sae: Any, found: Evaluation) -> None:
+def test_a_loaded_model_gives_the_same_numbers(sae: Any, evaluation: Evaluation) -> None:
     model = models.load(sae.cfg.metadata.model_name)
     model.cfg.model_name = "a model that no table knows"
     other = csae_bench.evaluate(
         sae, model=model, evals=["mig"], settings={"mig": SETTINGS["mig"]}, progress=False
     )
-    assert other["mig"].metrics == found["mig"].metrics
+    assert other["mig"].metrics == evaluation["mig"].metrics
     assert other.ref.release.startswith("a model that no table knows_layer_")
 
 
@@ -155,27 +155,27 @@ def test_a_dead_sae_is_invalid_with_reasons_and_without_metrics(sae: Any) -> Non
     with torch.no_grad():
         for parameter in dead.parameters():
             parameter.zero_()
-    found = csae_bench.evaluate(dead, evals=["mig"], progress=False)
-    assert found.status == "invalid"
-    assert any("no latent is active" in reason for reason in found.reasons)
-    assert found["mig"].status == "skipped"
-    assert found["mig"].metrics == {}
-    assert "no latent is active" in found._repr_html_()
+    evaluation = csae_bench.evaluate(dead, evals=["mig"], progress=False)
+    assert evaluation.status == "invalid"
+    assert any("no latent is active" in reason for reason in evaluation.reasons)
+    assert evaluation["mig"].status == "skipped"
+    assert evaluation["mig"].metrics == {}
+    assert "no latent is active" in evaluation._repr_html_()
 
 
-def test_it_shows_itself_as_a_table(found: Evaluation) -> None:
-    template = found.to_frame()
+def test_it_shows_itself_as_a_table(evaluation: Evaluation) -> None:
+    template = evaluation.to_frame()
     (value,) = template[(template["eval"] == "mig") & (template["metric"] == "value_mig")]["value"]
-    assert value == found["mig"].metrics["value_mig"]
-    page = found._repr_html_()
+    assert value == evaluation["mig"].metrics["value_mig"]
+    page = evaluation._repr_html_()
     assert "<table>" in page
     assert "value MIG" in page
 
 
 def test_what_is_saved_is_what_the_command_line_files(
-    found: Evaluation, tmp_path: Path, from_the_command_line: Path
+    evaluation: Evaluation, tmp_path: Path, from_the_command_line: Path
 ) -> None:
-    paths = found.save(tmp_path)
+    paths = evaluation.save(tmp_path)
     assert [path.parent.name for path in paths] == list(EVALS)
     ours, theirs = _filed(tmp_path, "mig"), _filed(from_the_command_line, "mig")
     assert ours.keys() == theirs.keys()

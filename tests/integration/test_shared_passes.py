@@ -59,15 +59,17 @@ def model() -> HookedTransformer:
 def _passes(name: str, n_saes: int, model: HookedTransformer, patch: pytest.MonkeyPatch) -> int:
     sae = csae_bench.load_sae(DATA / "sae")
     with counted(patch) as passes:
-        found = csae_bench.evaluate(
+        evaluation = csae_bench.evaluate(
             {f"sae {i}": sae for i in range(n_saes)},
             model=model,
             evals=[name],
             settings={name: SETTINGS[name]},
             progress=False,
         )
-    assert {one[name].status for one in found.values()} == {"ok"}, found["sae 0"][name].reasons
-    metrics = [one[name].metrics for one in found.values()]
+    assert {one[name].status for one in evaluation.values()} == {"ok"}, evaluation["sae 0"][
+        name
+    ].reasons
+    metrics = [one[name].metrics for one in evaluation.values()]
     assert all(one == metrics[0] for one in metrics)
     return sum(passes)
 

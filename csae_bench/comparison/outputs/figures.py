@@ -50,7 +50,7 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class ParetoCurve:
     """SAEs that differ in their sparsity and seed alone."""
 
     name: str
@@ -84,7 +84,7 @@ class Pareto:
 
     metric: str
     title: str
-    curves: tuple[Curve, ...]
+    curves: tuple[ParetoCurve, ...]
     x: Axis
     y: Axis
     n_left_out: int
@@ -179,7 +179,7 @@ def _against_l0(report: Report, readings: Iterable[Reading]) -> list[tuple[str, 
 
 def _pareto(metrics: tuple[str, ...], sides: list[tuple[ResultSet, bool]]) -> Pareto | None:
     for metric in metrics:
-        curves: list[Curve] = []
+        curves: list[ParetoCurve] = []
         n_with = 0
         for results, is_baseline in sides:
             # results under other conditions, such as a control's, have no place among these
@@ -201,7 +201,7 @@ def _pareto(metrics: tuple[str, ...], sides: list[tuple[ResultSet, bool]]) -> Pa
     return None
 
 
-def _curves(metric: str, readings: list[Reading], is_baseline: bool) -> list[Curve]:
+def _curves(metric: str, readings: list[Reading], is_baseline: bool) -> list[ParetoCurve]:
     l0 = {
         (r.family.release, r.sae_id): value
         for r in readings
@@ -215,7 +215,7 @@ def _curves(metric: str, readings: list[Reading], is_baseline: bool) -> list[Cur
             of_family.append(Point(l0[key], value, reading.sae_id))
     releases = {reading.family.release for reading in readings}
     return [
-        Curve(
+        ParetoCurve(
             name=_curve_name(name, list(families), releases),
             is_baseline=is_baseline,
             points=tuple(sorted(chain.from_iterable(families.values()))),

@@ -77,10 +77,10 @@ def _add_suite(
         element = _ELEMENTS.get(finding.judgement)
         if element is not None:
             message = _text(finding.message)
-            found = ET.SubElement(case, element, {"message": message})
+            result = ET.SubElement(case, element, {"message": message})
             if element != "skipped":
-                found.set("type", finding.judgement)
-            found.text = message
+                result.set("type", finding.judgement)
+            result.text = message
         elif finding.message:
             ET.SubElement(case, "system-out").text = _text(finding.message)
     suite.set("tests", str(len(suite.findall("testcase"))))

@@ -83,8 +83,8 @@ def _written(report: Report, n_rows: int) -> str:
 
 
 def _troubles(report: Report, n_rows: int) -> list[str]:
-    found = troubles(report)
-    if not found:
+    listed = troubles(report)
+    if not listed:
         return []
     rows = [
         (
@@ -93,7 +93,7 @@ def _troubles(report: Report, n_rows: int) -> list[str]:
             trouble.side,
             "<br>".join(text(problem) for problem in trouble.problems),
         )
-        for trouble in found
+        for trouble in listed
     ]
     return ["#### Failed and invalid runs", _table(("", "SAE", "side", "why"), rows, n_rows)]
 

@@ -46,7 +46,7 @@ _SAID_OF: dict[Judgement, tuple[str, str]] = {
 """Judgements, the gravest first, as they are counted."""
 
 
-class Outcome(NamedTuple):
+class Conclusion(NamedTuple):
     """The verdict on the whole."""
 
     word: str
@@ -61,7 +61,7 @@ def changed_configurations(report: Report) -> dict[Family, tuple[str, ...]]:
     return {run.family: run.changes for side in sides for run in side.runs if run.changes}
 
 
-def outcome(report: Report) -> Outcome:
+def outcome(report: Report) -> Conclusion:
     """Return the meaning of the exit code in words, and its reason."""
     is_ok = report.exit_code == EXIT_OK
     of_names = [f for f in report.findings if f.rule == NAMES_ARE_EQUAL]
@@ -94,7 +94,7 @@ def outcome(report: Report) -> Outcome:
     else:
         word = _WORDS.get(report.exit_code, f"Exit code {report.exit_code}")
     level: Level = "bad" if not is_ok else "good" if findings else "neutral"
-    return Outcome(word, _sentence(parts), level)
+    return Conclusion(word, _sentence(parts), level)
 
 
 def gate_findings(report: Report) -> list[Finding]:

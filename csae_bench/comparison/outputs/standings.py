@@ -55,7 +55,7 @@ def standings(report: Report, drawn: Collection[str]) -> tuple[Standings, ...]:
     if not report.shown_metrics:
         evals = {metric.partition(".")[0] for metric in drawn}
         metrics = [metric for metric in metrics if metric.partition(".")[0] not in evals]
-    found: list[Standings] = []
+    tables: list[Standings] = []
     for metric in metrics:
         rows = [
             Standing(
@@ -67,8 +67,8 @@ def standings(report: Report, drawn: Collection[str]) -> tuple[Standings, ...]:
             if metric in of_family
         ]
         if len(rows) > 1 and metric not in drawn:
-            found.append(_figure(metric, rows))
-    return tuple(found)
+            tables.append(_figure(metric, rows))
+    return tuple(tables)
 
 
 def _figure(metric: str, rows: list[Standing]) -> Standings:

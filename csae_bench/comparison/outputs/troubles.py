@@ -28,8 +28,8 @@ class Trouble:
 
 def troubles(report: Report) -> tuple[Trouble, ...]:
     """Return the candidate's troubles, then the baseline's; failed ones first, each SAE once."""
-    found = _of("candidate", report.candidate)
-    return found if report.baseline is None else (*found, *_of("baseline", report.baseline))
+    listed = _of("candidate", report.candidate)
+    return listed if report.baseline is None else (*listed, *_of("baseline", report.baseline))
 
 
 def uncounted(report: Report) -> tuple[Broken, ...]:

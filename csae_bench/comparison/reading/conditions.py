@@ -72,7 +72,7 @@ def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
     unstructured = mapping(result.get("eval_result_unstructured"))
     provenance = mapping(unstructured.get("provenance"))
     eval_config = mapping(result.get("eval_config"))
-    found: dict[str, Any] = {
+    conditions: dict[str, Any] = {
         **_named(eval_config),
         **_of_provenance(provenance),
         **_hook(result),
@@ -81,18 +81,18 @@ def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
     settings = mapping(unstructured.get("settings"))
     data = mapping(unstructured.get("data"))
     if settings:
-        found |= {name: data.get(name) for name in ("split", "pooling")}
-        found |= {"dataset": data.get("factors"), f"{CONFIG}seed": eval_config.get("seed")}
-        found |= {f"{DEFINITION}{name}": _definition(of) for name, of in settings.items()}
-        found[SHUFFLED] = data.get("is_shuffled") or None
+        conditions |= {name: data.get(name) for name in ("split", "pooling")}
+        conditions |= {"dataset": data.get("factors"), f"{CONFIG}seed": eval_config.get("seed")}
+        conditions |= {f"{DEFINITION}{name}": _definition(of) for name, of in settings.items()}
+        conditions[SHUFFLED] = data.get("is_shuffled") or None
     else:
-        found |= _settings(eval_config)
+        conditions |= _settings(eval_config)
     if result.get("eval_type_id") == "core":
-        found |= _of_core(result, eval_config)
-    found |= {f"{DATA}{name}": data.get(name) for name in _OF_DATA}
-    if found.get("dtype") is not None:
-        found["dtype"] = str(found["dtype"]).removeprefix("torch.")
-    return {name: _scalar(value) for name, value in found.items() if value is not None}
+        conditions |= _of_core(result, eval_config)
+    conditions |= {f"{DATA}{name}": data.get(name) for name in _OF_DATA}
+    if conditions.get("dtype") is not None:
+        conditions["dtype"] = str(conditions["dtype"]).removeprefix("torch.")
+    return {name: _scalar(value) for name, value in conditions.items() if value is not None}
 
 
 def same_model(a: Condition, b: Condition) -> bool:
@@ -126,19 +126,19 @@ def differs_of(result: Mapping[str, Any]) -> dict[str, Condition]:
 def _flat(value: Any, name: str) -> dict[str, Condition]:
     if not isinstance(value, dict):
         return {} if value is None else {name: _scalar(value)}
-    found: dict[str, Condition] = {}
+    flat: dict[str, Condition] = {}
     for key, inner in mapping(value).items():
-        found |= _flat(inner, f"{name}.{key}")
-    return found
+        flat |= _flat(inner, f"{name}.{key}")
+    return flat
 
 
 def _named(eval_config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the conditions that every eval has, by one name each."""
-    found: dict[str, Any] = {}
+    named: dict[str, Any] = {}
     for name, aliases in _ALIASES.items():
         values = (eval_config.get(alias) for alias in aliases)
-        found[name] = next((value for value in values if value not in (None, "")), None)
-    return found
+        named[name] = next((value for value in values if value not in (None, "")), None)
+    return named
 
 
 def _of_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,19 +171,19 @@ def _settings(eval_config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_core(result: Mapping[str, Any], eval_config: Mapping[str, Any]) -> dict[str, Any]:
     """Return batches as sequences, as a halved batch doubles their number; and the formula used."""
-    found: dict[str, Any] = {}
+    conditions: dict[str, Any] = {}
     batch_size = number(eval_config.get("batch_size_prompts"))
     for phase in ("reconstruction", "sparsity_variance"):
         key = f"n_eval_{phase}_batches"
         n_batches = number(eval_config.get(key))
-        found[f"{CONFIG}{key}"] = None
+        conditions[f"{CONFIG}{key}"] = None
         if batch_size is not None and n_batches is not None:
-            found[f"{CONFIG}n_eval_{phase}_sequences"] = batch_size * n_batches
+            conditions[f"{CONFIG}n_eval_{phase}_sequences"] = batch_size * n_batches
     quality = mapping(mapping(result.get("eval_result_metrics")).get("reconstruction_quality"))
     if "explained_variance" in quality:
         is_new = "explained_variance_legacy" in quality
-        found[f"{DEFINITION}explained_variance"] = _POOLED if is_new else _LEGACY
-    return found
+        conditions[f"{DEFINITION}explained_variance"] = _POOLED if is_new else _LEGACY
+    return conditions
 
 
 def _definition(settings: Any) -> Any:

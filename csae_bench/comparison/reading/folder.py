@@ -14,7 +14,13 @@ from csae_bench.comparison.model import Broken, OtherSet, Reading, ResultSet, Ru
 from csae_bench.comparison.reading import questions
 from csae_bench.comparison.reading.index import Cache, Entry, index_for
 from csae_bench.comparison.reading.json_files import DETAILS, load_object
-from csae_bench.comparison.reading.layout import SUFFIX, Found, LeftOut, Unreadable, result_files
+from csae_bench.comparison.reading.layout import (
+    SUFFIX,
+    LeftOut,
+    ResultFile,
+    Unreadable,
+    result_files,
+)
 from csae_bench.comparison.reading.record import run_of
 from csae_bench.comparison.reading.result import of_other_weights, propagated, reading_of
 from csae_bench.comparison.reading.variants import separated
@@ -45,19 +51,19 @@ def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
         UsageError: there is no such folder, or it holds neither results nor run records.
     """
     looked_at = list(result_files(root))
-    files = [found for found in looked_at if isinstance(found, Found)]
-    broken = [Broken(found.path, found.why) for found in looked_at if isinstance(found, Unreadable)]
-    ignored = [Broken(found.path, found.why) for found in looked_at if isinstance(found, LeftOut)]
-    other_sets = tuple(found for found in looked_at if isinstance(found, OtherSet))
+    files = [file for file in looked_at if isinstance(file, ResultFile)]
+    broken = [Broken(file.path, file.why) for file in looked_at if isinstance(file, Unreadable)]
+    ignored = [Broken(file.path, file.why) for file in looked_at if isinstance(file, LeftOut)]
+    other_sets = tuple(file for file in looked_at if isinstance(file, OtherSet))
     entries: list[Entry] = []
     index = index_for(root, cache, files)
-    for found in files:
+    for file in files:
         try:
-            entries.append(Entry(found, index.recall(found) or read_file(found)))
+            entries.append(Entry(file, index.recall(file) or read_file(file)))
         except NotAResult as error:
-            ignored.append(Broken(found.path, str(error)))
+            ignored.append(Broken(file.path, str(error)))
         except ResultError as error:
-            broken.append(Broken(found.path, str(error)))
+            broken.append(Broken(file.path, str(error)))
     index.remember(entries)
     readings = [read for _, read in entries if isinstance(read, Reading)]
     runs = [read for _, read in entries if isinstance(read, RunReading)]
@@ -74,20 +80,29 @@ def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
     )
 
 
-def read_file(found: Found) -> Reading | RunReading:
+def read_file(file: ResultFile) -> Reading | RunReading:
     """Read one result or run record.
 
     Raises:
         NotAResult: it is JSON, but neither says of which eval it is nor is named like a result.
         ResultError: it cannot be read.
     """
-    value = old_names.of_result(load_object(found.path))
-    if not (found.is_record or "eval_type_id" in value or found.path.name.endswith(SUFFIX)):
-        raise NotAResult(f"{found.path}: has no eval_type_id, so it is not a result.")
+    value = old_names.of_result(load_object(file.path))
+    if not (file.is_record or "eval_type_id" in value or file.path.name.endswith(SUFFIX)):
+        raise NotAResult(f"{file.path}: has no eval_type_id, so it is not a result.")
     try:
-        return (run_of if found.is_record else reading_of)(value, found.path)
+        return (run_of if file.is_record else reading_of)(value, file.path)
     except RecursionError:
-        raise ResultError(f"{found.path}: is nested too deeply to be a result.") from None
+        raise ResultError(f"{file.path}: is nested too deeply to be a result.") from None
+
+
+def read_result(path: Path) -> Reading:
+    """Read one result of a known path.
+
+    Raises:
+        ResultError: it cannot be read, or is no result.
+    """
+    return reading_of(old_names.of_result(load_object(path)), path)
 
 
 def read_details(reading: Reading) -> list[dict[str, Any]]:
@@ -127,14 +142,14 @@ def _judged(readings: list[Reading], runs: list[RunReading]) -> tuple[Reading, .
     for run in runs:
         reasons[run.family.release, run.sae_id] += _why_dead(run)
     records = {(run.family.release, run.sae_id): run for run in runs}
-    found: list[Reading] = []
+    judged: list[Reading] = []
     for reading in readings:
         sae = reading.family.release, reading.sae_id
         read, record = propagated(reading, tuple(reasons[sae])), records.get(sae)
         if record is not None and len({reading.weights_hash, record.weights_hash} - {None}) > 1:
             read = of_other_weights(read, record.path)
-        found.append(read)
-    return tuple(found)
+        judged.append(read)
+    return tuple(judged)
 
 
 def _why_dead(run: RunReading) -> list[str]:
@@ -150,7 +165,7 @@ def _nothing(root: Path, ignored: Sequence[Broken], other_sets: Sequence[OtherSe
     said = [
         f"{file.path.relative_to(root)}: {file.why.rstrip('.')}" for file in ignored[:_MAX_SAID]
     ]
-    said += [f"{found.path.relative_to(root)}: {found.n_results} results" for found in other_sets]
+    said += [f"{other.path.relative_to(root)}: {other.n_results} results" for other in other_sets]
     there = f" Not counted: {'; '.join(said[:_MAX_SAID])}." if said else ""
     return (
         f"{root}: holds no results: no *{SUFFIX} at any depth, no runs/*.json, and no other *.json "

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from csae_bench.comparison.model import Family, Reading, RunReading
-from csae_bench.comparison.reading.layout import Found
+from csae_bench.comparison.reading.layout import ResultFile
 from csae_bench.results import validity
 from csae_bench.support import old_names
 
@@ -35,7 +35,7 @@ Cache = Path | Literal["auto"] | None
 Read = Reading | RunReading
 
 
-class Row(NamedTuple):
+class IndexRow(NamedTuple):
     """A file as the index keeps it."""
 
     size: int
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 class Entry(NamedTuple):
     """A file as it was when it was read, and what it said."""
 
-    found: Found
+    file: ResultFile
     read: Read
 
 
@@ -65,13 +65,13 @@ class Index:
         self._file = file
         self._known = {} if file is None else _rows(file)
 
-    def recall(self, found: Found) -> Read | None:
+    def recall(self, file: ResultFile) -> Read | None:
         """Return the remembered content of the file, unless it is new or has changed."""
-        row = self._fresh_row(found)
+        row = self._fresh_row(file)
         try:
-            return None if row is None else _unpacked(found, row.content)
+            return None if row is None else _unpacked(file, row.content)
         except (ValueError, TypeError, KeyError, AttributeError):
-            del self._known[self._place(found)]
+            del self._known[self._place(file)]
             return None
 
     def remember(self, entries: Iterable[Entry]) -> None:
@@ -79,23 +79,23 @@ class Index:
         if self._file is None:
             return
         rows = {
-            self._place(found): self._fresh_row(found) or _row(found, read)
-            for found, read in entries
-            if _is_unicode(self._place(found))
+            self._place(file): self._fresh_row(file) or _row(file, read)
+            for file, read in entries
+            if _is_unicode(self._place(file))
         }
         if rows != self._known:
             _write(self._file, rows)
 
-    def _fresh_row(self, found: Found) -> Row | None:
-        row = self._known.get(self._place(found))
-        unchanged = row is not None and row[:3] == (found.size, found.mtime_ns, found.ctime_ns)
+    def _fresh_row(self, file: ResultFile) -> IndexRow | None:
+        row = self._known.get(self._place(file))
+        unchanged = row is not None and row[:3] == (file.size, file.mtime_ns, file.ctime_ns)
         return row if unchanged else None
 
-    def _place(self, found: Found) -> str:
-        return found.path.relative_to(self._root).as_posix()
+    def _place(self, file: ResultFile) -> str:
+        return file.path.relative_to(self._root).as_posix()
 
 
-def index_for(root: Path, where: Cache, files: Iterable[Found]) -> Index:
+def index_for(root: Path, where: Cache, files: Iterable[ResultFile]) -> Index:
     """Return the index of the results in `root`.
 
     Args:
@@ -104,7 +104,7 @@ def index_for(root: Path, where: Cache, files: Iterable[Found]) -> Index:
         files: the files that are there now.
     """
     if where == "auto":
-        sizes = [found.size for found in files]
+        sizes = [file.size for file in files]
         if len(sizes) < MIN_FILES and sum(sizes) < MIN_BYTES:
             return Index(root, None)
         if os.access(root, os.W_OK):
@@ -126,7 +126,7 @@ def _users_caches() -> Path:
     return user_cache_path("csae-bench", appauthor=False)
 
 
-def _rows(file: Path) -> dict[str, Row]:
+def _rows(file: Path) -> dict[str, IndexRow]:
     if not file.is_file():
         return {}
     import duckdb
@@ -135,17 +135,17 @@ def _rows(file: Path) -> dict[str, Row]:
     literal = re.sub(r"([*?\[])", r"[\1]", str(file))
     try:
         with _connection() as connection:
-            found = connection.execute(
+            rows = connection.execute(
                 "SELECT place, size, mtime_ns, ctime_ns, content FROM read_parquet(?) "
                 "WHERE reader = ?",
                 [literal, _reader()],
             ).fetchall()
     except duckdb.Error:
         return {}
-    return {place: Row(*row) for place, *row in found}
+    return {place: IndexRow(*row) for place, *row in rows}
 
 
-def _write(file: Path, rows: Mapping[str, Row]) -> None:
+def _write(file: Path, rows: Mapping[str, IndexRow]) -> None:
     """Replace the index atomically, so that another process finds the old one or the new one."""
     import duckdb
 
@@ -188,17 +188,17 @@ def _connection() -> DuckDBPyConnection:
     )
 
 
-def _row(found: Found, read: Read) -> Row:
+def _row(file: ResultFile, read: Read) -> IndexRow:
     values = {name: value for name, value in vars(read).items() if name != "path"}
     content = json.dumps({"kind": type(read).__name__, **values})
-    return Row(found.size, found.mtime_ns, found.ctime_ns, content)
+    return IndexRow(file.size, file.mtime_ns, file.ctime_ns, content)
 
 
-def _unpacked(found: Found, content: str) -> Read:
+def _unpacked(file: ResultFile, content: str) -> Read:
     values: dict[str, Any] = json.loads(content)
     kind: Any = {"Reading": Reading, "RunReading": RunReading}[values.pop("kind")]
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return kind(**{**values, **lists, "family": Family(*values["family"]), "path": found.path})
+    return kind(**{**values, **lists, "family": Family(*values["family"]), "path": file.path})
 
 
 def _is_unicode(place: str) -> bool:

@@ -43,8 +43,8 @@ def load_object(path: Path, *, with_details: bool = False) -> dict[str, Any]:
         value = _parsed(data, path)
     if not isinstance(value, dict):
         raise ResultError(f"{path}: holds a JSON {_kind(value)}; a result is an object.")
-    found = _unwrapped(cast(dict[str, Any], value))
-    return found if with_details else {**found, DETAILS: []}
+    unwrapped = _unwrapped(cast(dict[str, Any], value))
+    return unwrapped if with_details else {**unwrapped, DETAILS: []}
 
 
 def _unwrapped(value: dict[str, Any]) -> dict[str, Any]:

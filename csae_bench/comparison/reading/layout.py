@@ -30,7 +30,7 @@ _LOST_AND_FOUND = "lost+found"
 """Made by file systems, for root alone."""
 
 
-class Found(NamedTuple):
+class ResultFile(NamedTuple):
     """A JSON file, as it was when it was looked at; links are followed."""
 
     path: Path
@@ -62,7 +62,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 
-Place = Found | Unreadable | LeftOut | OtherSet
+Place = ResultFile | Unreadable | LeftOut | OtherSet
 
 
 def result_files(root: Path) -> Iterator[Place]:
@@ -75,8 +75,8 @@ def result_files(root: Path) -> Iterator[Place]:
     """
     _check_root(root)
     places = list(_Walk(root).places())
-    yield from sorted((p for p in places if isinstance(p, Found)), key=lambda p: p.path)
-    yield from sorted((p for p in places if not isinstance(p, Found)), key=lambda p: p.path)
+    yield from sorted((p for p in places if isinstance(p, ResultFile)), key=lambda p: p.path)
+    yield from sorted((p for p in places if not isinstance(p, ResultFile)), key=lambda p: p.path)
 
 
 def real(path: Path) -> Path:
@@ -188,12 +188,12 @@ def _listed(folder: Path) -> tuple[list[tuple[os.DirEntry[str], os.stat_result]]
             entries = sorted(listed, key=lambda entry: entry.name)
     except OSError as error:
         return [], [_unreadable(folder, error)]
-    found: list[tuple[os.DirEntry[str], os.stat_result]] = []
+    with_stat: list[tuple[os.DirEntry[str], os.stat_result]] = []
     troubles: list[Place] = []
     for entry in entries:
         path = Path(entry.path)
         try:
-            found.append((entry, entry.stat()))
+            with_stat.append((entry, entry.stat()))
         except OSError as error:
             if entry.name.startswith("."):
                 continue
@@ -202,12 +202,12 @@ def _listed(folder: Path) -> tuple[list[tuple[os.DirEntry[str], os.stat_result]]
             else:
                 why = f"{path}: a link that leads nowhere: {error.strerror}."
                 troubles.append(LeftOut(path, why))
-    return found, troubles
+    return with_stat, troubles
 
 
 def _file(
     entry: os.DirEntry[str], status: os.stat_result, *, is_record: bool
-) -> Iterator[Found | Unreadable | LeftOut]:
+) -> Iterator[ResultFile | Unreadable | LeftOut]:
     """Yield a file if its name is that of a result or a record."""
     path = Path(entry.path)
     if not entry.name.endswith(".json"):
@@ -218,7 +218,7 @@ def _file(
     elif not stat.S_ISREG(status.st_mode):
         yield Unreadable(path, f"{path}: is not a file but {_KINDS[stat.S_IFMT(status.st_mode)]}.")
     else:
-        yield Found(path, is_record, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        yield ResultFile(path, is_record, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _other_set(path: Path, why: str, *, suffix: str = SUFFIX) -> Iterator[OtherSet | LeftOut]:

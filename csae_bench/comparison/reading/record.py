@@ -66,22 +66,24 @@ def _problems(
 ) -> tuple[str, ...]:
     """Return preflight's problems, then the reasons of bad cells; one without a reason is named."""
     refused = record.get("problems")
-    found = [text for text in refused if isinstance(text, str)] if isinstance(refused, list) else []
+    problems = (
+        [text for text in refused if isinstance(text, str)] if isinstance(refused, list) else []
+    )
     for name, cell in cells.items():
         if cell.get("status") in ("failed", "invalid"):
             messages = _messages(cell) or [f"{cell['status']}, without a reason"]
-            found += [f"{name}: {message}" for message in messages]
-    if not found and status in ("failed", "invalid"):
-        found = [f"the record says {status} and gives no reason"]
-    return tuple(dict.fromkeys(found))
+            problems += [f"{name}: {message}" for message in messages]
+    if not problems and status in ("failed", "invalid"):
+        problems = [f"the record says {status} and gives no reason"]
+    return tuple(dict.fromkeys(problems))
 
 
 def _messages(cell: Mapping[str, Any]) -> list[str]:
     reasons = cell.get("reasons")
     if not isinstance(reasons, list):
         return []
-    found = [mapping(reason).get("message") for reason in reasons]
-    return [message[:_MAX_MESSAGE] for message in found if isinstance(message, str) and message]
+    messages = [mapping(reason).get("message") for reason in reasons]
+    return [message[:_MAX_MESSAGE] for message in messages if isinstance(message, str) and message]
 
 
 def _changes(origins: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, ...]:

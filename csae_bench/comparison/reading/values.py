@@ -68,21 +68,21 @@ WITNESSES: Mapping[str, tuple[str, ...]] = {
 """Core's values that may well be -1: made from, or NaN together with, one of these."""
 
 
-class Values(NamedTuple):
+class MetricValues(NamedTuple):
     """Values by name, and why a value is None."""
 
     values: dict[str, float | None]
     reasons: dict[str, str]
 
 
-def values_of(result: Mapping[str, Any], eval_name: str) -> Values:
+def values_of(result: Mapping[str, Any], eval_name: str) -> MetricValues:
     """Return the metrics of a result: `<eval>.<metric>`, or `<eval>.<category>.<metric>`.
 
     A metric goes without its category where no other category of the result has its name; of our
     evals those among the `scores` do, and no others. Core's corrected values are
     `core.corrected.<metric>`.
     """
-    found = Values({}, {})
+    values = MetricValues({}, {})
     unstructured = mapping(result.get("eval_result_unstructured"))
     reasons = mapping(unstructured.get("reasons"))
     categories = categories_of(result)
@@ -91,11 +91,11 @@ def values_of(result: Mapping[str, Any], eval_name: str) -> Values:
     for category, name, value in _entries(categories):
         has_scores, is_unique = SCORES in categories, names[name] == 1
         place = compared_name(category, name, has_scores=has_scores, is_unique=is_unique)
-        _add(found, f"{eval_name}.{place}", value, undefined.get(name) or reasons.get(name))
+        _add(values, f"{eval_name}.{place}", value, undefined.get(name) or reasons.get(name))
     for name, value in mapping(unstructured.get(CORRECTED)).items():
         place = f"{CORRECTED}.{name}"
-        _add(found, f"{eval_name}.{place}", value, reasons.get(place))
-    return found
+        _add(values, f"{eval_name}.{place}", value, reasons.get(place))
+    return values
 
 
 def categories_of(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -137,12 +137,14 @@ def undefined_by_mark(
         return {str(name): f"SAE-Bench computed {value}" for name, value in listed.items()}
     values = {name: value for _, name, value in _entries(categories)}
     marked = {name for name, value in values.items() if _is_mark(value)}
-    found = dict.fromkeys(marked & NEVER_MINUS_ONE, "SAE-Bench writes -1 for NaN, as here")
+    reasons = dict.fromkeys(marked & NEVER_MINUS_ONE, "SAE-Bench writes -1 for NaN, as here")
     for name, witnesses in WITNESSES.items():
-        nan = [witness for witness in witnesses if witness in found or _is_nan(values.get(witness))]
+        nan = [
+            witness for witness in witnesses if witness in reasons or _is_nan(values.get(witness))
+        ]
         if name in marked and nan:
-            found[name] = f"SAE-Bench writes -1 for NaN, and {nan[0]} is NaN too"
-    return found
+            reasons[name] = f"SAE-Bench writes -1 for NaN, and {nan[0]} is NaN too"
+    return reasons
 
 
 def number(value: Any) -> float | None:
@@ -150,10 +152,10 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        found = float(value)
+        as_float = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    return as_float if math.isfinite(as_float) else None
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -176,7 +178,7 @@ def _entries(categories: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str,
             yield category, name, value
 
 
-def _add(found: Values, name: str, value: Any, reason: Any) -> None:
+def _add(values: MetricValues, name: str, value: Any, reason: Any) -> None:
     """Store a value, or why it is None. A text or a list among the metrics is not a value."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         return
@@ -184,9 +186,9 @@ def _add(found: Values, name: str, value: Any, reason: Any) -> None:
     defined = None if marked else number(value)
     if defined is not None and abs(defined) > MAX:
         defined, reason = None, f"the file has {defined:g}, which is too large to be measured"
-    found.values[name] = defined
+    values.values[name] = defined
     if defined is None:
-        found.reasons[name] = reason[:_MAX_REASON] if isinstance(reason, str) else _why(value)
+        values.reasons[name] = reason[:_MAX_REASON] if isinstance(reason, str) else _why(value)
 
 
 def _why(value: Any) -> str:

@@ -68,14 +68,14 @@ def separated(readings: Iterable[Reading]) -> Separated:
 
 def circumstances(reading: Reading) -> Circumstances:
     """Return the conditions that may distinguish results of the same SAE and eval."""
-    found = {name: v for name, v in reading.conditions.items() if name not in _OF_VERSION}
+    conditions = {name: v for name, v in reading.conditions.items() if name not in _OF_VERSION}
     if any(name.startswith(f"{SETTINGS}.") for name in reading.settings):
-        found = {
+        conditions = {
             name: value
-            for name, value in found.items()
+            for name, value in conditions.items()
             if name not in _BY_SETTINGS and not name.startswith((CONFIG, DEFINITION))
         }
-    return {**found, **reading.settings}
+    return {**conditions, **reading.settings}
 
 
 def _named(of_eval: Sequence[Reading]) -> list[Reading]:
@@ -84,7 +84,7 @@ def _named(of_eval: Sequence[Reading]) -> list[Reading]:
     for reading in of_eval:
         by_family[reading.family.sae].append(reading)
     rank = _ranks(of_eval) if any(map(_has_several, by_family.values())) else {}
-    found: list[Reading] = []
+    named: list[Reading] = []
     for of_family in by_family.values():
         firsts = [reading for reading in of_family if not reading.variant]
         variants = _found_out(firsts, rank) if _has_several(firsts) else [""] * len(firsts)
@@ -92,8 +92,8 @@ def _named(of_eval: Sequence[Reading]) -> list[Reading]:
         for reading in of_family:
             variant = told[id(reading)] if id(reading) in told else _told(reading)
             family = reading.family._replace(variant=variant)
-            found.append(replace(reading, family=family))
-    return sorted(found, key=_age)
+            named.append(replace(reading, family=family))
+    return sorted(named, key=_age)
 
 
 def _has_several(readings: Sequence[Reading]) -> bool:
@@ -119,15 +119,15 @@ def _found_out(readings: Sequence[Reading], rank: Mapping[str, tuple[int, int]])
     ]
     # data may be drawn again for each seed: what counts is whether two results of one SAE differ
     first: dict[tuple[str, str], Circumstances] = {}
-    found: list[str] = []
+    names: list[str] = []
     for reading, differing in zip(readings, settings, strict=True):
         data = _data(reading)
         before = first.setdefault((reading.sae_id, _text(differing)), data)
         other = {
             name: value for name, value in data.items() if name in before and before[name] != value
         }
-        found.append(_text({**differing, **_fewest(other)}))
-    return found
+        names.append(_text({**differing, **_fewest(other)}))
+    return names
 
 
 def _differing(base: Circumstances, mine: Circumstances, *, is_same: bool) -> Circumstances:

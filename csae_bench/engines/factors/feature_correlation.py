@@ -52,15 +52,15 @@ class Association:
 
     def strongest(self, factor: str, n: int) -> dict[str, Any]:
         """Return at most n latents with the largest eta on a factor, and their correlations."""
-        found = self.with_factors
+        correlations = self.with_factors
         k = self.samples.factors.names.index(factor)
-        none_varies = found.by_factor[factor] is None
-        rows = [] if none_varies else np.argsort(-found.eta[:, k], kind="stable")[:n]
-        signed = found.pearson.get(factor)
+        none_varies = correlations.by_factor[factor] is None
+        rows = [] if none_varies else np.argsort(-correlations.eta[:, k], kind="stable")[:n]
+        signed = correlations.pearson.get(factor)
         return {
-            "latents": [int(found.latents[row]) for row in rows],
-            "eta": [float(found.eta[row, k]) for row in rows],
-            "cramers_v": [float(found.cramers_v[row, k]) for row in rows],
+            "latents": [int(correlations.latents[row]) for row in rows],
+            "eta": [float(correlations.eta[row, k]) for row in rows],
+            "cramers_v": [float(correlations.cramers_v[row, k]) for row in rows],
             "pearson": None if signed is None else [float(signed[row]) for row in rows],
         }
 
@@ -171,17 +171,17 @@ def _importances(
 
 
 def _match(samples: Samples) -> tuple[Score, dict[str, dict[str, float | int | None]]]:
-    dataset = samples.found.dataset
+    dataset = samples.encoded.dataset
     if dataset.features is None:
         return _overall(None, NO_TRUE_FEATURES, {}), {}
     values = dataset.features.values
     names = dataset.names if len(dataset.names) == values.shape[1] else None
-    found = mean_correlation_coefficient(samples.codes, values, names)
+    mcc = mean_correlation_coefficient(samples.codes, values, names)
     matches: dict[str, dict[str, float | int | None]] = {
-        name: {"latent": found.latents[name], "correlation": value}
-        for name, value in found.by_feature.items()
+        name: {"latent": mcc.latents[name], "correlation": value}
+        for name, value in mcc.by_feature.items()
     }
-    return _overall(found.value, found.reason, found.settings), matches
+    return _overall(mcc.value, mcc.reason, mcc.settings), matches
 
 
 def _overall(value: float | None, reason: str | None, settings: dict[str, Any]) -> Score:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from csae_bench.evals.metric_models import Strict
+from csae_bench.evals.metric_models import ResultModel
 
-__all__ = ["FactorDetail", "Strict"]
+__all__ = ["FactorDetail", "ResultModel"]
 
 
-class FactorDetail(Strict):
+class FactorDetail(ResultModel):
     """Results of an eval for one factor."""
 
     factor: str

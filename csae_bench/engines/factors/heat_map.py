@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from csae_bench.engines.factors.page import Row, html_page
+from csae_bench.engines.factors.page import HeatMapRow, html_page
 from csae_bench.engines.factors.samples import Samples
 from csae_bench.errors import ResultError
 from csae_bench.results.store import write_text
@@ -130,7 +130,7 @@ def _page(heat_map: HeatMap, samples: Samples) -> str:
         caption=heat_map.caption,
         latents=heat_map.latents,
         rows=[
-            Row(
+            HeatMapRow(
                 factor=factor,
                 value=value,
                 is_first=number in starts,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class HeatMapRow:
     """A row of the table."""
 
     factor: str
@@ -29,7 +29,7 @@ def html_page(
     title: str,
     caption: str,
     latents: Sequence[int],
-    rows: Sequence[Row],
+    rows: Sequence[HeatMapRow],
     prompts: Mapping[int, Sequence[TopPrompt]],
 ) -> str:
     """Render the table, then each latent's prompts. All text is escaped."""

@@ -12,7 +12,7 @@ from csae_bench.evals.metric_rows import CATEGORIES, Metric
 from csae_bench.factors import Pooling
 
 if TYPE_CHECKING:
-    from csae_bench.metrics.bootstrap import Interval, ScoreInterval
+    from csae_bench.metrics.bootstrap import PercentileInterval, ScoreInterval
     from csae_bench.metrics.nulls import Null, ScoreNull
     from csae_bench.metrics.score import Score
 
@@ -35,7 +35,7 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class FactorReport:
     """Metrics of an eval by name: their descriptions and measured values."""
 
     metrics: Mapping[str, Metric]
@@ -44,11 +44,11 @@ class Report:
 
     def categories(self) -> dict[str, dict[str, float | None]]:
         """Category -> field -> value, as `EvalSpec.metrics_model` has them."""
-        found: dict[str, dict[str, float | None]] = {name: {} for name in CATEGORIES}
+        by_category: dict[str, dict[str, float | None]] = {name: {} for name in CATEGORIES}
         for name in self.metrics:
             for field, (category, value, _) in self._fields(name, None).items():
-                found[category][field] = value
-        return {category: fields for category, fields in found.items() if fields}
+                by_category[category][field] = value
+        return {category: fields for category, fields in by_category.items() if fields}
 
     def details(self, of_factor: Callable[[str], Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return an entry for each factor, with the fields that `of_factor` adds to it."""
@@ -147,7 +147,7 @@ def _null(null: ScoreNull | None, factor: str | None) -> Null | None:
     return null.score if factor is None else null.by_factor[factor]
 
 
-def _interval(interval: ScoreInterval | None, factor: str | None) -> Interval | None:
+def _interval(interval: ScoreInterval | None, factor: str | None) -> PercentileInterval | None:
     if interval is None:
         return None
     return interval.score if factor is None else interval.by_factor[factor]

@@ -31,7 +31,7 @@ MIN_SAMPLES = 2000
 class Samples:
     """Codes of a factor dataset, with the further inputs of metrics."""
 
-    found: FactorCodes
+    encoded: FactorCodes
     is_shuffled: bool = False
     """True if the factors are those of other samples, as a control."""
     pooled: Mapping[Pooling, FactorCodes] = field(default_factory=dict)
@@ -39,23 +39,23 @@ class Samples:
 
     def over_tokens(self) -> Iterator[tuple[Pooling, Codes]]:
         """Yield each pooling over all tokens and the codes, as metrics take them."""
-        for pooling, found in self.pooled.items():
-            yield pooling, found.checked
+        for pooling, encoded in self.pooled.items():
+            yield pooling, encoded.checked
 
     @property
     def codes(self) -> Codes:
         """The codes as metrics take them; the evals of a run share them, bins and all."""
-        return self.found.checked
+        return self.encoded.checked
 
     @cached_property
     def factors(self) -> Factors:
         """The factor table as metrics take it."""
-        return self.found.factors
+        return self.encoded.factors
 
     @property
     def templates(self) -> tuple[str, ...]:
         """Template of each sample: the clusters of intervals and splits."""
-        return self.found.dataset.templates
+        return self.encoded.dataset.templates
 
     @property
     def n_templates(self) -> int:
@@ -64,20 +64,20 @@ class Samples:
     @property
     def parents(self) -> Mapping[str, str]:
         """Child factor -> parent factor."""
-        return self.found.dataset.parents
+        return self.encoded.dataset.parents
 
     def divided_factors(self) -> dict[str, str]:
         """Parent -> a child that divides its values: each of the child's is within one of them.
 
         A latent has at least as much information on the child as on the parent.
         """
-        dataset = self.found.dataset
-        found: dict[str, str] = {}
+        dataset = self.encoded.dataset
+        divided: dict[str, str] = {}
         for child, parent in dataset.parents.items():
             pairs = np.stack([dataset.column(child), dataset.column(parent)])
             if len(np.unique(pairs[0])) == np.unique(pairs, axis=1).shape[1]:
-                found[parent] = child
-        return found
+                divided[parent] = child
+        return divided
 
     def half_of_templates(self, seed: int) -> NDArray[np.bool_] | None:
         """Mask the samples to choose latents on; None if there is only one template."""
@@ -89,22 +89,22 @@ class Samples:
 
     def top_prompts(self, latent: int, n: int = 10) -> tuple[TopPrompt, ...]:
         """Return the prompts with the latent's largest codes."""
-        return self.found.top_prompts(latent, n)
+        return self.encoded.top_prompts(latent, n)
 
     def describe(self) -> dict[str, Any]:
         """Describe where the numbers come from, for `unstructured["data"]`."""
-        dataset = self.found.dataset
+        dataset = self.encoded.dataset
         return {
             "factors": dataset.name,
             "fingerprint": dataset.fingerprint,
             "split": dataset.split,
-            "pooling": self.found.pooling,
+            "pooling": self.encoded.pooling,
             "n": self.codes.n,
             "d_sae": self.codes.d_sae,
             "n_latents_that_vary": int(self.codes.varies.sum()),
             "n_factors": self.factors.n_factors,
             "n_templates": self.n_templates,
-            "n_truncated": self.found.n_truncated,
+            "n_truncated": self.encoded.n_truncated,
             "is_shuffled": self.is_shuffled,
         }
 
@@ -116,37 +116,37 @@ class Samples:
 
     def notes(self) -> list[str]:
         """List facts about the dataset, not the SAE, a sentence each."""
-        found = self.notes_on_intervals()
+        notes = self.notes_on_intervals()
         divided = self.divided_factors()
         related = {name for pair in self.parents.items() for name in pair}
         if related - {*divided, *divided.values()}:
-            found.append(
+            notes.append(
                 f"{len(related)} factors are a parent or a child of another: a latent for the one "
-                "knows something of the other, so an oracle SAE gets less than 1 from MIG, DCI and "
-                "FactorVAE"
+                "is informative about the other, so an oracle SAE gets less than 1 from MIG, DCI "
+                "and FactorVAE"
             )
         for parent, child in divided.items():
-            found.append(
+            notes.append(
                 f"'{child}' divides the values of '{parent}': in factor_vae_population the vote of "
                 f"'{parent}' can never stand, and latents for '{child}' compete for '{parent}'"
             )
-        return found
+        return notes
 
     def warnings(self) -> list[str]:
         """List warnings that a reader of the scores must know, a sentence each."""
-        found: list[str] = []
+        warnings: list[str] = []
         if self.is_shuffled:
-            found.append("a control: the factors are those of other samples, drawn at random")
+            warnings.append("a control: the factors are those of other samples, drawn at random")
         if self.codes.n < MIN_SAMPLES:
-            found.append(
+            warnings.append(
                 f"{self.codes.n} samples are few: use at least {MIN_SAMPLES}, or the best of many "
                 "latents is good by chance"
             )
-        if self.found.n_truncated:
-            found.append(
-                f"{self.found.n_truncated} prompts are longer than the context and were cut"
+        if self.encoded.n_truncated:
+            warnings.append(
+                f"{self.encoded.n_truncated} prompts are longer than the context and were cut"
             )
-        return found
+        return warnings
 
 
 def samples_of(ctx: EvalContext, cfg: FactorEvalConfig) -> Samples:
@@ -156,13 +156,15 @@ def samples_of(ctx: EvalContext, cfg: FactorEvalConfig) -> Samples:
         DataError, EvalError, ModelError, UnknownNameError: see `EvalContext.codes_and_factors`.
     """
 
-    def codes(pooling: Pooling | None) -> FactorCodes:
-        return ctx.codes_and_factors(cfg.factors, split=cfg.split, seed=cfg.seed, pooling=pooling)
+    def codes(pooling: Pooling | None, *also: Pooling) -> FactorCodes:
+        return ctx.codes_and_factors(
+            cfg.factors, split=cfg.split, seed=cfg.seed, pooling=pooling, also=also
+        )
 
-    found = codes(cfg.pooling)
+    of_factors = codes(cfg.pooling, *POOLED_OVER_TOKENS)
     pooled: dict[Pooling, FactorCodes] = {}
-    if found.dataset.prompts:
+    if of_factors.dataset.prompts:
         pooled = {pooling: codes(pooling) for pooling in POOLED_OVER_TOKENS}
     if cfg.shuffled:
-        found = replace(found, dataset=found.dataset.shuffled(cfg.seed))
-    return Samples(found, is_shuffled=cfg.shuffled, pooled=pooled)
+        of_factors = replace(of_factors, dataset=of_factors.dataset.shuffled(cfg.seed))
+    return Samples(of_factors, is_shuffled=cfg.shuffled, pooled=pooled)

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from csae_bench.config.base import Count
 from csae_bench.evals import EvalConfig
 from csae_bench.evals.inputs import FactorInput, Needs
-from csae_bench.factors import Pooling, Split, chosen_factors, needs_model
-
-Count = Annotated[int, Field(ge=1)]
+from csae_bench.factors import FactorSplit, Pooling, chosen_factors, needs_model
 
 
 class FactorEvalConfig(EvalConfig):
@@ -21,7 +20,7 @@ class FactorEvalConfig(EvalConfig):
     the folder of a synthetic model. `auto`: `tinyworld` for the bundled model, `english` for
     others, `synthetic` for an SAE without a model."""
 
-    split: Split = "test"
+    split: FactorSplit = "test"
     """Part of the dataset that is scored."""
 
     pooling: Pooling | None = None
@@ -35,10 +34,10 @@ class FactorEvalConfig(EvalConfig):
     """Seed of permutations, resamples and splits, and of a dataset that draws its samples."""
 
     n_permutations: Count = 200
-    """Of the samples' factors, for the nulls; the smallest p is 1 / (1 + this)."""
+    """Permutations of the samples' factors, for the nulls; the smallest p is 1 / (1 + this)."""
 
     n_resamples: Annotated[int, Field(ge=1000)] = 1000
-    """Of whole templates, for the 95% intervals."""
+    """Resamples of whole templates, for the 95% intervals."""
 
     def needs(self, model: str | None) -> Needs:
         """Return the factor dataset, and the model where the dataset has prompts."""

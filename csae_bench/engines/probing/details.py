@@ -11,17 +11,17 @@ from csae_bench.engines.probing.fields import AbsorbedChild
 from csae_bench.engines.probing.measuring import PROBES, Probing, probe_name
 from csae_bench.metrics.classification import MEASURES, NO_PROBE
 from csae_bench.metrics.score import none_if_nan
-from csae_bench.metrics.specificity import Estimate
+from csae_bench.metrics.specificity import EffectEstimate
 
 
-def of_factor(found: Probing, factor: str) -> dict[str, Any]:
+def of_factor(probing: Probing, factor: str) -> dict[str, Any]:
     """Return the fields of `ProbingFactorDetail` in addition to those of every eval."""
-    factors = found.samples.factors
+    factors = probing.samples.factors
     k = factors.names.index(factor)
     first = int(factors.value_ptr[k])
     return {
         "values": [
-            _of_value(found, first + place, value)
+            _of_value(probing, first + place, value)
             for place, value in enumerate(factors.value_names[k])
         ],
         "absorbed": [
@@ -34,29 +34,29 @@ def of_factor(found: Probing, factor: str) -> dict[str, Any]:
                     if name not in ("value", "parent_value")
                 },
             }
-            for one in found.absorption.children
+            for one in probing.absorption.children
             if one.child[0] == factor
         ],
     }
 
 
-def controls(found: Probing) -> list[dict[str, Any]]:
+def controls(probing: Probing) -> list[dict[str, Any]]:
     """Return the random control of each latent that was intervened on."""
-    names = value_names(found)
+    names = value_names(probing)
     return [
         {
             "factor": names[value][0],
             "value": names[value][1],
-            "latent": found.latents.value_latents[value],
+            "latent": probing.latents.value_latents[value],
             "control": control,
         }
-        for value, control in found.intervened.controls.items()
+        for value, control in probing.intervened.controls.items()
     ]
 
 
-def value_names(found: Probing) -> list[tuple[str, str]]:
+def value_names(probing: Probing) -> list[tuple[str, str]]:
     """Return factor and value of each value, in order."""
-    factors = found.samples.factors
+    factors = probing.samples.factors
     return [
         (name, value)
         for name, values in zip(factors.names, factors.value_names, strict=True)
@@ -64,29 +64,29 @@ def value_names(found: Probing) -> list[tuple[str, str]]:
     ]
 
 
-def _of_value(found: Probing, value: int, name: str) -> dict[str, Any]:
-    latents = found.latents
+def _of_value(probing: Probing, value: int, name: str) -> dict[str, Any]:
+    latents = probing.latents
     latent = latents.value_latents[value]
     return {
         "value": name,
-        "n": int(found.samples.factors.value_counts[value]),
+        "n": int(probing.samples.factors.value_counts[value]),
         "latent": latent,
         "information": None if latent is None else float(latents.shares[latent, value]),
-        "control": found.intervened.controls.get(value),
-        "tied_latents": np.flatnonzero(latents.tied_to == value).tolist(),
-        "probes": [_of_probe(found, probe, value) for probe in PROBES],
-        "operations": [_of_operation(found, operation, value) for operation in OPERATIONS],
+        "control": probing.intervened.controls.get(value),
+        "assigned_latents": np.flatnonzero(latents.assigned_value == value).tolist(),
+        "probes": [_of_probe(probing, probe, value) for probe in PROBES],
+        "operations": [_of_operation(probing, operation, value) for operation in OPERATIONS],
     }
 
 
-def _of_probe(found: Probing, probe: str, value: int) -> dict[str, Any]:
-    of_probe = found.probes.get(probe)
+def _of_probe(probing: Probing, probe: str, value: int) -> dict[str, Any]:
+    of_probe = probing.probes.get(probe)
     values: dict[str, float | None] = {
         name: None if of_probe is None else none_if_nan(of_probe.by_value[name][value])
         for name in MEASURES
     }
-    reason = found.why_no_probe(probe) if of_probe is None else NO_PROBE
-    chosen = {probe_name(k): of_values[value] for k, of_values in found.probe_latents.items()}
+    reason = probing.why_no_probe(probe) if of_probe is None else NO_PROBE
+    chosen = {probe_name(k): of_values[value] for k, of_values in probing.probe_latents.items()}
     return {
         "probe": probe,
         "latents": list(chosen.get(probe, ())),
@@ -95,10 +95,10 @@ def _of_probe(found: Probing, probe: str, value: int) -> dict[str, Any]:
     }
 
 
-def _of_operation(found: Probing, operation: str, value: int) -> dict[str, Any]:
-    best = found.intervened.best[operation].by_value[value]
-    random = found.intervened.random[operation].by_value[value]["own"]
-    each: dict[str, Estimate] = {**best, "random_own": random}
+def _of_operation(probing: Probing, operation: str, value: int) -> dict[str, Any]:
+    best = probing.intervened.best[operation].by_value[value]
+    random = probing.intervened.random[operation].by_value[value]["own"]
+    each: dict[str, EffectEstimate] = {**best, "random_own": random}
     return {
         "operation": operation,
         **{name: one.value for name, one in each.items()},

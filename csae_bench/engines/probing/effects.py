@@ -25,10 +25,10 @@ PROMPTS_PER_CHOSEN = 6
 at hand, some have a value and some lack it."""
 NO_MODEL = "the dataset has activations and no prompts: there is no model to intervene on"
 NO_READOUTS = "the dataset names no later words that a model would say a factor's value with"
-NO_LATENT = "no latent knows more of this value than permuted factors give"
+NO_LATENT = "no latent is more informative about this value than under permuted factors"
 NO_CONTROL = (
-    "there is no latent left to be the control: every other is the best of a value, or knows most "
-    "of the same factor"
+    "there is no latent left to be the control: every other is the best of a value, or is most "
+    "informative about the same factor"
 )
 
 
@@ -59,8 +59,8 @@ def intervene(
 ) -> Intervened:
     """Clamp each value's best latent where prompts lack the value, ablate it where they have it.
 
-    The control of a latent is a random one that fires about as often and knows most of another
-    family of factors.
+    The control of a latent is a random one that fires about as often and is most
+    informative about another family of factors.
 
     Args:
         known: values that the latents stand for, and the best latent of each value.
@@ -69,7 +69,7 @@ def intervene(
     Raises:
         DataError, ModelError: see `Interventions`.
     """
-    dataset, factors = samples.found.dataset, samples.factors
+    dataset, factors = samples.encoded.dataset, samples.factors
     rng = np.random.default_rng(seed)
     latents = known.value_latents
     controls, reasons = _controls(samples, known, rng)
@@ -122,19 +122,19 @@ def _asked(
     return Interventions(
         ctx.sae,
         ctx.model(),
-        samples.found.dataset,
+        samples.encoded.dataset,
         ctx.hook_name,
         rows,
         sorted(wanted),
-        pooling=samples.found.pooling,
+        pooling=samples.encoded.pooling,
     )
 
 
 def _quantiles(asked: Interventions | None) -> dict[int, float]:
     if asked is None:
         return {}
-    found = {latent: asked.quantile(latent) for latent in asked.latents}
-    return {latent: code for latent, code in found.items() if code is not None}
+    quantiles = {latent: asked.quantile(latent) for latent in asked.latents}
+    return {latent: code for latent, code in quantiles.items() if code is not None}
 
 
 def spread_over_templates(templates: Sequence[str], n: int, rng: np.random.Generator) -> list[int]:
@@ -177,7 +177,7 @@ def _controls(
         kin = np.flatnonzero(best_family == families.of_value[value]).tolist()
         if latent is None:
             reasons[value] = NO_LATENT
-        elif name not in samples.found.dataset.readouts:
+        elif name not in samples.encoded.dataset.readouts:
             reasons[value] = f"the dataset names no later words for '{name}'"
         elif (control := matched_latent(samples.codes, latent, best + kin, rng)) is None:
             reasons[value] = NO_CONTROL
@@ -220,7 +220,7 @@ def _changes(
     rng: np.random.Generator,
 ) -> tuple[Changes, Changes] | str:
     """Measure changes of the best latent and of its control, or return why there are none."""
-    from csae_bench.activations.interventions import Setting
+    from csae_bench.activations.interventions import LatentSetting
 
     has_value = table.one_hot[:, value]
     places = np.flatnonzero(has_value if operation == "ablation" else ~has_value)
@@ -232,7 +232,9 @@ def _changes(
         if code is None:
             return f"latent {latent} is active at no token of the prompts at hand"
     settings = [
-        Setting(latent, code) for latent, code in zip(pair, codes, strict=True) if code is not None
+        LatentSetting(latent, code)
+        for latent, code in zip(pair, codes, strict=True)
+        if code is not None
     ]
     sign = -1 if operation == "ablation" else 1
     rightful = np.where(table.one_hot[places] & table.others(value), 1.0, np.nan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from csae_bench.engines.factors.fields import FactorDetail, Strict
+from csae_bench.engines.factors.fields import FactorDetail, ResultModel
 from csae_bench.evals.metric_rows import Direction, Metric
 
 N_LATENTS = (1, 2, 5, 20)
@@ -28,11 +28,24 @@ _MEAN = "; mean over a factor's values, then over factors."
 _FIRST = ("balanced_accuracy", "accuracy", "auroc")
 """Measures, the most informative first."""
 _DENSE = "Describes the language model: what a probe on its activations reaches."
-_SHORT = {"top_1_balanced_accuracy": "1 latent", "dense_balanced_accuracy": "dense"}
+_SHORT = {
+    "top_1_balanced_accuracy": "1 latent",
+    "dense_balanced_accuracy": "dense",
+    "clamp_effect": "clamp",
+    "random_clamp_effect": "clamp at random",
+}
+_GISTS = {
+    "top_1_balanced_accuracy": "a value predicted from one latent; chance is 0.5",
+    "clamp_effect": "log-odds gained by a value's word when its best latent is clamped",
+}
+_PARTS = {
+    "top_1_balanced_accuracy": (("dense_balanced_accuracy", "from all activations"),),
+    "clamp_effect": (("random_clamp_effect", "random latents clamped"),),
+}
 
 
 def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
-    found: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = {}
     for k in (*n_latents, None):
         name = "dense" if k is None else f"top_{k}"
         title = "Dense probe" if k is None else f"Probe on {k} latent{'s' * (k > 1)}"
@@ -44,52 +57,55 @@ def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
         for measure, (short, text) in _MEASURES.items():
             # by measure, few latents before many, and the model's own probes last of them
             place = _FIRST.index(measure) - len(_FIRST)
-            found[f"{name}_{measure}"] = Metric(
+            metrics[f"{name}_{measure}"] = Metric(
                 title=f"{title}, {short}",
                 description=f"{text}, of logistic regression {on}{_MEAN}",
                 direction=Direction.NONE if k is None else Direction.HIGHER,
                 short=_SHORT.get(f"{name}_{measure}", ""),
+                gist=_GISTS.get(f"{name}_{measure}", ""),
+                parts=_PARTS.get(f"{name}_{measure}", ()),
                 gates=(k, measure) == (1, "balanced_accuracy"),
                 has_poolings=(k, measure) == (1, "balanced_accuracy"),
                 note=_DENSE if k is None else "",
                 rank=place if k is None else place - len(_FIRST),
                 **_WITH_BOTH,
             )
-    return found
+    return metrics
 
 
 _OF_LATENTS = {
-    "tied_latents": Metric(
-        title="Tied latents",
+    "assigned_latents": Metric(
+        title="Assigned latents",
         description="Share of the latents that vary that stand for one factor value: their "
         "information on it is beyond a permutation null and at least twice that on any value of an "
         "unrelated factor, or other value of its own factor.",
         direction=Direction.HIGHER,
-        short="tied latents",
+        gist="latents that stand for one value of one factor",
+        short="assigned latents",
         **_WITH_NULL,
     ),
-    "covered_values": Metric(
-        title="Covered values",
-        description="Share of a factor's values that a latent is tied to; of many latents some are "
-        "tied by chance.",
+    "value_coverage": Metric(
+        title="Value coverage",
+        description="Share of a factor's values that a latent is assigned to; of many latents "
+        "some are assigned by chance.",
         direction=Direction.HIGHER,
         gates=False,
         **_WITH_NULL,
     ),
     "selectivity": Metric(
         title="Selectivity",
-        description="Of what a latent knows of all factors, the share of the one that it knows "
-        "most of; a parent and its children count as one. Mean over latents that know anything. "
-        "High by chance too: a latent that seems to know of one factor seldom does of two.",
+        description="Of a latent's information on all factors, the share of the one that it has "
+        "most of; a parent and its children count as one. Mean over informative latents. "
+        "High by chance too: a latent that chance makes informative about one factor is seldom "
+        "so about two.",
         direction=Direction.HIGHER,
         gates=False,
         **_WITH_NULL,
     ),
     "factor_entropy": Metric(
         title="Entropy over factors",
-        description="Entropy of what a latent knows over factors: 0 for one factor, 1 for all "
-        "alike. Mean over latents that know anything. Low by chance too: see "
-        "selectivity's.",
+        description="Entropy of a latent's information over factors: 0 for one factor, 1 for all "
+        "alike. Mean over informative latents. Low by chance too: see selectivity's.",
         direction=Direction.LOWER,
         gates=False,
         **_BY_FACTOR,
@@ -126,17 +142,16 @@ _LATENTS_DONE = (
     (
         "random_",
         " of random latents",
-        "a random latent that fires as often, and knows most of an unrelated factor,",
+        "a random latent that fires as often, and is most informative about an unrelated factor,",
         "",
     ),
 )
 
-_DONE_SHORT = {"clamp_effect": "clamp", "random_clamp_effect": "clamp at random"}
 _DISTURBS = "Compare it with that of random latents."
 
 
 def _interventions() -> dict[str, Metric]:
-    found: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = {}
     for operation, (title, done) in _DONE.items():
         effect = (
             f"Change of the log-odds, in nats and in the expected direction, of the value's later "
@@ -144,11 +159,13 @@ def _interventions() -> dict[str, Metric]:
         )
         for prefix, of, latent, more in _LATENTS_DONE:
             direction = Direction.NONE if prefix else Direction.HIGHER
-            found[f"{prefix}{operation}_effect"] = Metric(
+            metrics[f"{prefix}{operation}_effect"] = Metric(
                 title=f"{title}, effect{of}",
                 description=effect.format(latent) + more,
                 direction=direction,
-                short=_DONE_SHORT.get(f"{prefix}{operation}_effect", ""),
+                short=_SHORT.get(f"{prefix}{operation}_effect", ""),
+                gist=_GISTS.get(f"{prefix}{operation}_effect", ""),
+                parts=_PARTS.get(f"{prefix}{operation}_effect", ()),
                 low=None,
                 high=None,
                 unit="" if prefix else "nats",
@@ -158,7 +175,7 @@ def _interventions() -> dict[str, Metric]:
                 note=_DISTURBS if f"{prefix}{operation}" == "clamp" else "",
                 **_WITH_INTERVAL,
             )
-            found[f"{prefix}{operation}_specificity"] = Metric(
+            metrics[f"{prefix}{operation}_specificity"] = Metric(
                 title=f"{title}, specificity{of}",
                 description="That effect over the sum of it and the mean magnitude of what happens "
                 "to the right later words of unrelated factors: about .5 for what disturbs all "
@@ -168,13 +185,13 @@ def _interventions() -> dict[str, Metric]:
                 rank=1 if prefix else 0,
                 **_WITH_INTERVAL,
             )
-    return found
+    return metrics
 
 
 METRICS = _probes(N_LATENTS) | _OF_LATENTS | _interventions()
 
 
-class ProbeDetail(Strict):
+class ProbeDetail(ResultModel):
     """Scores of a probe on templates that it was not fitted on."""
 
     probe: str
@@ -188,7 +205,7 @@ class ProbeDetail(Strict):
     """Why these are null; empty where they are not."""
 
 
-class InterventionDetail(Strict):
+class InterventionDetail(ResultModel):
     """Effect of clamping or ablating the value's latent on later words, in nats of log-odds."""
 
     operation: str
@@ -209,7 +226,7 @@ class InterventionDetail(Strict):
     """Field -> the reason for its being null, for those that are."""
 
 
-class ValueDetail(Strict):
+class ProbedValueDetail(ResultModel):
     """Results for one value of a factor."""
 
     value: str
@@ -221,15 +238,15 @@ class ValueDetail(Strict):
     information: float | None
     """That latent's information on it, in units of the value's entropy, 0 to 1."""
     control: int | None
-    """A random latent that fires about as often, and knows most of an unrelated factor; null where
-    nothing was done."""
-    tied_latents: list[int]
+    """A random latent that fires about as often, and is most informative about an unrelated factor;
+    null where nothing was done."""
+    assigned_latents: list[int]
     """The latents that stand for this value alone."""
     probes: list[ProbeDetail]
     operations: list[InterventionDetail]
 
 
-class AbsorbedChild(Strict):
+class AbsorbedChild(ResultModel):
     """Absorption of a value by its parent's."""
 
     value: str
@@ -252,7 +269,7 @@ class AbsorbedChild(Strict):
 class ProbingFactorDetail(FactorDetail):
     """Results for one factor."""
 
-    values: list[ValueDetail]
+    values: list[ProbedValueDetail]
     """Its values, in order."""
     absorbed: list[AbsorbedChild]
     """Absorption of each of a child factor's values that lies in one of its parent's."""

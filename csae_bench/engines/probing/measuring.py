@@ -55,21 +55,23 @@ class Probing:
         return self._of_probes() | self._of_latents() | self._of_interventions()
 
     def _of_probes(self) -> dict[str, Measured]:
-        found: dict[str, Measured] = {}
+        measured: dict[str, Measured] = {}
         for probe in PROBES:
             for measure in MEASURES:
                 name = f"{probe}_{measure}"
                 if probe in self.probes:
                     of_probe = self.probes[probe]
-                    found[name] = Measured(
+                    measured[name] = Measured(
                         score=of_probe.scores[measure],
                         null=of_probe.nulls[measure],
                         interval=of_probe.intervals[measure],
                         poolings=self.pooled_probes if name == POOLED_PROBE else {},
                     )
                 else:
-                    found[name] = Measured(score=_undefined(self.samples, self.why_no_probe(probe)))
-        return found
+                    measured[name] = Measured(
+                        score=_undefined(self.samples, self.why_no_probe(probe))
+                    )
+        return measured
 
     def why_no_probe(self, probe: str) -> str:
         """Return the reason why a probe is missing."""
@@ -77,8 +79,12 @@ class Probing:
 
     def _of_latents(self) -> dict[str, Measured]:
         return {
-            "tied_latents": Measured(score=self.latents.tied, null=self.latents.tied_null),
-            "covered_values": Measured(score=self.latents.covered, null=self.latents.covered_null),
+            "assigned_latents": Measured(
+                score=self.latents.assigned, null=self.latents.assigned_null
+            ),
+            "value_coverage": Measured(
+                score=self.latents.coverage, null=self.latents.coverage_null
+            ),
             "selectivity": Measured(
                 score=self.latents.mean_selectivity, null=self.latents.selectivity_null
             ),
@@ -88,17 +94,17 @@ class Probing:
         }
 
     def _of_interventions(self) -> dict[str, Measured]:
-        found: dict[str, Measured] = {}
+        measured: dict[str, Measured] = {}
         for operation in OPERATIONS:
             best, random = self.intervened.best[operation], self.intervened.random[operation]
             for prefix, of in (("", best), ("random_", random)):
-                found[f"{prefix}{operation}_effect"] = Measured(
+                measured[f"{prefix}{operation}_effect"] = Measured(
                     score=of.own, interval=of.own_interval
                 )
-                found[f"{prefix}{operation}_specificity"] = Measured(
+                measured[f"{prefix}{operation}_specificity"] = Measured(
                     score=of.specificity, interval=of.specificity_interval
                 )
-        return found
+        return measured
 
 
 def measure(
@@ -152,17 +158,17 @@ def measure(
 
 def _decisions(samples: Samples, half: NDArray[np.bool_]) -> dict[str, HeldOutDecisions]:
     sparse = sparse_probes(samples.codes, samples.factors, half, n_latents=N_LATENTS)
-    found = {probe_name(k): each for k, each in sparse.items()}
-    if samples.found.acts is not None:
-        found[DENSE] = dense_probes(samples.found.acts, samples.factors, half)
-    return found
+    decisions = {probe_name(k): each for k, each in sparse.items()}
+    if samples.encoded.acts is not None:
+        decisions[DENSE] = dense_probes(samples.encoded.acts, samples.factors, half)
+    return decisions
 
 
 def _balanced_accuracy(codes: Codes, samples: Samples, half: NDArray[np.bool_]) -> Score:
     decisions = sparse_probes(codes, samples.factors, half, n_latents=(1,))[1]
     # one permutation and few draws: the score alone is wanted
-    found = classification(decisions, samples.factors, samples.templates, n_permutations=1)
-    return found.scores["balanced_accuracy"]
+    scores = classification(decisions, samples.factors, samples.templates, n_permutations=1)
+    return scores.scores["balanced_accuracy"]
 
 
 def _undefined(samples: Samples, why: str) -> Score:

@@ -174,10 +174,10 @@ def _names_of_package() -> list[str]:
 
 
 def _package_folder() -> Path:
-    found = find_spec("sae_probes")
-    if found is None or found.origin is None:
+    spec = find_spec("sae_probes")
+    if spec is None or spec.origin is None:
         raise _not_installed()
-    return Path(found.origin).parent / "data"
+    return Path(spec.origin).parent / "data"
 
 
 def _not_installed() -> UsageError:

@@ -170,15 +170,15 @@ def details(datasets: Sequence[DatasetOutcome]) -> list[dict[str, Any]]:
     """Return an entry for each dataset."""
     return [
         {
-            "dataset_name": found.name,
-            "n_rows": found.n_rows,
-            "n_train": found.n_train,
-            "n_truncated": found.n_truncated,
-            "latents": {str(k): list(latents) for k, latents in found.latents.items()},
+            "dataset_name": outcome.name,
+            "n_rows": outcome.n_rows,
+            "n_train": outcome.n_train,
+            "n_truncated": outcome.n_truncated,
+            "latents": {str(k): list(latents) for k, latents in outcome.latents.items()},
             **dict.fromkeys(_OF_ANY_PROBE),
-            **_scores(found),
+            **_scores(outcome),
         }
-        for found in datasets
+        for outcome in datasets
     ]
 
 
@@ -192,8 +192,8 @@ def metrics(datasets: Sequence[DatasetOutcome], *, n_resamples: int, seed: int) 
 
     from csae_bench.metrics.bootstrap import cluster_draws
 
-    found: Metrics = {category: dict.fromkeys(fields) for category, fields in _FIELDS.items()}
-    found["intervals"] = {
+    by_category: Metrics = {category: dict.fromkeys(fields) for category, fields in _FIELDS.items()}
+    by_category["intervals"] = {
         f"{field}_{end}": None for field in _OF_ANY_PROBE for end in ("low", "high")
     }
     rows = [_scores(dataset) for dataset in datasets]
@@ -203,17 +203,18 @@ def metrics(datasets: Sequence[DatasetOutcome], *, n_resamples: int, seed: int) 
     for name, mean, ends in zip(
         names, table.mean(0), np.percentile(drawn, (2.5, 97.5), axis=0).T, strict=True
     ):
-        found["llm" if name in _FIELDS["llm"] else "sae"][name] = float(mean)
+        by_category["llm" if name in _FIELDS["llm"] else "sae"][name] = float(mean)
         if len(rows) > 1:
-            found["intervals"][f"{name}_low"], found["intervals"][f"{name}_high"] = map(float, ends)
-    return found
+            low, high = map(float, ends)
+            by_category["intervals"] |= {f"{name}_low": low, f"{name}_high": high}
+    return by_category
 
 
-def reasons(found: Metrics) -> dict[str, str]:
+def reasons(by_category: Metrics) -> dict[str, str]:
     """Map null fields to the reason why they are null."""
-    scores = found["llm"] | found["sae"]
+    scores = by_category["llm"] | by_category["sae"]
     why = {name: _not_asked_for(name) for name, value in scores.items() if value is None}
-    for name, value in found["intervals"].items():
+    for name, value in by_category["intervals"].items():
         if value is None:
             why[name] = why.get(name.rpartition("_")[0], ONE_DATASET)
     return why
@@ -225,10 +226,10 @@ def _not_asked_for(name: str) -> str:
     return f"{name.split('_')[2]} is not among evals.sparse_probing_sae_probes.ks"
 
 
-def _scores(found: DatasetOutcome) -> dict[str, float]:
-    probes = {f"sae_top_{k}": scores for k, scores in found.sae.items()}
-    if found.llm is not None:
-        probes["llm"] = found.llm
+def _scores(outcome: DatasetOutcome) -> dict[str, float]:
+    probes = {f"sae_top_{k}": scores for k, scores in outcome.sae.items()}
+    if outcome.llm is not None:
+        probes["llm"] = outcome.llm
     return {
         f"{probe}_{name}": value
         for probe, scores in probes.items()

@@ -78,11 +78,11 @@ class AnswerEngine:
             if keep
             else list(in_batches(self.model, prompts, self.batch_size))
         )
-        found = torch.empty(len(prompts), len(ANSWERS) // N_SPELLINGS, device=self._device)
+        of_answers = torch.empty(len(prompts), len(ANSWERS) // N_SPELLINGS, device=self._device)
         for batch in batches:
             answers = self._answers(batch, clamp, keep=keep)
-            found[batch.rows] = answers.to(found.dtype)
-        return found
+            of_answers[batch.rows] = answers.to(of_answers.dtype)
+        return of_answers
 
     @cached_property
     def _device(self) -> torch.device:

@@ -18,7 +18,12 @@ METRICS = {
         "that keep 99% of the retain questions right, 0 to 1. It is chosen and measured on the "
         "same questions: read it together with the held-out score and chance.",
         direction=Direction.HIGHER,
+        gist="forget questions answered wrong while the others stay right",
         short="unlearning",
+        parts=(
+            ("unlearning_score_held_out", "on held-out questions"),
+            ("unlearning_score_null_mean", "with random latents"),
+        ),
         category="unlearning",
         is_sae_bench=True,
         gates=False,
@@ -123,13 +128,13 @@ FORM = Form(
 )
 
 
-class Strict(BaseModel):
+class UnlearningModel(BaseModel):
     """Base: an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class UnlearningDetail(Strict):
+class UnlearningDetail(UnlearningModel):
     """One setting of the intervention."""
 
     retain_threshold: float
@@ -153,7 +158,7 @@ class UnlearningDetail(Strict):
     `eval_result_unstructured.questions`; all others are right."""
 
 
-class SaeBenchConfig(Strict):
+class SaeBenchConfig(UnlearningModel):
     """SAE-Bench's UnlearningEvalConfig; the eval's own settings are in the provenance."""
 
     random_seed: int

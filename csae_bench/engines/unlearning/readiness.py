@@ -57,12 +57,12 @@ class QuestionsInput:
 
 def _status(asked: QuestionsInput) -> list[Status]:
     model, data, d_in_model, seq_len = asked.model, asked.name, asked.d_in_model, asked.seq_len
-    found: list[Status] = [("problem", problem) for problem in model_problems(model)]
+    statuses: list[Status] = [("problem", problem) for problem in model_problems(model)]
     info = models.describe(model)
     if d_in_model is not None:
         own = models.describe(d_in_model)
         if own.d_model != info.d_model:
-            found.append(
+            statuses.append(
                 (
                     "problem",
                     f"model is {info.name}, with d_model={info.d_model}; the SAE is of {own.name}, "
@@ -70,7 +70,7 @@ def _status(asked: QuestionsInput) -> list[Status]:
                 )
             )
     if data == TINYWORLD and info.kind == "hub":
-        found.append(
+        statuses.append(
             (
                 "problem",
                 f"data is 'tinyworld', invented facts that {info.name} cannot know; set "
@@ -78,10 +78,10 @@ def _status(asked: QuestionsInput) -> list[Status]:
             )
         )
     if seq_len > info.n_ctx:
-        found.append(
+        statuses.append(
             ("problem", f"seq_len is {seq_len}; {info.name} takes at most {info.n_ctx} tokens.")
         )
-    return [*found, *data_status(data, asked.forget_corpus)]
+    return [*statuses, *data_status(data, asked.forget_corpus)]
 
 
 def _tokenizer_problems(model: ModelInfo) -> list[str]:

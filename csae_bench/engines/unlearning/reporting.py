@@ -13,7 +13,7 @@ from csae_bench.engines.unlearning.statistics import (
     unlearning_score,
 )
 from csae_bench.engines.unlearning.sweep import Sweep
-from csae_bench.metrics.bootstrap import Interval
+from csae_bench.metrics.bootstrap import PercentileInterval
 
 Metrics = dict[str, dict[str, float | int | None]]
 
@@ -22,10 +22,10 @@ FEW_QUESTIONS = 20
 
 
 def metrics(
-    score: float, held_out: HeldOut, interval: Interval, chance: Chance
+    score: float, held_out: HeldOut, interval: PercentileInterval, chance: Chance
 ) -> tuple[Metrics, dict[str, str]]:
     """Return the metrics by category, and the reason of each that is null."""
-    found: Metrics = {
+    by_category: Metrics = {
         "unlearning": {"unlearning_score": score},
         "held_out": {
             "unlearning_score_held_out": held_out.score,
@@ -49,11 +49,11 @@ def metrics(
     }
     reasons = {
         name: str(why[category])
-        for category, values in found.items()
+        for category, values in by_category.items()
         for name, value in values.items()
         if value is None
     }
-    return found, reasons
+    return by_category, reasons
 
 
 def details(sweep: Sweep) -> list[dict[str, Any]]:
@@ -78,19 +78,19 @@ def details(sweep: Sweep) -> list[dict[str, Any]]:
     ]
 
 
-def data(found: UnlearningData, sweep: Sweep, scale: Scale) -> dict[str, Any]:
+def data(read: UnlearningData, sweep: Sweep, scale: Scale) -> dict[str, Any]:
     """Describe the questions and texts that were used."""
     return {
-        "name": found.name,
-        "description": found.description,
-        "n_questions": {name: len(rows) for name, rows in found.questions.items()},
+        "name": read.name,
+        "description": read.description,
+        "n_questions": {name: len(rows) for name, rows in read.questions.items()},
         "n_always_right": {name: len(ids) for name, ids in sweep.questions.items()},
-        "n_forget_texts": len(found.forget_texts),
-        "n_retain_texts": len(found.retain_texts),
+        "n_forget_texts": len(read.forget_texts),
+        "n_retain_texts": len(read.retain_texts),
         "dataset_size": scale.dataset_size,
         "seq_len": scale.seq_len,
-        "questions_digest": found.questions_digest,
-        "texts_digest": found.texts_digest,
+        "questions_digest": read.questions_digest,
+        "texts_digest": read.texts_digest,
     }
 
 

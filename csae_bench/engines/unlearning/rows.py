@@ -51,10 +51,10 @@ def text(place: str, row: Mapping[str, Any]) -> str:
     Raises:
         DataError: it is none.
     """
-    found = row["text"]
-    if not _is_text(found):
-        raise DataError(f"{place}: text is {_shown(found)}; it must be a string.")
-    return found
+    value = row["text"]
+    if not _is_text(value):
+        raise DataError(f"{place}: text is {_shown(value)}; it must be a string.")
+    return value
 
 
 def _is_text(value: object) -> TypeGuard[str]:

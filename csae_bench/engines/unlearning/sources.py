@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from csae_bench.corpora.files import SUFFIXES, file_stamps, is_folder, rows, sha256
 from csae_bench.corpora.hub import hub_stream
@@ -18,6 +18,7 @@ from csae_bench.engines.unlearning.data import (
 )
 from csae_bench.engines.unlearning.rows import QUESTION_COLUMNS, TEXT_COLUMNS, question, text
 from csae_bench.errors import DataError
+from csae_bench.evals.inputs import Status
 from csae_bench.models import resolve
 
 HUB = "hub"
@@ -39,8 +40,6 @@ _REQUEST = (
     f"login`), or fetch it as {FORGET_FILE}.jsonl or .parquet, wherever you like, and name it with "
     "evals.unlearning.forget_corpus."
 )
-
-Status = tuple[Literal["ok", "problem", "unknown"], str]
 
 
 def chosen_data(data: str, model: str) -> str:
@@ -72,26 +71,28 @@ def data_status(data: str, forget_corpus: str | None = None) -> list[Status]:
 
     `unknown`: it is on the hub.
     """
-    found: list[Status] = []
+    statuses: list[Status] = []
     if forget_corpus is not None:
-        found += _problems([Path(forget_corpus).expanduser()])
+        statuses += _problems([Path(forget_corpus).expanduser()])
     if data == TINYWORLD:
-        return found or [("ok", "tinyworld's invented facts")]
+        return statuses or [("ok", "tinyworld's invented facts")]
     if data == HUB:
         gated = "" if forget_corpus else f" {FORGET_CORPUS} is gated. {_REQUEST}"
         on_hub = "questions and texts are on the hub (cais/wmdp, cais/mmlu, wikitext)"
-        return [*found, ("unknown", f"{on_hub}: not checkable here.{gated}")]
+        return [*statuses, ("unknown", f"{on_hub}: not checkable here.{gated}")]
     if not is_folder(data) or not Path(data).expanduser().is_dir():
         return [
             ("problem", f"data is '{data}'; there is no such folder. {_allowed()}"),
-            *found,
+            *statuses,
         ]
     try:
         files = _files(Path(data).expanduser(), forget_corpus)
     except DataError as error:
-        return [("problem", str(error)), *found]
-    found += _problems(path for stem, path in files.items() if stem != FORGET_FILE or not found)
-    return found or [("ok", f"{data}: {len(files)} files")]
+        return [("problem", str(error)), *statuses]
+    statuses += _problems(
+        path for stem, path in files.items() if stem != FORGET_FILE or not statuses
+    )
+    return statuses or [("ok", f"{data}: {len(files)} files")]
 
 
 def data_fingerprint(data: str, forget_corpus: str | None = None) -> str:
@@ -101,8 +102,8 @@ def data_fingerprint(data: str, forget_corpus: str | None = None) -> str:
         parts.append(corpus_fingerprint(TINYWORLD, split="core"))
     elif data != HUB:
         folder = Path(data).expanduser()
-        found = [_file(folder, stem) for stem in FILE_STEMS]
-        parts += file_stamps(path for path in found if path is not None)
+        files = [_file(folder, stem) for stem in FILE_STEMS]
+        parts += file_stamps(path for path in files if path is not None)
     if forget_corpus is not None and Path(forget_corpus).expanduser().is_file():
         parts += file_stamps([Path(forget_corpus).expanduser()])
     return sha256("\n".join(parts).encode())
@@ -181,10 +182,10 @@ def _hub_rows(
 
 def _files(folder: Path, forget_corpus: str | None) -> dict[str, Path]:
     """Find the file of each of `FILE_STEMS`."""
-    found = {stem: _file(folder, stem) for stem in FILE_STEMS}
+    files = {stem: _file(folder, stem) for stem in FILE_STEMS}
     if forget_corpus is not None:
-        found[FORGET_FILE] = Path(forget_corpus).expanduser()
-    missing = [stem for stem, path in found.items() if path is None]
+        files[FORGET_FILE] = Path(forget_corpus).expanduser()
+    missing = [stem for stem, path in files.items() if path is None]
     if missing:
         names = ", ".join(f"{stem}.jsonl" for stem in missing)
         gated = f" {_REQUEST}" if FORGET_FILE in missing else ""
@@ -192,7 +193,7 @@ def _files(folder: Path, forget_corpus: str | None) -> dict[str, Path]:
             f"{folder}: holds no {names} (or .parquet). Questions are rows of question, choices "
             f"and answer, texts rows of text.{gated}"
         )
-    return {stem: path for stem, path in found.items() if path is not None}
+    return {stem: path for stem, path in files.items() if path is not None}
 
 
 def _file(folder: Path, stem: str) -> Path | None:
@@ -201,10 +202,10 @@ def _file(folder: Path, stem: str) -> Path | None:
 
 
 def _questions(path: Path) -> tuple[Question, ...]:
-    found = tuple(question(place, row) for place, row in rows(path, QUESTION_COLUMNS))
-    if not found:
+    read = tuple(question(place, row) for place, row in rows(path, QUESTION_COLUMNS))
+    if not read:
         raise DataError(f"{path}: is empty; fill it with rows of question, choices and answer.")
-    return found
+    return read
 
 
 def _texts(path: Path, limit: int | None = None) -> tuple[str, ...]:
@@ -220,22 +221,22 @@ def _texts(path: Path, limit: int | None = None) -> tuple[str, ...]:
 
 def _long_enough(name: str, texts: Iterable[str], limit: int | None = None) -> tuple[str, ...]:
     """Select the texts that SAE-Bench reads; the first `limit` if there is one."""
-    found: list[str] = []
+    texts_read: list[str] = []
     for one in texts:
         if len(one) > MIN_CHARACTERS:
-            found.append(one)
-        if len(found) == limit:
+            texts_read.append(one)
+        if len(texts_read) == limit:
             break
-    if not found:
+    if not texts_read:
         raise DataError(
             f"{name}: holds no text of more than {MIN_CHARACTERS} characters; shorter ones are "
             "not read. Fill it with rows of text."
         )
-    return tuple(found)
+    return tuple(texts_read)
 
 
 def _problems(paths: Iterable[Path]) -> list[Status]:
-    found: list[Status] = []
+    statuses: list[Status] = []
     for path in paths:
         try:
             if path.stem in SUBJECTS:
@@ -243,8 +244,8 @@ def _problems(paths: Iterable[Path]) -> list[Status]:
             else:
                 _texts(path, limit=_N_GLANCED)
         except DataError as error:
-            found.append(("problem", str(error)))
-    return found
+            statuses.append(("problem", str(error)))
+    return statuses
 
 
 def _allowed() -> str:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from scipy import stats
 
-from csae_bench.metrics.bootstrap import Interval
+from csae_bench.metrics.bootstrap import PercentileInterval
 
 RETAIN_ACCURACY = 0.99
 """Accuracy on the retain questions below which a setting does not count; SAE-Bench's."""
@@ -106,7 +106,7 @@ def held_out_score(
 
 def score_interval(
     forget: Forget, retain: Retain, *, n_resamples: int, rng: np.random.Generator
-) -> Interval:
+) -> PercentileInterval:
     """Bootstrap the score over questions, with the setting chosen again each time.
 
     Forget and retain questions are drawn apart from each other. Percentiles of scipy's bootstrap:
@@ -114,7 +114,7 @@ def score_interval(
     and a score that depends on such a setting has an interval down to 0.
     """
     if min(forget.shape[1], retain.shape[1]) < 2:
-        return Interval(low=None, high=None, reason=_TOO_FEW)
+        return PercentileInterval(low=None, high=None, reason=_TOO_FEW)
 
     def score(
         forget_drawn: Int[NDArray[np.int64], "*draws n_forget"],
@@ -123,7 +123,7 @@ def score_interval(
     ) -> NDArray[np.float64] | np.float64:
         return _scores(forget[:, forget_drawn].mean(axis), retain[:, retain_drawn].mean(axis))
 
-    found = stats.bootstrap(
+    resampled = stats.bootstrap(
         (np.arange(forget.shape[1]), np.arange(retain.shape[1])),
         score,
         n_resamples=n_resamples,
@@ -133,7 +133,7 @@ def score_interval(
         method="percentile",
         rng=rng,
     ).confidence_interval
-    return Interval(low=float(found.low), high=float(found.high))
+    return PercentileInterval(low=float(resampled.low), high=float(resampled.high))
 
 
 def against_chance(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csae_bench.errors import DataError, reason_of
-from csae_bench.factors.dataset import FactorDataset, Split, TrueFeatures
+from csae_bench.factors.dataset import FactorDataset, FactorSplit, TrueFeatures
 from csae_bench.factors.registry import register_factors
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ VALUES = ("silent", "active")
 
 
 @register_factors("synthetic", has_prompts=False)
-def synthetic(split: Split, seed: int) -> FactorDataset:
+def synthetic(split: FactorSplit, seed: int) -> FactorDataset:
     """SAELens's synthetic model: 64 true features that fire by themselves, in 96 dimensions."""
     return synthetic_factors(synthetic_world(seed), name="synthetic", split=split, seed=seed)
 
@@ -63,7 +63,7 @@ def synthetic_world(seed: int = 0, *, has_children: bool = False) -> SyntheticMo
 
 
 def load_synthetic(
-    folder: Path, *, split: Split = "test", seed: int = 0, n: int = N_SAMPLES
+    folder: Path, *, split: FactorSplit = "test", seed: int = 0, n: int = N_SAMPLES
 ) -> FactorDataset:
     """Draw samples of a synthetic model that SAELens's `SyntheticModel.save` wrote.
 
@@ -86,7 +86,7 @@ def synthetic_factors(
     world: SyntheticModel,
     *,
     name: str = "synthetic",
-    split: Split = "test",
+    split: FactorSplit = "test",
     seed: int = 0,
     n: int = N_SAMPLES,
 ) -> FactorDataset:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from csae_bench.factors.dataset import FactorDataset, Readout, Split
+from csae_bench.factors.dataset import FactorDataset, FactorSplit, Readout
 from csae_bench.factors.registry import register_factors
 
 
 @register_factors("tinyworld")
-def tinyworld(split: Split, seed: int) -> FactorDataset:
+def tinyworld(split: FactorSplit, seed: int) -> FactorDataset:
     """Tinyworld: 8 factors, topic within domain, each combination in 3 of 6 templates."""
     from csae_bench.tinyworld import factor_grid
 

@@ -15,7 +15,7 @@ from csae_bench import models
 from csae_bench.activations.interventions import (
     QUANTILE,
     Interventions,
-    Setting,
+    LatentSetting,
     continuation,
     log_odds,
 )
@@ -85,8 +85,8 @@ def test_going_on_from_the_models_own_activations_gives_its_own_logits(
     with torch.no_grad():
         logits, cache = model.run_with_cache(tokens)
         last = torch.tensor([tokens.shape[1] - 1])
-        found = continuation(model, hook_name)(tokens, cache[hook_name].flatten(2), last)
-    torch.testing.assert_close(found, logits[:, -1], atol=1e-4, rtol=1e-4)
+        result = continuation(model, hook_name)(tokens, cache[hook_name].flatten(2), last)
+    torch.testing.assert_close(result, logits[:, -1], atol=1e-4, rtol=1e-4)
 
 
 def test_the_clean_log_odds_are_the_models_and_name_the_right_word(
@@ -100,10 +100,10 @@ def test_the_clean_log_odds_are_the_models_and_name_the_right_word(
                 logits = model(_prompt(model, dataset, row, factor))[0, -1]
             of_words = logits.log_softmax(-1)[_words(model, dataset, row, factor)].exp()
             expected = (of_words / (of_words.sum() - of_words)).log()
-            found = asked.clean[place, _columns(dataset, factor)]
+            result = asked.clean[place, _columns(dataset, factor)]
             # float32 probabilities of 1e-9 beside 1
-            np.testing.assert_allclose(found, expected.numpy(), atol=0.05)
-            assert found.argmax() == dataset.column(factor)[row]
+            np.testing.assert_allclose(result, expected.numpy(), atol=0.05)
+            assert result.argmax() == dataset.column(factor)[row]
 
 
 @pytest.mark.parametrize("hook_name", [HOOK, "blocks.1.attn.hook_z"])
@@ -129,9 +129,9 @@ def test_a_set_code_is_decoded_onto_the_activations_and_the_error_is_kept(
         latent = int((sae.encode(acts)[0, 1:] > 0).sum(0).argmax())
         logits = model.run_with_hooks(tokens, fwd_hooks=[(hook_name, edit)])[0, -1]
     expected = log_odds(logits[_words(model, dataset, row, factor)].double())
-    (found,) = asked.with_codes([row], [Setting(latent, code)])
-    np.testing.assert_allclose(found[0, _columns(dataset, factor)], expected, atol=1e-3)
-    assert abs(found[0] - asked.clean[1]).max() > 1e-3
+    (result,) = asked.with_codes([row], [LatentSetting(latent, code)])
+    np.testing.assert_allclose(result[0, _columns(dataset, factor)], expected, atol=1e-3)
+    assert abs(result[0] - asked.clean[1]).max() > 1e-3
 
 
 def test_a_latent_that_is_silent_is_ablated_without_effect(
@@ -141,8 +141,8 @@ def test_a_latent_that_is_silent_is_ablated_without_effect(
     with torch.no_grad():
         sae.b_enc[2] = -1e6
     asked = _asked(model, dataset, sae, latents=(2, 1))
-    found, other = asked.with_codes(ROWS, [Setting(2, 0.0), Setting(2, 5.0)])
-    assert np.array_equal(found, asked.clean)
+    result, other = asked.with_codes(ROWS, [LatentSetting(2, 0.0), LatentSetting(2, 5.0)])
+    assert np.array_equal(result, asked.clean)
     assert not np.array_equal(other, asked.clean)
     assert asked.quantile(2) is None
 
@@ -151,10 +151,10 @@ def test_several_settings_do_not_touch_each_other(
     model: HookedTransformer, dataset: FactorDataset
 ) -> None:
     asked = _asked(model, dataset)
-    settings = [Setting(3, 4.0), Setting(5, 0.0), Setting(7, 9.0)]
+    settings = [LatentSetting(3, 4.0), LatentSetting(5, 0.0), LatentSetting(7, 9.0)]
     together = asked.with_codes(ROWS, settings)
-    for setting, found in zip(settings, together, strict=True):
-        np.testing.assert_array_equal(asked.with_codes(ROWS, [setting])[0], found)
+    for setting, each in zip(settings, together, strict=True):
+        np.testing.assert_array_equal(asked.with_codes(ROWS, [setting])[0], each)
 
 
 def test_a_latent_is_clamped_to_the_quantile_of_its_codes_where_it_is_active(
@@ -198,8 +198,8 @@ def test_faults_are_sentences(model: HookedTransformer, dataset: FactorDataset) 
 
 
 def test_log_odds_of_two_words_are_their_difference() -> None:
-    found = log_odds(torch.tensor([[3.0, 1.0], [800.0, -800.0]]))
-    assert found.tolist() == [[2, -2], [1600, -1600]]
+    result = log_odds(torch.tensor([[3.0, 1.0], [800.0, -800.0]]))
+    assert result.tolist() == [[2, -2], [1600, -1600]]
     even = log_odds(torch.zeros(3))
     assert even.tolist() == pytest.approx([-np.log(2)] * 3)
 
@@ -208,9 +208,9 @@ def test_codes_at_tokens_are_those_of_the_text_without_bos(
     model: HookedTransformer, dataset: FactorDataset
 ) -> None:
     sae = _sae()
-    found = codes_at_tokens(sae, model, dataset, HOOK, [4, 1], [9, 2], batch_size_prompts=1)
-    assert set(found) == {4, 1}
-    for row, one in found.items():
+    by_prompt = codes_at_tokens(sae, model, dataset, HOOK, [4, 1], [9, 2], batch_size_prompts=1)
+    assert set(by_prompt) == {4, 1}
+    for row, one in by_prompt.items():
         assert "".join(one.tokens) == dataset.prompts[row]
         with torch.no_grad():
             acts = model.run_with_cache(model.to_tokens(dataset.prompts[row]))[1][HOOK]

@@ -15,7 +15,7 @@ from tests.original_experiment import write_original_results
 
 
 @pytest.fixture
-def seed(tmp_path: Path) -> Path:
+def original(tmp_path: Path) -> Path:
     return write_original_results(tmp_path / "seed")
 
 
@@ -29,8 +29,8 @@ def _flags(place: Path) -> list[str | Path]:
             "--plots", place / "plots"]  # fmt: skip
 
 
-def test_the_seeds_runs_are_read_as_they_went(seed: Path) -> None:
-    runs = {run.sae_id: run for run in read_results(seed).runs}
+def test_the_original_runs_are_read_as_they_went(original: Path) -> None:
+    runs = {run.sae_id: run for run in read_results(original).runs}
     assert [runs[f"run_{i}"].status for i in range(6)] == ["invalid", *["failed"] * 5]
     assert {runs[f"run_{i}"].executed_steps for i in range(1, 5)} == {0}
     assert [runs[f"run_{i}"].d_sae for i in range(6)] == [2304, 2304, 1024, 2304, 2304, None]
@@ -38,12 +38,12 @@ def test_the_seeds_runs_are_read_as_they_went(seed: Path) -> None:
     assert runs["run_5"].sparsity is None
 
 
-def test_the_seed_fails_with_its_reasons_in_every_output(
+def test_the_original_experiment_fails_with_its_reasons_in_every_output(
     csae_bench: CsaeBench,  # noqa: F811
-    seed: Path,
+    original: Path,
     tmp_path: Path,
 ) -> None:
-    done = csae_bench("compare", seed, *_flags(tmp_path))
+    done = csae_bench("compare", original, *_flags(tmp_path))
     assert done.exit_code == EXIT_FAILED
     texts = [done.stdout, *((tmp_path / f"r.{kind}").read_text() for kind in ("html", "md", "xml"))]
     for text in texts:
@@ -53,13 +53,13 @@ def test_the_seed_fails_with_its_reasons_in_every_output(
     assert (tmp_path / "plots" / "experiment_results.png").is_file()
 
 
-def test_the_seeds_zeros_are_in_no_mean_and_no_figure(
+def test_the_original_experiments_zeros_are_in_no_mean_and_no_figure(
     csae_bench: CsaeBench,  # noqa: F811
-    seed: Path,
+    original: Path,
     tmp_path: Path,
 ) -> None:
-    found = json.loads(csae_bench("compare", seed, "--json", *_flags(tmp_path)).stdout)
-    assert found["families"] == []
+    shown = json.loads(csae_bench("compare", original, "--json", *_flags(tmp_path)).stdout)
+    assert shown["families"] == []
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["experiment_results.png"]
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sae_lens import StandardSAE, StandardSAEConfig
 
-from csae_bench.factors import FactorDataset, Readout, Split, open_factors
+from csae_bench.factors import FactorDataset, FactorSplit, Readout, open_factors
 from csae_bench.factors.encoding import codes_of_prompts
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-def part_of_tinyworld(split: Split, n: int) -> FactorDataset:
+def part_of_tinyworld(split: FactorSplit, n: int) -> FactorDataset:
     """n prompts of the tinyworld grid at random, as the dataset `part`."""
     grid = open_factors("tinyworld", split=split)
     rows = np.sort(np.random.default_rng(0).permutation(grid.n)[:n])
@@ -48,9 +48,9 @@ def planted_sae(model: HookedTransformer, hook_name: str, n_random: int = 60) ->
     train = part_of_tinyworld("train", 900)
     d_in = int(model.cfg.d_model)
     reader = StandardSAE(StandardSAEConfig(d_in=d_in, d_sae=1))
-    found = codes_of_prompts(reader, model, train, hook_name).acts
-    assert found is not None
-    acts = found.astype(np.float64)
+    encoded = codes_of_prompts(reader, model, train, hook_name).acts
+    assert encoded is not None
+    acts = encoded.astype(np.float64)
     mean, covariance = acts.mean(0), np.cov(acts.T) + 1e-3 * np.eye(d_in)
     has_value = train.table.one_hot(np.bool_).T
     directions = [acts[one].mean(0) - acts[~one].mean(0) for one in has_value]

@@ -33,7 +33,7 @@ def sae() -> Any:
 
 def _measured(sae: Any, model: HookedTransformer, *evals: str) -> dict[str, Any]:
     """Eval -> all that it found, but for ids, times and memory."""
-    found = csae_bench.evaluate(
+    evaluation = csae_bench.evaluate(
         sae,
         model=model,
         evals=evals,
@@ -41,7 +41,7 @@ def _measured(sae: Any, model: HookedTransformer, *evals: str) -> dict[str, Any]
         progress=False,
     )
     results: dict[str, Any] = {}
-    for name, outcome in found.items():
+    for name, outcome in evaluation.items():
         assert outcome.status == "ok", outcome.reasons
         assert outcome.result is not None
         unstructured = dict(outcome.result["eval_result_unstructured"])

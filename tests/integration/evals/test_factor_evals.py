@@ -86,28 +86,28 @@ def _flat(results: Mapping[str, EvalResult]) -> dict[str, float | None]:
 
 
 def test_the_oracle_sae_scores_at_the_top(of_oracle: dict[str, EvalResult]) -> None:
-    found = _flat(of_oracle)
+    scores = _flat(of_oracle)
     top = ("mig", "value_mig", "mig_sup", "factor_vae_population")
     # chance correlations between features that fire independently, in 4096 samples
-    assert {name: found[name] for name in top} == pytest.approx(dict.fromkeys(top, 1), abs=0.01)
+    assert {name: scores[name] for name in top} == pytest.approx(dict.fromkeys(top, 1), abs=0.01)
     # a batch of 64 in which a rare feature happens to vary little takes a vote now and then
-    assert found["factor_vae"] == pytest.approx(1, abs=0.03)
-    assert found["mean_correlation_coefficient"] == pytest.approx(1, abs=1e-4)
-    assert found["explicitness"] == pytest.approx(1, abs=1e-3)
+    assert scores["factor_vae"] == pytest.approx(1, abs=0.03)
+    assert scores["mean_correlation_coefficient"] == pytest.approx(1, abs=1e-4)
+    assert scores["explicitness"] == pytest.approx(1, abs=1e-3)
     # latents seem to know a little of all factors: information is not corrected for chance
-    assert found["dci_disentanglement"] == pytest.approx(1, abs=0.05)
-    assert found["near_duplicates"] == 0
+    assert scores["dci_disentanglement"] == pytest.approx(1, abs=0.05)
+    assert scores["near_duplicates"] == 0
 
 
 def test_a_frozen_random_decoder_is_below_the_oracle_sae_in_every_score(
     of_oracle: dict[str, EvalResult], of_random: dict[str, EvalResult]
 ) -> None:
     # but for factor_vae_population: every feature finds some direction of its own among 64
-    top, found = _flat(of_oracle), _flat(of_random)
+    top, scores = _flat(of_oracle), _flat(of_random)
     for name in ("mig", "value_mig", "mig_sup", "factor_vae",
                  "best_correlation", "dci_disentanglement", "dci_completeness", "modularity",
                  "sap", "mean_correlation_coefficient"):  # fmt: skip
-        assert found[name] < top[name] - 0.05, name  # pyright: ignore[reportOptionalOperand]
+        assert scores[name] < top[name] - 0.05, name  # pyright: ignore[reportOptionalOperand]
 
 
 @pytest.mark.parametrize("subject", ["oracle", "random"])
@@ -116,14 +116,14 @@ def test_with_shuffled_factors_every_sae_is_inside_its_null(
 ) -> None:
     sae = oracle_sae(world) if subject == "oracle" else random_sae
     results = run_evals(sae, folder / f"null of {subject}", factors=world.name, shuffled=True)
-    found = _flat(results)
+    scores = _flat(results)
     for name in ("mig", "value_mig", "mig_sup", "factor_vae", "best_correlation",
                  "dci_disentanglement", "sap"):  # fmt: skip
-        assert found[f"{name}_p"] > 0.05, name  # pyright: ignore[reportOptionalOperand]
-        assert abs(found[f"{name}_adjusted"]) < 0.02, name  # pyright: ignore[reportArgumentType]
+        assert scores[f"{name}_p"] > 0.05, name  # pyright: ignore[reportOptionalOperand]
+        assert abs(scores[f"{name}_adjusted"]) < 0.02, name  # pyright: ignore[reportArgumentType]
     # each of 16 votes has one chance in twenty to exceed the null's 95% quantile
-    assert found["factor_vae_population"] <= 0.13  # pyright: ignore[reportOptionalOperand]
-    assert found["mean_correlation_coefficient"] < 0.1  # pyright: ignore[reportOptionalOperand]
+    assert scores["factor_vae_population"] <= 0.13  # pyright: ignore[reportOptionalOperand]
+    assert scores["mean_correlation_coefficient"] < 0.1  # pyright: ignore[reportOptionalOperand]
     for result in results.values():
         assert result.unstructured["data"]["is_shuffled"]
         assert any("a control" in text for text in result.unstructured["warnings"])
@@ -159,7 +159,7 @@ def test_each_eval_leaves_a_picture_and_a_page(name: str, of_prompts: Any, folde
     assert "<li>" in page
 
 
-def test_a_factor_that_another_divides_is_told_that_its_vote_cannot_stand(
+def test_a_factor_that_another_divides_is_warned_that_its_vote_cannot_be_accepted(
     of_prompts: dict[str, EvalResult],
 ) -> None:
     (domain,) = (d for d in of_prompts["factor_vae"].details if d["factor"] == "domain")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,9 @@ from csae_bench.engines.probing.effects import (
     NO_READOUTS,
 )
 from csae_bench.evals import EvalResult, get_eval
-from csae_bench.factors import FactorDataset, open_factors
+from csae_bench.factors import FactorDataset, Pooling, open_factors
 from csae_bench.factors.datasets.synthetic import oracle_sae
-from csae_bench.factors.encoding import FactorCodes, codes_of_prompts
+from csae_bench.factors.encoding import FactorCodes, codes_by_pooling, codes_of_prompts
 from csae_bench.metrics.data import Codes
 from csae_bench.results.envelope import not_finite
 from csae_bench.saes import baselines
@@ -62,6 +63,9 @@ def of_oracle(run_evals: RunEvals, folder: Path) -> EvalResult:
     ]
 
 
+POOLED: tuple[Pooling, ...] = ("last", "mean", "max")
+
+
 def _on_part(
     run_evals: RunEvals,
     sae: SAE[Any],
@@ -70,13 +74,16 @@ def _on_part(
     folder: Path,
     **settings: Any,
 ) -> EvalResult:
-    encoded = {_key(part): codes_of_prompts(sae, model, part, HOOK)}
+    codes = codes_by_pooling(sae, model, part, HOOK, poolings=POOLED)
+    encoded = {_key(part, pooling): one for pooling, one in codes.items()}
     settings = {"n_prompts": 8, "factors": part.name} | settings
     return run_evals(sae, folder, model, names=(NAME,), encoded=encoded, **settings)[NAME]
 
 
-def _key(dataset: FactorDataset) -> tuple[Any, ...]:
-    return (dataset.name, "test", 0, None, MODEL, HOOK)
+def _key(dataset: FactorDataset, pooling: Pooling) -> tuple[Any, ...]:
+    # the settings name no pooling, and then it is the dataset's own
+    asked = None if pooling == dataset.pooling else pooling
+    return (dataset.name, "test", 0, asked, MODEL, HOOK)
 
 
 def _scores(result: EvalResult) -> Mapping[str, Any]:
@@ -88,21 +95,21 @@ def _values(result: EvalResult) -> Iterator[dict[str, Any]]:
 
 
 def test_a_true_direction_moves_its_own_later_word(of_planted: EvalResult) -> None:
-    found = _scores(of_planted)
+    scores = _scores(of_planted)
     # nats: the word becomes e^2 times as likely against the factor's other words, at least
     assert of_planted.metrics["intervals"]["clamp_effect_low"] > 2
     # what one direction of several that say the value takes away
     assert of_planted.metrics["intervals"]["ablation_effect_low"] > 1
     # a code clamped at every token is far from any text, and moves other words a little
-    assert found["clamp_specificity"] > 0.65
-    assert found["ablation_specificity"] > 0.8
+    assert scores["clamp_specificity"] > 0.65
+    assert scores["ablation_specificity"] > 0.8
 
 
 def test_a_random_latent_moves_no_word(of_planted: EvalResult) -> None:
-    found = _scores(of_planted)
-    assert found["random_clamp_effect"] < found["clamp_effect"] / 3
-    assert abs(found["random_ablation_effect"]) < found["ablation_effect"] / 20
-    assert (found["random_clamp_specificity"] or 0) < 0.55
+    scores = _scores(of_planted)
+    assert scores["random_clamp_effect"] < scores["clamp_effect"] / 3
+    assert abs(scores["random_ablation_effect"]) < scores["ablation_effect"] / 20
+    assert (scores["random_clamp_specificity"] or 0) < 0.55
 
 
 def test_a_control_knows_most_of_another_family(of_planted: EvalResult) -> None:
@@ -118,7 +125,7 @@ def test_a_control_knows_most_of_another_family(of_planted: EvalResult) -> None:
 def test_true_directions_are_the_best_latents_of_their_values(of_planted: EvalResult) -> None:
     assert [value["latent"] for value in _values(of_planted)] == list(range(25))
     assert _scores(of_planted)["top_1_balanced_accuracy"] > 0.98
-    assert _scores(of_planted)["covered_values"] > 0.9
+    assert _scores(of_planted)["value_coverage"] > 0.9
 
 
 def test_the_dense_probe_is_the_ceiling_of_random_directions(
@@ -127,17 +134,17 @@ def test_the_dense_probe_is_the_ceiling_of_random_directions(
     acts = codes_of_prompts(TopKSAE(TopKSAEConfig(d_in=128, d_sae=8, k=1)), model, part, HOOK).acts
     assert acts is not None
     sae = baselines.random(torch.from_numpy(acts), 64, 16, seed=0)
-    found = _scores(_on_part(run_evals, sae, model, part, folder / "random", n_prompts=1))
-    assert found["dense_balanced_accuracy"] > 0.95
+    scores = _scores(_on_part(run_evals, sae, model, part, folder / "random", n_prompts=1))
+    assert scores["dense_balanced_accuracy"] > 0.95
     for k in (1, 2, 5):
-        assert found[f"top_{k}_balanced_accuracy"] < found["dense_balanced_accuracy"] - 0.05
+        assert scores[f"top_{k}_balanced_accuracy"] < scores["dense_balanced_accuracy"] - 0.05
 
 
 def test_true_features_are_read_from_one_latent_and_absorb_nothing(of_oracle: EvalResult) -> None:
-    found = _scores(of_oracle)
-    assert found["top_1_auroc"] == pytest.approx(1, abs=1e-3)
-    assert found["covered_values"] == pytest.approx(0.5, abs=0.02)  # no latent for silence
-    assert found["absorption"] == found["absorption_excess"] == 0
+    scores = _scores(of_oracle)
+    assert scores["top_1_auroc"] == pytest.approx(1, abs=1e-3)
+    assert scores["value_coverage"] == pytest.approx(0.5, abs=0.02)  # no latent for silence
+    assert scores["absorption"] == scores["absorption_excess"] == 0
     children = [child for detail in of_oracle.details for child in detail["absorbed"]]
     assert len(children) == 24
     assert {child["value"] for child in children} == {"active"}
@@ -168,16 +175,16 @@ def test_absorption_planted_in_an_oracle_sae_is_found_at_its_rate(
         sae, folder / "absorbed", names=(NAME,), encoded=encoded, factors="synthetic_tree"
     )[NAME]
     (detail,) = (one for one in result.details if one["factor"] == child)
-    (found,) = detail["absorbed"]
-    assert found["rate"] == pytest.approx(len(silenced) / len(rows))
-    assert found["recall"] == pytest.approx(1 - found["rate"])
-    assert found["expected"] < found["rate"]
+    (measured,) = detail["absorbed"]
+    assert measured["rate"] == pytest.approx(len(silenced) / len(rows))
+    assert measured["recall"] == pytest.approx(1 - measured["rate"])
+    assert measured["expected"] < measured["rate"]
 
 
 def test_activations_without_a_model_have_no_interventions(of_oracle: EvalResult) -> None:
-    found = _scores(of_oracle)
+    scores = _scores(of_oracle)
     for name in ("clamp_effect", "clamp_specificity", "random_ablation_effect"):
-        assert found[name] is None
+        assert scores[name] is None
         assert of_oracle.unstructured["reasons"][name] == NO_MODEL
     assert of_oracle.unstructured["forward_passes"] == {"interventions": 0, "top_prompts": 0}
 
@@ -259,12 +266,12 @@ def test_a_dead_sae_has_reasons_and_no_scores_but_chance(
         sae.threshold.fill_(1e9)
     result = run_evals(sae, tmp_path, names=(NAME,), factors="synthetic_tree")[NAME]
     _check_form(result)
-    found = _scores(result)
-    assert found["top_1_auroc"] == 0.5
-    assert found["dense_auroc"] > 0.95
-    for name in ("tied_latents", "selectivity", "absorption", "clamp_effect"):
-        assert found[name] is None
-    assert "no latent varies" in result.unstructured["reasons"]["tied_latents"]
+    scores = _scores(result)
+    assert scores["top_1_auroc"] == 0.5
+    assert scores["dense_auroc"] > 0.95
+    for name in ("assigned_latents", "selectivity", "absorption", "clamp_effect"):
+        assert scores[name] is None
+    assert "no latent varies" in result.unstructured["reasons"]["assigned_latents"]
 
 
 def _written(path: Path, template: str) -> Path:
@@ -321,17 +328,11 @@ def test_values_that_no_latent_knows_are_not_intervened_on(
 ) -> None:
     sae = TopKSAE(TopKSAEConfig(d_in=128, d_sae=16, k=2))
     order = np.random.default_rng(0).permutation(part.n)
-    found = codes_of_prompts(sae, model, part, HOOK)
-    shuffled = FactorCodes(
-        codes=found.codes[order],
-        dataset=part,
-        pooling=found.pooling,
-        n_tokens=found.n_tokens,
-        n_truncated=0,
-    )
-    result = run_evals(
-        sae, tmp_path, model, names=(NAME,), encoded={_key(part): shuffled}, factors="part"
-    )[NAME]
+    shuffled = {
+        _key(part, pooling): replace(codes, codes=codes.codes[order], acts=None)
+        for pooling, codes in codes_by_pooling(sae, model, part, HOOK, poolings=POOLED).items()
+    }
+    result = run_evals(sae, tmp_path, model, names=(NAME,), encoded=shuffled, factors="part")[NAME]
     _check_form(result)
     unknown = [value for value in _values(result) if value["latent"] is None]
     # each value has a chance of 5%

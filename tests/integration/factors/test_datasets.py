@@ -10,13 +10,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from csae_bench.factors import FactorDataset, Split, factor_names, get_factors
+from csae_bench.factors import FactorDataset, FactorSplit, factor_names, get_factors
 
-SPLITS: tuple[Split, ...] = ("train", "test")
+SPLITS: tuple[FactorSplit, ...] = ("train", "test")
 
 
 @cache
-def _made(name: str, split: Split = "test", seed: int = 0) -> FactorDataset:
+def _made(name: str, split: FactorSplit = "test", seed: int = 0) -> FactorDataset:
     return get_factors(name).make(split, seed)
 
 
@@ -38,7 +38,9 @@ def test_a_factor_dataset_is_registered_under_its_modules_name_with_a_summary(na
 
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("name", factor_names())
-def test_each_split_has_enough_samples_that_are_all_different(name: str, split: Split) -> None:
+def test_each_split_has_enough_samples_that_are_all_different(
+    name: str, split: FactorSplit
+) -> None:
     made = _made(name, split)
     assert made.split == split
     assert made.n >= 2000

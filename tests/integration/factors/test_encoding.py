@@ -90,13 +90,15 @@ POOLED = {
 def test_codes_are_pooled_over_the_tokens_that_are_not_special(
     model: HookedTransformer, sae: SAE[Any], pooling: Pooling
 ) -> None:
-    found = codes_of_prompts(sae, model, _dataset(), HOOK, pooling=pooling)
+    encoded = codes_of_prompts(sae, model, _dataset(), HOOK, pooling=pooling)
     expected = torch.stack([POOLED[pooling](_one_by_one(sae, model, text)) for text in TEXTS])
     # matrix products of other shapes round otherwise
-    torch.testing.assert_close(torch.from_numpy(found.codes.toarray()), expected, atol=1e-4, rtol=0)
-    assert found.codes.dtype == np.float32
-    assert found.codes.format == "csr"
-    assert found.pooling == pooling
+    torch.testing.assert_close(
+        torch.from_numpy(encoded.codes.toarray()), expected, atol=1e-4, rtol=0
+    )
+    assert encoded.codes.dtype == np.float32
+    assert encoded.codes.format == "csr"
+    assert encoded.pooling == pooling
 
 
 @pytest.mark.parametrize("pooling", POOLED)
@@ -104,12 +106,12 @@ def test_the_models_activations_are_pooled_as_the_codes_are(
     model: HookedTransformer, sae: SAE[Any], pooling: Pooling
 ) -> None:
     with _counted_sequences(model) as sizes:
-        found = codes_of_prompts(sae, model, _dataset(), HOOK, pooling=pooling)
+        encoded = codes_of_prompts(sae, model, _dataset(), HOOK, pooling=pooling)
     assert sum(sizes) == len(TEXTS)
     read = [model.run_with_cache(model.to_tokens(text))[1][HOOK][0, 1:] for text in TEXTS]
     expected = torch.stack([POOLED[pooling](acts) for acts in read])
-    assert found.acts is not None
-    torch.testing.assert_close(torch.from_numpy(found.acts), expected, atol=1e-4, rtol=0)
+    assert encoded.acts is not None
+    torch.testing.assert_close(torch.from_numpy(encoded.acts), expected, atol=1e-4, rtol=0)
 
 
 def test_activations_that_would_fill_the_memory_are_not_kept(
@@ -126,16 +128,16 @@ def test_the_marked_token_is_the_one_that_holds_the_marks_character(
     marks = tuple(
         text.index(word) + len(word) - 1 for text, word in zip(TEXTS, marked, strict=True)
     )
-    found = codes_of_prompts(sae, model, _dataset(pooling="marked", marks=marks), HOOK)
+    encoded = codes_of_prompts(sae, model, _dataset(pooling="marked", marks=marks), HOOK)
     for row, (text, word) in enumerate(zip(TEXTS, marked, strict=True)):
         tokens = model.to_tokens(text, prepend_bos=False)[0]
         words = [cast(Any, model.tokenizer).decode([token]).strip() for token in tokens.tolist()]
         position = words.index(word)
         expected = _one_by_one(sae, model, text)[position]
         torch.testing.assert_close(
-            torch.from_numpy(found.codes[[row]].toarray()[0]), expected, atol=1e-4, rtol=0
+            torch.from_numpy(encoded.codes[[row]].toarray()[0]), expected, atol=1e-4, rtol=0
         )
-    assert found.n_tokens.tolist() == [1] * 5
+    assert encoded.n_tokens.tolist() == [1] * 5
 
 
 def test_codes_do_not_depend_on_batches_or_on_how_much_is_in_memory(
@@ -180,8 +182,8 @@ def test_negative_codes_survive_a_maximum(model: HookedTransformer) -> None:
             return x
 
     sae = Identity(StandardSAEConfig(d_in=128, d_sae=128))
-    found = codes_of_prompts(sae, model, _dataset(), HOOK, pooling="max")
-    assert (found.codes.toarray() < 0).any()
+    encoded = codes_of_prompts(sae, model, _dataset(), HOOK, pooling="max")
+    assert (encoded.codes.toarray() < 0).any()
 
 
 def test_heads_are_joined_where_the_sae_joins_them(model: HookedTransformer) -> None:
@@ -189,32 +191,32 @@ def test_heads_are_joined_where_the_sae_joins_them(model: HookedTransformer) -> 
     metadata = SAEMetadata(hook_name=hook)
     sae = _sae(d_in=256, reshape_activations="hook_z", metadata=metadata)
     assert sae.hook_z_reshaping_mode
-    found = codes_of_prompts(sae, model, _dataset(), hook, pooling="max")
+    encoded = codes_of_prompts(sae, model, _dataset(), hook, pooling="max")
     expected = _one_by_one(sae, model, TEXTS[1], hook).amax(0)
     torch.testing.assert_close(
-        torch.from_numpy(found.codes[[1]].toarray()[0]), expected, atol=1e-4, rtol=0
+        torch.from_numpy(encoded.codes[[1]].toarray()[0]), expected, atol=1e-4, rtol=0
     )
 
 
 def test_long_prompts_are_cut_and_counted(model: HookedTransformer, sae: SAE[Any]) -> None:
-    found = codes_of_prompts(sae, model, _dataset(), HOOK, context_size=4)
-    assert found.n_tokens.max() == 3
-    assert found.n_truncated == 4
+    encoded = codes_of_prompts(sae, model, _dataset(), HOOK, context_size=4)
+    assert encoded.n_tokens.max() == 3
+    assert encoded.n_truncated == 4
 
 
 def test_top_prompts_are_those_with_the_largest_codes(
     model: HookedTransformer, sae: SAE[Any]
 ) -> None:
-    found = codes_of_prompts(sae, model, _dataset(), HOOK)
-    dense = found.codes.toarray()
+    encoded = codes_of_prompts(sae, model, _dataset(), HOOK)
+    dense = encoded.codes.toarray()
     latent = int((dense > 0).sum(0).argmax())
-    top = found.top_prompts(latent, 3)
+    top = encoded.top_prompts(latent, 3)
     assert [prompt.value for prompt in top] == sorted(dense[:, latent], reverse=True)[:3]
     assert all(TEXTS[prompt.row] == prompt.text for prompt in top)
     silent = int((dense > 0).sum(0).argmin())
-    assert found.top_prompts(silent) == ()
+    assert encoded.top_prompts(silent) == ()
     with pytest.raises(IndexError, match="latent is 96; it must be 0 to 95"):
-        found.top_prompts(96)
+        encoded.top_prompts(96)
 
 
 @pytest.mark.usefixtures("unchecked_shapes")
@@ -268,10 +270,10 @@ def test_evals_of_one_sae_share_one_pass_over_the_prompts(
         )
 
     with _counted_sequences(model) as sizes:
-        found = [context().codes_and_factors(str(path)) for _ in range(3)]
+        collected = [context().codes_and_factors(str(path)) for _ in range(3)]
         assert sum(sizes) == len(TEXTS)
         context().codes_and_factors(str(path), pooling="max")
         assert sum(sizes) == 2 * len(TEXTS)
-    assert found[0] is found[1] is found[2]
-    assert found[0].factors.names == ("x",)
-    assert found[0].factors.n == found[0].codes.shape[0]
+    assert collected[0] is collected[1] is collected[2]
+    assert collected[0].factors.names == ("x",)
+    assert collected[0].factors.n == collected[0].codes.shape[0]

@@ -91,10 +91,10 @@ def test_a_world_without_hierarchy_has_no_parents() -> None:
 def test_the_oracle_saes_codes_are_the_true_features(dataset: FactorDataset) -> None:
     assert dataset.features is not None
     sae = oracle_sae(dataset)
-    found = codes_of_prompts(sae, None, dataset, None)
-    np.testing.assert_allclose(found.codes.toarray(), dataset.features.values, atol=1e-4)
+    encoded = codes_of_prompts(sae, None, dataset, None)
+    np.testing.assert_allclose(encoded.codes.toarray(), dataset.features.values, atol=1e-4)
     assert dataset.acts is not None
-    decoded = sae.decode(torch.from_numpy(found.codes.toarray()))
+    decoded = sae.decode(torch.from_numpy(encoded.codes.toarray()))
     np.testing.assert_allclose(decoded.detach(), dataset.acts, atol=1e-4)
 
 

@@ -427,9 +427,9 @@ def test_a_hub_model_in_the_cache_loads_with_its_full_name(
         "torch.save(model(torch.load(sys.argv[1])), sys.argv[2])\n"
     )
     torch.save(LONG, tokens := tmp_path / "tokens.pt")
-    found = tmp_path / "logits.pt"
+    result = tmp_path / "logits.pt"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tokens), str(found)],
+        [sys.executable, "-c", code, str(tokens), str(result)],
         env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
@@ -437,4 +437,4 @@ def test_a_hub_model_in_the_cache_loads_with_its_full_name(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""  # transformer-lens prints there; stdout is for results
-    torch.testing.assert_close(torch.load(found), logits_of_ours(saved["gpt2"]), atol=0, rtol=0)
+    torch.testing.assert_close(torch.load(result), logits_of_ours(saved["gpt2"]), atol=0, rtol=0)

@@ -1,6 +1,6 @@
 """Our configs against transformer-lens's own, and the traps that make csae_bench.models needed.
 
-A fence fails when upstream mends its trap: then the code that it names can go.
+A test fails when upstream mends its trap: then the code that it names can go.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def test_shuffled_paraphrases_are_no_more_alike_than_strangers(model: HookedTran
     assert torch.equal(plain.sort(0).values, shuffled.sort(0).values)
 
 
-def test_a_restored_mixture_goes_on_with_the_same_batches(model: HookedTransformer) -> None:
+def test_a_restored_mixture_resumes_with_the_same_batches(model: HookedTransformer) -> None:
     pairs = pair_stream(_config(BOTH), model)
     for _ in range(3):
         next(pairs)

@@ -34,7 +34,7 @@ from safetensors.torch import save_file
 from csae_bench.errors import SaeError
 from csae_bench.runs.plan import plan_sae
 from csae_bench.runs.request import RunRequest
-from csae_bench.runs.subjects import find_subject
+from csae_bench.runs.resolving import resolve_sae
 from csae_bench.saes import architectures, register
 from csae_bench.saes.kinds import pretrained_refusal
 from csae_bench.saes.loading import load_sae
@@ -99,7 +99,7 @@ def test_an_sae_that_cannot_be_judged_is_refused_as_folder_and_as_object(
             load_sae(source)
     request = RunRequest(source=str(tmp_path / "sae"), results=tmp_path / "results")
     with pytest.raises(SaeError, match=reason):
-        find_subject(request)
+        resolve_sae(request)
     assert reason in " ".join(check.message for check in plan_sae(request).checks)
 
 

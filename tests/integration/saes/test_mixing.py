@@ -89,7 +89,7 @@ def test_a_mixture_is_the_anchor_moved_by_what_the_decoder_makes_of_the_exchange
     make_sae: Any, architecture: str, fields: dict[str, Any]
 ) -> None:
     here = scene(make_sae, architecture, **fields)
-    found = mixture_of(here)
+    mixture = mixture_of(here)
     donor, has_donor, chosen = the_same_draws(here)
     anchors = here.views.codes[0::2].detach()
     exchanged = chosen | chosen[donor]
@@ -102,12 +102,12 @@ def test_a_mixture_is_the_anchor_moved_by_what_the_decoder_makes_of_the_exchange
     low, high = here.acts.norm(dim=1).quantile(torch.tensor([0.01, 0.99]))
     kept = has_donor & exchanged.any(1) & (mixed.norm(dim=1) >= low) & (mixed.norm(dim=1) <= high)
     assert 0 < kept.sum() < N_PAIRS
-    assert torch.equal(found.anchors, kept.nonzero().squeeze(1))
-    assert torch.equal(found.exchanged, exchanged[kept])
+    assert torch.equal(mixture.anchors, kept.nonzero().squeeze(1))
+    assert torch.equal(mixture.exchanged, exchanged[kept])
     codes, pre = here.sae.encode_with_hidden_pre(mixed[kept])
     # Two orders of the same float32 sums.
-    assert torch.allclose(found.pre_activations, pre, atol=1e-5)
-    assert torch.allclose(found.codes, codes, atol=1e-5)
+    assert torch.allclose(mixture.pre_activations, pre, atol=1e-5)
+    assert torch.allclose(mixture.codes, codes, atol=1e-5)
 
 
 def test_the_reconstruction_error_is_kept(architecture: str, make_sae: Any) -> None:
@@ -117,8 +117,8 @@ def test_the_reconstruction_error_is_kept(architecture: str, make_sae: Any) -> N
         here.sae.W_dec[:, 0] = 0
     encoded: list[Tensor] = []
     here.sae.hook_sae_input.add_hook(lambda value, hook: encoded.append(value))
-    found = mixture_of(here)
-    original = here.acts[0::2][found.anchors]
+    mixture = mixture_of(here)
+    original = here.acts[0::2][mixture.anchors]
     here.sae.encode_with_hidden_pre(original)
     mixed, unmixed = encoded
     assert len(mixed) > 0
@@ -131,12 +131,12 @@ def test_gradients_flow_through_the_encoding_of_a_mixture_alone(
 ) -> None:
     here = scene(make_sae, architecture)
     acts = here.acts.clone().requires_grad_()
-    found = mixture_of(here._replace(acts=acts))
-    found.pre_activations.square().sum().backward()
+    mixture = mixture_of(here._replace(acts=acts))
+    mixture.pre_activations.square().sum().backward()
     assert acts.grad is None
     assert here.sae.b_enc.grad.abs().sum() > 0
     # All of what the bias gets by this one encoding; by the views' own codes it would get more.
-    expected = 2 * found.pre_activations.detach()
+    expected = 2 * mixture.pre_activations.detach()
     if getattr(here.sae.cfg, "rescale_acts_by_decoder_norm", False):
         expected = expected * here.sae.W_dec.detach().norm(dim=1)
     assert torch.allclose(here.sae.b_enc.grad, expected.sum(0), rtol=1e-4, atol=1e-4)
@@ -147,9 +147,9 @@ def test_no_gradient_of_a_mixture_reaches_the_codes_of_the_views(
     make_sae: Any, architecture: str
 ) -> None:
     here = scene(make_sae, architecture)
-    found = mixture_of(here)
+    mixture = mixture_of(here)
     gradients = torch.autograd.grad(
-        found.codes.sum() + found.pre_activations.sum(),
+        mixture.codes.sum() + mixture.pre_activations.sum(),
         (here.views.codes, here.views.pre_activations),
         allow_unused=True,
     )
@@ -162,9 +162,9 @@ def test_one_sequence_has_no_mixture_and_the_term_is_zero(
 ) -> None:
     one_sequence = PairIds(torch.zeros(n_pairs, dtype=torch.int64))
     here = scene(make_sae, architecture, pairs=one_sequence)
-    found = mixture_of(here)
-    assert len(found.anchors) == len(found.codes) == len(found.exchanged) == 0
-    value = losses.mixing(replace(here.views, mixture=found))
+    mixture = mixture_of(here)
+    assert len(mixture.anchors) == len(mixture.codes) == len(mixture.exchanged) == 0
+    value = losses.mixing(replace(here.views, mixture=mixture))
     assert (float(value.value), value.n_compared) == (0.0, 0)
 
 
@@ -174,10 +174,10 @@ def test_no_mixture_is_made_of_a_row_that_is_not_finite(make_sae: Any, broken: f
     here.acts[3, 2] = broken
     codes, pre = here.sae.encode_with_hidden_pre(here.acts)
     views = replace(here.views, codes=codes, pre_activations=pre)
-    found = mixture_of(here._replace(views=views))
-    assert found.pre_activations.isfinite().all()
+    mixture = mixture_of(here._replace(views=views))
+    assert mixture.pre_activations.isfinite().all()
     if math.isnan(broken):
-        assert len(found.anchors) == 0
+        assert len(mixture.anchors) == 0
 
 
 def test_a_mixture_of_unusual_length_is_left_out(make_sae: Any) -> None:

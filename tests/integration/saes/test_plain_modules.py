@@ -16,18 +16,18 @@ from sae_lens import StandardSAE, StandardSAEConfig
 from torch import Tensor, nn
 
 from csae_bench import models
-from csae_bench.activations.interventions import Interventions, Setting
+from csae_bench.activations.interventions import Interventions, LatentSetting
 from csae_bench.corpora import open_corpus
 from csae_bench.errors import SaeError
 from csae_bench.evals import EvalContext, EvalResult, get_eval
 from csae_bench.factors import open_factors
 from csae_bench.factors.encoding import codes_of_prompts
-from csae_bench.runs.execute import Options, execute
+from csae_bench.runs.execute import ExecuteOptions, execute
 from csae_bench.runs.job import EvalJob
 from csae_bench.runs.plan import plan_sae
 from csae_bench.runs.request import RunRequest
+from csae_bench.runs.resolving import resolve_sae
 from csae_bench.runs.session import Session
-from csae_bench.runs.subjects import find_subject
 from csae_bench.runs.vital_signs import vital_signs
 from csae_bench.saes import attributes
 from csae_bench.saes.hashing import loaded_hash
@@ -122,7 +122,7 @@ def plain(request: pytest.FixtureRequest, of_saelens: StandardSAE) -> Any:
 def test_it_has_the_vital_signs_of_saelens_own(
     plain: Any, of_saelens: StandardSAE, model: HookedTransformer
 ) -> None:
-    config = find_subject(
+    config = resolve_sae(
         RunRequest(source="custom_sae", sets=("activations.context_size=32",))
     ).config
     both = [
@@ -162,11 +162,13 @@ def test_its_latents_can_be_set(
     plain: Any, of_saelens: StandardSAE, model: HookedTransformer
 ) -> None:
     dataset = open_factors("tinyworld", split="test", seed=0)
-    found = [
-        Interventions(sae, model, dataset, HOOK, [0, 1], [3]).with_codes([0, 1], [Setting(3, 5.0)])
+    collected = [
+        Interventions(sae, model, dataset, HOOK, [0, 1], [3]).with_codes(
+            [0, 1], [LatentSetting(3, 5.0)]
+        )
         for sae in (plain, of_saelens)
     ]
-    assert np.array_equal(found[0][0], found[1][0], equal_nan=True)
+    assert np.array_equal(collected[0][0], collected[1][0], equal_nan=True)
 
 
 def core(sae: Any, model: HookedTransformer) -> Any:
@@ -236,7 +238,7 @@ def test_the_harness_files_a_result_of_it(
     job = replace(job, sae=ref)
     session = Session("cpu")
     session.add_sae(sae, ref)
-    cell = execute(job, session, request.store, Options()).cell
+    cell = execute(job, session, request.store, ExecuteOptions()).cell
     assert cell.status == "ok", cell.reasons
     (path,) = (tmp_path / "results" / "mig").glob("*_eval_results.json")
     cfg = json.loads(path.read_text())["sae_cfg_dict"]

@@ -199,7 +199,7 @@ def test_a_finished_training_is_not_trained_again(
     assert not (tmp_path / "trainer").exists()
 
 
-def test_without_resume_training_begins_anew(
+def test_without_resume_training_starts_again(
     resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:

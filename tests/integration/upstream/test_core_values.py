@@ -92,9 +92,9 @@ def test_corrected_values_agree_with_a_slow_evaluation_of_the_same_tokens(
         "n_tokens_reconstruction": len(kl),
         "n_tokens_sparsity_variance": len(x),
     }
-    found = run(sae, toy_model, ask).corrected.values
+    result = run(sae, toy_model, ask).corrected.values
     # Equal inputs in float32, summed in float64 in another order.
-    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-9)
+    assert {name: result[name] for name in expected} == pytest.approx(expected, rel=1e-9)
 
 
 def test_corrected_values_are_close_to_upstreams_where_upstream_is_right(
@@ -163,9 +163,9 @@ def test_token_counts_leave_special_tokens_out_and_upstreams_do_not(
 ) -> None:
     outcome = run(make_sae(), toy_model, settings())
     assert outcome.metrics["token_stats"]["total_tokens_eval_reconstruction"] == 3 * 4 * 16
-    found = outcome.corrected.values["total_tokens_eval_reconstruction"]
-    assert isinstance(found, int)
-    assert found < 3 * 4 * 16 - 3 * 4  # a <bos> begins every sequence, and separates documents
+    result = outcome.corrected.values["total_tokens_eval_reconstruction"]
+    assert isinstance(result, int)
+    assert result < 3 * 4 * 16 - 3 * 4  # a <bos> begins every sequence, and separates documents
 
 
 def test_kl_of_confident_logits_is_a_number_and_upstreams_is_not(
@@ -190,9 +190,9 @@ def test_bfloat16_values_are_summed_in_float64_and_upstreams_are_not(
         return float(torch.tensor(value, dtype=torch.float64).bfloat16()) == value
 
     assert is_bfloat16(outcome.metrics["shrinkage"]["l2_norm_in"]), "mended upstream"
-    found = outcome.corrected.values["l2_norm_in"]
-    assert found is not None
-    assert not is_bfloat16(found)
+    result = outcome.corrected.values["l2_norm_in"]
+    assert result is not None
+    assert not is_bfloat16(result)
 
 
 def test_a_dataset_that_is_too_small_is_begun_again_and_said_so(

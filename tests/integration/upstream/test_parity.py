@@ -22,13 +22,15 @@ from csae_bench.saes.building import training_sae
 from csae_bench.saes.loading import load_sae
 from csae_bench.upstream import sae_cfg_dict, validate_core
 from csae_bench.upstream.core import CoreOutcome, CoreSettings, run_core
-from csae_bench.upstream.reference import stock_multiple_evals
+from csae_bench.upstream.reference import reference_multiple_evals
 
-Stock = dict[str, Any]
+Reference = dict[str, Any]
 
 
-def stock(sae: SAE[Any], model: HookedTransformer, settings: CoreSettings, folder: Path) -> Stock:
-    path = stock_multiple_evals(
+def reference(
+    sae: SAE[Any], model: HookedTransformer, settings: CoreSettings, folder: Path
+) -> Reference:
+    path = reference_multiple_evals(
         sae,
         release="toy_layer_1_sae",
         dataset=settings.dataset_name,
@@ -43,7 +45,7 @@ def stock(sae: SAE[Any], model: HookedTransformer, settings: CoreSettings, folde
     return json.loads(path.read_text())
 
 
-def assert_equal(ours: CoreOutcome, theirs: Stock) -> None:
+def assert_equal(ours: CoreOutcome, theirs: Reference) -> None:
     assert ours.metrics == theirs["eval_result_metrics"]
     assert ours.details == theirs["eval_result_details"]
     assert ours.eval_config == theirs["eval_config"]
@@ -58,7 +60,7 @@ def test_every_metric_and_detail_is_that_of_multiple_evals(
     tmp_path: Path,
 ) -> None:
     sae, ask = make_sae(name), settings()
-    theirs = stock(sae, toy_model, ask, tmp_path)
+    theirs = reference(sae, toy_model, ask, tmp_path)
     assert_equal(run_core(sae, toy_model, open_corpus(ask.dataset_name, split="core"), ask), theirs)
     assert theirs["sae_cfg_dict"] == sae_cfg_dict(sae)
 
@@ -71,7 +73,7 @@ def test_every_metric_is_that_of_multiple_evals_in_bfloat16(
 ) -> None:
     model = make_model().to(torch.bfloat16)
     sae, ask = make_sae(), settings()
-    theirs = stock(sae, model, ask, tmp_path)
+    theirs = reference(sae, model, ask, tmp_path)
     ours = run_core(sae, model, open_corpus(ask.dataset_name, split="core"), ask)
     assert_equal(ours, theirs)
     assert ours.eval_config["llm_dtype"] == "bfloat16"
@@ -107,7 +109,7 @@ def test_the_stock_runner_takes_a_checkpoint_of_ours_and_agrees_with_core(tmp_pa
         n_eval_reconstruction_batches=2,
         n_eval_sparsity_variance_batches=2,
     )
-    theirs = stock(sae, model, ask, tmp_path / "results")
+    theirs = reference(sae, model, ask, tmp_path / "results")
     assert theirs["sae_cfg_dict"]["architecture"] == "contrastive_topk"
     assert_equal(run_core(sae, model, Dataset.from_list(rows).to_iterable_dataset(), ask), theirs)
 
@@ -137,7 +139,7 @@ def test_sae_bench_accepts_its_own_result_and_ours_with_the_same_envelope(
     tmp_path: Path,
 ) -> None:
     sae, ask = make_sae(), settings()
-    theirs = stock(sae, toy_model, ask, tmp_path)
+    theirs = reference(sae, toy_model, ask, tmp_path)
     validate_core(theirs)
     ours = run_core(sae, toy_model, open_corpus(ask.dataset_name, split="core"), ask)
     validate_core(

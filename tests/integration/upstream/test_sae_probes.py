@@ -129,13 +129,13 @@ def test_a_folders_dataset_is_probed_by_the_same_protocol(
     settings: Callable[..., ProbeSettings],
     dataset: Path,
 ) -> None:
-    (found,) = run_sae_probes(sae, model, [dataset], settings()).datasets
-    assert (found.name, found.n_rows, found.n_train, found.n_truncated) == ("ends", 160, 60, 0)
-    assert found.llm is not None
-    assert found.llm.auc == 1.0  # the last token is another
-    assert {k: len(latents) for k, latents in found.latents.items()} == {1: 1, 2: 2, 5: 5}
-    assert found.latents[5][:2] == found.latents[2]
-    assert all(0 <= latent < D_SAE for latent in found.latents[5])
+    (result,) = run_sae_probes(sae, model, [dataset], settings()).datasets
+    assert (result.name, result.n_rows, result.n_train, result.n_truncated) == ("ends", 160, 60, 0)
+    assert result.llm is not None
+    assert result.llm.auc == 1.0  # the last token is another
+    assert {k: len(latents) for k, latents in result.latents.items()} == {1: 1, 2: 2, 5: 5}
+    assert result.latents[5][:2] == result.latents[2]
+    assert all(0 <= latent < D_SAE for latent in result.latents[5])
 
 
 def test_an_sae_with_a_latent_for_the_class_needs_one_latent(
@@ -160,10 +160,10 @@ def test_an_sae_with_a_latent_for_the_class_needs_one_latent(
         planted.W_enc[:, 7] = direction
         planted.b_enc[7] = -(middle @ direction)
     asked = settings(ks=(1,), with_baseline=False)
-    (found,) = run_sae_probes(planted, model, [dataset], asked).datasets
-    assert found.latents[1] == (7,)
-    assert found.sae[1].auc == 1.0
-    assert found.llm is None
+    (result,) = run_sae_probes(planted, model, [dataset], asked).datasets
+    assert result.latents[1] == (7,)
+    assert result.sae[1].auc == 1.0
+    assert result.llm is None
 
 
 def test_nothing_of_sae_probes_is_left_behind(
@@ -233,10 +233,10 @@ def test_long_prompts_are_cut_from_the_left_and_counted(
     settings: Callable[..., ProbeSettings],
     dataset: Path,
 ) -> None:
-    (found,) = run_sae_probes(sae, model, [dataset], settings(max_seq_len=6)).datasets
-    assert 0 < found.n_truncated < 160
-    assert found.llm is not None
-    assert found.llm.auc == 1.0  # the end, which has the class, is read
+    (result,) = run_sae_probes(sae, model, [dataset], settings(max_seq_len=6)).datasets
+    assert 0 < result.n_truncated < 160
+    assert result.llm is not None
+    assert result.llm.auc == 1.0  # the end, which has the class, is read
 
 
 def test_a_k_beyond_d_sae_is_refused(
@@ -278,9 +278,9 @@ def test_a_plain_module_is_probed(
     model: HookedTransformer, settings: Callable[..., ProbeSettings], dataset: Path
 ) -> None:
     plain = PlainReLU(model.cfg.d_model)
-    (found,) = run_sae_probes(
+    (result,) = run_sae_probes(
         plain, model, [dataset], settings(ks=(1,), with_baseline=False)
     ).datasets
-    assert 0 <= found.sae[1].auc <= 1
+    assert 0 <= result.sae[1].auc <= 1
     with pytest.raises(ConfigError, match=f"at most d_sae={D_SAE}"):
         run_sae_probes(plain, model, [dataset], settings(ks=(D_SAE + 1,)))

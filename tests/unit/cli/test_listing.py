@@ -36,18 +36,18 @@ def test_a_pipe_gets_every_entry_on_one_line() -> None:
     assert len(list(listing_lines(FOUND, None))) == 4
 
 
-def test_a_column_of_its_own_stands_before_the_descriptions() -> None:
-    found = {
+def test_a_column_of_its_own_comes_before_the_descriptions() -> None:
+    values = {
         "saes": {"a": {"kind": "control", "summary": "Bad."}, "bc": {"kind": "x", "summary": "Y."}}
     }
-    assert list(listing_lines(found, 80)) == ["saes:", "  a   control  Bad.", "  bc  x        Y."]
+    assert list(listing_lines(values, 80)) == ["saes:", "  a   control  Bad.", "  bc  x        Y."]
 
 
 def test_an_sae_has_its_kind_and_whole_sentences() -> None:
-    found = listing("saes")["saes"]
-    kinds = {name: entry["kind"] for name, entry in found.items() if isinstance(entry, dict)}
-    assert list(kinds) == list(found)
+    entries = listing("saes")["saes"]
+    kinds = {name: entry["kind"] for name, entry in entries.items() if isinstance(entry, dict)}
+    assert list(kinds) == list(entries)
     assert kinds["custom_sae"] == kinds["topk"] == "trained"
     assert (kinds["oracle"], kinds["random_synthetic"]) == ("ceiling", "control")
-    summaries = [entry["summary"] for entry in found.values() if isinstance(entry, dict)]
+    summaries = [entry["summary"] for entry in entries.values() if isinstance(entry, dict)]
     assert [text for text in summaries if not text.endswith(".")] == []

@@ -25,12 +25,12 @@ def readings(
 ) -> list[Reading]:
     """One family's results, one reading an eval and seed."""
     n = max(len(of_metric) for of_metric in values.values())
-    found: list[Reading] = []
+    collected: list[Reading] = []
     for eval_name in dict.fromkeys(metric.split(".")[0] for metric in values):
         for i, seed in enumerate(range(n) if seeds is None else seeds):
             sae_id = name if seed in (0, None) else f"{name}_seed{seed}"
             of_eval = {m: v[i] for m, v in values.items() if m.split(".")[0] == eval_name}
-            found.append(
+            collected.append(
                 Reading(
                     path=Path(eval_name, f"{release}_{sae_id}_eval_results.json"),
                     eval_name=eval_name,
@@ -44,7 +44,7 @@ def readings(
                     curve=curve or name,
                 )
             )
-    return found
+    return collected
 
 
 def run(name: str, status: str, *, seed: int = 0, **cells: str) -> RunReading:

@@ -1,4 +1,4 @@
-"""Result files: ours, the seed's, and ones as SAE-Bench publishes them, changed where asked for."""
+"""Result files: ours, the original experiment's, and published ones, changed where asked for."""
 
 from __future__ import annotations
 

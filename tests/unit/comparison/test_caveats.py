@@ -55,12 +55,12 @@ def test_without_a_gain_nothing_is_said() -> None:
 
 @pytest.mark.parametrize(("l0", "said"), [(9.0, True), (18.3, False)])
 def test_a_loss_is_the_others_gain_and_has_the_same_caveats(l0: float, said: bool) -> None:
-    found = _said(l0, 0.6, gain=Verdict.WORSE)
+    result = _said(l0, 0.6, gain=Verdict.WORSE)
     expected = (
         "old is better than new in some respects, but its L0 is 18 against 9 (+100%); "
         "compare at equal L0."
     )
-    assert found == ([expected] if said else [])
+    assert result == ([expected] if said else [])
 
 
 def test_a_loss_of_an_sae_that_explains_more_says_so() -> None:

@@ -67,7 +67,7 @@ def test_a_result_compares_with_itself() -> None:
         assert [name for metric in one.values for name in mismatches(one, one, metric)] == []
 
 
-def test_the_conditions_of_the_seeds_run_are_known_but_for_the_version() -> None:
+def test_the_conditions_of_an_original_run_are_known_but_for_the_version() -> None:
     known = reading(loaded(ORIGINAL_RUN_0)).conditions
     assert known["model"] == "google/gemma-2-2b"
     assert known["hook_name"] == "blocks.19.hook_resid_post"
@@ -290,7 +290,7 @@ def test_the_definition_of_another_metric_and_of_an_interval_is_none() -> None:
     assert of_mig(redefine, "mig.mig") == {"metric_definition.mig"}
 
 
-def test_what_stands_beside_a_score_has_the_scores_definition() -> None:
+def test_what_accompanies_a_score_has_the_scores_definition() -> None:
     def redefine(result: Json) -> None:
         result["eval_result_unstructured"]["settings"]["mig_sup"]["n_quantiles"] = 8
 
@@ -309,7 +309,7 @@ def test_a_nan_among_the_conditions_equals_itself() -> None:
     assert mismatches(one, two, CE) == {}
 
 
-def test_a_mismatch_is_told_in_a_sentence() -> None:
+def test_a_mismatch_is_said_in_a_sentence() -> None:
     assert mismatch_sentence("context_size", 128, None) == (
         "context_size is 128 in the candidate and not known in the baseline"
     )

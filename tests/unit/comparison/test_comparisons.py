@@ -31,48 +31,48 @@ def test_seeds_are_paired_before_they_are_compared() -> None:
 
 
 def test_a_seed_that_one_side_lacks_is_left_out_and_said() -> None:
-    found = _only(_of({METRIC: NEW[METRIC][:4]}), _of(OLD))
-    assert found.n_pairs == 4
-    assert "Only the baseline has seed 4." in found.reasons
+    comparison = _only(_of({METRIC: NEW[METRIC][:4]}), _of(OLD))
+    assert comparison.n_pairs == 4
+    assert "Only the baseline has seed 4." in comparison.reasons
 
 
 def test_no_seed_in_common_is_missing() -> None:
-    found = _only(_of(NEW, seeds=range(10, 15)), _of(OLD))
-    assert found.verdict is Verdict.MISSING
-    assert "No seed is in both." in found.reasons
+    comparison = _only(_of(NEW, seeds=range(10, 15)), _of(OLD))
+    assert comparison.verdict is Verdict.MISSING
+    assert "No seed is in both." in comparison.reasons
 
 
 def test_an_undefined_value_of_one_seed_is_missing_with_its_reason() -> None:
-    found = _only(_of({METRIC: [*NEW[METRIC][:4], None]}), _of(OLD))
-    assert found.verdict is Verdict.MISSING
-    assert "no latent is active" in found.reasons[0]
+    comparison = _only(_of({METRIC: [*NEW[METRIC][:4], None]}), _of(OLD))
+    assert comparison.verdict is Verdict.MISSING
+    assert "no latent is active" in comparison.reasons[0]
 
 
 def test_other_conditions_are_incomparable_with_both_values() -> None:
-    found = _only(_of(NEW, conditions={"model": "x"}), _of(OLD, conditions={"model": "y"}))
-    assert found.verdict is Verdict.INCOMPARABLE
-    assert found.mismatches == {"model": ("x", "y")}
-    assert found.difference is None
+    comparison = _only(_of(NEW, conditions={"model": "x"}), _of(OLD, conditions={"model": "y"}))
+    assert comparison.verdict is Verdict.INCOMPARABLE
+    assert comparison.mismatches == {"model": ("x", "y")}
+    assert comparison.difference is None
 
 
 def test_an_allowed_mismatch_is_compared_and_still_said() -> None:
     sides = _of(NEW, conditions={"model": "x"}), _of(OLD, conditions={"model": "y"})
-    found = compare(*sides, CompareOptions(allow_mismatch=True))
-    assert found.allowed_mismatches == ("model",)
-    assert found.comparisons[0].verdict is Verdict.WORSE
-    assert any("--allow-mismatch" in reason for reason in found.comparisons[0].reasons)
+    comparison = compare(*sides, CompareOptions(allow_mismatch=True))
+    assert comparison.allowed_mismatches == ("model",)
+    assert comparison.comparisons[0].verdict is Verdict.WORSE
+    assert any("--allow-mismatch" in reason for reason in comparison.comparisons[0].reasons)
 
 
 def test_a_failed_seed_makes_the_comparison_invalid() -> None:
     broken = results(readings("topk", NEW), runs=[run("topk", "failed", seed=9)])
-    found = _only(broken, _of(OLD))
-    assert found.verdict is Verdict.INVALID
-    assert "topk_seed9: failed: it is failed" in found.reasons
+    comparison = _only(broken, _of(OLD))
+    assert comparison.verdict is Verdict.INVALID
+    assert "topk_seed9: failed: it is failed" in comparison.reasons
 
 
 def test_an_invalid_baseline_is_invalid_too() -> None:
-    found = _only(_of(NEW), _of(OLD, invalid=("L0 is 0: no latent is active",)))
-    assert found.verdict is Verdict.INVALID
+    comparison = _only(_of(NEW), _of(OLD, invalid=("L0 is 0: no latent is active",)))
+    assert comparison.verdict is Verdict.INVALID
 
 
 def test_an_eval_that_the_candidate_lacks_is_missing() -> None:
@@ -84,7 +84,7 @@ def test_an_eval_that_the_candidate_lacks_is_missing() -> None:
     }
 
 
-def test_what_only_stands_beside_a_score_is_compared_where_a_rule_names_it() -> None:
+def test_what_only_accompanies_a_score_is_compared_where_a_rule_names_it() -> None:
     values = {**OLD, "core.total_tokens_eval_reconstruction": [1.0] * 5}
     (row,) = compare(_of(values), _of(values), CompareOptions()).comparisons
     assert row.metric == METRIC
@@ -100,8 +100,8 @@ def test_seeds_are_no_news_where_a_side_has_nothing() -> None:
 
 
 def test_a_margin_of_the_policy_replaces_the_registrys() -> None:
-    found = _only(_of(NEW), _of(OLD), margins={"core.*": 0.2})
-    assert (found.margin, found.verdict) == (0.2, Verdict.EQUIVALENT)
+    comparison = _only(_of(NEW), _of(OLD), margins={"core.*": 0.2})
+    assert (comparison.margin, comparison.verdict) == (0.2, Verdict.EQUIVALENT)
 
 
 def test_against_is_for_one_folder() -> None:
@@ -111,7 +111,7 @@ def test_against_is_for_one_folder() -> None:
 
 def test_a_metric_that_no_row_knows_is_shown_and_never_judged() -> None:
     values = {"their_eval.their_score": [0.1, 0.2, 0.3]}
-    found = _only(_of({"their_eval.their_score": [0.5, 0.7, 0.6]}), _of(values))
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.difference == pytest.approx(0.4)
-    assert not found.gates
+    comparison = _only(_of({"their_eval.their_score": [0.5, 0.7, 0.6]}), _of(values))
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+    assert comparison.difference == pytest.approx(0.4)
+    assert not comparison.gates

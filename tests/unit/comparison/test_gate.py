@@ -60,8 +60,8 @@ def _judgement(row: Comparison, rule: str, *, strict: bool = False) -> Judgement
 def test_a_number_judges_the_point_estimate_in_the_harmful_direction(
     metric: str, limit: str, difference: float, passes: bool
 ) -> None:
-    found = _judgement(_row(metric, difference=difference), f"{metric}:{limit}")
-    assert found is (Judgement.PASSED if passes else Judgement.REGRESSED)
+    result = _judgement(_row(metric, difference=difference), f"{metric}:{limit}")
+    assert result is (Judgement.PASSED if passes else Judgement.REGRESSED)
 
 
 @pytest.mark.parametrize(
@@ -170,23 +170,25 @@ def test_without_a_rule_the_seeds_of_a_policy_count_all_the_same() -> None:
 
 
 def test_an_eval_that_one_seed_lacks_is_missing() -> None:
-    found = results(
+    result = results(
         readings("topk", {"core.l0": [18.0, 18.0]}), readings("topk", {"mig.value_mig": [0.5]})
     )
     policy = Policy(evals=("core", "mig"), source="policy.yaml")
-    (finding,) = judge([], policy, found, None)
+    (finding,) = judge([], policy, result, None)
     assert finding.judgement is Judgement.MISSING
     assert finding.message == "policy.yaml asks for results of mig; there are none of seed 1."
 
 
 def test_failed_runs_invalid_saes_and_broken_files_are_findings_without_a_rule() -> None:
-    found = results(
+    result = results(
         readings("dead", {"core.l0": [0.0]}, invalid=("no latent is active",)),
         runs=[run("broke", "failed"), run("fine", "ok"), run("left", "skipped")],
     )
     broken = Broken(Path("core/x.json"), "core/x.json: is not JSON.")
-    found = type(found)(root=found.root, readings=found.readings, runs=found.runs, broken=(broken,))
-    findings = judge([], Policy(), found, None)
+    result = type(result)(
+        root=result.root, readings=result.readings, runs=result.runs, broken=(broken,)
+    )
+    findings = judge([], Policy(), result, None)
     assert {finding.rule for finding in findings} == {RUNS_ARE_OK}
     assert [finding.candidate and finding.candidate.name for finding in findings] == [
         "broke",

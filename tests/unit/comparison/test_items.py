@@ -27,10 +27,10 @@ NEW = _details([0.3, 0.4, 0.3, 0.5])
 
 
 def test_the_interval_holds_the_mean_difference_of_the_items() -> None:
-    found = item_interval([(NEW, OLD)], "value_mig", target=None, alpha=0.05)
-    assert found is not None
-    assert found.low < 0.125 < found.high
-    assert found.method == "bootstrap over 4 factors"
+    interval = item_interval([(NEW, OLD)], "value_mig", target=None, alpha=0.05)
+    assert interval is not None
+    assert interval.low < 0.125 < interval.high
+    assert interval.method == "bootstrap over 4 factors"
 
 
 def test_items_are_paired_by_name_and_not_by_place() -> None:
@@ -40,16 +40,16 @@ def test_items_are_paired_by_name_and_not_by_place() -> None:
 
 def test_an_equal_difference_on_every_item_has_no_width() -> None:
     more = _details([0.2, 0.3, 0.4, 0.5])
-    found = item_interval([(more, OLD)] * 2, "value_mig", target=None, alpha=0.05)
-    assert found is not None
-    assert (found.low, found.high) == (pytest.approx(0.1), pytest.approx(0.1))
+    interval = item_interval([(more, OLD)] * 2, "value_mig", target=None, alpha=0.05)
+    assert interval is not None
+    assert (interval.low, interval.high) == (pytest.approx(0.1), pytest.approx(0.1))
 
 
 def test_an_item_that_is_undefined_on_one_side_is_left_out() -> None:
-    found = item_interval([(_details([0.3, None, 0.3, 0.5]), OLD)], "value_mig", target=None,
+    interval = item_interval([(_details([0.3, None, 0.3, 0.5]), OLD)], "value_mig", target=None,
                           alpha=0.05)  # fmt: skip
-    assert found is not None
-    assert found.method == "bootstrap over 3 factors"
+    assert interval is not None
+    assert interval.method == "bootstrap over 3 factors"
 
 
 @pytest.mark.parametrize("details", [[], OLD[:1], [{"index": 1, "value_mig": 0.5}]])
@@ -58,11 +58,11 @@ def test_fewer_than_two_items_have_no_interval(details: list[dict[str, Any]]) ->
 
 
 def test_a_target_is_judged_by_the_distance_to_it() -> None:
-    found = item_interval([(NEW, OLD)], "value_mig", target=1.0, alpha=0.05)
+    interval = item_interval([(NEW, OLD)], "value_mig", target=1.0, alpha=0.05)
     plain = item_interval([(NEW, OLD)], "value_mig", target=None, alpha=0.05)
-    assert found is not None
+    assert interval is not None
     assert plain is not None
-    assert (found.low, found.high) == pytest.approx((-plain.high, -plain.low), abs=1e-12)
+    assert (interval.low, interval.high) == pytest.approx((-plain.high, -plain.low), abs=1e-12)
 
 
 def test_details_of_other_things_have_no_items() -> None:

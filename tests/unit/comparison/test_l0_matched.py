@@ -69,9 +69,9 @@ def test_a_curve_never_leaves_the_values_at_its_two_neighbours(
 ) -> None:
     (left, a), (right, b) = points[0], points[1]
     l0 = min(max(left + share * (right - left), left), right)
-    found = at_l0(points, l0)
+    result = at_l0(points, l0)
     # rounding of values of up to 1000
-    assert min(a, b) - 1e-6 <= found <= max(a, b) + 1e-6
+    assert min(a, b) - 1e-6 <= result <= max(a, b) + 1e-6
 
 
 @pytest.mark.parametrize("l0", [7.9, 64.1])

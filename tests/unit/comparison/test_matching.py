@@ -28,18 +28,18 @@ def _named(*names: str, release: str = "model_layer_2_sae") -> ResultSet:
 
 
 def _pairs(mine: ResultSet, theirs: ResultSet) -> set[tuple[str | None, str]]:
-    found = with_baseline(members(mine)[0], members(theirs)[0])
+    matched = with_baseline(members(mine)[0], members(theirs)[0])
     return {
         (m.candidate.family.name if m.candidate else None, m.baseline.family.name)
-        for m in found.matches
+        for m in matched.matches
     }
 
 
-def test_families_of_the_same_name_stand_against_each_other() -> None:
+def test_families_of_the_same_name_are_compared_with_each_other() -> None:
     assert _pairs(_named("a", "b", "new"), _named("a", "b")) == {("a", "a"), ("b", "b")}
 
 
-def test_one_family_on_each_side_stands_against_the_other_whatever_its_name() -> None:
+def test_one_family_on_each_side_is_compared_with_the_other_whatever_its_name() -> None:
     assert _pairs(_named("new"), _named("old")) == {("new", "old")}
 
 
@@ -52,23 +52,23 @@ def test_a_release_is_compared_with_itself_alone() -> None:
 
 
 def test_who_is_left_over_is_said() -> None:
-    found = with_baseline(members(_named("a", "new"))[0], members(_named("a", "gone"))[0])
-    assert any("gone" in note and "candidate" in note for note in found.notes)
-    assert any("new" in note and "compared with nothing" in note for note in found.notes)
+    matched = with_baseline(members(_named("a", "new"))[0], members(_named("a", "gone"))[0])
+    assert any("gone" in note and "candidate" in note for note in matched.notes)
+    assert any("new" in note and "compared with nothing" in note for note in matched.notes)
 
 
 def test_each_two_are_compared_up_to_six_of_a_release() -> None:
     names = [f"sae{i}" for i in range(MAX_FAMILIES + 1)]
     assert len(among_themselves(members(_named(*names[:-1]))[0]).matches) == 15
-    found = among_themselves(members(_named(*names))[0])
-    assert found.matches == ()
-    assert "--against" in found.notes[0]
+    matched = among_themselves(members(_named(*names))[0])
+    assert matched.matches == ()
+    assert "--against" in matched.notes[0]
 
 
 def test_all_are_compared_with_the_one_that_is_named() -> None:
-    found = against(members(_named("a", "b", "c"))[0], "b")
-    assert [m.candidate.family.name for m in found.matches if m.candidate] == ["a", "c"]
-    assert {m.baseline.family.name for m in found.matches} == {"b"}
+    matched = against(members(_named("a", "b", "c"))[0], "b")
+    assert [m.candidate.family.name for m in matched.matches if m.candidate] == ["a", "c"]
+    assert {m.baseline.family.name for m in matched.matches} == {"b"}
 
 
 def test_a_name_that_is_not_there_suggests_the_nearest() -> None:
@@ -96,8 +96,8 @@ def test_two_known_seeds_that_differ_are_no_pair() -> None:
 def test_of_two_results_of_one_seed_the_newer_counts_and_that_is_said() -> None:
     (old,) = readings("a", {METRIC: [0.1]})
     new = replace(old, values={METRIC: 0.2}, epoch_millis=5)
-    found, notes = members(results([new, old]))
-    assert found[old.family].of_metric(METRIC)[0].values[METRIC] == 0.2
+    by_family, notes = members(results([new, old]))
+    assert by_family[old.family].of_metric(METRIC)[0].values[METRIC] == 0.2
     assert len(notes) == 1
 
 
@@ -113,14 +113,14 @@ def test_of_two_results_of_one_seed_the_newer_counts_and_that_is_said() -> None:
 def test_a_failed_eval_spoils_itself_and_a_failed_training_all(
     cells: dict[str, str], troubled: set[str]
 ) -> None:
-    found, _ = members(results(runs=[run("a", "failed", **cells)]))
-    (member,) = found.values()
+    by_family, _ = members(results(runs=[run("a", "failed", **cells)]))
+    (member,) = by_family.values()
     assert {name for name in ("core", "mig") if member.troubles(name)} == troubled
 
 
 def test_a_pair_of_other_names_is_said_loudly() -> None:
-    found = with_baseline(members(_named("new"))[0], members(_named("old"))[0])
-    (note,) = found.notes
+    matched = with_baseline(members(_named("new"))[0], members(_named("old"))[0])
+    (note,) = matched.notes
     assert note.startswith("new is compared with old, an SAE of another name")
 
 
@@ -133,7 +133,7 @@ VARIANT = "settings.n_permutations=21"
 
 def _variant(name: str, value: float, *, seed: int = 0, variant: str = VARIANT) -> list[Reading]:
     """A further result of an SAE's eval mig."""
-    found = readings(name, {"mig.value_mig": [value]}, seeds=[seed])
+    result = readings(name, {"mig.value_mig": [value]}, seeds=[seed])
     return [
         replace(
             reading,
@@ -141,7 +141,7 @@ def _variant(name: str, value: float, *, seed: int = 0, variant: str = VARIANT) 
             variant="1a2b3c4d",
             path=Path("mig", f"{name}_1a2b3c4d.json"),
         )
-        for reading in found
+        for reading in result
     ]
 
 
@@ -149,15 +149,15 @@ def _first(name: str, value: float) -> list[Reading]:
     return readings(name, {"mig.value_mig": [value], METRIC: [0.5]})
 
 
-def _variants(found: Matched) -> set[tuple[str, str]]:
+def _variants(result: Matched) -> set[tuple[str, str]]:
     return {
         (match.candidate.family.name, match.baseline.family.name)
-        for match in found.matches
+        for match in result.matches
         if match.candidate is not None
     }
 
 
-def test_a_variant_stands_against_the_same_variant_and_never_against_a_first_result() -> None:
+def test_a_variant_is_compared_with_the_same_variant_and_never_against_a_first_result() -> None:
     both = results(*(_first(n, 0.5) for n in "ab"), *(_variant(n, 0.1) for n in "ab"))
     expected = {("b", "a"), (f"b ({VARIANT})", f"a ({VARIANT})")}
     assert _variants(among_themselves(members(both)[0])) == expected
@@ -166,36 +166,38 @@ def test_a_variant_stands_against_the_same_variant_and_never_against_a_first_res
     assert _variants(named) == {(f"b ({VARIANT})", f"a ({VARIANT})")}
 
 
-def test_a_variant_stands_against_that_of_the_baseline() -> None:
+def test_a_variant_is_compared_with_that_of_the_baseline() -> None:
     mine = results(_first("a", 0.5), _variant("a", 0.1), _variant("a", 0.2, variant="seed=3"))
     theirs = results(_first("a", 0.4), _variant("a", 0.1), _variant("a", 0.3, variant="seed=4"))
-    found = with_baseline(members(mine)[0], members(theirs)[0])
-    assert _variants(found) == {("a", "a"), (f"a ({VARIANT})", f"a ({VARIANT})")}
-    assert [m.baseline.family.name for m in found.matches if m.candidate is None] == ["a (seed=4)"]
-    assert any("a (seed=3)" in note and "compared with nothing" in note for note in found.notes)
+    matched = with_baseline(members(mine)[0], members(theirs)[0])
+    assert _variants(matched) == {("a", "a"), (f"a ({VARIANT})", f"a ({VARIANT})")}
+    assert [m.baseline.family.name for m in matched.matches if m.candidate is None] == [
+        "a (seed=4)"
+    ]
+    assert any("a (seed=3)" in note and "compared with nothing" in note for note in matched.notes)
 
 
-def test_the_only_saes_of_both_sides_stand_against_each_other_with_their_variants() -> None:
+def test_the_only_saes_of_both_sides_are_compared_with_each_other_with_their_variants() -> None:
     mine = results(_first("new", 0.5), _variant("new", 0.1))
     theirs = results(_first("old", 0.4), _variant("old", 0.1), _variant("old", 0, variant="seed=4"))
-    found = with_baseline(members(mine)[0], members(theirs)[0])
-    assert _variants(found) == {("new", "old"), (f"new ({VARIANT})", f"old ({VARIANT})")}
+    matched = with_baseline(members(mine)[0], members(theirs)[0])
+    assert _variants(matched) == {("new", "old"), (f"new ({VARIANT})", f"old ({VARIANT})")}
 
 
 def test_a_variant_that_no_other_sae_has_is_said() -> None:
-    found = among_themselves(
+    matched = among_themselves(
         members(results(_first("a", 0.5), _first("b", 0.5), _variant("b", 1)))[0]
     )
-    assert _variants(found) == {("b", "a")}
-    assert any(f"b ({VARIANT})" in note for note in found.notes)
+    assert _variants(matched) == {("b", "a")}
+    assert any(f"b ({VARIANT})" in note for note in matched.notes)
 
 
 def test_variants_are_no_further_saes() -> None:
     names = [f"sae{i}" for i in range(MAX_FAMILIES)]
     both = results(*(_first(n, 0.5) for n in names), *(_variant(n, 0.1) for n in names))
-    found = among_themselves(members(both)[0])
-    assert len(found.matches) == 30
-    assert found.notes == ()
+    matched = among_themselves(members(both)[0])
+    assert len(matched.matches) == 30
+    assert matched.notes == ()
 
 
 def test_seeds_of_a_variant_pair_with_each_other() -> None:
@@ -218,7 +220,7 @@ def test_seeds_of_a_variant_pair_with_each_other() -> None:
 def test_a_cell_of_a_variant_spoils_the_variant_alone(
     cells: dict[str, str], troubled: set[str]
 ) -> None:
-    found, _ = members(
+    by_family, _ = members(
         results(_first("a", 0.5), _variant("a", 0.1), runs=[run("a", "failed", **cells)])
     )
-    assert {f.variant for f, member in found.items() if member.troubles("mig")} == troubled
+    assert {f.variant for f, member in by_family.items() if member.troubles("mig")} == troubled

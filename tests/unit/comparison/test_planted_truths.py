@@ -97,8 +97,8 @@ def test_one_seed_alone_is_inconclusive_where_the_noise_between_seeds_is_not_kno
         results(readings("a", {m: [value] for m in METRICS}, conditions={"model": "gemma"}))
         for value in (0.1, 0.9)
     )
-    found = compare(new, old, CompareOptions())
-    assert {row.verdict for row in found.comparisons} == {Verdict.INCONCLUSIVE}
+    comparison = compare(new, old, CompareOptions())
+    assert {row.verdict for row in comparison.comparisons} == {Verdict.INCONCLUSIVE}
 
 
 @pytest.mark.parametrize(

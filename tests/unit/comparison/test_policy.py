@@ -23,16 +23,16 @@ def test_a_policy_reads_what_it_says(tmp_path: Path) -> None:
         "alpha: 0.01\nseeds: 3\nevals: [core]\nstrict: true\n"
         "rules: {core.ce_loss_score: -1e-2, 'mig.*': ci}\nmargins: {mig.value_mig: 1}\n",
     )
-    found = load_policy(path, [])
-    assert [str(rule) for rule in found.rules] == ["core.ce_loss_score:-0.01", "mig.*:ci"]
-    assert (found.alpha, found.seeds, found.evals, found.strict) == (0.01, 3, ("core",), True)
-    assert found.margins == {"mig.value_mig": 1}
+    policy = load_policy(path, [])
+    assert [str(rule) for rule in policy.rules] == ["core.ce_loss_score:-0.01", "mig.*:ci"]
+    assert (policy.alpha, policy.seeds, policy.evals, policy.strict) == (0.01, 3, ("core",), True)
+    assert policy.margins == {"mig.value_mig": 1}
 
 
 def test_flags_add_to_a_policy(tmp_path: Path) -> None:
-    found = load_policy(_written(tmp_path, "rules: {a.b: ci}\n"), ["c.d:-1"], strict=True)
-    assert [str(rule) for rule in found.rules] == ["a.b:ci", "c.d:-1"]
-    assert found.strict
+    policy = load_policy(_written(tmp_path, "rules: {a.b: ci}\n"), ["c.d:-1"], strict=True)
+    assert [str(rule) for rule in policy.rules] == ["a.b:ci", "c.d:-1"]
+    assert policy.strict
 
 
 ASKS_NOTHING = (
@@ -120,9 +120,9 @@ def test_all_that_is_wrong_is_reported_at_once(tmp_path: Path) -> None:
 
 
 def test_a_margin_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
-    found = load_policy(_written(tmp_path, "margins: {mig.valu_mig: 0.1}\n"), [])
+    policy = load_policy(_written(tmp_path, "margins: {mig.valu_mig: 0.1}\n"), [])
     with pytest.raises(ConfigError, match=r"Did you mean 'mig\.value_mig'"):
-        found.check(["mig.value_mig"])
+        policy.check(["mig.value_mig"])
 
 
 def test_without_a_rule_the_registry_says_what_gates() -> None:

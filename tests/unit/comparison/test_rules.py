@@ -28,18 +28,18 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(str.st
 
 @given(names, st.floats(allow_nan=False, allow_infinity=False))
 def test_a_rule_reads_back_its_metric_and_its_number(name: str, limit: float) -> None:
-    found = parse_rule(f"{name}:{limit!r}")
-    assert (found.pattern, found.limit) == (name, limit)
+    rule = parse_rule(f"{name}:{limit!r}")
+    assert (rule.pattern, rule.limit) == (name, limit)
 
 
 @given(st.text())
 def test_any_text_is_a_rule_or_a_sentence(text: str) -> None:
     try:
-        found = parse_rule(text)
+        rule = parse_rule(text)
     except UsageError:
         return
-    assert found.pattern
-    assert found.limit == "ci" or math.isfinite(found.limit)
+    assert rule.pattern
+    assert rule.limit == "ci" or math.isfinite(rule.limit)
 
 
 @pytest.mark.parametrize("text", ["a.b:nan", "a.b:inf", "a.b:-1e999", "a.b:CI", "a.b:0,1"])

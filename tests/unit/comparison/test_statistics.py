@@ -29,12 +29,12 @@ EXACT = 1e-12
 
 
 def test_the_interval_and_p_of_pairs_are_those_of_scipys_t_test() -> None:
-    found, expected = paired_test(FIVE, alpha=0.05), stats.ttest_1samp(FIVE, 0)
+    test, expected = paired_test(FIVE, alpha=0.05), stats.ttest_1samp(FIVE, 0)
     bounds = expected.confidence_interval(0.95)
-    assert found.interval is not None
-    assert found.interval.method == PAIRED_T
-    assert (found.interval.low, found.interval.high) == pytest.approx(tuple(bounds), abs=EXACT)
-    assert found.p == pytest.approx(expected.pvalue, abs=EXACT)
+    assert test.interval is not None
+    assert test.interval.method == PAIRED_T
+    assert (test.interval.low, test.interval.high) == pytest.approx(tuple(bounds), abs=EXACT)
+    assert test.p == pytest.approx(expected.pvalue, abs=EXACT)
 
 
 @pytest.mark.parametrize("differences", [FIVE, TWELVE])
@@ -55,54 +55,54 @@ def test_the_sign_flip_p_of_five_pairs_cannot_reach_a_twentieth() -> None:
 
 def test_the_sampled_sign_flip_p_is_near_the_normal_one() -> None:
     differences = np.random.default_rng(1).normal(0.2, 1, size=60)
-    found = sign_flip_p(differences)
+    result = sign_flip_p(differences)
     # a share of 2000 flips near .1 has a standard error of .007
-    assert found == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.025)
+    assert result == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.025)
 
 
 def test_the_bootstrap_interval_is_near_scipys() -> None:
     expected = stats.bootstrap((TWELVE,), np.mean, method="percentile", rng=0).confidence_interval
-    found = paired_test(TWELVE, alpha=0.05).bootstrap
-    assert found is not None
+    test = paired_test(TWELVE, alpha=0.05).bootstrap
+    assert test is not None
     # a quantile of 2000 resamples has a standard error of about .02 here
-    assert (found.low, found.high) == pytest.approx(tuple(expected), abs=0.08)
+    assert (test.low, test.high) == pytest.approx(tuple(expected), abs=0.08)
 
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_few_pairs_use_the_known_sd_between_seeds(n: int) -> None:
-    found = paired_test(np.full(n, 0.03), alpha=0.05, seed_sd=0.01)
+    test = paired_test(np.full(n, 0.03), alpha=0.05, seed_sd=0.01)
     half = stats.norm.ppf(0.975) * math.sqrt(2) * 0.01 / math.sqrt(n)
-    assert found.interval is not None
-    assert found.interval.method == KNOWN_SD
-    assert found.interval.high - found.mean == pytest.approx(half, abs=EXACT)
+    assert test.interval is not None
+    assert test.interval.method == KNOWN_SD
+    assert test.interval.high - test.mean == pytest.approx(half, abs=EXACT)
     expected = 2 * stats.norm.sf(0.03 / (math.sqrt(2) * 0.01 / math.sqrt(n)))
-    assert found.p == pytest.approx(expected, abs=EXACT)
+    assert test.p == pytest.approx(expected, abs=EXACT)
 
 
 def test_three_pairs_measure_the_spread_themselves() -> None:
-    found = paired_test(FIVE[:3], alpha=0.05, seed_sd=1.0)
-    assert found.interval is not None
-    assert found.interval.method == PAIRED_T
+    test = paired_test(FIVE[:3], alpha=0.05, seed_sd=1.0)
+    assert test.interval is not None
+    assert test.interval.method == PAIRED_T
 
 
 def test_one_pair_says_nothing_without_a_known_sd() -> None:
-    found = paired_test(np.array([0.5]), alpha=0.05)
-    assert (found.interval, found.p, found.sd) == (None, None, None)
-    assert (found.permutation_p, found.bootstrap) == (None, None)
-    assert smallest_detectable(found, alpha=0.05, n_tests=1) is None
+    test = paired_test(np.array([0.5]), alpha=0.05)
+    assert (test.interval, test.p, test.sd) == (None, None, None)
+    assert (test.permutation_p, test.bootstrap) == (None, None)
+    assert smallest_detectable(test, alpha=0.05, n_tests=1) is None
 
 
 def test_equal_differences_have_an_interval_without_width() -> None:
-    found = paired_test(np.full(4, 0.1), alpha=0.05)
-    assert found.interval is not None
-    assert found.interval.low == found.interval.high == pytest.approx(0.1)
-    assert found.p == 0
+    test = paired_test(np.full(4, 0.1), alpha=0.05)
+    assert test.interval is not None
+    assert test.interval.low == test.interval.high == pytest.approx(0.1)
+    assert test.p == 0
     assert paired_test(np.zeros(4), alpha=0.05).p == 1
 
 
 def test_rounding_is_no_spread() -> None:
-    found = paired_test(np.array([0.8, 0.7, 0.9]) - np.array([0.75, 0.65, 0.85]), alpha=0.05)
-    assert found.is_constant
+    test = paired_test(np.array([0.8, 0.7, 0.9]) - np.array([0.75, 0.65, 0.85]), alpha=0.05)
+    assert test.is_constant
 
 
 def test_differences_that_are_not_finite_are_refused() -> None:
@@ -151,10 +151,10 @@ def test_the_smallest_detectable_difference_has_80_percent_power(n: int, n_tests
 
 def test_the_smallest_detectable_difference_of_one_seed_uses_the_known_sd() -> None:
     test = paired_test(np.array([0.0]), alpha=0.05, seed_sd=0.01)
-    found = smallest_detectable(test, alpha=0.05, n_tests=1)
+    smallest = smallest_detectable(test, alpha=0.05, n_tests=1)
     sd = math.sqrt(2) * 0.01
     # at the edge of 80% power of a z test, the other tail left out
-    assert found == pytest.approx((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * sd, abs=EXACT)
+    assert smallest == pytest.approx((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * sd, abs=EXACT)
 
 
 def test_equivalent_is_an_interval_wholly_within_the_margin() -> None:

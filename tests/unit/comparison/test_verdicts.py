@@ -72,24 +72,24 @@ def test_the_direction_decides_which_change_is_a_gain(
 def test_a_metric_with_a_target_is_judged_by_its_distance(
     start: float, change: float, verdict: Verdict
 ) -> None:
-    found = _one(_draft(change, start=start, direction=Direction.TARGET, target=1.0))
-    assert found.verdict is verdict
-    assert found.candidate_mean == pytest.approx(start + change)
-    assert found.difference == pytest.approx(abs(start + change - 1) - abs(start - 1))
+    comparison = _one(_draft(change, start=start, direction=Direction.TARGET, target=1.0))
+    assert comparison.verdict is verdict
+    assert comparison.candidate_mean == pytest.approx(start + change)
+    assert comparison.difference == pytest.approx(abs(start + change - 1) - abs(start - 1))
 
 
 def test_a_metric_that_describes_has_an_interval_and_no_verdict() -> None:
-    found = _one(_draft(0.05, direction=Direction.NONE))
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.interval is not None
-    assert found.p_holm is None
+    comparison = _one(_draft(0.05, direction=Direction.NONE))
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+    assert comparison.interval is not None
+    assert comparison.p_holm is None
 
 
 def test_within_the_margin_is_equivalent_even_where_the_interval_leaves_out_zero() -> None:
-    found = _one(_draft(0.004, margin=0.01))
-    assert found.verdict is Verdict.EQUIVALENT
-    assert found.interval is not None
-    assert found.interval.low > 0
+    comparison = _one(_draft(0.004, margin=0.01))
+    assert comparison.verdict is Verdict.EQUIVALENT
+    assert comparison.interval is not None
+    assert comparison.interval.low > 0
 
 
 def test_the_same_in_every_pair_is_equivalent_without_a_margin() -> None:
@@ -97,9 +97,9 @@ def test_the_same_in_every_pair_is_equivalent_without_a_margin() -> None:
 
 
 def test_one_seed_is_inconclusive_where_nothing_is_known_of_the_spread() -> None:
-    found = _one(_draft(0.4, n=1))
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert "run more seeds" in found.reasons[0]
+    comparison = _one(_draft(0.4, n=1))
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+    assert "run more seeds" in comparison.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,6 @@ def test_what_was_refused_keeps_its_verdict_and_reasons() -> None:
         refused=Verdict.MISSING,
         notes=("The candidate has no such SAE.",),
     )
-    found = _one(draft)
-    assert (found.verdict, found.reasons) == (Verdict.MISSING, draft.notes)
-    assert found.difference is None
+    comparison = _one(draft)
+    assert (comparison.verdict, comparison.reasons) == (Verdict.MISSING, draft.notes)
+    assert comparison.difference is None

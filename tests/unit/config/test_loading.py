@@ -79,7 +79,7 @@ def test_a_problem_of_a_flag_names_the_flag(tmp_path: Path) -> None:
     assert problem.startswith("--set sae.k")
 
 
-def test_a_key_that_stands_twice_is_an_error_with_its_line(tmp_path: Path) -> None:
+def test_a_key_given_twice_is_an_error_with_its_line(tmp_path: Path) -> None:
     (problem,) = _problems(_write(tmp_path, "seed: 1\nseed: 2\n"))
     assert "line 2" in problem
     assert "'seed' is given twice" in problem
@@ -137,7 +137,7 @@ def test_set_switches_a_loss_term_by_its_weight() -> None:
     }
 
 
-def test_a_set_to_the_value_that_stands_there_is_no_change() -> None:
+def test_a_set_to_the_present_value_is_no_change() -> None:
     k = load_config("topk").config.sae.k  # pyright: ignore[reportAttributeAccessIssue]
     assert load_config("topk", sets=[f"sae.k={k}"]).changes == ()
     assert [c.key for c in load_config("topk", sets=["sae.k=3"]).changes] == ["sae.k"]

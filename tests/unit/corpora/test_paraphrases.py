@@ -40,9 +40,9 @@ def _settings(dataset: Path | str, **settings: str) -> ParaphraseSettings:
 
 
 def _collected(dataset: Path | str, **settings: str) -> CollectedParaphrases:
-    found = open_paraphrases(_settings(dataset, **settings), seed=0)
-    assert isinstance(found, CollectedParaphrases)
-    return found
+    result = open_paraphrases(_settings(dataset, **settings), seed=0)
+    assert isinstance(result, CollectedParaphrases)
+    return result
 
 
 def _assert_problem(dataset: Path | str, message: str, **settings: str) -> None:
@@ -54,13 +54,13 @@ def _assert_problem(dataset: Path | str, message: str, **settings: str) -> None:
 
 
 def test_groups_are_numbered_in_the_order_in_which_they_first_occur(tmp_path: Path) -> None:
-    found = _collected(write_jsonl(tmp_path / "a.jsonl", *ROWS))
-    assert found.groups == (("one", "two", "three"), ("uno", "dos"))
-    assert (found.n_groups, found.n_texts, found.n_alone) == (2, 5, 1)
-    assert found.texts(1) == ("uno", "dos")
+    collected = _collected(write_jsonl(tmp_path / "a.jsonl", *ROWS))
+    assert collected.groups == (("one", "two", "three"), ("uno", "dos"))
+    assert (collected.n_groups, collected.n_texts, collected.n_alone) == (2, 5, 1)
+    assert collected.texts(1) == ("uno", "dos")
 
 
-def test_a_group_may_stand_in_several_files_of_a_folder(tmp_path: Path) -> None:
+def test_a_group_may_be_in_several_files_of_a_folder(tmp_path: Path) -> None:
     table = pa.table({"group": ["a", "b"], "text": ["one", "uno"], "note": [1, 2]})
     pyarrow.parquet.write_table(table, tmp_path / "1.parquet")
     write_jsonl(tmp_path / "2.jsonl", {"group": "b", "text": "dos"}, {"group": "a", "text": "two"})
@@ -69,8 +69,8 @@ def test_a_group_may_stand_in_several_files_of_a_folder(tmp_path: Path) -> None:
 
 def test_columns_may_have_other_names(tmp_path: Path) -> None:
     file = write_jsonl(tmp_path / "a.jsonl", {"id": 7, "s": "one"}, {"id": 7, "s": "two"})
-    found = _collected(file, group_column="id", text_column="s")
-    assert found.groups == (("one", "two"),)
+    collected = _collected(file, group_column="id", text_column="s")
+    assert collected.groups == (("one", "two"),)
 
 
 def test_whole_numbers_and_strings_are_different_groups(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_words_and_templates_reserved_for_evaluation_never_occur_in_training_tex
 ) -> None:
     texts = list(_training_texts(kind))
     assert len(texts) >= 800
-    assert not [found for text in texts for found in FORBIDDEN.findall(text)]
+    assert not [each for text in texts for each in FORBIDDEN.findall(text)]
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:

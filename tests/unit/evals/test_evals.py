@@ -21,13 +21,13 @@ SLOW = {"torch", "transformers", "transformer_lens", "sae_lens", "sae_bench", "d
 
 
 def _imports(path: Path) -> set[str]:
-    found: set[str] = set()
+    collected: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            collected |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-    return found
+            collected.add(node.module)
+    return collected
 
 
 @pytest.mark.parametrize("name", discover())
@@ -64,10 +64,6 @@ def test_modules_of_the_package_are_no_pages() -> None:
     modules = {module.name for module in pkgutil.iter_modules([str(package)])}
     assert modules == OWN_MODULES
     assert not OWN_MODULES & set(discover())
-
-
-def test_there_is_no_package_called_evals() -> None:
-    assert not (FOLDER / "__init__.py").exists()
 
 
 def test_an_unknown_eval_suggests_the_nearest() -> None:

@@ -102,16 +102,16 @@ def test_values_of_results_lie_within_the_ranges_of_their_rows(path: Path) -> No
 
 def test_the_rows_of_core_are_the_values_of_a_core_result() -> None:
     result = loaded(OUR_CORE)
-    found = {
+    measured = {
         f"eval_result_metrics.{category}.{name}"
         for category, of_category in result["eval_result_metrics"].items()
         for name in of_category
     }
-    found |= {
+    measured |= {
         f"eval_result_unstructured.{CORRECTED}.{name}"
         for name in result["eval_result_unstructured"][CORRECTED]
     }
-    assert {value.place for value in values(get_eval("core").metrics)} == found
+    assert {value.place for value in values(get_eval("core").metrics)} == measured
 
 
 def test_a_name_in_a_comparison_is_that_of_the_reader() -> None:

@@ -43,12 +43,12 @@ def test_shuffling_gives_samples_the_rows_of_others() -> None:
         factors=np.arange(40)[:, None] % 2 * [1, 1],
         templates=("a",) * 40,
     )
-    found = many.shuffled(seed=3)
-    assert found.prompts == many.prompts
-    assert not np.array_equal(found.factors, many.factors)
-    assert np.array_equal(np.sort(found.factors, 0), np.sort(many.factors, 0))
-    assert (found.factors[:, 0] == found.factors[:, 1]).all()
-    assert np.array_equal(found.factors, many.shuffled(seed=3).factors)
+    result = many.shuffled(seed=3)
+    assert result.prompts == many.prompts
+    assert not np.array_equal(result.factors, many.factors)
+    assert np.array_equal(np.sort(result.factors, 0), np.sort(many.factors, 0))
+    assert (result.factors[:, 0] == result.factors[:, 1]).all()
+    assert np.array_equal(result.factors, many.shuffled(seed=3).factors)
 
 
 def test_a_fingerprint_is_of_the_samples_and_not_of_their_name() -> None:

@@ -10,28 +10,28 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from csae_bench.factors import FactorDataset, Split
+from csae_bench.factors import FactorDataset, FactorSplit
 from csae_bench.factors.datasets.english.grid import FACTORS, LANGUAGES, sentence_grid
 
-SPLITS: tuple[Split, ...] = ("train", "test")
+SPLITS: tuple[FactorSplit, ...] = ("train", "test")
 
 
 @cache
-def _grid(split: Split) -> FactorDataset:
+def _grid(split: FactorSplit) -> FactorDataset:
     return sentence_grid(split)
 
 
-def _sentences(language: str, split: Split | None = None, **values: str) -> list[str]:
+def _sentences(language: str, split: FactorSplit | None = None, **values: str) -> list[str]:
     """All sentences of a language with these factor values."""
-    found: list[str] = []
+    collected: list[str] = []
     for one in SPLITS if split is None else (split,):
         grid = _grid(one)
         chosen = grid.has_value("language", language)
         for factor, value in values.items():
             chosen = chosen & grid.has_value(factor, value)
-        found += [grid.prompts[i] for i in np.flatnonzero(chosen)]
-    assert found
-    return found
+        collected += [grid.prompts[i] for i in np.flatnonzero(chosen)]
+    assert collected
+    return collected
 
 
 def _share(pattern: str, sentences: list[str]) -> float:
@@ -39,7 +39,7 @@ def _share(pattern: str, sentences: list[str]) -> float:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_the_grid_holds_every_combination_twice_in_different_templates(split: Split) -> None:
+def test_the_grid_holds_every_combination_twice_in_different_templates(split: FactorSplit) -> None:
     grid = _grid(split)
     assert grid.n == 4608
     assert grid.n_factors == 8

@@ -31,13 +31,13 @@ def _jsonl(folder: Path, *rows: Any) -> Path:
 
 
 def test_a_csv_file_is_read_with_its_columns_as_factors(tmp_path: Path) -> None:
-    found = read_factors(_write(tmp_path, CSV))
-    assert found.names == ("gender", "count")
-    assert found.value_names == (("f", "m"), ("9", "10"))
-    assert found.factors.tolist() == [[1, 0], [0, 0], [1, 1]]
-    assert found.prompts == ("The king sleeps.", "The queen wakes.", "The king wakes.")
-    assert found.templates == ("a", "b", "b")
-    assert (found.split, found.pooling) == ("test", "mean")
+    dataset = read_factors(_write(tmp_path, CSV))
+    assert dataset.names == ("gender", "count")
+    assert dataset.value_names == (("f", "m"), ("9", "10"))
+    assert dataset.factors.tolist() == [[1, 0], [0, 0], [1, 1]]
+    assert dataset.prompts == ("The king sleeps.", "The queen wakes.", "The king wakes.")
+    assert dataset.templates == ("a", "b", "b")
+    assert (dataset.split, dataset.pooling) == ("test", "mean")
 
 
 def test_both_splits_of_a_file_number_values_alike(tmp_path: Path) -> None:
@@ -50,26 +50,26 @@ def test_both_splits_of_a_file_number_values_alike(tmp_path: Path) -> None:
 
 def test_a_jsonl_file_may_hold_truth_values_and_whole_numbers(tmp_path: Path) -> None:
     rows = [{"text": f"t{i}", "animate": i % 2 == 0, "size": i // 2} for i in range(4)]
-    found = read_factors(_jsonl(tmp_path, *rows))
-    assert found.value_names == (("False", "True"), ("0", "1"))
-    assert found.factors.tolist() == [[1, 0], [0, 0], [1, 1], [0, 1]]
+    dataset = read_factors(_jsonl(tmp_path, *rows))
+    assert dataset.value_names == (("False", "True"), ("0", "1"))
+    assert dataset.factors.tolist() == [[1, 0], [0, 0], [1, 1], [0, 1]]
 
 
 def test_without_columns_for_them_each_text_is_a_template_and_all_rows_are_one_split(
     tmp_path: Path,
 ) -> None:
-    found = read_factors(_write(tmp_path, "text,x\na,0\nb,1\n"))
-    assert len(set(found.templates)) == 2
-    assert found.split == "all"
+    dataset = read_factors(_write(tmp_path, "text,x\na,0\nb,1\n"))
+    assert len(set(dataset.templates)) == 2
+    assert dataset.split == "all"
     with pytest.raises(DataError, match=r"f\.csv: has no column 'split', so nothing"):
         read_factors(tmp_path / "f.csv", "train")
 
 
 def test_a_marked_word_is_pooled_at_its_last_character(tmp_path: Path) -> None:
-    found = read_factors(_write(tmp_path, "text,mark,x\nthe old cat,old,0\na cat,cat,1\n"))
-    assert found.pooling == "marked"
-    assert found.marks == (6, 4)
-    assert found.names == ("x",)
+    dataset = read_factors(_write(tmp_path, "text,mark,x\nthe old cat,old,0\na cat,cat,1\n"))
+    assert dataset.pooling == "marked"
+    assert dataset.marks == (6, 4)
+    assert dataset.names == ("x",)
 
 
 def test_a_byte_order_mark_and_blank_lines_do_not_matter(tmp_path: Path) -> None:

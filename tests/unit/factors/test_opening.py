@@ -10,9 +10,9 @@ from csae_bench.factors import factor_fingerprint, factor_names, factor_status, 
 
 
 def test_the_named_datasets_are_listed_with_a_summary() -> None:
-    found = listing("factors")["factors"]
-    assert {"tinyworld", "english", "synthetic"} <= set(found) == set(factor_names())
-    assert all(found.values())
+    entries = listing("factors")["factors"]
+    assert {"tinyworld", "english", "synthetic"} <= set(entries) == set(factor_names())
+    assert all(entries.values())
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:

@@ -1,4 +1,4 @@
-"""csae_bench/devices.py."""
+"""csae_bench/hardware/devices.py."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from csae_bench.errors import UsageError
 from csae_bench.hardware.devices import pick_device
 
 
-def test_auto_is_a_gpu_where_there_is_one() -> None:
-    assert pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+@pytest.mark.parametrize(("is_there", "device"), [(True, "cuda"), (False, "cpu")])
+def test_auto_is_a_gpu_where_there_is_one(
+    is_there: bool, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: is_there)
+    assert pick_device("auto") == device
 
 
 def test_cpu_is_always_there() -> None:

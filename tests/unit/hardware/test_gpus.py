@@ -84,13 +84,13 @@ def test_time_is_operations_over_the_assumed_share_of_the_peak() -> None:
 
 
 def test_a_run_fits_where_its_peak_does() -> None:
-    fits = {found.memory_gib: found.fits for found in gpu_estimates(_config(), None, 30 * GIB)}
+    fits = {each.memory_gib: each.fits for each in gpu_estimates(_config(), None, 30 * GIB)}
     assert fits == {24: False, 80: True}
 
 
 def test_the_sentence_says_what_was_assumed() -> None:
-    (found, *_) = gpu_estimates(
+    (result, *_) = gpu_estimates(
         load_config("gemma_2_2b").config, describe("google/gemma-2-2b"), GIB
     )
     for part in (GPUS[0].name, "24 GB: fits, 1.0 GiB", "hours at 40% of its peak", "165 TFLOP/s"):
-        assert part in str(found)
+        assert part in str(result)

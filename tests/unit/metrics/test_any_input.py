@@ -47,14 +47,14 @@ def codes_and_factors(draw: st.DrawFn) -> tuple[Any, Any]:
     return (sparse.csr_array(codes) if draw(st.booleans()) else codes), factors
 
 
-def assert_in_range(found: Any) -> None:
-    values = [found.value, *found.by_factor.values()]
+def assert_in_range(result: Any) -> None:
+    values = [result.value, *result.by_factor.values()]
     for value in values:
         assert value is None or 0 <= value <= 1
-    assert (found.value is None) == (found.reason is not None)
-    missing = {name for name, value in found.by_factor.items() if value is None}
-    assert missing == set(found.reason_by_factor)
-    assert_no_nan(dataclasses.asdict(found))
+    assert (result.value is None) == (result.reason is not None)
+    missing = {name for name, value in result.by_factor.items() if value is None}
+    assert missing == set(result.reason_by_factor)
+    assert_no_nan(dataclasses.asdict(result))
 
 
 def assert_no_nan(value: Any) -> None:
@@ -84,10 +84,10 @@ def test_any_codes_and_factors_give_nulls_and_held_out_scores(data: tuple[Any, A
     if len(factors) > 1:
         mask = split_clusters(np.arange(len(factors)))
         for held_out in (held_out_mig, held_out_value_mig):
-            found = held_out(codes, factors, mask)
-            assert found.value is None or -1 <= found.value <= 1
-            assert (found.value is None) == (found.reason is not None)
-            assert_no_nan(dataclasses.asdict(found))
+            result = held_out(codes, factors, mask)
+            assert result.value is None or -1 <= result.value <= 1
+            assert (result.value is None) == (result.reason is not None)
+            assert_no_nan(dataclasses.asdict(result))
 
 
 @pytest.mark.slow
@@ -95,9 +95,9 @@ def test_any_codes_and_factors_give_nulls_and_held_out_scores(data: tuple[Any, A
 @given(data=codes_and_factors())
 def test_any_codes_and_factors_give_intervals(data: tuple[Any, Any]) -> None:
     codes, factors = data
-    for found in mig_intervals(codes, factors, np.arange(len(factors)) % 5).values():
-        assert_no_nan(dataclasses.asdict(found))
-        for interval in (found.score, *found.by_factor.values()):
+    for each in mig_intervals(codes, factors, np.arange(len(factors)) % 5).values():
+        assert_no_nan(dataclasses.asdict(each))
+        for interval in (each.score, *each.by_factor.values()):
             assert (interval.low is None) == (interval.reason is not None)
 
 
@@ -134,6 +134,6 @@ def test_malformed_input_is_a_clear_error(name: str, codes: Any, factors: Any) -
 
 @pytest.mark.parametrize("name", METRICS)
 def test_one_sample_has_no_score(name: str) -> None:
-    found = METRICS[name](np.array([[1.0, 0.0]]), [[0, 1]])
-    assert found.value is None
-    assert found.reason
+    result = METRICS[name](np.array([[1.0, 0.0]]), [[0, 1]])
+    assert result.value is None
+    assert result.reason

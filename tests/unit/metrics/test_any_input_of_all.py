@@ -88,10 +88,10 @@ def test_scores_of_latents_alone_are_in_range_or_none_with_a_reason(
 @given(codes_and_factors=samples())
 @settings(max_examples=20, deadline=None)
 def test_the_summary_is_always_json(codes_and_factors: tuple[Any, Any]) -> None:
-    found = all_metrics(*codes_and_factors, n_permutations=2).to_json()
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    undefined = {name for name, value in found["metrics"].items() if value is None}
-    assert undefined == {name for name in found["reasons"] if "." not in name}
+    as_json = all_metrics(*codes_and_factors, n_permutations=2).to_json()
+    assert json.loads(json.dumps(as_json, allow_nan=False)) == as_json
+    undefined = {name for name, value in as_json["metrics"].items() if value is None}
+    assert undefined == {name for name in as_json["reasons"] if "." not in name}
 
 
 @pytest.mark.parametrize("name", [*BY_FACTOR, "summary"])

@@ -66,9 +66,9 @@ def test_counts_are_those_of_the_dense_table(binning: Callable[..., Any]) -> Non
 
 def test_a_latent_that_never_varies_tells_exactly_nothing() -> None:
     codes, factors = example(0)
-    found = information(contingency(sparse_bins(codes), factors))
-    assert not found.factors[:2].any()
-    assert not found.values[:2].any()
+    result = information(contingency(sparse_bins(codes), factors))
+    assert not result.factors[:2].any()
+    assert not result.values[:2].any()
 
 
 def test_small_blocks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,9 +76,9 @@ def test_small_blocks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     table = contingency(sparse_bins(codes), factors)
     whole = information(table)
     monkeypatch.setattr("csae_bench.metrics.contingency._BLOCK_CELLS", 1)
-    for found, expected in zip(information(table), whole, strict=True):
+    for each, expected in zip(information(table), whole, strict=True):
         # sums in another order
-        assert np.allclose(found, expected, rtol=0, atol=1e-13)
+        assert np.allclose(each, expected, rtol=0, atol=1e-13)
 
 
 def test_a_factor_with_too_many_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,43 +34,43 @@ def importances(matrix: NDArray[np.float64]) -> Importances:
 
 
 def test_a_diagonal_is_disentangled_and_complete() -> None:
-    found = dci(importances(DIAGONAL))
-    assert found.disentanglement.value == pytest.approx(1)
-    assert found.completeness.value == pytest.approx(1)
+    score = dci(importances(DIAGONAL))
+    assert score.disentanglement.value == pytest.approx(1)
+    assert score.completeness.value == pytest.approx(1)
 
 
 def test_one_code_for_two_factors_is_disentangled_to_699() -> None:
-    found = dci(importances(np.hstack([DIAGONAL, DIAGONAL])))
-    assert found.disentanglement.value == pytest.approx(1 - math.log(2) / math.log(10))
-    assert found.disentanglement.value == pytest.approx(0.699, abs=5e-4)
-    assert found.completeness.value == pytest.approx(1)
+    score = dci(importances(np.hstack([DIAGONAL, DIAGONAL])))
+    assert score.disentanglement.value == pytest.approx(1 - math.log(2) / math.log(10))
+    assert score.disentanglement.value == pytest.approx(0.699, abs=5e-4)
+    assert score.completeness.value == pytest.approx(1)
 
 
 def test_redundant_codes_are_complete_to_one_minus_ln_2_over_ln_10() -> None:
-    found = dci(importances(np.vstack([DIAGONAL, DIAGONAL])))
-    assert found.disentanglement.value == pytest.approx(1)
-    assert found.completeness.value == pytest.approx(1 - math.log(2) / math.log(10))
+    score = dci(importances(np.vstack([DIAGONAL, DIAGONAL])))
+    assert score.disentanglement.value == pytest.approx(1)
+    assert score.completeness.value == pytest.approx(1 - math.log(2) / math.log(10))
 
 
 def test_empty_codes_and_missed_factors_cost_nothing() -> None:
     for matrix in (np.array([[1.0, 0], [0, 1], [0, 0]]), DIAGONAL[:2]):
-        found = dci(importances(matrix))
-        assert found.disentanglement.value == pytest.approx(1)
-        assert found.completeness.value == pytest.approx(1)
+        score = dci(importances(matrix))
+        assert score.disentanglement.value == pytest.approx(1)
+        assert score.completeness.value == pytest.approx(1)
 
 
 def test_a_factor_that_is_missed_has_no_value_of_its_own() -> None:
-    found = dci(importances(DIAGONAL[:2])).completeness
-    assert found.by_factor["factor_4"] is None
-    assert found.reason_by_factor["factor_4"]
-    assert found.best_latents["factor_4"] is None
-    assert found.best_latents["factor_1"] == 1
+    score = dci(importances(DIAGONAL[:2])).completeness
+    assert score.by_factor["factor_4"] is None
+    assert score.reason_by_factor["factor_4"]
+    assert score.best_latents["factor_4"] is None
+    assert score.best_latents["factor_1"] == 1
 
 
 def test_importances_of_zero_have_no_score_and_say_why() -> None:
     for score in dci(importances(np.zeros((10, 10)))):
         assert score.value is None
-        assert score.reason == "no latent knows anything of any factor"
+        assert score.reason == "no latent is informative about any factor"
 
 
 def test_the_scale_of_importances_does_not_matter() -> None:
@@ -113,21 +113,21 @@ def test_scalar_codes_of_a_factorial_grid_are_exactly_disentangled_and_complete(
 @pytest.mark.parametrize("seed", range(3))
 def test_an_oracle_sae_is_disentangled_but_not_complete(seed: int) -> None:
     codes, factors = one_hot(seed)
-    found = dci(information_importances(codes, factors))
-    assert found.disentanglement.value == pytest.approx(1, abs=0.05)  # quantile bins: chance
-    assert found.completeness.value == pytest.approx(1 - math.log(4) / math.log(12), abs=0.05)
+    score = dci(information_importances(codes, factors))
+    assert score.disentanglement.value == pytest.approx(1, abs=0.05)  # quantile bins: chance
+    assert score.completeness.value == pytest.approx(1 - math.log(4) / math.log(12), abs=0.05)
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_chance_adds_up_over_rare_latents_and_a_null_takes_it_out(seed: int) -> None:
     codes, factors = one_hot(seed)
     codes = np.hstack([codes, rare(seed, len(codes), 500)])
-    found = information_importances(codes, factors)
+    result = information_importances(codes, factors)
     null = permutation_null(codes, factors, n_permutations=20, seed=seed).maximum
     entropy = math.log(4)
     minimum = {k: v.quantile_95 * entropy for k, v in null.by_factor.items() if v is not None}
-    assert dci(found).disentanglement.value < 0.75
-    assert dci(found.above(minimum)).disentanglement.value == pytest.approx(1, abs=0.01)
+    assert dci(result).disentanglement.value < 0.75
+    assert dci(result.above(minimum)).disentanglement.value == pytest.approx(1, abs=0.01)
 
 
 def test_dead_latents_and_constant_factors_change_nothing() -> None:
@@ -150,10 +150,10 @@ def test_the_best_latent_is_numbered_among_all() -> None:
 def test_probes_find_an_oracle_sae_disentangled_among_rare_latents(seed: int) -> None:
     codes, factors = one_hot(seed)
     codes = np.hstack([codes, rare(seed, len(codes), 300)])
-    found = dci_from_probes(codes, factors)
-    assert found.disentanglement.value > 0.9
-    assert found.completeness.value > 0.5
-    assert set(found.completeness.best_latents.values()) <= set(range(12))
+    result = dci_from_probes(codes, factors)
+    assert result.disentanglement.value > 0.9
+    assert result.completeness.value > 0.5
+    assert set(result.completeness.best_latents.values()) <= set(range(12))
 
 
 def test_probes_of_what_does_not_vary_give_no_score() -> None:
@@ -175,7 +175,7 @@ def test_one_factor_has_no_disentanglement_and_one_latent_no_completeness() -> N
     assert one_latent.reason == "fewer than 2 latents vary over the samples"
 
 
-def test_completeness_of_one_factor_stands_by_itself() -> None:
+def test_completeness_of_one_factor_is_its_own() -> None:
     codes, factors = scalar()
     assert dci_completeness(codes, factors[:, :1]).value == pytest.approx(1)
 

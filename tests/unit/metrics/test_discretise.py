@@ -77,10 +77,10 @@ def test_equal_width_bins_are_those_of_numpy(seed: int, n_bins: int) -> None:
         1000 + rng.random(500),
     ]
     codes = np.stack(columns, 1)
-    found = dense_bins(equal_width_bins(codes, n_bins))
+    result = dense_bins(equal_width_bins(codes, n_bins))
     for latent, column in enumerate(columns):
         expected = np.digitize(column, np.histogram(column, n_bins)[1][:-1])
-        assert same_parts(found[:, latent], expected), latent
+        assert same_parts(result[:, latent], expected), latent
 
 
 def test_equal_width_bins_take_any_magnitude() -> None:

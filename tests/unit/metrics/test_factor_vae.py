@@ -122,18 +122,20 @@ def test_dead_latents_win_no_votes() -> None:
 
 
 def test_the_filter_is_at_the_rate_that_is_silent_in_a_batch_with_probability_delta() -> None:
-    found = factor_vae(np.eye(100), np.arange(100) % 2)
-    assert found.settings["min_firing_rate"] == pytest.approx(1 - 0.05 ** (1 / 64))
-    assert found.value is None
-    assert found.reason == "no latent that varies fires on at least 4.57% of the samples"
+    score = factor_vae(np.eye(100), np.arange(100) % 2)
+    assert score.settings["min_firing_rate"] == pytest.approx(1 - 0.05 ** (1 / 64))
+    assert score.value is None
+    assert score.reason == "no latent that varies fires on at least 4.57% of the samples"
 
 
 def test_ties_are_broken_at_random() -> None:
     # all of a factor's latents stand still when it is fixed: each must win its share
     factors = grid(4, 2, 50)
     codes = one_per_value(factors)
-    found = [factor_vae(codes[:, order], factors, seed=0) for order in (range(8), range(7, -1, -1))]
-    assert [each.value for each in found] == [1, 1]
+    collected = [
+        factor_vae(codes[:, order], factors, seed=0) for order in (range(8), range(7, -1, -1))
+    ]
+    assert [each.value for each in collected] == [1, 1]
     from csae_bench.metrics.data import Codes, Factors
     from csae_bench.metrics.eta_squared import standardised
     from csae_bench.metrics.voting import votes
@@ -173,42 +175,42 @@ def test_eta_squared_is_its_definition() -> None:
     codes = np.concatenate(
         [firing_at(0.2, 400, 10, rng), factors + 1e6, np.full((400, 1), 0.1), np.zeros((400, 1))], 1
     )
-    found = eta_squared(codes, factors)
+    result = eta_squared(codes, factors)
     for latent, z in enumerate(codes[:, :13].T):
         for factor, column in enumerate(factors.T):
             within = sum(np.mean(column == v) * z[column == v].var() for v in np.unique(column))
             # numpy's own variances at an offset of 1e6 are good to 1e-9
-            assert abs(found[latent, factor] - (1 - within / z.var())) < 1e-8
-    assert not found[13:].any()
+            assert abs(result[latent, factor] - (1 - within / z.var())) < 1e-8
+    assert not result[13:].any()
 
 
 def test_a_vote_needs_more_than_the_null() -> None:
     shares = np.array([[0.3, 0.0], [0.0, 0.1]])
-    found = election(shares, np.array([0.2, 0.2]))
-    assert found.is_above_null.tolist() == [True, False]
-    assert found.stands.tolist() == [True, False]
+    elected = election(shares, np.array([0.2, 0.2]))
+    assert elected.is_above_null.tolist() == [True, False]
+    assert elected.is_accepted.tolist() == [True, False]
 
 
-def test_of_two_factors_with_one_latent_the_larger_stands_where_it_leads_by_far() -> None:
-    found = election(np.array([[0.9, 0.3], [0.0, 0.1]]), np.zeros(2))
-    assert found.winners.tolist() == [0, 0]
-    assert found.is_unrivalled.tolist() == [True, False]
-    assert found.stands.tolist() == [True, False]
+def test_of_two_factors_with_one_latent_the_larger_is_accepted_where_it_leads_by_far() -> None:
+    elected = election(np.array([[0.9, 0.3], [0.0, 0.1]]), np.zeros(2))
+    assert elected.winners.tolist() == [0, 0]
+    assert elected.is_unrivalled.tolist() == [True, False]
+    assert elected.is_accepted.tolist() == [True, False]
 
 
 def test_a_vote_needs_twice_the_share_of_every_other_factor() -> None:
-    found = election(np.array([[0.9, 0.5], [0.0, 0.6]]), np.zeros(2))
-    assert found.leads.tolist() == [False, True]
-    assert found.stands.tolist() == [False, True]
+    elected = election(np.array([[0.9, 0.5], [0.0, 0.6]]), np.zeros(2))
+    assert elected.leads.tolist() == [False, True]
+    assert elected.is_accepted.tolist() == [False, True]
 
 
 def test_the_margin_is_the_gap_to_the_next_latent() -> None:
     factors = grid(3, 2, 100)
-    found = factor_vae_population(factors + 1.0, factors)
-    assert found.mean_margin == pytest.approx(1)
-    vote = found.votes["factor_0"]
+    score = factor_vae_population(factors + 1.0, factors)
+    assert score.mean_margin == pytest.approx(1)
+    vote = score.votes["factor_0"]
     assert vote is not None
-    assert (vote.latent, vote.stands, vote.why_not) == (0, True, None)
+    assert (vote.latent, vote.is_accepted, vote.why_not) == (0, True, None)
     twice = np.concatenate([factors, factors], 1) + 1.0
     assert factor_vae_population(twice, factors).mean_margin == pytest.approx(0)
 
@@ -225,20 +227,20 @@ def test_a_vote_that_falls_says_why() -> None:
 
 def test_a_factor_of_one_value_is_left_out_with_a_reason() -> None:
     factors = np.concatenate([grid(3, 2, 50), np.zeros((450, 1), int)], 1)
-    for found in (
+    for each in (
         factor_vae(factors + 1.0, factors),
         factor_vae_population(factors + 1.0, factors),
     ):
-        assert found.value == 1
-        assert found.by_factor == {"factor_0": 1, "factor_1": 1, "factor_2": None}
-        assert "one value" in found.reason_by_factor["factor_2"]
+        assert each.value == 1
+        assert each.by_factor == {"factor_0": 1, "factor_1": 1, "factor_2": None}
+        assert "one value" in each.reason_by_factor["factor_2"]
 
 
 def test_a_dead_sae_has_no_score() -> None:
     codes, factors = np.zeros((100, 5)), grid(10, 2)
-    for found in (factor_vae(codes, factors), factor_vae_population(codes, factors)):
-        assert found.value is None
-        assert found.reason == "no latent varies over the samples"
+    for each in (factor_vae(codes, factors), factor_vae_population(codes, factors)):
+        assert each.value is None
+        assert each.reason == "no latent varies over the samples"
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ FACTORS = Factors(
 
 def test_parents_children_and_grandchildren_are_one_family() -> None:
     for parents in ({"topic": "domain", "word": "topic"}, {"word": "topic", "topic": "domain"}):
-        found = Families.of(FACTORS, parents)
-        assert found.n_families == 2
-        assert found.of_factor.tolist() == [0, 1, 1, 1]
-        assert found.of_value.tolist() == [0, 0, 1, 1, 1, 1, 1, 1]
+        result = Families.of(FACTORS, parents)
+        assert result.n_families == 2
+        assert result.of_factor.tolist() == [0, 1, 1, 1]
+        assert result.of_value.tolist() == [0, 0, 1, 1, 1, 1, 1, 1]
     assert Families.of(FACTORS, {}).n_families == 4
 
 
 def test_the_largest_is_taken_over_all_values_of_a_family() -> None:
-    found = Families.of(FACTORS, {"topic": "domain", "word": "topic"})
-    assert found.largest(np.arange(8.0)[None]).tolist() == [[1, 7]]
+    result = Families.of(FACTORS, {"topic": "domain", "word": "topic"})
+    assert result.largest(np.arange(8.0)[None]).tolist() == [[1, 7]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csae_bench.metrics.bootstrap import Interval
+from csae_bench.metrics.bootstrap import PercentileInterval
 from csae_bench.metrics.data import MetricInputError
 from csae_bench.metrics.factor_vae import factor_vae_population
 from csae_bench.metrics.intervals import factor_vae_population_interval, mig_intervals
@@ -28,17 +28,17 @@ def noisy(seed: int, n_templates: int = 12) -> tuple[Array, Array, Array]:
 @pytest.mark.parametrize("seed", range(3))
 def test_intervals_lie_about_the_scores(seed: int) -> None:
     codes, factors, templates = noisy(seed)
-    found = mig_intervals(codes, factors, templates, seed=seed)
+    intervals = mig_intervals(codes, factors, templates, seed=seed)
     for metric in (value_mig, mig_sup):
-        score, interval = metric(codes, factors), found[metric.__name__]
+        score, interval = metric(codes, factors), intervals[metric.__name__]
         assert score.value is not None
         assert interval.score.low is not None
         assert interval.score.high is not None
         assert 0 <= interval.score.low < score.value < interval.score.high <= 1
         assert 0.02 < interval.score.high - interval.score.low < 0.5
         assert set(interval.by_factor) == set(score.by_factor)
-    assert found["mig"].score.low is not None
-    assert found["mig"].settings["n_clusters"] == 12
+    assert intervals["mig"].score.low is not None
+    assert intervals["mig"].settings["n_clusters"] == 12
 
 
 @pytest.mark.slow
@@ -48,10 +48,10 @@ def test_many_clusters_give_the_intervals_of_few_with_their_samples(
     codes, factors, templates = noisy(0)
     expected = mig_intervals(codes, factors, templates)
     monkeypatch.setattr("csae_bench.metrics.intervals.MAX_TABLE_CELLS", 1)
-    found = mig_intervals(codes, factors, templates)
+    intervals = mig_intervals(codes, factors, templates)
     for name in ("mig", "value_mig", "mig_sup"):
-        assert found[name].score.low == pytest.approx(expected[name].score.low, abs=1e-9)
-        assert found[name].score.high == pytest.approx(expected[name].score.high, abs=1e-9)
+        assert intervals[name].score.low == pytest.approx(expected[name].score.low, abs=1e-9)
+        assert intervals[name].score.high == pytest.approx(expected[name].score.high, abs=1e-9)
 
 
 @pytest.mark.slow
@@ -60,12 +60,12 @@ def test_leaving_out_latents_that_cannot_win_changes_nothing(
 ) -> None:
     codes, factors, templates = noisy(0)
     more = np.concatenate([codes, firing_at(0.02, 648, 300, np.random.default_rng(9))], 1)
-    found = mig_intervals(more, factors, templates)["value_mig"].score
+    intervals = mig_intervals(more, factors, templates)["value_mig"].score
     monkeypatch.setattr("csae_bench.metrics.intervals.N_CANDIDATES", 400)
     expected = mig_intervals(more, factors, templates)["value_mig"].score
     # a latent left out may still win a runner-up's place in some resamples
-    assert found.low == pytest.approx(expected.low, abs=0.01)
-    assert found.high == pytest.approx(expected.high, abs=0.01)
+    assert intervals.low == pytest.approx(expected.low, abs=0.01)
+    assert intervals.high == pytest.approx(expected.high, abs=0.01)
 
 
 @pytest.mark.slow
@@ -81,25 +81,25 @@ def test_an_oracle_sae_scores_1_in_every_resample() -> None:
     factors = grid(3, 4, 8)
     templates = np.arange(len(factors)) // 81
     codes = one_per_value(factors)
-    found = mig_intervals(codes, factors, templates)
-    interval = found["value_mig"].score
+    intervals = mig_intervals(codes, factors, templates)
+    interval = intervals["value_mig"].score
     assert (interval.low, interval.high) == (pytest.approx(1), pytest.approx(1))
     assert interval.reason is None
     score = factor_vae_population(codes, factors)
     interval = factor_vae_population_interval(codes, factors, templates, score)
-    assert interval.score == Interval(low=1, high=1)
+    assert interval.score == PercentileInterval(low=1, high=1)
 
 
 def test_the_population_forms_interval_holds_its_score() -> None:
     codes, factors, templates = noisy(0)
     factors = np.concatenate([factors, np.zeros((len(factors), 1), int)], 1)
     score = factor_vae_population(codes, factors)
-    found = factor_vae_population_interval(codes, factors, templates, score)
-    assert found.score.low is not None
-    assert found.score.high is not None
+    result = factor_vae_population_interval(codes, factors, templates, score)
+    assert result.score.low is not None
+    assert result.score.high is not None
     assert score.value is not None
-    assert found.score.low <= score.value <= found.score.high
-    assert found.by_factor["factor_4"].low is None
+    assert result.score.low <= score.value <= result.score.high
+    assert result.by_factor["factor_4"].low is None
 
 
 def test_one_cluster_or_a_dead_sae_has_no_interval() -> None:
@@ -107,9 +107,9 @@ def test_one_cluster_or_a_dead_sae_has_no_interval() -> None:
     for each, clusters in ((codes, np.zeros(648)), (np.zeros((648, 3)), np.arange(648) % 5)):
         score = factor_vae_population(each, factors)
         interval = factor_vae_population_interval(each, factors, clusters, score)
-        for found in (*mig_intervals(each, factors, clusters).values(), interval):
-            assert found.score.low is None
-            assert found.score.reason
+        for one in (*mig_intervals(each, factors, clusters).values(), interval):
+            assert one.score.low is None
+            assert one.score.reason
 
 
 def test_clusters_must_fit_the_samples() -> None:
@@ -125,12 +125,12 @@ def test_the_mean_over_all_latents_is_what_mig_sups_interval_lies_about(
 ) -> None:
     codes, factors, templates = noisy(0)
     monkeypatch.setattr("csae_bench.metrics.intervals.N_SUP_LATENTS", 16)
-    found, score = (
+    intervals, score = (
         mig_intervals(codes, factors, templates)["mig_sup"].score,
         mig_sup(codes, factors),
     )
     assert score.value is not None
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < score.value < found.high
+    assert intervals.low is not None
+    assert intervals.high is not None
+    assert intervals.low < score.value < intervals.high
     assert mig(codes, factors).value is not None

@@ -24,9 +24,9 @@ SPARSE_METRICS = [value_mig, mig_sup]
 
 
 def value(metric: Callable[..., Any], codes: Array, factors: Any) -> float:
-    found = metric(codes, factors).value
-    assert found is not None
-    return found
+    score = metric(codes, factors).value
+    assert score is not None
+    return score
 
 
 def shuffled(factors: Array, seed: int) -> tuple[Array, np.random.Generator]:
@@ -131,8 +131,8 @@ def test_the_order_of_latents_does_not_matter(metric: Callable[..., Any], seed: 
 def test_the_order_of_samples_does_not_matter(metric: Callable[..., Any], seed: int) -> None:
     codes, factors = partly(seed)
     order = np.random.default_rng(seed).permutation(len(codes))
-    found = value(metric, codes[order], factors[order])
-    assert abs(found - value(metric, codes, factors)) < 1e-12
+    result = value(metric, codes[order], factors[order])
+    assert abs(result - value(metric, codes, factors)) < 1e-12
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -181,7 +181,7 @@ def test_an_on_and_an_off_latent_of_a_two_valued_factor_are_siblings() -> None:
 
 
 def test_a_latent_of_another_factor_is_no_sibling() -> None:
-    # latent 1 is best at factor b, so what it knows of a's values competes
+    # latent 1 is best at factor b, so its information on a's values competes
     a = np.repeat([0, 1, 2], 200)
     b = np.where(np.random.default_rng(0).random(600) < 0.9, a, (a + 1) % 3)
     codes = np.stack([a == 0, a == 1, a == 2, b == 0, b == 1, b == 2], 1) * 1.0
@@ -194,12 +194,12 @@ def test_a_latent_of_another_factor_is_no_sibling() -> None:
 
 def test_the_best_latents_are_named_by_factor_and_value() -> None:
     factors = grid(3, 2, 100)
-    found = value_mig(one_per_value(factors), {"size": factors[:, 0], "hue": factors[:, 1]})
-    assert found.best_latents == {
+    score = value_mig(one_per_value(factors), {"size": factors[:, 0], "hue": factors[:, 1]})
+    assert score.best_latents == {
         "size": {"0": 0, "1": 1, "2": 2},
         "hue": {"0": 3, "1": 4, "2": 5},
     }
-    assert found.best_information["hue"]["2"] == pytest.approx(1)
+    assert score.best_information["hue"]["2"] == pytest.approx(1)
     assert mig(factors[:, ::-1] + 1.0, factors).best_latents == {"factor_0": 1, "factor_1": 0}
 
 
@@ -207,17 +207,17 @@ def test_a_factor_of_one_value_is_left_out_with_a_reason() -> None:
     factors = np.concatenate([grid(3, 2, 50), np.zeros((450, 1), int)], 1)
     codes = one_per_value(factors[:, :2])
     for metric in METRICS:
-        found = metric(codes, factors)
-        assert found.value == pytest.approx(metric(codes, factors[:, :2]).value, abs=1e-12)
-        assert found.by_factor["factor_2"] is None
-        assert "one value" in found.reason_by_factor["factor_2"]
+        score = metric(codes, factors)
+        assert score.value == pytest.approx(metric(codes, factors[:, :2]).value, abs=1e-12)
+        assert score.by_factor["factor_2"] is None
+        assert "one value" in score.reason_by_factor["factor_2"]
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_dead_sae_has_no_score(metric: Callable[..., Any]) -> None:
-    found = metric(np.zeros((100, 5)), grid(10, 2))
-    assert found.value is None
-    assert found.reason == "no latent varies over the samples"
+    score = metric(np.zeros((100, 5)), grid(10, 2))
+    assert score.value is None
+    assert score.reason == "no latent varies over the samples"
 
 
 def test_one_latent_has_no_runner_up_for_mig() -> None:
@@ -226,20 +226,20 @@ def test_one_latent_has_no_runner_up_for_mig() -> None:
 
 
 def test_mig_sup_needs_two_factors() -> None:
-    found = mig_sup(np.eye(4), [0, 1, 0, 1])
-    assert found.value is None
-    assert found.reason == "fewer than two factors have more than one value"
+    score = mig_sup(np.eye(4), [0, 1, 0, 1])
+    assert score.value is None
+    assert score.reason == "fewer than two factors have more than one value"
 
 
 def test_a_factor_that_no_latent_knows_best_has_no_mig_sup() -> None:
     factors = grid(3, 2, 50)
-    found = mig_sup(one_per_value(factors[:, :1]), factors)
-    assert found.value is not None
-    assert found.by_factor["factor_1"] is None
-    assert "no latent knows more" in found.reason_by_factor["factor_1"]
+    score = mig_sup(one_per_value(factors[:, :1]), factors)
+    assert score.value is not None
+    assert score.by_factor["factor_1"] is None
+    assert "no latent is more informative" in score.reason_by_factor["factor_1"]
 
 
-def test_settings_stand_with_the_score() -> None:
+def test_settings_are_stored_with_the_score() -> None:
     codes, factors = partly(0)
     assert mig(codes, factors).settings == {"binning": "equal_width", "n_bins": 20}
     expected = {"binning": "sparse", "n_quantiles": 8, "max_values": 32, "min_repeats": 2}
@@ -248,11 +248,11 @@ def test_settings_stand_with_the_score() -> None:
 
 def test_sensitivity_names_the_value_at_each_number_of_bins() -> None:
     codes, factors = partly(0)
-    found = binning_sensitivity(codes, factors)
-    assert set(found) == {"value_mig", "mig_sup"}
+    result = binning_sensitivity(codes, factors)
+    assert set(result) == {"value_mig", "mig_sup"}
     for metric in SPARSE_METRICS:
         expected = {q: metric(codes, factors, n_quantiles=q).value for q in (1, 4, 8)}
-        assert found[metric.__name__] == expected
+        assert result[metric.__name__] == expected
 
 
 def test_where_all_others_are_siblings_the_best_latent_has_no_rival() -> None:

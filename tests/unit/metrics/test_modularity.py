@@ -35,7 +35,7 @@ def test_tiny_information_does_not_vanish() -> None:
 def test_no_information_has_no_score_and_says_why() -> None:
     score = modularity_of(importances(np.zeros((3, 3))))
     assert score.value is None
-    assert score.reason == "no latent knows anything of any factor"
+    assert score.reason == "no latent is informative about any factor"
 
 
 def test_scalar_codes_of_a_factorial_grid_have_one() -> None:

@@ -22,9 +22,9 @@ def test_random_codes_are_inside_their_null() -> None:
         codes = firing_at(0.05, len(factors), 200, rng)
         null = permutation_null(codes, factors, n_permutations=60, seed=seed)
         for name in SCORES:
-            found = getattr(null, name).score
-            p[name].append(found.p)
-            assert abs(found.adjusted) < 0.01
+            result = getattr(null, name).score
+            p[name].append(result.p)
+            assert abs(result.adjusted) < 0.01
     for values in p.values():
         # uniform under the null: the mean of 15 has a standard deviation of .075
         assert 0.25 < np.mean(values) < 0.75
@@ -39,10 +39,10 @@ def test_an_oracle_sae_is_outside_its_null(seed: int) -> None:
     assert null.value_mig.score is not None
     assert null.value_mig.score.p == 0.01
     assert null.value_mig.score.adjusted > 0.97
-    for found in null.maximum.by_factor.values():
-        assert found is not None
-        assert found.p == 0.01
-        assert found.observed > found.quantile_95 > found.mean > 0
+    for each in null.maximum.by_factor.values():
+        assert each is not None
+        assert each.p == 0.01
+        assert each.observed > each.quantile_95 > each.mean > 0
 
 
 def test_the_maximum_of_more_latents_is_larger_by_chance() -> None:
@@ -66,8 +66,8 @@ def test_what_is_observed_is_what_the_metrics_give() -> None:
         score, of_null = metric(codes, factors), getattr(null, metric.__name__)
         assert of_null.score.observed == pytest.approx(score.value, abs=1e-12)
         for name, value in score.by_factor.items():
-            found = of_null.by_factor[name]
-            assert (found and found.observed) == (value and pytest.approx(value, abs=1e-12))
+            result = of_null.by_factor[name]
+            assert (result and result.observed) == (value and pytest.approx(value, abs=1e-12))
 
 
 def test_a_factor_of_one_value_has_no_null() -> None:
@@ -85,10 +85,10 @@ def test_a_dead_sae_has_no_null() -> None:
 def test_p_counts_the_observed_order_as_one_permutation() -> None:
     draws = np.array([0.1, 0.2, 0.3, 0.4])
     for observed, p in ((0.5, 1 / 5), (0.3, 3 / 5), (0.0, 1.0)):
-        found = null_of(observed, draws)
-        assert found is not None
-        assert found.p == p
-        assert found.adjusted == pytest.approx(observed - 0.25)
+        result = null_of(observed, draws)
+        assert result is not None
+        assert result.p == p
+        assert result.adjusted == pytest.approx(observed - 0.25)
     assert null_of(np.nan, draws) is None
 
 

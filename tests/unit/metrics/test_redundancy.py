@@ -14,16 +14,16 @@ from tests.unit.metrics.code_worlds import rare
 
 
 def test_unrelated_latents_are_no_duplicates() -> None:
-    found = redundancy(rare(0, 4000, 50))
-    assert found.value == 0
-    assert found.similarity.max() < 0.4  # the largest of 1225 pairs of 80 firings each
+    redundant = redundancy(rare(0, 4000, 50))
+    assert redundant.value == 0
+    assert redundant.similarity.max() < 0.4  # the largest of 1225 pairs of 80 firings each
 
 
 def test_scaled_and_inverted_copies_are_duplicates_and_named() -> None:
     codes = rare(0, 2000, 10)
-    found = redundancy(np.hstack([codes, 5 * codes[:, :2], 3 - codes[:, 2:3]]))
-    assert found.value == pytest.approx(6 / 13)
-    assert list(found.nearest[[0, 1, 2, 10, 11, 12]]) == [10, 11, 12, 0, 1, 2]
+    redundant = redundancy(np.hstack([codes, 5 * codes[:, :2], 3 - codes[:, 2:3]]))
+    assert redundant.value == pytest.approx(6 / 13)
+    assert list(redundant.nearest[[0, 1, 2, 10, 11, 12]]) == [10, 11, 12, 0, 1, 2]
     assert redundancy(np.hstack([codes, codes]), threshold=1.0).value == 1
 
 
@@ -38,9 +38,9 @@ def test_a_noisy_copy_is_a_duplicate_below_its_correlation() -> None:
 def test_latents_that_hardly_fire_are_not_judged() -> None:
     codes = np.hstack([rare(0, 1000, 6, rate=0.2), np.zeros((1000, 2))])
     codes[0, 6:] = 1
-    found = redundancy(codes)
-    assert list(found.latents) == [0, 1, 2, 3, 4, 5]
-    assert found.value == 0
+    redundant = redundancy(codes)
+    assert list(redundant.latents) == [0, 1, 2, 3, 4, 5]
+    assert redundant.value == 0
     assert redundancy(codes, min_firings=1).value == pytest.approx(2 / 8)
 
 
@@ -68,9 +68,9 @@ def test_effective_rank_is_one_where_all_latents_are_one() -> None:
 
 
 def test_fewer_than_two_latents_have_no_redundancy() -> None:
-    found = redundancy(rare(0, 500, 1, rate=0.3))
-    assert found.value is None
-    assert found.reason == "fewer than two latents vary and fire on at least 8 samples"
+    redundant = redundancy(rare(0, 500, 1, rate=0.3))
+    assert redundant.value is None
+    assert redundant.reason == "fewer than two latents vary and fire on at least 8 samples"
     assert redundancy(np.zeros((500, 3))).effective_rank is None
 
 

@@ -32,17 +32,17 @@ def _half(n: int) -> NDArray[Any]:
 
 def _scored(codes: Any, factors: Any, k: int, **settings: Any) -> Classification:
     factors = Factors.of(factors)
-    found = sparse_probes(codes, factors, _half(factors.n), n_latents=(k,))[k]
-    return classification(found, factors, _templates(factors.n), **(FEW | settings))
+    result = sparse_probes(codes, factors, _half(factors.n), n_latents=(k,))[k]
+    return classification(result, factors, _templates(factors.n), **(FEW | settings))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_oracle_code_is_read_from_one_latent_among_thousands(seed: int) -> None:
     codes, factors = one_hot(seed)
-    found = _scored(np.hstack([codes, rare(seed, len(codes), 2000)]), factors, 1)
+    probes = _scored(np.hstack([codes, rare(seed, len(codes), 2000)]), factors, 1)
     # a lognormal magnitude below the probe's cut is taken for silence
-    assert found.scores["auroc"].value == pytest.approx(1)
-    assert found.scores["balanced_accuracy"].value > 0.9
+    assert probes.scores["auroc"].value == pytest.approx(1)
+    assert probes.scores["balanced_accuracy"].value > 0.9
 
 
 def test_a_value_that_two_latents_share_needs_two() -> None:
@@ -61,11 +61,11 @@ def test_a_value_that_two_latents_share_needs_two() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_random_codes_are_at_chance_and_inside_the_null(seed: int) -> None:
     for k in (1, 2, 5, 20):
-        found = _scored(*random(seed), k, n_permutations=100)
+        probes = _scored(*random(seed), k, n_permutations=100)
         for name in ("balanced_accuracy", "auroc"):
             # 12 values with 480 samples each: the mean varies by less than .01
-            assert found.scores[name].value == pytest.approx(0.5, abs=0.03)
-            null = found.nulls[name].score
+            assert probes.scores[name].value == pytest.approx(0.5, abs=0.03)
+            null = probes.nulls[name].score
             assert null is not None
             assert null.mean == pytest.approx(0.5, abs=0.005)
             assert null.p > 0.005
@@ -78,10 +78,10 @@ def test_a_dense_probe_reads_a_rotated_code_that_single_latents_do_not() -> None
     dense = classification(dense_probes(codes, factors, half), factors, templates, **FEW)
     assert dense.scores["balanced_accuracy"].value == 1
     sparse = sparse_probes(codes, factors, half, n_latents=(1, 8))
-    found = {k: classification(each, factors, templates, **FEW) for k, each in sparse.items()}
+    by_name = {k: classification(each, factors, templates, **FEW) for k, each in sparse.items()}
     # one of eight equal parts: correlation 1 / sqrt(8)
-    assert found[1].scores["auroc"].value < 0.75
-    assert found[8].scores["auroc"].value == dense.scores["auroc"].value == 1
+    assert by_name[1].scores["auroc"].value < 0.75
+    assert by_name[8].scores["auroc"].value == dense.scores["auroc"].value == 1
 
 
 def test_measures_agree_with_sklearn() -> None:
@@ -89,7 +89,7 @@ def test_measures_agree_with_sklearn() -> None:
     factors = Factors.of(factors)
     half = _half(factors.n)
     decisions = sparse_probes(codes, factors, half, n_latents=(5,))[5]
-    found = classification(decisions, factors, _templates(factors.n), **FEW)
+    result = classification(decisions, factors, _templates(factors.n), **FEW)
     one_hot_table = factors.one_hot()
     for value in range(one_hot_table.shape[1]):
         truth, said = one_hot_table[:, value], decisions.values[:, value]
@@ -100,7 +100,7 @@ def test_measures_agree_with_sklearn() -> None:
             "accuracy": np.mean([(t == (s > 0)).mean() for t, s in sides]),
         }
         for name in MEASURES:
-            assert found.by_value[name][value] == pytest.approx(expected[name], abs=1e-12)
+            assert result.by_value[name][value] == pytest.approx(expected[name], abs=1e-12)
 
 
 def test_resampled_measures_are_those_of_the_repeated_samples() -> None:
@@ -108,21 +108,21 @@ def test_resampled_measures_are_those_of_the_repeated_samples() -> None:
     factors = Factors.of(factors)
     labels = _templates(factors.n)
     decisions = sparse_probes(codes, factors, _half(factors.n), n_latents=(2,))[2]
-    side = module._side(decisions, factors, labels, True)
+    side = module.side_of(decisions, factors, labels, True)
     draw = np.array([[2, 0, 1, 1, 1, 1]])
-    found = module._resampled(side, draw)
+    result = module.resampled_measures(side, draw)
     rows = np.repeat(np.arange(len(side.clusters)), draw[0][side.clusters])
     truth, said = side.has_value[rows], side.ranks[rows]
     for value in range(truth.shape[1]):
         expected = roc_auc_score(truth[:, value], said[:, value])
-        assert found["auroc"][0, value] == pytest.approx(expected, abs=1e-12)
+        assert result["auroc"][0, value] == pytest.approx(expected, abs=1e-12)
 
 
-def test_what_a_probe_scores_is_not_seen_by_it() -> None:
+def test_a_probe_is_scored_on_held_out_samples() -> None:
     # a latent for each sample: what is seen can be learned by heart
     factors = np.random.default_rng(0).integers(0, 2, (200, 3))
-    found = _scored(np.eye(200), factors, 20)
-    assert found.scores["auroc"].value == pytest.approx(0.5, abs=0.02)
+    probes = _scored(np.eye(200), factors, 20)
+    assert probes.scores["auroc"].value == pytest.approx(0.5, abs=0.02)
 
 
 def test_scale_of_all_latents_together_does_not_matter() -> None:
@@ -141,11 +141,11 @@ def test_the_interval_holds_the_score_and_widens_with_differing_templates() -> N
         codes = (factors + spread * rng.normal(size=1200))[:, None]
         table = Factors.of(factors)
         probes = sparse_probes(codes, table, templates < 3, n_latents=(1,))[1]
-        found = classification(probes, table, templates, **FEW)
-        interval = found.intervals["auroc"].score
+        result = classification(probes, table, templates, **FEW)
+        interval = result.intervals["auroc"].score
         assert interval.low is not None
         assert interval.high is not None
-        assert interval.low <= found.scores["auroc"].value <= interval.high
+        assert interval.low <= result.scores["auroc"].value <= interval.high
         assert (interval.high - interval.low > 0.15) == wide
 
 
@@ -162,30 +162,30 @@ def test_thousands_of_clusters_have_an_interval() -> None:
 
 def test_two_values_of_a_factor_have_one_score() -> None:
     codes, factors = random(0)
-    found = _scored(codes, factors[:, 0] > 1, 2)
+    probes = _scored(codes, factors[:, 0] > 1, 2)
     for name in MEASURES:
-        assert found.by_value[name][0] == pytest.approx(found.by_value[name][1])
+        assert probes.by_value[name][0] == pytest.approx(probes.by_value[name][1])
 
 
 def test_what_cannot_be_probed_has_a_reason() -> None:
     codes, factors = one_hot(0)
     alone = np.zeros(len(codes), int)
     alone[0] = 1
-    found = _scored(codes, {"plain": factors[:, 0], "alone": alone, "same": 0 * alone}, 1)
+    probes = _scored(codes, {"plain": factors[:, 0], "alone": alone, "same": 0 * alone}, 1)
     for name in MEASURES:
-        assert found.scores[name].value is not None
-        assert "in each half" in found.scores[name].reason_by_factor["alone"]
-        assert "one value" in found.scores[name].reason_by_factor["same"]
-        assert found.nulls[name].by_factor["alone"] is None
-        assert found.intervals[name].by_factor["alone"].reason
+        assert probes.scores[name].value is not None
+        assert "in each half" in probes.scores[name].reason_by_factor["alone"]
+        assert "one value" in probes.scores[name].reason_by_factor["same"]
+        assert probes.nulls[name].by_factor["alone"] is None
+        assert probes.intervals[name].by_factor["alone"].reason
 
 
 def test_a_dead_sae_says_nothing_of_any_value() -> None:
     factors = grid(3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = _scored(np.zeros((len(factors), 7)), factors, 2)
-    assert found.scores["auroc"].value == found.scores["balanced_accuracy"].value == 0.5
+        probes = _scored(np.zeros((len(factors), 7)), factors, 2)
+    assert probes.scores["auroc"].value == probes.scores["balanced_accuracy"].value == 0.5
 
 
 def test_more_latents_than_vary_are_all_of_them() -> None:

@@ -22,76 +22,78 @@ def _changes(own: float, others: float, noise: float = 0.1, seed: int = 0) -> Ch
 
 
 def test_a_latent_that_moves_its_own_word_alone_is_wholly_specific() -> None:
-    found = effects(dict.fromkeys(range(4), _changes(2, 0)), {}, FACTORS)
-    assert found.specificity.value == 1
+    measured = effects(dict.fromkeys(range(4), _changes(2, 0)), {}, FACTORS)
+    assert measured.specificity.value == 1
     # 24 normal draws of .1: their mean is within .1 of 2
-    assert found.own.value == pytest.approx(2, abs=0.1)
-    interval = found.own_interval.score
+    assert measured.own.value == pytest.approx(2, abs=0.1)
+    interval = measured.own_interval.score
     assert interval.low is not None
     assert interval.high is not None
-    assert interval.low < found.own.value < interval.high
+    assert interval.low < measured.own.value < interval.high
 
 
 def test_specificity_is_the_own_part_of_what_is_moved() -> None:
-    found = effects({0: _changes(3, 1, noise=0), 2: _changes(1, 1, noise=0)}, {}, FACTORS)
-    assert found.by_value[0]["specificity"].value == pytest.approx(0.75)
-    assert found.by_value[2]["specificity"].value == pytest.approx(0.5)
+    measured = effects({0: _changes(3, 1, noise=0), 2: _changes(1, 1, noise=0)}, {}, FACTORS)
+    assert measured.by_value[0]["specificity"].value == pytest.approx(0.75)
+    assert measured.by_value[2]["specificity"].value == pytest.approx(0.5)
     # of the means over factors: 2 / (2 + 1)
-    assert found.specificity.value == pytest.approx(2 / 3)
-    assert found.specificity.by_factor == pytest.approx({"a": 0.75, "b": 0.5})
+    assert measured.specificity.value == pytest.approx(2 / 3)
+    assert measured.specificity.by_factor == pytest.approx({"a": 0.75, "b": 0.5})
 
 
 @pytest.mark.parametrize("own", [0.0, -2.0])
 def test_an_effect_within_noise_or_against_its_word_has_no_specificity(own: float) -> None:
-    found = effects(dict.fromkeys(range(4), _changes(own, 1, seed=3)), {}, FACTORS)
-    assert found.own.value == pytest.approx(own, abs=0.1)
-    assert found.specificity.value is None
-    assert found.specificity.reason == WITHIN_NOISE
-    assert found.specificity.reason_by_factor == {"a": WITHIN_NOISE, "b": WITHIN_NOISE}
-    assert found.specificity_interval.score.reason == WITHIN_NOISE
-    assert found.by_value[1]["specificity"].reason == WITHIN_NOISE
+    measured = effects(dict.fromkeys(range(4), _changes(own, 1, seed=3)), {}, FACTORS)
+    assert measured.own.value == pytest.approx(own, abs=0.1)
+    assert measured.specificity.value is None
+    assert measured.specificity.reason == WITHIN_NOISE
+    assert measured.specificity.reason_by_factor == {"a": WITHIN_NOISE, "b": WITHIN_NOISE}
+    assert measured.specificity_interval.score.reason == WITHIN_NOISE
+    assert measured.by_value[1]["specificity"].reason == WITHIN_NOISE
 
 
 def test_templates_that_differ_are_noise_where_their_prompts_are_not() -> None:
     by_template = np.array([4.0, -4.0, 4.0, -4.0, 3.0, -2.0])[TEMPLATES]
-    found = effects({0: Changes(by_template, np.zeros(N), TEMPLATES)}, {}, FACTORS)
-    assert found.by_value[0]["own"].value == pytest.approx(1 / 6)
-    assert found.by_value[0]["specificity"].reason == WITHIN_NOISE
+    measured = effects({0: Changes(by_template, np.zeros(N), TEMPLATES)}, {}, FACTORS)
+    assert measured.by_value[0]["own"].value == pytest.approx(1 / 6)
+    assert measured.by_value[0]["specificity"].reason == WITHIN_NOISE
 
 
 def test_values_without_changes_have_their_reason_and_are_left_out() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = effects({0: _changes(2, 1)}, {1: "not one", 2: "no latent", 3: "no word"}, FACTORS)
-    assert found.by_value[1]["own"].reason == "not one"
-    assert found.own.value == found.own.by_factor["a"] == found.by_value[0]["own"].value
-    assert found.own.reason_by_factor == {"b": "no latent; no word"}
-    assert found.specificity.reason_by_factor == {"b": "no latent; no word"}
+        measured = effects(
+            {0: _changes(2, 1)}, {1: "not one", 2: "no latent", 3: "no word"}, FACTORS
+        )
+    assert measured.by_value[1]["own"].reason == "not one"
+    assert measured.own.value == measured.own.by_factor["a"] == measured.by_value[0]["own"].value
+    assert measured.own.reason_by_factor == {"b": "no latent; no word"}
+    assert measured.specificity.reason_by_factor == {"b": "no latent; no word"}
 
 
 def test_nothing_done_has_the_reason_of_all() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = effects({}, dict.fromkeys(range(4), "no readouts"), FACTORS)
-    for score in (found.own, found.specificity):
+        measured = effects({}, dict.fromkeys(range(4), "no readouts"), FACTORS)
+    for score in (measured.own, measured.specificity):
         assert score.value is None
         assert score.reason == "no readouts"
-    assert found.own_interval.score.low is None
+    assert measured.own_interval.score.low is None
 
 
 def test_one_template_has_an_effect_and_no_specificity() -> None:
     one = Changes(np.full(N, 2.0), np.zeros(N), np.zeros(N, np.int64))
-    found = effects({0: one}, {}, FACTORS)
-    assert found.own.value == 2
-    assert found.own_interval.score.low is None
-    assert found.specificity.reason == ONE_CLUSTER
+    measured = effects({0: one}, {}, FACTORS)
+    assert measured.own.value == 2
+    assert measured.own_interval.score.low is None
+    assert measured.specificity.reason == ONE_CLUSTER
 
 
 def test_without_other_words_there_is_no_specificity() -> None:
-    found = effects({0: Changes(np.full(N, 2.0), np.full(N, np.nan), TEMPLATES)}, {}, FACTORS)
-    assert found.by_value[0]["own"].value == 2
-    assert found.by_value[0]["others"].reason == NO_OTHERS
-    assert found.specificity.reason == NO_OTHERS
+    measured = effects({0: Changes(np.full(N, 2.0), np.full(N, np.nan), TEMPLATES)}, {}, FACTORS)
+    assert measured.by_value[0]["own"].value == 2
+    assert measured.by_value[0]["others"].reason == NO_OTHERS
+    assert measured.specificity.reason == NO_OTHERS
 
 
 def test_too_few_resamples_are_an_error() -> None:

@@ -38,11 +38,11 @@ def test_a_split_that_leaves_a_side_empty_is_refused(clusters: list[int], share:
 def test_a_good_code_keeps_its_score_on_held_out_samples() -> None:
     factors = grid(3, 4, 20)
     chosen_on = split_clusters(np.arange(len(factors)) % 10)
-    found = held_out_value_mig(one_per_value(factors), factors, chosen_on)
-    assert found.value == pytest.approx(1)
-    assert found.best_information["factor_0"] == pytest.approx(1)
+    result = held_out_value_mig(one_per_value(factors), factors, chosen_on)
+    assert result.value == pytest.approx(1)
+    assert result.best_information["factor_0"] == pytest.approx(1)
     assert held_out_mig(factors + 1.0, factors, chosen_on).value == pytest.approx(1)
-    assert found.settings["n_chosen_on"] + found.settings["n_scored_on"] == len(factors)
+    assert result.settings["n_chosen_on"] + result.settings["n_scored_on"] == len(factors)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_a_mask_that_is_none_is_refused(held_out: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("held_out", HELD_OUT)
 def test_what_is_undefined_on_a_split_has_a_reason(held_out: Callable[..., Any]) -> None:
     mask = np.array([True, True, False, False])
-    found = held_out(np.ones((4, 2)), [0, 1, 0, 1], mask)
-    assert found.value is None
-    assert found.reason == "on one split no latent varies over the samples"
-    found = held_out(np.tile(np.eye(2), (2, 1)), [0, 1, 0, 0], mask)
-    assert found.value is None
-    assert "one value on one of the splits" in found.reason
+    result = held_out(np.ones((4, 2)), [0, 1, 0, 1], mask)
+    assert result.value is None
+    assert result.reason == "on one split no latent varies over the samples"
+    result = held_out(np.tile(np.eye(2), (2, 1)), [0, 1, 0, 0], mask)
+    assert result.value is None
+    assert "one value on one of the splits" in result.reason
 
 
 def test_one_latent_is_scored_by_value_only() -> None:

@@ -28,32 +28,32 @@ def shown(summary: Summary) -> str:
 
 
 def test_the_json_has_these_names_and_no_others() -> None:
-    found = all_metrics(*scalar(), n_permutations=5).to_json()
-    assert list(found) == ["metrics", "factors", "settings", "reasons"]
-    assert list(found["metrics"]) == NAMES == list(METRICS)
-    assert list(found["factors"]) == ["factor_0", "factor_1", "factor_2"]
-    assert set(NAMES) <= set(found["factors"]["factor_0"])
-    assert set(NAMES) <= set(found["settings"])
-    assert found["reasons"] == {}
-    json.dumps(found, allow_nan=False)
+    as_json = all_metrics(*scalar(), n_permutations=5).to_json()
+    assert list(as_json) == ["metrics", "factors", "settings", "reasons"]
+    assert list(as_json["metrics"]) == NAMES == list(METRICS)
+    assert list(as_json["factors"]) == ["factor_0", "factor_1", "factor_2"]
+    assert set(NAMES) <= set(as_json["factors"]["factor_0"])
+    assert set(NAMES) <= set(as_json["settings"])
+    assert as_json["reasons"] == {}
+    json.dumps(as_json, allow_nan=False)
 
 
 def test_one_latent_a_factor_is_at_the_top_of_all_but_explicitness() -> None:
-    found = all_metrics(*scalar(), n_permutations=20).to_json()["metrics"]
-    explicit = found.pop("explicitness")
-    assert found.pop("sap") == pytest.approx(0.75)
-    assert list(found.values()) == pytest.approx([1] * 8, abs=0.01)
+    as_json = all_metrics(*scalar(), n_permutations=20).to_json()["metrics"]
+    explicit = as_json.pop("explicitness")
+    assert as_json.pop("sap") == pytest.approx(0.75)
+    assert list(as_json.values()) == pytest.approx([1] * 8, abs=0.01)
     # values 1 and 2 lie between others, and no threshold tells them apart
     assert 0.6 < explicit < 0.9
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_an_oracle_sae_is_at_the_top_of_those_that_can_see_it(seed: int) -> None:
-    found = all_metrics(*one_hot(seed), n_permutations=20, seed=seed).to_json()["metrics"]
+    as_json = all_metrics(*one_hot(seed), n_permutations=20, seed=seed).to_json()["metrics"]
     for name in ("value_mig", "factor_vae_population", "modularity", "explicitness"):
-        assert found[name] > 0.98
+        assert as_json[name] > 0.98
     for name in ("mig", "sap"):
-        assert found[name] < 0.1
+        assert as_json[name] < 0.1
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -81,26 +81,26 @@ def test_nulls_of_related_codes_are_far_below_their_scores() -> None:
 
 def test_what_is_undefined_is_null_with_a_reason() -> None:
     codes, factors = scalar()
-    found = all_metrics(codes * 0, factors, n_permutations=2).to_json()
-    assert found["metrics"] == dict.fromkeys(NAMES)
-    assert list(found["reasons"]) == NAMES
-    assert all(found["reasons"].values())
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    as_json = all_metrics(codes * 0, factors, n_permutations=2).to_json()
+    assert as_json["metrics"] == dict.fromkeys(NAMES)
+    assert list(as_json["reasons"]) == NAMES
+    assert all(as_json["reasons"].values())
+    assert json.loads(json.dumps(as_json, allow_nan=False)) == as_json
 
 
 def test_one_sample_has_no_scores_and_no_error() -> None:
-    found = all_metrics([[1.0, 0.0]], [["a"]], n_permutations=2).to_json()
-    assert found["metrics"] == dict.fromkeys(NAMES)
+    as_json = all_metrics([[1.0, 0.0]], [["a"]], n_permutations=2).to_json()
+    assert as_json["metrics"] == dict.fromkeys(NAMES)
 
 
 def test_a_factor_without_a_value_has_its_reason_by_name() -> None:
     codes, factors = scalar()
     table = {"colour": factors[:, 0], "shape": factors[:, 1], "same": np.zeros(len(codes))}
-    found = all_metrics(codes, table, n_permutations=2).to_json()
-    assert found["factors"]["same"]["value_mig"] is None
-    assert found["factors"]["same"]["mig_p"] is None
-    assert "one value" in found["reasons"]["value_mig.same"]
-    assert "value_mig" not in found["reasons"]
+    as_json = all_metrics(codes, table, n_permutations=2).to_json()
+    assert as_json["factors"]["same"]["value_mig"] is None
+    assert as_json["factors"]["same"]["mig_p"] is None
+    assert "one value" in as_json["reasons"]["value_mig.same"]
+    assert "value_mig" not in as_json["reasons"]
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:

@@ -139,7 +139,7 @@ def test_how_many_texts_are_read_at_once_does_not_change_aligned_pairs(model: Re
 
 @pytest.mark.parametrize("positions", ["aligned", "random"])
 @pytest.mark.parametrize("n_draws", [0, 1, 2, 5])
-def test_a_restored_source_goes_on_with_the_same_pairs(
+def test_a_restored_source_resumes_with_the_same_pairs(
     model: ReadTokens, n_draws: int, positions: str
 ) -> None:
     def source() -> ParaphrasePairs:

@@ -104,7 +104,7 @@ def test_sequences_without_any_pair_are_an_error() -> None:
         sequence_pairs(NumberedSource(usable_share=-1)).next_pairs()
 
 
-def test_a_restored_source_goes_on_with_the_same_pairs() -> None:
+def test_a_restored_source_resumes_with_the_same_pairs() -> None:
     source, restored = sequence_pairs(seed=3), sequence_pairs(seed=9)
     source.next_pairs()
     restored.load_state_dict(source.state_dict())

@@ -31,7 +31,7 @@ def test_whole_numbers_of_pairs_are_not_lost_to_rounding() -> None:
     assert _counts(100, one=0.29, two=0.71) == {"one": 29, "two": 71}
 
 
-def test_shares_are_divided_by_their_sum_and_stand_in_the_order_of_kinds() -> None:
+def test_shares_are_divided_by_their_sum_and_keep_the_order_of_kinds() -> None:
     shares, counts = pairs_of_each_kind({"three": 6, "one": 2}, KINDS, n_pairs=8)
     assert shares == {"one": 0.25, "three": 0.75}
     assert list(counts.items()) == [("one", 2), ("three", 6)]

@@ -198,7 +198,7 @@ def test_a_kind_of_share_0_is_not_drawn_from() -> None:
 
 
 @pytest.mark.parametrize("n_batches", [0, 1, 9, 25])
-def test_a_restored_mixture_goes_on_with_the_same_batches_across_a_change_of_shares(
+def test_a_restored_mixture_resumes_with_the_same_batches_across_a_change_of_shares(
     n_batches: int,
 ) -> None:
     pairs = _mixture(shuffled=True)
@@ -220,7 +220,7 @@ def test_a_restored_mixture_goes_on_with_the_same_batches_across_a_change_of_sha
 
 @pytest.mark.filterwarnings("ignore::csae_bench.activations.sources.EpochWarning")
 @pytest.mark.parametrize("n_batches", [3, 21, 40])
-def test_a_restored_stream_of_a_file_goes_on_across_the_end_of_a_pass(
+def test_a_restored_stream_of_a_file_resumes_across_the_end_of_a_pass(
     tmp_path: Path, n_batches: int
 ) -> None:
     texts = [f"the {one} rocket was seen by {n} sailors" for n in "abcdefg" for one in ("a", "b")]

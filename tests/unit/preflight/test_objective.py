@@ -46,10 +46,10 @@ def _problems(config: Path, *sets: str) -> list[Check]:
 
 
 def test_a_sound_objective_is_ok_in_every_check(config: Path) -> None:
-    found = {check.name: check for check in _examined(config).checks}
+    by_name = {check.name: check for check in _examined(config).checks}
     assert _problems(config) == []
-    assert found["objective"].message.startswith("rows 0.1, columns 0.1, cross_view 0.1, mixing")
-    assert found["curriculum"].message == "reconstruction, then same sequence, then hard"
+    assert by_name["objective"].message.startswith("rows 0.1, columns 0.1, cross_view 0.1, mixing")
+    assert by_name["curriculum"].message == "reconstruction, then same sequence, then hard"
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_a_sound_objective_is_ok_in_every_check(config: Path) -> None:
 def test_what_would_fail_is_found_with_key_and_value(
     sets: list[str], check: str, expected: list[str], config: Path
 ) -> None:
-    found = [problem for problem in _problems(config, *sets) if problem.name == check]
-    assert len(found) == 1
+    collected = [problem for problem in _problems(config, *sets) if problem.name == check]
+    assert len(collected) == 1
     for part in (str(config), *expected):
-        assert part in found[0].message
+        assert part in collected[0].message
 
 
 def test_a_term_that_no_stage_switches_on_is_a_problem(config: Path) -> None:
@@ -136,9 +136,9 @@ def test_every_term_is_ablated_by_its_weight_alone(term: str, config: Path) -> N
 
 
 def test_paraphrases_are_ablated_by_their_weight_alone(config: Path) -> None:
-    found = _examined(config, "pairs.paraphrase.weight=0")
-    assert not found.has_problems
-    assert all(plan.pairs == {"same_sequence": 1} for plan in found.stages)
+    result = _examined(config, "pairs.paraphrase.weight=0")
+    assert not result.has_problems
+    assert all(plan.pairs == {"same_sequence": 1} for plan in result.stages)
 
 
 def test_a_stage_of_pairs_that_are_off_names_both_keys(config: Path) -> None:
@@ -180,6 +180,6 @@ def test_held_l0_needs_a_penalty_that_it_can_scale(tmp_path: Path) -> None:
         ("{architecture: batchtopk, d_sae: 64}", "no sparsity penalty"),
     ):
         path.write_text(f"sae: {sae}\n{held}")
-        found = [problem.message for problem in _problems(path)]
-        assert len(found) == (expected is not None), sae
-        assert expected is None or expected in found[0]
+        collected = [problem.message for problem in _problems(path)]
+        assert len(collected) == (expected is not None), sae
+        assert expected is None or expected in collected[0]

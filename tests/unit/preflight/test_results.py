@@ -14,16 +14,16 @@ from csae_bench.errors import PreflightError
 from csae_bench.hardware import disk
 from csae_bench.preflight.machine import results
 from csae_bench.runs.request import RunRequest
+from csae_bench.runs.resolving import ResolvedSae, resolve_sae
 from csae_bench.runs.run import run
-from csae_bench.runs.subjects import Subject, find_subject
 
 
-def _subject(folder: Path, *sets: str, source: str = "topk") -> Subject:
-    return find_subject(RunRequest(source=source, results=folder, sets=sets))
+def _resolved_sae(folder: Path, *sets: str, source: str = "topk") -> ResolvedSae:
+    return resolve_sae(RunRequest(source=source, results=folder, sets=sets))
 
 
 def _finding(folder: Path, *sets: str, source: str = "topk") -> tuple[str, str]:
-    (finding,) = results(_subject(folder, *sets, source=source), folder)
+    (finding,) = results(_resolved_sae(folder, *sets, source=source), folder)
     return finding
 
 
@@ -94,8 +94,8 @@ def test_a_file_system_without_an_inode_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_gemmas_states_are_those_of_its_weights_optimizer_and_buffer(tmp_path: Path) -> None:
-    subject = _subject(tmp_path, source="gemma_2_2b")
-    needed, config = disk.needed_bytes(subject), subject.config
+    sae = _resolved_sae(tmp_path, source="gemma_2_2b")
+    needed, config = disk.needed_bytes(sae), sae.config
     d_in, d_sae = 2304, getattr(config.sae, "d_sae", 0)
     weights = 4 * (2 * d_in * d_sae + d_in + 2 * d_sae)
     pairs = len(config.pairs.shares()) * 8 * d_in * config.activations.pairs_in_buffer
@@ -103,28 +103,28 @@ def test_gemmas_states_are_those_of_its_weights_optimizer_and_buffer(tmp_path: P
 
 
 def test_without_checkpoints_only_the_weights_count(tmp_path: Path) -> None:
-    needed = disk.needed_bytes(_subject(tmp_path, "training.checkpoint_every=0"))
+    needed = disk.needed_bytes(_resolved_sae(tmp_path, "training.checkpoint_every=0"))
     assert needed["states to resume from"] == 0
     assert needed["weights"] > 0
 
 
 def test_what_an_interrupted_training_left_is_taken_off(tmp_path: Path) -> None:
-    subject = _subject(tmp_path)
-    before = disk.needed_bytes(subject)["states to resume from"]
-    (subject.checkpoint / "trainer").mkdir(parents=True)
-    (subject.checkpoint / "trainer" / "state.pt").write_bytes(b"0" * disk.MIB)
-    assert disk.needed_bytes(subject)["states to resume from"] == before - disk.MIB
+    sae = _resolved_sae(tmp_path)
+    before = disk.needed_bytes(sae)["states to resume from"]
+    (sae.checkpoint / "trainer").mkdir(parents=True)
+    (sae.checkpoint / "trainer" / "state.pt").write_bytes(b"0" * disk.MIB)
+    assert disk.needed_bytes(sae)["states to resume from"] == before - disk.MIB
 
 
 def test_a_finished_sae_needs_room_for_its_results_alone(tmp_path: Path) -> None:
-    subject = _subject(tmp_path)
-    (subject.checkpoint / "inference").mkdir(parents=True)
-    (subject.checkpoint / "inference" / "cfg.json").write_text("{}")
-    assert set(disk.needed_bytes(subject)) == {"results"}
+    sae = _resolved_sae(tmp_path)
+    (sae.checkpoint / "inference").mkdir(parents=True)
+    (sae.checkpoint / "inference" / "cfg.json").write_text("{}")
+    assert set(disk.needed_bytes(sae)) == {"results"}
 
 
 def test_a_control_counts_the_sae_that_it_permutes(tmp_path: Path) -> None:
-    parts = disk.needed_bytes(_subject(tmp_path, source="permuted"))
+    parts = disk.needed_bytes(_resolved_sae(tmp_path, source="permuted"))
     assert "states to resume from of custom_sae" in parts
 
 
@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_written_is_a_problem_with_a_remedy(
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     os.mkfifo(tmp_path / "fifo")
-    outcome, message = next(results(_subject(tmp_path), tmp_path / place))
+    outcome, message = next(results(_resolved_sae(tmp_path), tmp_path / place))
     assert outcome == "problem"
     assert expected in message
     assert "--results." in message

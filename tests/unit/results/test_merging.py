@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from csae_bench.results.merging import merged
-from csae_bench.results.schema import Cell, Failure, RunRecord, Status
+from csae_bench.results.schema import Cell, CellStatus, Failure, RunRecord
 
 OK = Cell(status="ok")
 FAILED = Cell(status="failed", reasons=(Failure(kind="E", message="m"),))
@@ -12,7 +12,7 @@ FAILED = Cell(status="failed", reasons=(Failure(kind="E", message="m"),))
 def _record(
     *,
     weights_hash: str | None = "w",
-    status: Status = "ok",
+    status: CellStatus = "ok",
     evals: tuple[str, ...] = (),
     **cells: Cell,
 ) -> RunRecord:

@@ -153,11 +153,11 @@ def test_a_restored_controller_continues_to_the_last_bit() -> None:
     l0s = [TARGET * math.exp(rng.gauss(0.5, 0.2)) for _ in range(60)]
 
     def factors(held: L0Controller, of: list[float]) -> list[float]:
-        found: list[float] = []
+        collected: list[float] = []
         for l0 in of:
             held.update(l0)
-            found.append(held.factor)
-        return found
+            collected.append(held.factor)
+        return collected
 
     expected = factors(controller(), l0s)[33:]
     first, second = controller(), controller()

@@ -25,7 +25,3 @@ def test_a_pair_is_no_negative_of_itself_and_negatives_are_mutual() -> None:
     negatives = PairIds(sequence, group).negatives()
     assert not negatives.diagonal().any()
     assert torch.equal(negatives, negatives.T)
-
-
-def test_the_length_is_the_number_of_pairs() -> None:
-    assert len(PairIds(torch.arange(6))) == 6

@@ -32,18 +32,18 @@ KEYS = st.sampled_from(
 @given(changes=st.dictionaries(KEYS.filter(lambda key: key != "metadata"), JSON, max_size=4))
 @settings(max_examples=300, deadline=None)
 def test_any_values_are_problems_in_a_sentence_or_none(changes: dict[str, Any]) -> None:
-    found = cfg(**changes)
-    for sentence in [*cfg_problems(found), refusal(found) or "none"]:
+    result = cfg(**changes)
+    for sentence in [*cfg_problems(result), refusal(result) or "none"]:
         assert 0 < len(sentence) < 2000
         assert sentence.isprintable()
 
 
 @given(metadata=JSON)
 def test_any_metadata_is_a_problem_in_a_sentence_or_none(metadata: Any) -> None:
-    found = {**cfg(), "metadata": metadata}
-    refusal(found)
+    values = {**cfg(), "metadata": metadata}
+    refusal(values)
     if not isinstance(metadata, dict):
-        assert any(text.startswith("metadata is ") for text in cfg_problems(found))
+        assert any(text.startswith("metadata is ") for text in cfg_problems(values))
 
 
 @pytest.mark.parametrize(

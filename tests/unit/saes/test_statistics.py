@@ -47,8 +47,8 @@ def statistics_slowly(batches: list[Tensor]) -> LatentStatistics:
     )
 
 
-def assert_equal(found: LatentStatistics, expected: LatentStatistics) -> None:
-    for name, one, other in zip(found._fields, found, expected, strict=True):
+def assert_equal(result: LatentStatistics, expected: LatentStatistics) -> None:
+    for name, one, other in zip(result._fields, result, expected, strict=True):
         # float32 sums of some hundred rows
         assert torch.allclose(one.double(), other.double(), rtol=1e-4, atol=1e-6), name
 
@@ -63,26 +63,26 @@ def test_the_statistics_are_debiased_running_means(n_batches: int) -> None:
 
 def test_a_batch_is_taken_in_by_the_call_itself() -> None:
     called, updated = RunningStatistics(D_SAE, "cpu"), RunningStatistics(D_SAE, "cpu")
-    found = called(batches(1)[0])
+    result = called(batches(1)[0])
     updated.update(batches(1)[0])
-    assert_equal(found, updated.latest())
+    assert_equal(result, updated.latest())
 
 
 def test_the_first_batch_counts_in_full() -> None:
     codes = torch.tensor([[2.0, 0.0], [4.0, 1.0], [0.0, 0.0], [6.0, 0.0]])
-    found = RunningStatistics(2, "cpu")(codes)
-    assert found.rate.tolist() == pytest.approx([0.75, 0.25])
-    assert found.both.tolist() == pytest.approx([0.5, 0.0])
-    assert found.mean.tolist() == pytest.approx([3.0, 0.25])
-    assert found.variance.tolist() == pytest.approx([5.0, 0.1875], rel=1e-5)
-    assert float(found.threshold) == pytest.approx((2 + 1 + 6) / 3)
+    result = RunningStatistics(2, "cpu")(codes)
+    assert result.rate.tolist() == pytest.approx([0.75, 0.25])
+    assert result.both.tolist() == pytest.approx([0.5, 0.0])
+    assert result.mean.tolist() == pytest.approx([3.0, 0.25])
+    assert result.variance.tolist() == pytest.approx([5.0, 0.1875], rel=1e-5)
+    assert float(result.threshold) == pytest.approx((2 + 1 + 6) / 3)
 
 
 def test_nothing_is_known_before_the_first_batch() -> None:
-    found = RunningStatistics(D_SAE, "cpu").latest()
-    assert all(each.abs().sum() == 0 for each in found)
-    assert found.invariance().abs().sum() == 0
-    assert torch.equal(found.lift(), torch.ones(D_SAE))
+    result = RunningStatistics(D_SAE, "cpu").latest()
+    assert all(each.abs().sum() == 0 for each in result)
+    assert result.invariance().abs().sum() == 0
+    assert torch.equal(result.lift(), torch.ones(D_SAE))
 
 
 def test_a_row_without_an_active_latent_does_not_count_for_the_threshold() -> None:
@@ -99,8 +99,8 @@ def test_a_batch_without_an_active_latent_leaves_the_threshold_as_it_was() -> No
 
 
 def test_a_constant_latent_has_no_negative_variance() -> None:
-    found = RunningStatistics(1, "cpu")(torch.full((64, 1), 1234.567))
-    assert (found.variance >= 0).all()
+    result = RunningStatistics(1, "cpu")(torch.full((64, 1), 1234.567))
+    assert (result.variance >= 0).all()
 
 
 def test_the_statistics_are_buffers_and_are_restored_exactly() -> None:

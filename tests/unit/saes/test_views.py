@@ -32,9 +32,9 @@ def test_a_reading_is_what_its_name_says(
     on: str, anchor: list[float], positive: list[float], latents: slice | torch.Tensor | None
 ) -> None:
     wanted = slice(None) if latents is None else latents
-    found = one_pair().read(on, latents)  # pyright: ignore[reportArgumentType]
-    assert torch.equal(found[0][0], torch.tensor(anchor)[wanted])
-    assert torch.equal(found[1][0], torch.tensor(positive)[wanted])
+    result = one_pair().read(on, latents)  # pyright: ignore[reportArgumentType]
+    assert torch.equal(result[0][0], torch.tensor(anchor)[wanted])
+    assert torch.equal(result[1][0], torch.tensor(positive)[wanted])
 
 
 @pytest.mark.parametrize(

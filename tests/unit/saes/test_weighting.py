@@ -250,8 +250,8 @@ def test_constant_takes_strengths_for_coefficients() -> None:
 def test_gradnorm_starts_with_equal_gradients() -> None:
     one = make("gradnorm")
     one.update(measured(norms={"rows": 0.001, "columns": 50.0}, reconstruction_norm=2.0))
-    found = one.coefficients({"rows": 1.0, "columns": 1.0})
-    assert found == pytest.approx({"rows": 2000, "columns": 0.04})
+    result = one.coefficients({"rows": 1.0, "columns": 1.0})
+    assert result == pytest.approx({"rows": 2000, "columns": 0.04})
 
 
 def test_gradnorm_multiplies_by_the_strength() -> None:
@@ -373,9 +373,9 @@ def test_coefficients_are_bounded_whatever_is_measured(
     one = make(kind, learning_rate=rate, max_coefficient=100)
     for measurement in measurements:
         one.update(measurement)
-        found = one.coefficients(strengths)
-        assert found.keys() == strengths.keys()
-        assert all(0 <= value <= 100 for value in found.values())
+        result = one.coefficients(strengths)
+        assert result.keys() == strengths.keys()
+        assert all(0 <= value <= 100 for value in result.values())
         assert 1 / 64 <= one.guard_factor <= 1
         json.dumps(one.state_dict(), allow_nan=False)
 
@@ -392,12 +392,12 @@ def test_a_restored_weighting_continues_to_the_last_bit(kind: str) -> None:
     rng = random.Random(1)
 
     def steps(one: Weighting, draws: list[list[float]]) -> list[dict[str, float]]:
-        found: list[dict[str, float]] = []
+        collected: list[dict[str, float]] = []
         for a, b, c, d in draws:
-            found.append(one.coefficients({"rows": 0.3, "columns": 0.7}))
+            collected.append(one.coefficients({"rows": 0.3, "columns": 0.7}))
             terms = {"rows": a, "columns": b}
             one.update(measured(terms, terms, reconstruction_norm=c, unexplained=d))
-        return found
+        return collected
 
     draws = [[math.exp(rng.gauss(0, 1)) for _ in range(4)] for _ in range(20)]
     straight = make(kind)

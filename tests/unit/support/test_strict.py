@@ -28,5 +28,5 @@ def test_a_truth_value_is_no_number(value: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "value", [{"n": 1}, {"x": None}, {"is_on": True}, {"either": True}, {"free": True}]
 )
-def test_a_truth_value_may_stand_where_one_is_meant(value: dict[str, Any]) -> None:
+def test_a_truth_value_may_be_given_where_one_is_meant(value: dict[str, Any]) -> None:
     _Example.model_validate(value)

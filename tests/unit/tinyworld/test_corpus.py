@@ -1,8 +1,6 @@
 import re
 import subprocess
 import sys
-import time
-from itertools import islice
 
 import pytest
 
@@ -51,7 +49,7 @@ def test_reserved_words_and_templates_never_occur_in_paraphrases():
 
 @pytest.mark.slow
 def test_the_language_models_documents_use_every_reserved_word_and_template():
-    seen = {found for text in documents("lm", 6000) for found in _forbidden(text)}
+    seen = {each for text in documents("lm", 6000) for each in _forbidden(text)}
     assert seen == RESERVED | set(MARKS)
 
 
@@ -87,13 +85,6 @@ def test_the_forget_corpus_is_about_germs_and_the_retain_corpus_is_not():
 
 def test_corpora_are_longer_than_sae_benchs_minimum():
     assert min(map(len, [*forget_corpus(100), *retain_corpus(100)])) > 50
-
-
-def test_generating_text_is_fast():
-    started = time.perf_counter()
-    n = sum(len(text.split()) for text in islice(documents("sae", 2000), 2000))
-    # tokens are 1.3 a word; 200k tokens a second are wanted, a tenth of it survives a busy machine
-    assert n / (time.perf_counter() - started) > 20_000
 
 
 def test_importing_the_world_imports_neither_torch_nor_transformers():

@@ -27,11 +27,11 @@ def test_contexts_hold_the_documents_in_order_without_gaps(tokenizer):
 
 def test_answers_are_the_letters_after_the_bracket(tokenizer):
     letters = {tokenizer.token_to_id(x) for x in "ABCD"}
-    found = 0
+    result = 0
     for packed in islice(contexts(tokenizer, "lm", 128, 16), 5):
         assert set(packed.tokens[packed.is_answer].tolist()) <= letters
-        found += packed.is_answer.sum()
-    assert found > 20
+        result += packed.is_answer.sum()
+    assert result > 20
 
 
 def test_later_words_are_marked(tokenizer):

@@ -1,4 +1,4 @@
-"""What a training came to, on disk."""
+"""Outcome of a training, on disk."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ def test_activation_values_agree_with_a_loop_over_tokens() -> None:
         "n_tokens_sparsity_variance": n,
         "total_tokens_eval_sparsity_variance": n,
     }
-    found = values_of(*batches)
-    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=SUMMATION)
+    result = values_of(*batches)
+    assert {name: result[name] for name in expected} == pytest.approx(expected, rel=SUMMATION)
 
 
 def test_kl_and_cross_entropy_agree_with_a_loop_over_tokens() -> None:
@@ -106,9 +106,9 @@ def test_kl_and_cross_entropy_agree_with_a_loop_over_tokens() -> None:
     ) / (expected["ce_loss_with_ablation"] - expected["ce_loss_without_sae"])
     expected["n_tokens_reconstruction"] = int(is_used.sum())
     expected["total_tokens_eval_reconstruction"] = int(is_used.sum())
-    found = reconstruction_values(logit_sums(clean, with_sae, ablated, tokens, is_used))
-    assert found.values == pytest.approx(expected, rel=SUMMATION)
-    assert found.reasons == {}
+    result = reconstruction_values(logit_sums(clean, with_sae, ablated, tokens, is_used))
+    assert result.values == pytest.approx(expected, rel=SUMMATION)
+    assert result.reasons == {}
 
 
 def test_kl_does_not_depend_on_how_many_logits_are_taken_at_once(

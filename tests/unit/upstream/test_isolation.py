@@ -10,9 +10,9 @@ import torch
 from csae_bench.errors import EvalError
 from csae_bench.upstream.isolation import (
     Halved,
-    fence,
     halving_batch,
     is_out_of_memory,
+    isolated,
     scaled_batches,
 )
 
@@ -20,14 +20,14 @@ from csae_bench.upstream.isolation import (
 @pytest.mark.parametrize("before", [True, False])
 def test_the_gradient_mode_is_restored(before: bool) -> None:
     with torch.set_grad_enabled(before):
-        with fence():
+        with isolated():
             torch.set_grad_enabled(not before)
         assert torch.is_grad_enabled() is before
 
 
 def test_the_gradient_mode_is_restored_after_an_exception() -> None:
     def fail() -> None:
-        with fence():
+        with isolated():
             torch.set_grad_enabled(False)
             raise ZeroDivisionError
 
@@ -38,7 +38,7 @@ def test_the_gradient_mode_is_restored_after_an_exception() -> None:
 
 
 def test_what_is_printed_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    with fence():
+    with isolated():
         print("Skipping")  # noqa: T201
     assert capsys.readouterr() == ("", "Skipping\n")
 
@@ -46,7 +46,7 @@ def test_what_is_printed_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> N
 def test_warnings_for_users_are_collected_once_and_not_shown() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with fence() as collected:
+        with isolated() as collected:
             for _ in range(2):
                 warnings.warn("some data will be discarded", stacklevel=1)
             warnings.warn("old", DeprecationWarning, stacklevel=1)

@@ -10,9 +10,9 @@ from csae_bench.upstream import versions
 
 
 def test_versions_are_those_installed() -> None:
-    found = versions()
-    assert found["sae_bench"] == version("sae-bench")
-    assert set(found) == {"csae_bench", "sae_bench", "sae_lens", "torch", "transformer_lens"}
+    installed = versions()
+    assert installed["sae_bench"] == version("sae-bench")
+    assert set(installed) == {"csae_bench", "sae_bench", "sae_lens", "torch", "transformer_lens"}
 
 
 def test_versions_are_read_without_importing_torch_sae_lens_or_sae_bench() -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from csae_bench.comparison.model import Comparison
 from csae_bench.comparison.outputs import wording
-from csae_bench.comparison.outputs.figures import Axis, Curve, Forest, Pareto, row_name
+from csae_bench.comparison.outputs.figures import Axis, Forest, Pareto, ParetoCurve, row_name
 from csae_bench.comparison.outputs.standings import Standing, Standings
 
 WIDTH, HEIGHT = 420, 300
@@ -179,7 +179,7 @@ def _standing(row: Standing, x: Axis) -> Strip:
     )
 
 
-def _curve(curve: Curve, entry: LegendEntry, figure: Pareto) -> DrawnCurve:
+def _curve(curve: ParetoCurve, entry: LegendEntry, figure: Pareto) -> DrawnCurve:
     line = [f"{_x(figure.x, l0)},{_y(figure.y, value)}" for l0, value in curve.means]
     return DrawnCurve(
         colour=entry.colour,

@@ -13,7 +13,7 @@ MAX_VALUES = 6
 """Values of one condition that are listed before the rest is counted."""
 
 
-class Measured(NamedTuple):
+class ConditionValues(NamedTuple):
     """One condition of an eval."""
 
     name: str
@@ -29,9 +29,9 @@ class Conditions:
 
     eval_name: str
     n_results: int
-    shared: tuple[Measured, ...]
+    shared: tuple[ConditionValues, ...]
     """Conditions that are the same in all."""
-    differing: tuple[Measured, ...]
+    differing: tuple[ConditionValues, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +85,14 @@ def mismatches(report: Report) -> tuple[Mismatch, ...]:
 
 
 def _of_eval(eval_name: str, n_results: int, counted: dict[str, Counter[str]]) -> Conditions:
-    shared: list[Measured] = []
-    differing: list[Measured] = []
+    shared: list[ConditionValues] = []
+    differing: list[ConditionValues] = []
     for name, values in sorted(counted.items()):
         n_unknown = n_results - values.total()
         if n_unknown:
             values["not known"] += n_unknown
         listed = tuple(values.most_common(MAX_VALUES))
-        measured = Measured(name, listed, len(values) - len(listed))
+        measured = ConditionValues(name, listed, len(values) - len(listed))
         (shared if len(values) == 1 else differing).append(measured)
     return Conditions(
         eval_name=eval_name,

@@ -97,20 +97,20 @@ function buildTable(place) {
   }
 
   function drawRows() {
-    const found = rows.filter(row => (!state.verdict || row[verdictColumn] === state.verdict)
+    const filtered = rows.filter(row => (!state.verdict || row[verdictColumn] === state.verdict)
       && (!state.text || row.some(cell => searchText(cell).includes(state.text))));
     if (state.sort !== null) {
       const sign = state.descending ? -1 : 1;
       const isEmpty = row => sortKey(row[state.sort]) === null || sortKey(row[state.sort]) === "";
-      found.sort((a, b) => isEmpty(a) - isEmpty(b)  // what is undefined stands last either way
+      filtered.sort((a, b) => isEmpty(a) - isEmpty(b)  // what is undefined stands last either way
         || sign * compare(sortKey(a[state.sort]), sortKey(b[state.sort])));
     }
     const indices = visible();
-    body.replaceChildren(...found.slice(0, state.n).flatMap(row => [
+    body.replaceChildren(...filtered.slice(0, state.n).flatMap(row => [
       make("tr", {}, ...indices.map(i => drawCell(row[i], columns[i]))), ...drawProse(row, columns, indices.length)]));
-    count.textContent = found.length === rows.length ? `${rows.length} rows` : `${found.length} of ${rows.length} rows`;
-    more.hidden = found.length <= state.n;
-    more.textContent = `show more of ${found.length - state.n}`;
+    count.textContent = filtered.length === rows.length ? `${rows.length} rows` : `${filtered.length} of ${rows.length} rows`;
+    more.hidden = filtered.length <= state.n;
+    more.textContent = `show more of ${filtered.length - state.n}`;
   }
 }
 

@@ -162,10 +162,10 @@ def _comparison_row(row: Comparison, releases: set[str], *, has_items: bool) -> 
 
 
 def _by_sae(results: ResultSet) -> Iterable[list[Reading]]:
-    found: dict[tuple[str, str], list[Reading]] = {}
+    by_sae: dict[tuple[str, str], list[Reading]] = {}
     for reading in results.readings:
-        found.setdefault((reading.family.release, reading.title), []).append(reading)
-    return found.values()
+        by_sae.setdefault((reading.family.release, reading.title), []).append(reading)
+    return by_sae.values()
 
 
 def _identity(side: str | None, readings: list[Reading], releases: set[str]) -> list[Cell]:

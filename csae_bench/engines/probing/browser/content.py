@@ -1,6 +1,7 @@
 """Content of the browsable page of the probing eval.
 
-Numbers that may be undefined are `Estimate`: None with the reason, which the page shows as a dash.
+Numbers that may be undefined are `ShownNumber`: None with the reason, which the page shows as a
+dash.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Estimate(NamedTuple):
+class ShownNumber(NamedTuple):
     """A number with its 95% interval if it has one, or the reason why there is none."""
 
     value: float | None
@@ -33,24 +34,24 @@ class Headline:
 
     title: str
     description: str
-    estimate: Estimate
+    estimate: ShownNumber
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeScores:
     """Scores of a probe on held-out templates, 0 to 1 each."""
 
-    accuracy: Estimate
-    balanced_accuracy: Estimate
-    auroc: Estimate
+    accuracy: ShownNumber
+    balanced_accuracy: ShownNumber
+    auroc: ShownNumber
 
 
 @dataclass(frozen=True, kw_only=True)
 class BestLatent:
-    """A latent that knows much of a value."""
+    """A latent informative about a value."""
 
     index: int
-    information: Estimate
+    information: ShownNumber
     """Information on whether a prompt has the value, in units of the value's entropy, 0 to 1."""
     firing_rate: float
     """Share of the prompts in which its code is not 0."""
@@ -63,13 +64,13 @@ class Effect:
     operation: str
     """Operation, such as `ablate` or `clamp`."""
     latent: int
-    own: Estimate
+    own: ShownNumber
     """Change of the log-odds of the value's own word."""
-    others: Estimate
+    others: ShownNumber
     """Mean absolute change of the other factors' words."""
-    specificity: Estimate
+    specificity: ShownNumber
     """How much more it moves its own word than others'; `specificity_description` says how."""
-    control: Estimate
+    control: ShownNumber
     """`own` for a matched random latent."""
 
 
@@ -91,14 +92,14 @@ class Value:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Absorption:
+class ShownAbsorption:
     """Rate at which a parent's latent is silent where a child's fires."""
 
     parent: ValueName
     parent_latent: int | None
     child: ValueName
     child_latent: int | None
-    rate: Estimate
+    rate: ShownNumber
     """Share of the prompts, 0 to 1."""
 
 
@@ -132,9 +133,9 @@ class Latent:
     firing_rate: float
     """Share of the prompts in which its code is not 0."""
     max_activation: float
-    selectivity: Estimate
-    entropy: Estimate
-    tied_to: tuple[ValueName, ...]
+    selectivity: ShownNumber
+    entropy: ShownNumber
+    assigned_values: tuple[ValueName, ...]
     """Values that it stands for; may be empty."""
     information: tuple[float | None, ...]
     """On each value, in the order of `ProbingPage.value_names`; None is left blank."""
@@ -163,7 +164,7 @@ class ProbingPage:
     factors: tuple[Factor, ...]
     latents: tuple[Latent, ...]
     """Latents that are shown: a few hundred, not all of `d_sae`."""
-    absorption: tuple[Absorption, ...]
+    absorption: tuple[ShownAbsorption, ...]
     no_absorption_reason: str = ""
     """Why `absorption` is empty; empty where it is not."""
     selectivity_description: str = ""
@@ -191,7 +192,7 @@ class ProbingPage:
                     f"latent {latent.index} has information on {len(latent.information)} values; "
                     f"the page has {n_values}."
                 )
-            _known(known, latent.tied_to, f"latent {latent.index}")
+            _known(known, latent.assigned_values, f"latent {latent.index}")
             for prompt in latent.prompts:
                 if len(prompt.tokens) != len(prompt.activations):
                     raise ValueError(

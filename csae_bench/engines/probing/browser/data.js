@@ -12,11 +12,11 @@ const operations = [...new Set(values.flatMap(value => value.effects.map(effect 
 const METRICS = {auroc: "AUROC", balanced_accuracy: "Balanced accuracy", accuracy: "Accuracy"};
 
 // An estimate is a number, [number, low, high], or the reason why there is none.
-const valueOf = found => typeof found === "string" || found === null || found === undefined ? null
-  : Array.isArray(found) ? found[0] : found;
-const intervalOf = found => Array.isArray(found) && found[1] !== null && found[2] !== null
-  ? [found[1], found[2]] : null;
-const reasonOf = found => typeof found === "string" ? found : "";
+const valueOf = estimate => typeof estimate === "string" || estimate === null || estimate === undefined ? null
+  : Array.isArray(estimate) ? estimate[0] : estimate;
+const intervalOf = estimate => Array.isArray(estimate) && estimate[1] !== null && estimate[2] !== null
+  ? [estimate[1], estimate[2]] : null;
+const reasonOf = estimate => typeof estimate === "string" ? estimate : "";
 
 const signed = text => text.replace("-", "\u2212").replace(/^\u2212(0(\.0*)?)$/, "$1");
 const fixed = (value, digits = 3) => signed(value.toFixed(digits));
@@ -35,20 +35,20 @@ const activeTokens = (() => {
   const known = new Map();
   return latent => {
     if (!known.has(latent.index)) {
-      const found = new Set();
+      const fired = new Set();
       for (const prompt of latent.prompts) {
-        prompt.codes.forEach((code, i) => { if (code !== 0) found.add(lowerTexts[prompt.text][i]) });
+        prompt.codes.forEach((code, i) => { if (code !== 0) fired.add(lowerTexts[prompt.text][i]) });
       }
-      known.set(latent.index, [...found]);
+      known.set(latent.index, [...fired]);
     }
     return known.get(latent.index);
   };
 })();
 
-// of two values of one factor a latent knows equally much: the one that it stands for is meant
+// of two values of one factor a latent is equally informative about: the one that it stands for is meant
 const TIE = 0.002;
 
-/** The value of `places` that a latent knows most of, with how much; null where it knows of none. */
+/** The value of `places` that a latent is most informative about, with how much; null where it is informative about none. */
 function bestKnown(latent, places) {
   let best = null;
   for (const place of places) {
@@ -57,7 +57,7 @@ function bestKnown(latent, places) {
       best = {place, information};
     }
   }
-  const tied = latent.tied.find(place => places.includes(place)
+  const assigned = latent.assigned.find(place => places.includes(place)
     && latent.information[place] >= best.information - TIE);
-  return tied === undefined ? best : {place: tied, information: latent.information[tied]};
+  return assigned === undefined ? best : {place: assigned, information: latent.information[assigned]};
 }

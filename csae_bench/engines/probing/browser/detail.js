@@ -63,11 +63,11 @@ function probeChart(value) {
       svg("text", {x: width - right + 6, y: y(dense) + 4}, "dense"));
   }
   const placed = points.map(probe => [x(value.probes.indexOf(probe)), probe.auroc]);
-  chart.append(svg("polyline", {class: "curve", points: placed.map(([at, found]) => `${at},${y(valueOf(found))}`).join(" ")}));
-  for (const [at, found] of placed) {
-    const ends = intervalOf(found);
+  chart.append(svg("polyline", {class: "curve", points: placed.map(([at, estimate]) => `${at},${y(valueOf(estimate))}`).join(" ")}));
+  for (const [at, estimate] of placed) {
+    const ends = intervalOf(estimate);
     if (ends) chart.append(svg("line", {class: "whisker", x1: at, x2: at, y1: y(ends[0]), y2: y(ends[1])}));
-    chart.append(svg("circle", {cx: at, cy: y(valueOf(found)), r: 3.5}));
+    chart.append(svg("circle", {cx: at, cy: y(valueOf(estimate)), r: 3.5}));
   }
   return element("figure", {}, chart, element("figcaption", {class: "quiet"}, "AUROC on held-out prompts; 1 is perfect, 0.5 chance"));
 }
@@ -89,7 +89,7 @@ function effects(value) {
   ];
 }
 
-/** Detail of a latent: what it stands for, what it knows, where it fires. */
+/** Detail of a latent: its value, its information, where it fires. */
 function latentDetail(latent) {
   const known = values.map(value => [value, latent.information[value.place]])
     .filter(([, information]) => information !== null).sort((a, b) => b[1] - a[1]).slice(0, 6);
@@ -98,7 +98,7 @@ function latentDetail(latent) {
       ["fires", `${percent(latent.fires)} of prompts`], ["largest activation", brief(latent.max)],
       ["selectivity", numberOrReason(latent.selectivity), data.descriptions.selectivity],
       ["entropy", numberOrReason(latent.entropy), data.descriptions.entropy],
-      ["stands for", latent.tied.length ? joined(latent.tied.map(place => valueLink(place)), ", ") : "no one value"],
+      ["stands for", latent.assigned.length ? joined(latent.assigned.map(place => valueLink(place)), ", ") : "no one value"],
     ]),
     ...section("Knows most of", known.length ? element("table", {}, heading("value", "information", ""),
       element("tbody", {}, known.map(([value, information]) => row(valueLink(value.place), fixed(information),

@@ -23,19 +23,19 @@ function fill(made, attributes, children) {
 const none = reason => element("abbr", {class: "none", title: reason || "not defined"}, "–");
 
 /** An estimate as text: a dash with its reason as tooltip, the interval beside it if asked for. */
-function number(found, {format = fixed, interval = false} = {}) {
-  const value = valueOf(found);
-  if (value === null) return none(reasonOf(found));
-  const ends = intervalOf(found);
+function number(estimate, {format = fixed, interval = false} = {}) {
+  const value = valueOf(estimate);
+  if (value === null) return none(reasonOf(estimate));
+  const ends = intervalOf(estimate);
   const range = ends && `[${format(ends[0])}, ${format(ends[1])}]`;
   return element("span", {title: range && !interval ? `95% interval ${range}` : null}, format(value),
     interval && range ? element("span", {class: "interval"}, ` ${range}`) : null);
 }
 
 /** An estimate's number; the reason in words where there is none. */
-const numberOrReason = (found, options) => valueOf(found) === null
-  ? element("span", {class: "quiet"}, `– ${reasonOf(found) || "not defined"}`)
-  : number(found, {interval: true, ...options});
+const numberOrReason = (estimate, options) => valueOf(estimate) === null
+  ? element("span", {class: "quiet"}, `– ${reasonOf(estimate) || "not defined"}`)
+  : number(estimate, {interval: true, ...options});
 
 // main.js says where links lead: that changes with the filters
 const latentLink = index => latentByIndex.has(index)
@@ -54,17 +54,17 @@ function heat(strength) {
 }
 
 /** A bar from 0 to an estimate with its interval as a line, on an axis from `low` to `high`. */
-function bar(found, low, high, {width = 120, name = ""} = {}) {
+function bar(estimate, low, high, {width = 120, name = ""} = {}) {
   const height = 14;
   const x = value => (Math.min(Math.max(value, low), high) - low) / (high - low) * (width - 2) + 1;
-  const value = valueOf(found);
+  const value = valueOf(estimate);
   const drawn = svg("svg", {class: "bar", width, height, role: "img", "aria-label": `${name} ${
     value === null ? "not defined" : fixed(value)}`});
   drawn.append(svg("line", {class: "axis", x1: x(0), x2: x(0), y1: 0, y2: height}));
   if (value === null) return drawn;
   drawn.append(svg("rect", {class: value < 0 ? "negative" : "positive", y: 3, height: height - 6,
     x: Math.min(x(0), x(value)), width: Math.abs(x(value) - x(0))}));
-  const ends = intervalOf(found);
+  const ends = intervalOf(estimate);
   if (ends) drawn.append(svg("line", {class: "whisker", x1: x(ends[0]), x2: x(ends[1]),
     y1: height / 2, y2: height / 2}));
   return drawn;

@@ -10,10 +10,10 @@ from typing import Any
 
 from csae_bench.engines.probing.browser.content import (
     Effect,
-    Estimate,
     Latent,
     ProbeScores,
     ProbingPage,
+    ShownNumber,
     Value,
     ValueName,
 )
@@ -59,14 +59,14 @@ def encoded(page: ProbingPage) -> dict[str, Any]:
     }
 
 
-def estimate(found: Estimate) -> float | list[float | None] | str:
+def estimate(shown: ShownNumber) -> float | list[float | None] | str:
     """Encode a number, a number with its interval, or the reason why there is none."""
-    if found.value is None:
-        return found.reason or UNEXPLAINED
-    value = rounded(found.value)
-    if found.low is None and found.high is None:
+    if shown.value is None:
+        return shown.reason or UNEXPLAINED
+    value = rounded(shown.value)
+    if shown.low is None and shown.high is None:
         return value
-    return [value, *(None if end is None else rounded(end) for end in (found.low, found.high))]
+    return [value, *(None if end is None else rounded(end) for end in (shown.low, shown.high))]
 
 
 def _value(value: Value) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _latent(
         "max": rounded(latent.max_activation),
         "selectivity": estimate(latent.selectivity),
         "entropy": estimate(latent.entropy),
-        "tied": [places[name] for name in latent.tied_to],
+        "assigned": [places[name] for name in latent.assigned_values],
         "information": [
             None if cell is None else _short(round(cell, 3)) for cell in latent.information
         ],

@@ -73,7 +73,7 @@ function detailOf(state) {
   if (state.latent) {
     const latent = latentByIndex.get(Number(state.latent));
     return latent ? latentDetail(latent) : [element("p", {}, `Latent ${state.latent} is not on this page, which has ${
-      data.latents.length} of ${data.d_sae}: the ones that know most of a value.`)];
+      data.latents.length} of ${data.d_sae}: the most informative ones of each value.`)];
   }
   const value = values.find(one => one.label === state.value);
   return value ? valueDetail(value) : [element("p", {}, `There is no value '${state.value}'.`)];

@@ -47,7 +47,7 @@ function findsLatent(latent, q, places) {
   if (!q) return true;
   if (/^\d+$/.test(q) && String(latent.index).startsWith(q)) return true;
   const best = bestKnown(latent, places);
-  const about = best === null ? latent.tied : [best.place, ...latent.tied];
+  const about = best === null ? latent.assigned : [best.place, ...latent.assigned];
   return about.some(place => findsValue(values[place], q))
     || activeTokens(latent).some(token => token.includes(q));
 }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from csae_bench.factors.dataset import FactorDataset, Split
+from csae_bench.factors.dataset import FactorDataset, FactorSplit
 from csae_bench.factors.datasets.english.grid import sentence_grid
 from csae_bench.factors.registry import register_factors
 
 
 @register_factors("english")
-def english(split: Split, seed: int) -> FactorDataset:
+def english(split: FactorSplit, seed: int) -> FactorDataset:
     """Sentences in English, French, German and Spanish: 8 factors, each combination twice."""
     return sentence_grid(split, seed=seed)

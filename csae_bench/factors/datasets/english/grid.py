@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from csae_bench.factors.dataset import FactorDataset, Split
+from csae_bench.factors.dataset import FactorDataset, FactorSplit
 from csae_bench.factors.datasets.english.in_english import ENGLISH
 from csae_bench.factors.datasets.english.in_french import FRENCH
 from csae_bench.factors.datasets.english.in_german import GERMAN
@@ -39,7 +39,7 @@ N_TEMPLATES = 4
 """Templates of each language in a split."""
 
 
-def sentence_grid(split: Split, *, repeats: int = 2, seed: int = 0) -> FactorDataset:
+def sentence_grid(split: FactorSplit, *, repeats: int = 2, seed: int = 0) -> FactorDataset:
     """Make the 2304 combinations of values, `repeats` times each, every time in another template.
 
     Factors are independent of each other, and of the template within a language: each of its 4
@@ -78,7 +78,7 @@ def sentence_grid(split: Split, *, repeats: int = 2, seed: int = 0) -> FactorDat
     )
 
 
-def _shuffled_templates(language: str, split: Split, rng: Random) -> list[str]:
+def _shuffled_templates(language: str, split: FactorSplit, rng: Random) -> list[str]:
     spoken = LANGUAGES[language]
     templates = list(spoken.train_templates if split == "train" else spoken.reserved_templates)
     rng.shuffle(templates)

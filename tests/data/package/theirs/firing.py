@@ -50,7 +50,7 @@ class TheirsConfig(EvalConfig):
 @register_eval("theirs", config=TheirsConfig, metrics=METRICS, headline=("score",))
 def theirs(ctx: EvalContext, cfg: TheirsConfig) -> EvalResult:
     """A third party's eval: how many latents fire."""
-    found = ctx.codes_and_factors(cfg.factors)
-    n, d_sae = found.codes.shape
-    score = found.codes.nnz / (n * d_sae)
+    encoded = ctx.codes_and_factors(cfg.factors)
+    n, d_sae = encoded.codes.shape
+    score = encoded.codes.nnz / (n * d_sae)
     return EvalResult(metrics={"scores": {"score": score, "silent": 1 - score, "n_samples": n}})

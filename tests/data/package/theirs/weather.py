@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from csae_bench.factors import FactorDataset, Split, register_factors
+from csae_bench.factors import FactorDataset, FactorSplit, register_factors
 
 PLACES = ("north", "south", "east")
 WEATHERS = ("sunny", "cloudy")
@@ -12,7 +12,7 @@ TEMPLATES = ("Today the {} is {} .", "In winter the {} is {} .", "They say the {
 
 
 @register_factors("weather")
-def weather(split: Split, seed: int) -> FactorDataset:
+def weather(split: FactorSplit, seed: int) -> FactorDataset:
     """Places and their weather, each combination in three templates."""
     grid = [
         (template, place, sky)

@@ -118,7 +118,7 @@ def _metadata() -> SAEMetadata:
 
 def _prompts(data: UnlearningData, subjects: Sequence[str]) -> list[str]:
     return [
-        prompt(name, tinyworld.Question(q.question, list(q.choices), q.answer))
+        prompt(name, tinyworld.FactQuestion(q.question, list(q.choices), q.answer))
         for name in subjects
         for q in data.questions[name]
     ]

@@ -38,7 +38,7 @@ def prompts() -> list[str]:
     ]
 
 
-def stock_probabilities(
+def reference_probabilities(
     model: HookedTransformer, sae: SAE[Any], prompts: Sequence[str], clamp: Clamp, hook_name: str
 ) -> Tensor:
     """SAE-Bench's, all prompts in one batch."""
@@ -90,7 +90,7 @@ def test_probabilities_are_sae_benchs(
 ) -> None:
     sae = SAES[name]()
     engine = AnswerEngine(model, sae, HOOK, batch_size)
-    theirs = stock_probabilities(model, sae, prompts, CLAMP, HOOK)
+    theirs = reference_probabilities(model, sae, prompts, CLAMP, HOOK)
     ours = engine.probabilities(prompts, CLAMP)
     torch.testing.assert_close(ours, theirs, atol=ATOL, rtol=0)
     torch.testing.assert_close(engine.probabilities(prompts, CLAMP), ours, atol=0, rtol=0)
@@ -112,7 +112,7 @@ def test_probabilities_are_sae_benchs_at_every_hook(
     hook_name: str, model: HookedTransformer, prompts: list[str]
 ) -> None:
     sae = make_sae()
-    theirs = stock_probabilities(model, sae, prompts, CLAMP, hook_name)
+    theirs = reference_probabilities(model, sae, prompts, CLAMP, hook_name)
     ours = AnswerEngine(model, sae, hook_name, 4).probabilities(prompts, CLAMP)
     torch.testing.assert_close(ours, theirs, atol=ATOL, rtol=0)
 
@@ -127,7 +127,7 @@ def test_without_clamp_probabilities_are_the_models_own(
     model: HookedTransformer, prompts: list[str]
 ) -> None:
     nothing = Clamp(latents=(), multiplier=1)
-    theirs = stock_probabilities(model, make_sae(), prompts, nothing, HOOK)
+    theirs = reference_probabilities(model, make_sae(), prompts, nothing, HOOK)
     engine = AnswerEngine(model, make_sae(), HOOK, 4)
     torch.testing.assert_close(engine.probabilities(prompts), theirs, atol=ATOL, rtol=0)
     torch.testing.assert_close(engine.probabilities(prompts, nothing), theirs, atol=ATOL, rtol=0)
@@ -171,7 +171,7 @@ def test_in_half_precision_the_intervention_is_sae_benchs_operation_by_operation
 
     model = models.load(tinyworld.MODEL_NAME, dtype="bfloat16")
     sae = make_sae().to(dtype=torch.bfloat16)
-    theirs = stock_probabilities(model, sae, prompts, CLAMP, HOOK)
+    theirs = reference_probabilities(model, sae, prompts, CLAMP, HOOK)
     ours = AnswerEngine(model, sae, HOOK, len(prompts)).probabilities(prompts, CLAMP)
     # the same operations; only the last layer's products have another shape, 8 bits of mantissa
     torch.testing.assert_close(ours, theirs.float(), atol=0.02, rtol=0)

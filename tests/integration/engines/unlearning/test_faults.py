@@ -97,7 +97,7 @@ N_BEFORE_SWEEP = len(SUBJECTS) + 1
 """Files of question ids, and that of where latents fire."""
 
 
-def test_a_sweep_that_was_killed_goes_on_where_it_was(
+def test_a_sweep_that_was_killed_resumes_where_it_was(
     run: Run, asked: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     whole = run()
@@ -162,7 +162,7 @@ def test_finished_parts_under_other_settings_are_not_used(
     assert_same(run(cache=tmp_path, **changes), run(**changes))
 
 
-def test_other_texts_are_read_anew(
+def test_other_texts_are_read_again(
     run: Run, few: UnlearningData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with monkeypatch.context() as patched:
@@ -198,8 +198,8 @@ def test_a_question_that_is_answered_wrong_in_one_order_is_left_out(
 ) -> None:
     first, *others = few.questions[FORGET]
     wrong = first._replace(answer=(first.answer + 1) % 4)
-    found = run(data=replace(few, questions={**few.questions, FORGET: (wrong, *others)}))
-    assert found.sweep.questions[FORGET].tolist() == list(range(1, len(others) + 1))
+    result = run(data=replace(few, questions={**few.questions, FORGET: (wrong, *others)}))
+    assert result.sweep.questions[FORGET].tolist() == list(range(1, len(others) + 1))
 
 
 def test_texts_that_fill_no_sequence_are_an_error(run: Run, few: UnlearningData) -> None:

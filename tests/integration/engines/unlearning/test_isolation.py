@@ -1,4 +1,4 @@
-"""Traps of SAE-Bench that the fence is for: where one of these fails, a fence can go."""
+"""Traps of SAE-Bench that the isolation is for: where one of these fails, it can go."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sae_bench.evals.unlearning import main as stock_main
+from sae_bench.evals.unlearning import main as reference_main
 from sae_bench.evals.unlearning.eval_config import UnlearningEvalConfig
 from sae_bench.evals.unlearning.utils.eval import run_eval_single_sae
 from sae_lens import SAE
@@ -30,7 +30,7 @@ from tests.integration.engines.unlearning.conftest import HOOK, NAME, MakeSettin
 
 
 @dataclass
-class Stock:
+class Reference:
     """What SAE-Bench's own functions left."""
 
     score: float
@@ -45,14 +45,14 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("artifacts")
 
 
-def stock(
+def reference(
     name: str,
     sae: SAE[Any],
     model: HookedTransformer,
     data: UnlearningData,
     settings: UnlearningSettings,
     artifacts: Path,
-) -> Stock:
+) -> Reference:
     config = UnlearningEvalConfig(
         random_seed=settings.random_seed,
         retain_thresholds=list(settings.retain_thresholds),
@@ -68,14 +68,14 @@ def stock(
         own = formatted_copy(sae, model, NAME, HOOK)
         run_eval_single_sae(model, own, config, str(artifacts), name, False)
         folder = artifacts / name / "results/metrics"
-        score = stock_main.get_unlearning_scores(stock_main.get_metrics_df(str(folder)))
+        score = reference_main.get_unlearning_scores(reference_main.get_metrics_df(str(folder)))
     rights: dict[tuple[float, int, int], dict[str, Any]] = {}
     for path in folder.glob("*.pkl"):
-        parts = stock_main.get_params(path.name)
+        parts = reference_main.get_params(path.name)
         assert parts is not None
         place = float(parts[3]), int(parts[1]), int(parts[0])
         rights[place] = pickle.loads(path.read_bytes())
-    return Stock(float(score), rights, artifacts)
+    return Reference(float(score), rights, artifacts)
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +110,17 @@ def unknowing(
 
 
 @pytest.fixture(scope="module")
-def stock_knowing(
+def reference_knowing(
     knowing_sae: SAE[Any],
     model: HookedTransformer,
     data: UnlearningData,
     settings: UnlearningSettings,
     artifacts: Path,
-) -> Stock:
-    return stock("knowing", knowing_sae, model, data, settings, artifacts)
+) -> Reference:
+    return reference("knowing", knowing_sae, model, data, settings, artifacts)
 
 
-def assert_equal(ours: UnlearningOutcome, theirs: Stock) -> None:
+def assert_equal(ours: UnlearningOutcome, theirs: Reference) -> None:
     assert ours.unlearning_score == theirs.score
     assert {setting[:3] for setting in ours.sweep.settings} == set(theirs.rights)
     for i, setting in enumerate(ours.sweep.settings):
@@ -134,9 +134,9 @@ def assert_equal(ours: UnlearningOutcome, theirs: Stock) -> None:
 
 
 def test_score_and_every_answer_are_those_of_the_unmodified_functions(
-    knowing: UnlearningOutcome, stock_knowing: Stock
+    knowing: UnlearningOutcome, reference_knowing: Reference
 ) -> None:
-    assert_equal(knowing, stock_knowing)
+    assert_equal(knowing, reference_knowing)
 
 
 def test_score_and_every_answer_of_a_random_sae_are_those_of_the_unmodified_functions(
@@ -146,17 +146,17 @@ def test_score_and_every_answer_of_a_random_sae_are_those_of_the_unmodified_func
     data: UnlearningData,
     loose_settings: UnlearningSettings,
     artifacts: Path,
-    stock_knowing: Stock,  # has found the questions that both SAEs are asked
+    reference_knowing: Reference,  # has found the questions that both SAEs are asked
 ) -> None:
-    theirs = stock("random", random_sae, model, data, loose_settings, artifacts)
+    theirs = reference("random", random_sae, model, data, loose_settings, artifacts)
     assert_equal(unknowing, theirs)
     assert not unknowing.sweep.forget.all()
 
 
 def test_questions_are_those_that_sae_bench_finds(
-    knowing: UnlearningOutcome, stock_knowing: Stock
+    knowing: UnlearningOutcome, reference_knowing: Reference
 ) -> None:
-    folder = stock_knowing.folder / "data/question_ids/all"
+    folder = reference_knowing.folder / "data/question_ids/all"
     for name in SUBJECTS:
         file = name if name == FORGET else f"mmlu-{name.replace('_', '-')}"
         theirs = np.loadtxt(folder / f"{file}_correct.csv", dtype=int, ndmin=1)
@@ -203,7 +203,7 @@ def test_our_rule_is_sae_benchs_on_any_answers() -> None:
         )
         # one minus the minimum there, the maximum of one minus here
         assert unlearning_score(forget, retain) == pytest.approx(
-            stock_main.get_unlearning_scores(template), abs=1e-12
+            reference_main.get_unlearning_scores(template), abs=1e-12
         )
 
 

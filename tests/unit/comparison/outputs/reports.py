@@ -55,7 +55,7 @@ def readings(
     invalid: tuple[str, ...] = (),
 ) -> list[Reading]:
     """One reading an eval and seed, with noise of its own for each."""
-    found: list[Reading] = []
+    collected: list[Reading] = []
     for seed in seeds:
         rng = np.random.default_rng([seed, len(family.name)])
         sae_id = family.name if seed == 0 else f"{family.name}_seed{seed}"
@@ -66,7 +66,7 @@ def readings(
             }
             if eval_name == "core":
                 values["core.l0"] = l0 + float(rng.normal(0, 0.2))
-            found.append(
+            collected.append(
                 Reading(
                     path=Path(eval_name) / f"{family.release}_{sae_id}_eval_results.json",
                     eval_name=eval_name,
@@ -81,7 +81,7 @@ def readings(
                     d_sae=1024,
                 )
             )
-    return found
+    return collected
 
 
 def run(family: Family, *, seed: int = 0, status: str = "ok", **changes: object) -> RunReading:

@@ -18,11 +18,11 @@ def _strict(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_layout_is_the_documented_one() -> None:
-    found = _strict(to_json(reports.every_verdict()))
+    result = _strict(to_json(reports.every_verdict()))
     # the first column of the module's table
     table = [line[4:24] for line in (as_json.__doc__ or "").splitlines() if line.startswith("    ")]
     documented = [name for cell in table for name in cell.replace(",", " ").split()]
-    assert sorted(found) == sorted(documented)
+    assert sorted(result) == sorted(documented)
 
 
 def test_a_comparison_has_all_that_is_known_of_it() -> None:
@@ -50,32 +50,32 @@ def test_mismatches_have_both_values() -> None:
 
 
 def test_equal_conditions_are_written_once() -> None:
-    found = _strict(to_json(reports.five_good_runs()))
-    assert found["conditions"] == {"c0": reports.CONDITIONS}
-    assert {result["conditions"] for result in found["candidate"]["results"]} == {"c0"}
+    as_json = _strict(to_json(reports.five_good_runs()))
+    assert as_json["conditions"] == {"c0": reports.CONDITIONS}
+    assert {result["conditions"] for result in as_json["candidate"]["results"]} == {"c0"}
 
 
 def test_paths_are_relative_to_the_folder_they_lie_in() -> None:
     report = reports.five_good_runs()
     reading = report.candidate.readings[0]
     moved = replace(reading, path=Path("results") / reading.path)
-    found = to_json(replace(report, candidate=replace(report.candidate, readings=(moved,))))
-    assert found["candidate"]["results"][0]["path"] == reading.path.as_posix()
+    as_json = to_json(replace(report, candidate=replace(report.candidate, readings=(moved,))))
+    assert as_json["candidate"]["results"][0]["path"] == reading.path.as_posix()
 
 
 def test_a_condition_that_is_not_a_number_is_still_json() -> None:
     conditions: dict[str, Condition] = {"eval_config.x": float("nan")}
     report = reports.five_good_runs()
     reading = replace(report.candidate.readings[0], conditions=conditions)
-    found = _strict(
+    as_json = _strict(
         to_json(replace(report, candidate=replace(report.candidate, readings=(reading,))))
     )
-    assert found["conditions"] == {"c0": {"eval_config.x": "nan"}}
+    assert as_json["conditions"] == {"c0": {"eval_config.x": "nan"}}
 
 
 def test_failed_runs_and_means_of_families_are_there() -> None:
-    found = _strict(to_json(reports.every_verdict()))
-    assert [run["sae_id"] for run in found["failed_runs"]] == ["original_run_1", "jumprelu"]
-    sides = [(item["side"], item["family"]["name"]) for item in found["families"]]
+    as_json = _strict(to_json(reports.every_verdict()))
+    assert [run["sae_id"] for run in as_json["failed_runs"]] == ["original_run_1", "jumprelu"]
+    sides = [(item["side"], item["family"]["name"]) for item in as_json["families"]]
     assert sides == [("candidate", "custom_sae"), ("baseline", "topk")]
-    assert found["families"][0]["metrics"]["core.l0"]["n"] == 5
+    assert as_json["families"][0]["metrics"]["core.l0"]["n"] == 5

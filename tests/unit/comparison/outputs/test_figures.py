@@ -60,7 +60,7 @@ def test_upstreams_explained_variance_is_drawn_where_nobody_has_the_corrected_on
     assert metrics == ["core.ce_loss_score", "core.explained_variance", "mig.value_mig"]
 
 
-def test_baselines_are_told_from_candidates() -> None:
+def test_baselines_are_distinguished_from_candidates() -> None:
     figure = paretos(
         reports.report(
             reports.results(reports.readings(reports.CUSTOM)),
@@ -83,11 +83,11 @@ def test_a_forest_holds_all_intervals_and_zero() -> None:
 
 
 def test_a_forest_counts_what_has_no_difference() -> None:
-    found = {
+    by_name = {
         f.metric: (len(f.rows), f.n_without) for f in forests(reports.every_verdict().comparisons)
     }
-    assert found["core.ce_loss_score"] == (1, 1)
-    assert "mig.mig" not in found
+    assert by_name["core.ce_loss_score"] == (1, 1)
+    assert "mig.mig" not in by_name
 
 
 def test_a_metric_at_several_l0_has_one_forest() -> None:
@@ -102,7 +102,7 @@ def test_a_metric_at_several_l0_has_one_forest() -> None:
     ]
 
 
-def test_regressions_stand_first_in_a_forest() -> None:
+def test_regressions_come_first_in_a_forest() -> None:
     rows = [
         reports.comparison("core.l0", verdict, 0.1)
         for verdict in (Verdict.INCONCLUSIVE, Verdict.BETTER, Verdict.EQUIVALENT, Verdict.WORSE)
@@ -118,16 +118,16 @@ def test_regressions_stand_first_in_a_forest() -> None:
 
 @given(st.lists(FINITE, min_size=1, max_size=20))
 def test_an_axis_holds_any_values(values: list[float]) -> None:
-    found = axis(values)
-    assert found.low < found.high
-    assert all(-1e-9 <= found.place(value) <= 1 + 1e-9 for value in values)
-    assert all(found.low <= tick <= found.high for tick in found.ticks)
+    scale = axis(values)
+    assert scale.low < scale.high
+    assert all(-1e-9 <= scale.place(value) <= 1 + 1e-9 for value in values)
+    assert all(scale.low <= tick <= scale.high for tick in scale.ticks)
 
 
 @given(st.lists(st.floats(0.01, 1e5), min_size=2, max_size=20))
 def test_a_log_axis_holds_any_positive_values(values: list[float]) -> None:
-    found = axis([*values, max(values) * 5], is_log=True)
-    assert all(0 <= found.place(value) <= 1 for value in values)
+    scale = axis([*values, max(values) * 5], is_log=True)
+    assert all(0 <= scale.place(value) <= 1 for value in values)
 
 
 def test_the_first_score_of_every_eval_is_drawn_against_l0_and_the_models_is_not() -> None:

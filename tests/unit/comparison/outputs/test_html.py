@@ -82,16 +82,17 @@ def test_every_element_is_closed(report: Report) -> None:
     assert structure.open == []
 
 
-def test_failed_runs_stand_before_everything_else() -> None:
+def test_failed_runs_come_before_everything_else() -> None:
     headings = re.findall(r'<h2 id="(\w+)"', html_page(reports.every_verdict()))
     assert headings == [
-        "failed", "gate", "verdicts", "pareto", "all", "values", "runs", "conditions", "files",
+        "failed", "gate", "verdicts", "saes", "pareto", "all", "values", "runs", "conditions",
+        "files",
     ]  # fmt: skip
 
 
 def test_sections_without_content_are_left_out() -> None:
     headings = re.findall(r'<h2 id="(\w+)"', html_page(reports.five_good_runs()))
-    assert headings == ["pareto", "values", "runs", "conditions"]
+    assert headings == ["saes", "pareto", "values", "runs", "conditions"]
 
 
 def test_the_data_of_the_tables_is_json() -> None:
@@ -100,7 +101,7 @@ def test_the_data_of_the_tables_is_json() -> None:
     assert len(data["values"]["rows"][0]) == len(data["values"]["columns"])
 
 
-def test_the_page_stands_in_the_frame_of_all_pages() -> None:
+def test_the_page_uses_the_frame_of_all_pages() -> None:
     page = html_page(reports.five_good_runs())
     head, _, _ = render("pages/frame.html", title="").partition("<title>")
     assert page.startswith(head)
@@ -183,7 +184,7 @@ def test_intervals_over_items_have_a_column_where_there_are_any() -> None:
     assert "[-0.010, +0.030]" in page
 
 
-def test_conditions_that_differ_are_told_from_those_that_do_not() -> None:
+def test_conditions_that_differ_are_distinguished_from_those_that_do_not() -> None:
     report = reports.five_good_runs()
     first, *rest = report.candidate.readings
     odd = replace(first, conditions={**first.conditions, "dtype": "bfloat16"})

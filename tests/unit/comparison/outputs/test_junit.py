@@ -95,7 +95,7 @@ def test_a_finding_of_no_sae_has_a_suite_of_its_own() -> None:
     assert [suite.get("name") for suite in _valid(_report([broken], names=()))] == ["files"]
 
 
-def test_allowed_mismatches_stand_on_every_suite() -> None:
+def test_allowed_mismatches_are_on_every_suite() -> None:
     root = _valid(_report(names=("a", "b"), allowed=("context_size",)))
     values = [property_.get("value", "") for property_ in root.iter("property")]
     assert len(values) == 2

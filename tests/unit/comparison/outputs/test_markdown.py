@@ -20,12 +20,12 @@ def test_the_outcome_is_the_first_line() -> None:
     assert to_markdown(reports.every_verdict()).splitlines()[0].endswith("compare: failed")
 
 
-def test_failed_runs_stand_before_verdicts() -> None:
+def test_failed_runs_come_before_verdicts() -> None:
     written = to_markdown(reports.every_verdict())
     assert written.index("1000 tokens / batch 2048") < written.index("#### Verdicts")
 
 
-def test_the_gravest_verdicts_stand_first() -> None:
+def test_the_gravest_verdicts_come_first() -> None:
     written = to_markdown(reports.every_verdict())
     rows = re.findall(r"^\| \S (\w+)", written.split("#### Verdicts")[1], flags=re.MULTILINE)
     # jumprelu, of which nothing can be compared, has one row
@@ -83,7 +83,7 @@ def test_what_is_not_shown_is_counted() -> None:
     assert "10 more rows: see `--html`." in written
 
 
-def test_means_with_intervals_stand_where_nothing_is_compared() -> None:
+def test_means_with_intervals_are_shown_where_nothing_is_compared() -> None:
     written = to_markdown(reports.five_good_runs())
     assert re.search(r"^\| custom\\_sae \| 5 \| 0\.91\d+ \\\[0\.", written, flags=re.MULTILINE)
 

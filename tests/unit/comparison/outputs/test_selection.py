@@ -52,7 +52,7 @@ ORDERED = {
 
 
 @pytest.mark.parametrize("ordered", ORDERED.values(), ids=ORDERED)
-def test_metrics_stand_in_the_order_of_the_registry(ordered: list[str]) -> None:
+def test_metrics_are_listed_in_the_order_of_the_registry(ordered: list[str]) -> None:
     shuffled = list(ordered)
     random.Random(0).shuffle(shuffled)
     assert selection.in_order(shuffled) == ordered
@@ -76,7 +76,7 @@ def test_of_a_published_result_the_saes_probes_are_shown() -> None:
     ]
 
 
-def test_what_has_a_value_stands_before_what_has_none() -> None:
+def test_what_has_a_value_comes_before_what_has_none() -> None:
     published = reading(sparse_probing(0.7, ks=(20, 100)))
     assert selection.first(_report(published), published.values) == [
         "sparse_probing.sae_top_20_test_accuracy",
@@ -112,7 +112,7 @@ def test_globs_choose_among_comparisons_whatever_a_rule_looks_at() -> None:
     assert selection.shown(report) == ["core.ce_loss_score@l0=18", "core.mse"]
 
 
-def test_in_a_pair_what_was_not_measured_stands_last_of_its_eval() -> None:
+def test_in_a_pair_what_was_not_measured_comes_last_of_its_eval() -> None:
     rows = [
         reports.comparison("mig.value_mig", Verdict.UNMEASURED, 0, difference=None),
         reports.comparison("mig.mig", Verdict.WORSE, 0.1),

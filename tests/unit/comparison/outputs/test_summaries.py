@@ -26,9 +26,9 @@ from tests.unit.comparison.outputs import reports
 DEAD = ("L0 is 0: no latent is active",)
 
 
-def test_failed_runs_stand_before_invalid_ones() -> None:
-    found = troubles(reports.every_verdict())
-    assert [(t.status, t.sae_id) for t in found] == [
+def test_failed_runs_come_before_invalid_ones() -> None:
+    listed = troubles(reports.every_verdict())
+    assert [(t.status, t.sae_id) for t in listed] == [
         ("failed", "original_run_1"),
         ("invalid", "jumprelu"),
     ]
@@ -39,11 +39,11 @@ def test_an_sae_that_its_run_and_its_results_call_invalid_is_said_once() -> None
     results = reports.results(
         reports.readings(reports.CUSTOM, seeds=(0,), invalid=DEAD), runs=[broken_run]
     )
-    (found,) = troubles(reports.report(results))
-    assert found.problems == (f"core: {DEAD[0]}",)
+    (listed,) = troubles(reports.report(results))
+    assert listed.problems == (f"core: {DEAD[0]}",)
 
 
-def test_the_baselines_troubles_are_told_from_the_candidates() -> None:
+def test_the_baselines_troubles_are_distinguished_from_the_candidates() -> None:
     bad = reports.results(runs=[reports.run(reports.TOPK, status="failed", problems=("x",))])
     good = reports.results(reports.readings(reports.CUSTOM))
     assert [t.side for t in troubles(reports.report(good, bad))] == ["baseline"]
@@ -72,8 +72,8 @@ def test_the_outcome_counts_what_led_to_it() -> None:
 
 
 def test_a_report_without_rules_neither_passes_nor_fails() -> None:
-    found = outcome(reports.five_good_runs())
-    assert found == ("Read", "Nothing was compared; no rule was set.", "neutral")
+    conclusion = outcome(reports.five_good_runs())
+    assert conclusion == ("Read", "Nothing was compared; no rule was set.", "neutral")
 
 
 def test_failed_runs_are_no_rule_that_passed_or_not() -> None:
@@ -100,7 +100,7 @@ def test_verdicts_are_counted_in_the_order_of_verdicts() -> None:
     assert set(counts.values()) == {1}
 
 
-def test_metrics_stand_by_eval_with_core_first() -> None:
+def test_metrics_are_listed_by_eval_with_core_first() -> None:
     assert selection.in_order(["mig.mig", "core.l1", "mig.value_mig", "core.ce_loss_score"]) == [
         "core.ce_loss_score",
         "core.l1",
@@ -137,22 +137,22 @@ def test_a_metric_that_a_rule_looks_at_is_always_shown() -> None:
 
 def test_means_over_seeds_have_scipys_t_interval() -> None:
     results = reports.results(reports.readings(reports.CUSTOM))
-    found = family_values(results, 0.05)[reports.CUSTOM]["core.l0"]
+    result = family_values(results, 0.05)[reports.CUSTOM]["core.l0"]
     values = [r.values["core.l0"] for r in results.readings if r.eval_name == "core"]
     low, high = stats.t.interval(
         0.95, len(values) - 1, loc=sum(values) / 5, scale=stats.sem(values)
     )
-    assert found.n == 5
-    assert found.interval is not None
+    assert result.n == 5
+    assert result.interval is not None
     # both are exact but for rounding
-    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), rel=1e-12)
+    assert (result.interval.low, result.interval.high) == pytest.approx((low, high), rel=1e-12)
 
 
 def test_a_single_seed_has_no_interval() -> None:
     results = reports.results(reports.readings(reports.CUSTOM, seeds=(3,)))
-    found = family_values(results, 0.05)[reports.CUSTOM]["core.l0"]
-    assert found.n == 1
-    assert found.interval is None
+    values = family_values(results, 0.05)[reports.CUSTOM]["core.l0"]
+    assert values.n == 1
+    assert values.interval is None
 
 
 def test_an_sae_that_one_eval_found_invalid_counts_in_none() -> None:

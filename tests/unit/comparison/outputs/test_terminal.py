@@ -21,11 +21,11 @@ def _printed(report: Report, width: int = 120) -> str:
 
 
 def _line(text: str, start: str) -> str:
-    (found,) = [line for line in text.splitlines() if line.startswith(start)]
-    return " ".join(found.split())
+    (collected,) = [line for line in text.splitlines() if line.startswith(start)]
+    return " ".join(collected.split())
 
 
-def test_failed_and_invalid_runs_stand_first_with_their_errors() -> None:
+def test_failed_and_invalid_runs_come_first_with_their_errors() -> None:
     lines = _printed(replace(reports.every_verdict(), allowed_mismatches=())).splitlines()
     assert lines[:4] == [
         "failed tiny-gemma2-it_layer_2_sae original_run_1",

@@ -41,7 +41,7 @@ def test_a_difference_has_as_many_digits_as_its_interval_bears() -> None:
     assert wording.difference(wide) == "+0.03 [-0.40, +0.46]"
 
 
-def test_a_difference_without_an_interval_stands_alone() -> None:
+def test_a_difference_without_an_interval_is_shown_alone() -> None:
     assert wording.difference(comparison("core.l0", Verdict.MISSING, -0.25, interval=None)) == (
         "-0.2500"
     )

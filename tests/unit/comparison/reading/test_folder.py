@@ -60,23 +60,23 @@ def only_problem(root: Path) -> Broken:
 
 
 def test_our_folder_is_read(tmp_path: Path) -> None:
-    found = read_results(OURS)
-    assert [(r.eval_name, r.sae_id, r.seed) for r in found.readings] == [
+    result_set = read_results(OURS)
+    assert [(r.eval_name, r.sae_id, r.seed) for r in result_set.readings] == [
         ("core", "pca", 0),
         ("mig", "random", 0),
     ]
-    assert [(run.sae_id, run.status) for run in found.runs] == [("random", "ok")]
-    assert (found.root, found.broken, found.ignored) == (OURS, (), ())
+    assert [(run.sae_id, run.status) for run in result_set.runs] == [("random", "ok")]
+    assert (result_set.root, result_set.broken, result_set.ignored) == (OURS, (), ())
 
 
-def test_the_seeds_run_0_is_read_and_invalid_with_its_reasons() -> None:
+def test_original_run_0_is_read_and_invalid_with_its_reasons() -> None:
     reasons = " | ".join(of_original_run().invalid)
     assert "no latent is active" in reasons
     assert "the output is all zero" in reasons
     assert "cross-entropy with the SAE is 18, worse than with the activation ablated" in reasons
 
 
-def test_the_seeds_run_0_keeps_its_values() -> None:
+def test_original_run_0_keeps_its_values() -> None:
     assert of_original_run().values["core.ce_loss_with_sae"] == 18.0
     assert of_original_run().epoch_millis == 1736553167253
 
@@ -95,10 +95,10 @@ def test_a_broken_file_is_listed_with_its_path_and_the_rest_is_read(tmp_path: Pa
     shutil.copytree(OURS, tmp_path / "results")
     path = tmp_path / "results" / "core" / "cut_eval_results.json"
     path.write_text(OUR_CORE.read_text()[:3000])
-    found = read_results(tmp_path / "results")
-    assert len(found.readings) == 2
-    assert [broken.path for broken in found.broken] == [path]
-    assert str(path) in found.broken[0].message
+    result_set = read_results(tmp_path / "results")
+    assert len(result_set.readings) == 2
+    assert [broken.path for broken in result_set.broken] == [path]
+    assert str(path) in result_set.broken[0].message
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_a_result_that_does_not_say_the_least_is_broken(
 def test_a_json_file_that_is_no_result_is_ignored_with_a_word(tmp_path: Path) -> None:
     write(tmp_path / "report.json", {"comparisons": []})
     write(tmp_path / "x_eval_results.json", published("core", live_core()))
-    found = read_results(tmp_path)
-    assert found.broken == ()
-    assert [ignored.path.name for ignored in found.ignored] == ["report.json"]
+    result_set = read_results(tmp_path)
+    assert result_set.broken == ()
+    assert [ignored.path.name for ignored in result_set.ignored] == ["report.json"]
 
 
 def test_a_record_that_is_none_is_broken(tmp_path: Path) -> None:
@@ -158,23 +158,25 @@ def test_of_two_results_of_one_sae_and_eval_the_newer_counts(tmp_path: Path) -> 
     for name, millis in (("a", 2000), ("b", 1000), ("c", 1500)):
         result = published("core", live_core(), datetime_epoch_millis=millis)
         write(tmp_path / f"{name}_eval_results.json", result)
-    found = read_results(tmp_path)
-    assert [reading.path.name for reading in found.readings] == ["a_eval_results.json"]
-    assert sorted(ignored.path.name[0] for ignored in found.ignored) == ["b", "c"]
-    assert all("left out for" in ignored.message for ignored in found.ignored)
+    result_set = read_results(tmp_path)
+    assert [reading.path.name for reading in result_set.readings] == ["a_eval_results.json"]
+    assert sorted(ignored.path.name[0] for ignored in result_set.ignored) == ["b", "c"]
+    assert all("left out for" in ignored.message for ignored in result_set.ignored)
 
 
 def test_results_of_two_evals_or_seeds_of_a_family_all_count(tmp_path: Path) -> None:
     for i, (name, sae_id) in enumerate([("core", "x"), ("core", "x_seed1"), ("scr", "x")]):
         metrics = live_core() if name == "core" else {"scr_metrics": {"a": 1.0}}
         write(tmp_path / f"{i}_eval_results.json", published(name, metrics, sae_id=sae_id))
-    found = read_results(tmp_path)
-    assert len(found.readings) == 3
-    assert len({reading.family for reading in found.readings}) == 1
-    assert found.ignored == ()
+    result_set = read_results(tmp_path)
+    assert len(result_set.readings) == 3
+    assert len({reading.family for reading in result_set.readings}) == 1
+    assert result_set.ignored == ()
 
 
-def test_objects_that_share_sae_benchs_one_id_are_told_by_their_files(tmp_path: Path) -> None:
+def test_objects_that_share_sae_benchs_one_id_are_distinguished_by_their_files(
+    tmp_path: Path,
+) -> None:
     for run in ("run_0", "run_1"):
         shutil.copy(ORIGINAL_RUN_0, tmp_path / f"{run}_core_eval_results.json")
     assert [r.sae_id for r in read_results(tmp_path).readings] == ["run_0", "run_1"]
@@ -186,9 +188,9 @@ def test_an_sae_that_core_finds_dead_is_invalid_in_every_eval(tmp_path: Path) ->
         write(tmp_path / f"{sae_id}_core_eval_results.json", published("core", core, sae_id=sae_id))
         other = published("absorption_first_letter", ABSORPTION, sae_id=sae_id)
         write(tmp_path / f"{sae_id}_abs_eval_results.json", other)
-    found = {(r.sae_id, r.eval_name): r.invalid for r in read_results(tmp_path).readings}
-    assert found["dead", "absorption_first_letter"] == ("L0 is 0: no latent is active",)
-    assert found["live", "absorption_first_letter"] == found["live", "core"] == ()
+    by_name = {(r.sae_id, r.eval_name): r.invalid for r in read_results(tmp_path).readings}
+    assert by_name["dead", "absorption_first_letter"] == ("L0 is 0: no latent is active",)
+    assert by_name["live", "absorption_first_letter"] == by_name["live", "core"] == ()
 
 
 @pytest.mark.parametrize("status", ["invalid", "failed"])
@@ -252,9 +254,9 @@ def test_a_time_may_be_a_text_or_missing(millis: object, read: int | None) -> No
 
 
 def test_details_are_read_when_they_are_wanted() -> None:
-    found = {r.eval_name: r for r in read_results(OURS).readings}
-    assert read_details(found["core"]) == loaded(OUR_CORE)["eval_result_details"]
-    assert read_details(found["mig"])[0]["factor"] == "gender"
+    by_name = {r.eval_name: r for r in read_results(OURS).readings}
+    assert read_details(by_name["core"]) == loaded(OUR_CORE)["eval_result_details"]
+    assert read_details(by_name["mig"])[0]["factor"] == "gender"
 
 
 @pytest.mark.parametrize("details", [None, []])
@@ -280,8 +282,8 @@ def test_any_object_gives_a_reading_or_is_broken(
     root = tmp_path_factory.getbasetemp() / "any"
     write(root / "core" / "x_eval_results.json", content)
     write(root / "runs" / "x.json", content)
-    found = read_results(root)
-    assert len(found.readings) + len(found.runs) + len(found.broken) == 2
+    result_set = read_results(root)
+    assert len(result_set.readings) + len(result_set.runs) + len(result_set.broken) == 2
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -298,8 +300,8 @@ def test_a_damaged_result_gives_a_reading_or_is_broken(
     result["eval_result_details"] = []
     result["eval_result_unstructured"]["provenance"][in_provenance] = inner
     write(root / "x_eval_results.json", {**result, field: value})
-    found = read_results(root)
-    assert len(found.readings) + len(found.broken) == 1
+    result_set = read_results(root)
+    assert len(result_set.readings) + len(result_set.broken) == 1
 
 
 def test_the_cells_that_records_are_made_of_are_no_other_set(tmp_path: Path) -> None:
@@ -311,9 +313,9 @@ def test_the_cells_that_records_are_made_of_are_no_other_set(tmp_path: Path) -> 
     assert cells.relative_to(tmp_path).parts[:2] == (RUNS, CELLS)
     cells.mkdir(parents=True)
     (cells / "core.json").write_text("{}")
-    found = read_results(tmp_path)
-    assert len(found.readings) == n_results > 0
-    assert not found.other_sets
+    result_set = read_results(tmp_path)
+    assert len(result_set.readings) == n_results > 0
+    assert not result_set.other_sets
 
 
 @pytest.mark.parametrize("depth", [100, 400, 900, 990])
@@ -326,8 +328,8 @@ def test_deep_nesting_is_read_or_broken(tmp_path: Path, depth: int) -> None:
         + deep
         + "}}}"
     )
-    found = read_results(tmp_path)
-    assert len(found.readings) + len(found.broken) == 1
+    result_set = read_results(tmp_path)
+    assert len(result_set.readings) + len(result_set.broken) == 1
 
 
 def test_reading_imports_neither_torch_nor_pandas_nor_an_sae_library() -> None:

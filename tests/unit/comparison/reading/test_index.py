@@ -15,7 +15,7 @@ from csae_bench.comparison.model import ResultSet
 from csae_bench.comparison.reading import index
 from csae_bench.comparison.reading.folder import read_results
 from csae_bench.comparison.reading.index import FOLDER, MIN_FILES, index_for
-from csae_bench.comparison.reading.layout import Found, result_files
+from csae_bench.comparison.reading.layout import ResultFile, result_files
 from tests.unit.comparison.result_files import OURS, live_core, published, write
 
 
@@ -37,9 +37,9 @@ def index_file(cache: Path) -> Path:
 
 def recalled(root: Path, cache: Path) -> set[str]:
     """Names of the files that the index knows as they are."""
-    files = [found for found in result_files(root) if isinstance(found, Found)]
+    files = [each for each in result_files(root) if isinstance(each, ResultFile)]
     kept = index_for(root, cache, files)
-    return {found.path.name for found in files if kept.recall(found) is not None}
+    return {each.path.name for each in files if kept.recall(each) is not None}
 
 
 def read_without(root: Path) -> ResultSet:
@@ -67,8 +67,8 @@ def test_a_changed_file_is_read_again(root: Path, cache: Path) -> None:
     read_results(root, cache=cache)
     write(path, published("core", live_core(ce_loss_score=0.5)))
     assert path.name not in recalled(root, cache)
-    found = {r.path: r.values for r in read_results(root, cache=cache).readings}
-    assert found[path]["core.ce_loss_score"] == 0.5
+    by_name = {r.path: r.values for r in read_results(root, cache=cache).readings}
+    assert by_name[path]["core.ce_loss_score"] == 0.5
 
 
 def test_a_change_of_equal_length_and_time_is_seen(root: Path, cache: Path) -> None:
@@ -104,14 +104,14 @@ def test_an_index_that_says_all_is_not_written_again(root: Path, cache: Path) ->
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"\x00" * 5000])
-def test_a_damaged_index_is_made_anew(root: Path, cache: Path, damage: bytes) -> None:
+def test_a_damaged_index_is_made_again(root: Path, cache: Path, damage: bytes) -> None:
     expected = read_results(root, cache=cache)
     index_file(cache).write_bytes(damage)
     assert read_results(root, cache=cache) == expected
     assert len(recalled(root, cache)) == 3
 
 
-def test_an_index_cut_short_is_made_anew(root: Path, cache: Path) -> None:
+def test_an_index_cut_short_is_made_again(root: Path, cache: Path) -> None:
     expected = read_results(root, cache=cache)
     whole = index_file(cache).read_bytes()
     index_file(cache).write_bytes(whole[: len(whole) // 2])
@@ -130,7 +130,7 @@ def test_an_index_cut_short_is_made_anew(root: Path, cache: Path) -> None:
         "place, reader",
     ],
 )
-def test_an_index_of_another_version_is_made_anew(root: Path, cache: Path, columns: str) -> None:
+def test_an_index_of_another_version_is_made_again(root: Path, cache: Path, columns: str) -> None:
     expected = read_results(root, cache=cache)
     file = index_file(cache)
     other = file.with_name("other")
@@ -182,8 +182,8 @@ def test_two_folders_share_a_cache_and_not_an_index(tmp_path: Path, cache: Path)
         write(tmp_path / name / "x_eval_results.json", result)
         read_results(tmp_path / name, cache=cache)
     assert len(list(cache.glob("readings-*.parquet"))) == 2
-    found = read_results(tmp_path / "a", cache=cache).readings[0]
-    assert found.values["core.ce_loss_score"] == 0.25
+    result_set = read_results(tmp_path / "a", cache=cache).readings[0]
+    assert result_set.values["core.ce_loss_score"] == 0.25
 
 
 def test_a_name_that_is_no_text_is_read_each_time(root: Path, cache: Path) -> None:

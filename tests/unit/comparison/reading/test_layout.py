@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.comparison.reading.layout import Found, Unreadable, result_files
+from csae_bench.comparison.reading.layout import ResultFile, Unreadable, result_files
 from csae_bench.errors import UsageError
 
 
@@ -20,9 +20,9 @@ def make(root: Path, *places: str) -> None:
 
 def places(root: Path, *, records: bool = False) -> set[str]:
     return {
-        found.path.relative_to(root).as_posix()
-        for found in result_files(root)
-        if isinstance(found, Found) and found.is_record == records
+        each.path.relative_to(root).as_posix()
+        for each in result_files(root)
+        if isinstance(each, ResultFile) and each.is_record == records
     }
 
 
@@ -82,15 +82,15 @@ def test_a_link_to_itself_ends(tmp_path: Path) -> None:
 def test_a_link_to_nothing_is_reported(tmp_path: Path) -> None:
     make(tmp_path, "core/a.json")
     (tmp_path / "core" / "b.json").symlink_to(tmp_path / "gone.json")
-    unreadable = [found for found in result_files(tmp_path) if isinstance(found, Unreadable)]
-    assert [found.path.name for found in unreadable] == ["b.json"]
+    unreadable = [each for each in result_files(tmp_path) if isinstance(each, Unreadable)]
+    assert [each.path.name for each in unreadable] == ["b.json"]
     assert "b.json: cannot be read" in unreadable[0].why
 
 
 def test_the_order_is_that_of_the_names(tmp_path: Path) -> None:
     make(tmp_path, "core/b.json", "core/a.json", "absorption/c.json")
-    found = [found.path.name for found in result_files(tmp_path)]
-    assert found == ["c.json", "a.json", "b.json"]
+    collected = [collected.path.name for collected in result_files(tmp_path)]
+    assert collected == ["c.json", "a.json", "b.json"]
 
 
 def test_names_may_be_unicode_or_no_text_at_all(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_seed_in_a_published_name_is_its_seed() -> None:
     assert (names.family.name, names.seed) == ("relu", 12)
 
 
-def test_of_an_sae_that_came_as_a_folder_the_seed_is_not_known() -> None:
+def test_of_an_sae_loaded_from_a_folder_the_seed_is_not_known() -> None:
     result = loaded(OUR_CORE)
     result["eval_result_unstructured"]["provenance"]["training_hash"] = None
     assert names_of_result(result, OUR_CORE).seed is None

@@ -78,14 +78,14 @@ def test_it_is_as_it_should_be(root: Path) -> None:
 
 
 def test_every_file_is_counted(root: Path) -> None:
-    found = read_results(root)
-    assert (found.broken, found.ignored, found.other_sets) == ((), (), ())
-    assert {r.path for r in found.readings} == set(root.rglob(f"*{SUFFIX}"))
+    result_set = read_results(root)
+    assert (result_set.broken, result_set.ignored, result_set.other_sets) == ((), (), ())
+    assert {r.path for r in result_set.readings} == set(root.rglob(f"*{SUFFIX}"))
 
 
 def test_every_sae_is_one_sae(root: Path) -> None:
-    found = read_results(root)
-    assert len({(r.family.release, r.sae_id) for r in found.readings}) == 2 * N_SAES + 5
+    result_set = read_results(root)
+    assert len({(r.family.release, r.sae_id) for r in result_set.readings}) == 2 * N_SAES + 5
 
 
 def test_data_sets_are_separate_results(root: Path) -> None:

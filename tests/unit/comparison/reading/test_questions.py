@@ -23,8 +23,10 @@ def _scores(result: dict[str, Any]) -> dict[str, float]:
 
 
 def test_the_setting_that_forgets_most_among_the_admissible_counts() -> None:
-    found = _scores(_result(_setting(5), _setting(3, 9), _setting(3, 5, 8, 9, is_admissible=False)))
-    assert found == {"wmdp-bio 3": 1, "wmdp-bio 5": 0, "wmdp-bio 8": 0, "wmdp-bio 9": 1}
+    scores = _scores(
+        _result(_setting(5), _setting(3, 9), _setting(3, 5, 8, 9, is_admissible=False))
+    )
+    assert scores == {"wmdp-bio 3": 1, "wmdp-bio 5": 0, "wmdp-bio 8": 0, "wmdp-bio 9": 1}
 
 
 def test_where_no_setting_is_admissible_nothing_is_forgotten() -> None:

@@ -105,7 +105,7 @@ def test_parts_in_another_form_are_unknown(value: object) -> None:
     assert (run.cells, run.problems, run.executed_steps, run.sparsity) == ({}, (), None, None)
 
 
-def test_what_flags_changed_is_told_but_for_what_does_not_decide_the_weights() -> None:
+def test_what_flags_changed_is_said_but_for_what_does_not_decide_the_weights() -> None:
     run = run_of(
         record(
             origins={"sae.k": "flag", "seed": "flag", "evals.mig.seed": "flag", "model": "file"},

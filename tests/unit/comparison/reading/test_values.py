@@ -44,7 +44,7 @@ def test_of_our_evals_the_scores_go_without_their_category_and_nothing_else() ->
     assert len(values) == sum(map(len, metrics.values()))
 
 
-def test_corrected_values_of_core_stand_beside_sae_benchs() -> None:
+def test_corrected_values_of_core_are_reported_next_to_sae_benchs() -> None:
     result = loaded(OUR_CORE)
     values, _ = values_of(result, "core")
     corrected = result["eval_result_unstructured"]["corrected"]
@@ -53,7 +53,7 @@ def test_corrected_values_of_core_stand_beside_sae_benchs() -> None:
 
 
 @pytest.mark.parametrize("name", ["cossim", "relative_reconstruction_bias"])
-def test_the_seeds_minus_ones_are_undefined_with_a_reason(name: str) -> None:
+def test_the_original_runs_minus_ones_are_undefined_with_a_reason(name: str) -> None:
     values, reasons = values_of(loaded(ORIGINAL_RUN_0), "core")
     assert values[f"core.{name}"] is None
     assert "-1 for NaN" in reasons[f"core.{name}"]

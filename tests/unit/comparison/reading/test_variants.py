@@ -50,8 +50,8 @@ def mig(root: Path, name: str, *, seed: int = 0, differs: dict[str, Any] | None 
     return write(root / "mig" / f"{release}_{sae_id}{suffix}_eval_results.json", result)
 
 
-def names(found: ResultSet) -> list[str]:
-    return sorted(reading.family.name for reading in found.readings)
+def names(result: ResultSet) -> list[str]:
+    return sorted(reading.family.name for reading in result.readings)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_results_under_other_conditions_are_two_results_of_one_sae(
     other = {key: 99 for key in change if key not in BASE}
     core(tmp_path, "first", 1000, **other)
     core(tmp_path, "second", 2000, **change)
-    found = read_results(tmp_path)
-    assert found.ignored == ()
-    assert len(found.readings) == len({r.family for r in found.readings}) == 2
-    assert {r.family.sae for r in found.readings} == {"sae"}
+    result_set = read_results(tmp_path)
+    assert result_set.ignored == ()
+    assert len(result_set.readings) == len({r.family for r in result_set.readings}) == 2
+    assert {r.family.sae for r in result_set.readings} == {"sae"}
     if variant is not None:
-        assert names(found) == ["sae", f"sae ({variant})"]
+        assert names(result_set) == ["sae", f"sae ({variant})"]
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_a_rerun_under_the_same_conditions_replaces_the_older_and_that_is_said(
 ) -> None:
     core(tmp_path, "new", 2000, **change)
     core(tmp_path, "old", 1000)
-    found = read_results(tmp_path)
-    assert [reading.path.parent.name for reading in found.readings] == ["new"]
-    (older,) = found.ignored
+    result_set = read_results(tmp_path)
+    assert [reading.path.parent.name for reading in result_set.readings] == ["new"]
+    (older,) = result_set.ignored
     assert older.path.parent.name == "old"
     assert "left out for" in older.message
 
@@ -117,19 +117,19 @@ def test_two_saes_name_their_results_alike_in_whatever_order_they_were_made(tmp_
         [("a", "owt"), ("a", "pile"), ("b", "pile"), ("b", "owt")]
     ):
         core(tmp_path, f"{sae_id}_{dataset}", millis, sae_id=sae_id, dataset=dataset)
-    found = {
+    by_name = {
         reading.path.parent.name: reading.family for reading in read_results(tmp_path).readings
     }
-    assert {name for name, family in found.items() if family.variant} == {"a_pile", "b_pile"}
+    assert {name for name, family in by_name.items() if family.variant} == {"a_pile", "b_pile"}
 
 
 def test_a_result_of_ours_says_what_it_differs_in(tmp_path: Path) -> None:
     mig(tmp_path, "small")
     mig(tmp_path, "small", differs={"settings.n_permutations": 21}, n_permutations=21)
-    found = read_results(tmp_path)
-    assert names(found) == ["small", "small (settings.n_permutations=21)"]
-    assert {reading.sae_id for reading in found.readings} == {"small"}
-    assert {reading.cell for reading in found.readings} == {"mig", "mig_1a2b3c4d"}
+    result_set = read_results(tmp_path)
+    assert names(result_set) == ["small", "small (settings.n_permutations=21)"]
+    assert {reading.sae_id for reading in result_set.readings} == {"small"}
+    assert {reading.cell for reading in result_set.readings} == {"mig", "mig_1a2b3c4d"}
 
 
 def test_the_sae_named_as_sae_benchs_objects_is_one_sae_too(tmp_path: Path) -> None:
@@ -141,16 +141,16 @@ def test_the_sae_named_as_sae_benchs_objects_is_one_sae_too(tmp_path: Path) -> N
 def test_the_control_of_shuffled_factors_is_no_newer_result(tmp_path: Path) -> None:
     mig(tmp_path, "small", value=0.5)
     mig(tmp_path, "small", differs={"settings.shuffled": True}, value=0.001, shuffled=True)
-    found = {r.family.variant: r.values["mig.value_mig"] for r in read_results(tmp_path).readings}
-    assert found == {"": 0.5, "settings.shuffled=true": 0.001}
+    by_name = {r.family.variant: r.values["mig.value_mig"] for r in read_results(tmp_path).readings}
+    assert by_name == {"": 0.5, "settings.shuffled=true": 0.001}
 
 
 def test_a_first_result_that_was_made_otherwise_is_no_seed_of_the_others(tmp_path: Path) -> None:
     for seed in (0, 1):
         mig(tmp_path, "small", seed=seed, shuffled=False)
     mig(tmp_path, "small", seed=2, shuffled=True)
-    found = {r.seed: r.family.variant for r in read_results(tmp_path).readings}
-    assert found == {0: "", 1: "", 2: "settings.shuffled=true"}
+    by_name = {r.seed: r.family.variant for r in read_results(tmp_path).readings}
+    assert by_name == {0: "", 1: "", 2: "settings.shuffled=true"}
 
 
 def test_a_variant_that_was_found_out_is_named_as_one_that_says_so(tmp_path: Path) -> None:
@@ -218,9 +218,9 @@ def test_a_variant_that_does_not_say_what_differs_has_its_digits(
 def test_names_of_long_variants_are_short_and_distinct(tmp_path: Path) -> None:
     for i in range(3):
         core(tmp_path, str(i), i, dataset=f"{'long ' * 100}{i}")
-    found = names(read_results(tmp_path))
-    assert len(set(found)) == 3
-    assert max(map(len, found)) < 120
+    result_set = names(read_results(tmp_path))
+    assert len(set(result_set)) == 3
+    assert max(map(len, result_set)) < 120
 
 
 def test_what_was_recalled_is_named_as_what_was_read(tmp_path: Path) -> None:
@@ -236,5 +236,5 @@ def test_a_core_result_on_other_text_says_nothing_of_the_other_evals(tmp_path: P
     core(tmp_path, "first", 1000)
     dead = published("core", live_core(l0=0.0), sae_id="sae", eval_config=config(dataset="pile"))
     write(tmp_path / "second" / "x_eval_results.json", dead)
-    found = {r.family.variant: bool(r.invalid) for r in read_results(tmp_path).readings}
-    assert found == {"": False, "dataset=pile": True}
+    by_name = {r.family.variant: bool(r.invalid) for r in read_results(tmp_path).readings}
+    assert by_name == {"": False, "dataset=pile": True}

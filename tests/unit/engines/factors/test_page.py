@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.engines.factors.page import Row, html_page
+from csae_bench.engines.factors.page import HeatMapRow, html_page
 from csae_bench.factors.encoding import TopPrompt
 from tests.browser.fixtures import OpenPage
 
@@ -21,7 +21,7 @@ def _page(latents: tuple[int, ...] = (3, 7), title: str = f"MIG of {EVIL}") -> s
         caption=EVIL,
         latents=latents,
         rows=[
-            Row(
+            HeatMapRow(
                 factor=EVIL,
                 value=value,
                 is_first=row == 0,
@@ -68,7 +68,7 @@ def test_every_cell_is_readable(tmp_path: Path, open_page: OpenPage, scheme: str
     from csae_bench.pages import render
 
     cells = [i / 20 for i in range(-20, 21)]
-    rows = [Row(factor="factor", value="value", is_first=True, cells=cells)]
+    rows = [HeatMapRow(factor="factor", value="value", is_first=True, cells=cells)]
     html = render(
         "engines/factors/heat_map.html", title="", caption="", latents=(), rows=rows, prompts={}
     )

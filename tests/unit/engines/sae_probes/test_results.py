@@ -30,9 +30,9 @@ MANY = [_outcome(f"set {i}", 0.5 + i / 100, Scores(1.0, 1.0, 1.0)) for i in rang
 
 
 def test_scores_are_means_over_datasets_within_their_intervals() -> None:
-    found = metrics(MANY, n_resamples=1000, seed=0)
-    assert found["sae"]["sae_top_1_test_auc"] == sum(0.5 + i / 100 for i in range(40)) / 40
-    low, high = (found["intervals"][f"sae_top_1_test_auc_{end}"] for end in ("low", "high"))
+    result = metrics(MANY, n_resamples=1000, seed=0)
+    assert result["sae"]["sae_top_1_test_auc"] == sum(0.5 + i / 100 for i in range(40)) / 40
+    low, high = (result["intervals"][f"sae_top_1_test_auc_{end}"] for end in ("low", "high"))
     assert low is not None
     assert high is not None
     # the mean of 40 draws of a spread of 0.115 has a standard error of 0.018; 1.96 of them
@@ -41,25 +41,25 @@ def test_scores_are_means_over_datasets_within_their_intervals() -> None:
 
 
 def test_a_score_that_no_dataset_moves_has_an_interval_of_no_width() -> None:
-    found = metrics(MANY, n_resamples=1000, seed=0)["intervals"]
-    assert found["llm_test_auc_low"] == found["llm_test_auc_high"] == 1.0
+    result = metrics(MANY, n_resamples=1000, seed=0)["intervals"]
+    assert result["llm_test_auc_low"] == result["llm_test_auc_high"] == 1.0
 
 
 def test_of_one_dataset_there_is_no_interval_and_a_reason() -> None:
-    found = metrics(MANY[:1], n_resamples=1000, seed=0)
-    assert found["sae"]["sae_top_1_test_auc"] == 0.5
-    assert found["intervals"]["sae_top_1_test_auc_low"] is None
-    assert reasons(found)["sae_top_1_test_auc_low"] == ONE_DATASET
+    result = metrics(MANY[:1], n_resamples=1000, seed=0)
+    assert result["sae"]["sae_top_1_test_auc"] == 0.5
+    assert result["intervals"]["sae_top_1_test_auc_low"] is None
+    assert reasons(result)["sae_top_1_test_auc_low"] == ONE_DATASET
 
 
 def test_what_was_not_asked_for_is_null_and_says_so() -> None:
-    found = metrics([_outcome("a", 0.5), _outcome("b", 0.6)], n_resamples=1000, seed=0)
-    why = reasons(found)
-    assert found["llm"]["llm_test_auc"] is None
+    result = metrics([_outcome("a", 0.5), _outcome("b", 0.6)], n_resamples=1000, seed=0)
+    why = reasons(result)
+    assert result["llm"]["llm_test_auc"] is None
     assert why["llm_test_auc"] == "evals.sparse_probing_sae_probes.include_llm_baseline is false"
     assert why["sae_top_50_test_f1"] == "50 is not among evals.sparse_probing_sae_probes.ks"
     assert why["sae_top_50_test_f1_high"] == why["sae_top_50_test_f1"]
-    nulls = {name for part in found.values() for name, value in part.items() if value is None}
+    nulls = {name for part in result.values() for name, value in part.items() if value is None}
     assert why.keys() == nulls
 
 

@@ -69,14 +69,14 @@ def test_the_bundled_model_and_its_facts_are_fine() -> None:
 
 
 def test_a_model_of_another_shape_than_the_saes_is_a_problem() -> None:
-    found = status(model=INSTRUCT, d_in_model=TINY, name="hub")
-    (said,) = (message for outcome, message in found if outcome == "problem")
+    statuses = status(model=INSTRUCT, d_in_model=TINY, name="hub")
+    (said,) = (message for outcome, message in statuses if outcome == "problem")
     assert "d_model=2304; the SAE is of tiny-gemma2-it, with 128" in said
 
 
 def test_an_instruct_twin_is_of_the_saes_shape() -> None:
-    found = status(model=INSTRUCT, d_in_model="google/gemma-2-2b", name="hub")
-    assert [outcome for outcome, _ in found] == ["unknown"]
+    statuses = status(model=INSTRUCT, d_in_model="google/gemma-2-2b", name="hub")
+    assert [outcome for outcome, _ in statuses] == ["unknown"]
 
 
 def test_invented_facts_are_no_questions_for_a_real_model() -> None:

@@ -11,7 +11,7 @@ from csae_bench.engines.unlearning.reporting import details, metrics, notes, war
 from csae_bench.engines.unlearning.statistics import Chance, HeldOut
 from csae_bench.engines.unlearning.sweep import Setting, Sweep
 from csae_bench.evals import get_eval
-from csae_bench.metrics.bootstrap import Interval
+from csae_bench.metrics.bootstrap import PercentileInterval
 
 IDS = np.array([3, 7, 11])
 
@@ -26,31 +26,31 @@ def sweep(forget: list[bool], retain: list[bool], n_features: int = 2) -> Sweep:
 
 
 def test_a_detail_names_the_rows_that_are_answered_wrong() -> None:
-    (found,) = details(sweep([True, False, False], [True] * 3))
-    UnlearningDetail.model_validate(found)
-    assert found["wrong"][FORGET] == [7, 11]
-    assert found["accuracy"][FORGET] == pytest.approx(1 / 3)
-    assert found["retain_accuracy"] == 1
-    assert found["is_admissible"]
+    (result,) = details(sweep([True, False, False], [True] * 3))
+    UnlearningDetail.model_validate(result)
+    assert result["wrong"][FORGET] == [7, 11]
+    assert result["accuracy"][FORGET] == pytest.approx(1 / 3)
+    assert result["retain_accuracy"] == 1
+    assert result["is_admissible"]
 
 
-def test_retain_questions_stand_subject_after_subject() -> None:
-    found = sweep([True] * 3, [True] * 3)
-    assert found.retained == list(SUBJECTS[1:])
-    assert found.retain.shape == (1, 12)
-    assert found.retain_subjects.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+def test_retain_questions_are_listed_subject_after_subject() -> None:
+    result = sweep([True] * 3, [True] * 3)
+    assert result.retained == list(SUBJECTS[1:])
+    assert result.retain.shape == (1, 12)
+    assert result.retain_subjects.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
 
 
 def test_each_undefined_metric_has_its_reason_and_no_other_has_one() -> None:
-    found, reasons = metrics(
+    result, reasons = metrics(
         0.5,
         HeldOut(score=None, retain_accuracy=None, reason="one question"),
-        Interval(low=0.1, high=0.9),
+        PercentileInterval(low=0.1, high=0.9),
         Chance(mean=None, highest=None, adjusted=None, p=None, reason="no draws"),
     )
     model = get_eval("unlearning").metrics_model
     assert model is not None
-    model.model_validate(found)
+    model.model_validate(result)
     assert reasons == {
         "unlearning_score_held_out": "one question",
         "retain_accuracy_held_out": "one question",

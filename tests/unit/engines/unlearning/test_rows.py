@@ -62,11 +62,11 @@ _ANYTHING = st.recursive(
 @given(st.fixed_dictionaries(dict.fromkeys(ROW, _ANYTHING)))
 def test_any_row_is_a_question_or_an_error_with_its_place(row: dict[str, Any]) -> None:
     try:
-        found = question(PLACE, row)
+        result = question(PLACE, row)
     except DataError as error:
         said = str(error)
     else:
         said = PLACE
-        assert len(found.choices) == 4
-        assert found.answer in range(4)
+        assert len(result.choices) == 4
+        assert result.answer in range(4)
     assert said.startswith(PLACE)

@@ -179,8 +179,8 @@ def test_a_mistyped_source_is_a_problem_and_not_a_hub_name() -> None:
 @pytest.mark.parametrize("name", ["missing.jsonl", "corpus.txt"])
 def test_a_forget_corpus_that_cannot_be_read_is_a_problem(name: str, tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("text")
-    found = data_status("tinyworld", str(tmp_path / name))
-    assert [outcome for outcome, _ in found] == ["problem"]
+    statuses = data_status("tinyworld", str(tmp_path / name))
+    assert [outcome for outcome, _ in statuses] == ["problem"]
 
 
 def test_the_hub_is_not_checkable_here_and_the_gated_corpus_is_explained() -> None:

@@ -47,9 +47,9 @@ def test_a_setting_at_99_percent_exactly_counts() -> None:
 
 
 def test_a_setting_that_truly_unlearns_scores_as_much_held_out() -> None:
-    found = held_out_score(np.stack([wrong(N)]), GENTLE[None], subjects(), n_splits=10, rng=rng())
-    assert found.score == 1
-    assert found.retain_accuracy == 1
+    score = held_out_score(np.stack([wrong(N)]), GENTLE[None], subjects(), n_splits=10, rng=rng())
+    assert score.score == 1
+    assert score.retain_accuracy == 1
 
 
 def test_a_lucky_choice_among_many_settings_scores_less_held_out() -> None:
@@ -57,24 +57,24 @@ def test_a_lucky_choice_among_many_settings_scores_less_held_out() -> None:
     forget = generator.random((500, 20)) < 0.5  # no setting is better than another
     retain = np.ones((500, 20), dtype=bool)
     published = unlearning_score(forget, retain)
-    found = held_out_score(forget, retain, subjects(20), n_splits=50, rng=generator)
+    score = held_out_score(forget, retain, subjects(20), n_splits=50, rng=generator)
     assert published >= 0.8
-    assert found.score is not None
+    assert score.score is not None
     # half of ten questions on average, and 100 halves of one sample: within a tenth or two
-    assert found.score == pytest.approx(0.5, abs=0.15)
+    assert score.score == pytest.approx(0.5, abs=0.15)
 
 
 def test_a_setting_that_is_not_admissible_on_the_other_half_scores_0_there() -> None:
     # two wrong answers of a hundred: either half has one of fifty, or both
-    found = held_out_score(
+    score = held_out_score(
         wrong(N)[None], wrong(2)[None], np.zeros(N, dtype=int), n_splits=20, rng=rng()
     )
-    assert found.score == 0
+    assert score.score == 0
 
 
 def test_where_no_setting_is_admissible_doing_nothing_is_chosen() -> None:
-    found = held_out_score(wrong(N)[None], wrong(50)[None], subjects(), n_splits=5, rng=rng())
-    assert (found.score, found.retain_accuracy) == (0, 1)
+    score = held_out_score(wrong(N)[None], wrong(50)[None], subjects(), n_splits=5, rng=rng())
+    assert (score.score, score.retain_accuracy) == (0, 1)
 
 
 @pytest.mark.parametrize(("n_forget", "n_retain"), [(1, N), (N, 1)])
@@ -90,33 +90,33 @@ def test_one_question_alone_has_no_halves_and_no_interval(n_forget: int, n_retai
 
 
 def test_the_interval_holds_the_share_of_a_harmless_setting() -> None:
-    found = score_interval(wrong(50)[None], GENTLE[None], n_resamples=2000, rng=rng())
-    assert found.low is not None
-    assert found.high is not None
+    interval = score_interval(wrong(50)[None], GENTLE[None], n_resamples=2000, rng=rng())
+    assert interval.low is not None
+    assert interval.high is not None
     # of 100 answers at one half: .5 +- 1.96 sqrt(.25 / 100) = .402 to .598, in steps of .01
-    assert found.low == pytest.approx(0.402, abs=0.021)
-    assert found.high == pytest.approx(0.598, abs=0.021)
+    assert interval.low == pytest.approx(0.402, abs=0.021)
+    assert interval.high == pytest.approx(0.598, abs=0.021)
 
 
 def test_a_score_that_hangs_on_a_setting_at_the_limit_has_an_interval_from_0() -> None:
-    found = score_interval(wrong(80)[None], wrong(1)[None], n_resamples=1000, rng=rng())
-    assert found.low == 0
-    assert found.high is not None
-    assert found.high > 0.8
+    interval = score_interval(wrong(80)[None], wrong(1)[None], n_resamples=1000, rng=rng())
+    assert interval.low == 0
+    assert interval.high is not None
+    assert interval.high > 0.8
 
 
 def test_chance_is_the_mean_of_the_draws_and_p_counts_those_as_high() -> None:
     draws = [(wrong(n)[None], GENTLE[None]) for n in (10, 20, 60)]
-    found = against_chance(0.5, draws, None)
-    assert found.mean == pytest.approx(0.3)
-    assert found.highest == pytest.approx(0.6)
-    assert found.adjusted == pytest.approx(0.2)
-    assert found.p == pytest.approx(2 / 4)
+    result = against_chance(0.5, draws, None)
+    assert result.mean == pytest.approx(0.3)
+    assert result.highest == pytest.approx(0.6)
+    assert result.adjusted == pytest.approx(0.2)
+    assert result.p == pytest.approx(2 / 4)
 
 
 def test_chance_without_draws_is_undefined_with_the_reason() -> None:
-    found = against_chance(0.5, [], "nothing is clamped")
-    assert (found.mean, found.p, found.reason) == (None, None, "nothing is clamped")
+    result = against_chance(0.5, [], "nothing is clamped")
+    assert (result.mean, result.p, result.reason) == (None, None, "nothing is clamped")
 
 
 @pytest.mark.slow

@@ -208,7 +208,7 @@ def cross_entropy_slowly(
     similarity: list[list[float]], may_be_negative: Callable[[int, int], bool]
 ) -> float:
     """Symmetric cross-entropy of finding the diagonal, averaged over what has a negative."""
-    found: list[float] = []
+    collected: list[float] = []
     for i in range(len(similarity)):
         negatives = [j for j in range(len(similarity)) if j != i and may_be_negative(i, j)]
         if not negatives:
@@ -216,8 +216,8 @@ def cross_entropy_slowly(
         own = math.exp(similarity[i][i])
         along = own + sum(math.exp(similarity[i][j]) for j in negatives)
         back = own + sum(math.exp(similarity[j][i]) for j in negatives)
-        found.append(-(math.log(own / along) + math.log(own / back)) / 2)
-    return sum(found) / len(found)
+        collected.append(-(math.log(own / along) + math.log(own / back)) / 2)
+    return sum(collected) / len(collected)
 
 
 def invariance_slowly(statistics: LatentStatistics) -> list[float]:

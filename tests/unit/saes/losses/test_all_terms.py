@@ -79,11 +79,11 @@ def test_the_union_passes_the_gradient_of_a_silent_code_to_its_pre_activation(na
 @every_term
 def test_a_term_is_at_least_zero_and_says_on_what_it_stands(name: str) -> None:
     for seed in range(5):
-        found = term_of(name)(random_views(seed=seed))
-        assert isinstance(found, TermValue)
-        assert found.value.shape == ()
-        assert found.value >= 0
-        assert found.n_compared > 0
+        result = term_of(name)(random_views(seed=seed))
+        assert isinstance(result, TermValue)
+        assert result.value.shape == ()
+        assert result.value >= 0
+        assert result.n_compared > 0
 
 
 @every_term
@@ -170,9 +170,9 @@ def test_a_term_in_float32_agrees_with_float64(name: str) -> None:
 def test_a_term_without_anything_to_compare_is_exactly_zero_and_says_what_is_missing(
     name: str,
 ) -> None:
-    found = getattr(losses, name)(nothing_to_compare(random_views()))
-    assert (float(found.value), found.n_compared) == (0.0, 0)
-    assert found.compared.split()[0] in {"pairs", "latents", "mixtures"}
+    result = getattr(losses, name)(nothing_to_compare(random_views()))
+    assert (float(result.value), result.n_compared) == (0.0, 0)
+    assert result.compared.split()[0] in {"pairs", "latents", "mixtures"}
 
 
 @every_term

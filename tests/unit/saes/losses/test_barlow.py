@@ -58,9 +58,9 @@ def test_barlow_has_the_right_gradient(on: str) -> None:
 
 def test_barlow_of_identical_views_with_uncorrelated_latents_is_zero() -> None:
     codes = torch.tensor([[1.0, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
-    found = barlow(views_of(codes, codes), min_firings=1, off_diagonal=1.0)
-    assert float(found.value) == pytest.approx(0.0, abs=1e-12)
-    assert found.n_compared == 3
+    term = barlow(views_of(codes, codes), min_firings=1, off_diagonal=1.0)
+    assert float(term.value) == pytest.approx(0.0, abs=1e-12)
+    assert term.n_compared == 3
 
 
 def test_barlow_of_two_copies_of_a_latent_is_their_redundancy() -> None:
@@ -96,6 +96,6 @@ def test_barlow_compares_no_latent_with_itself_twice() -> None:
 def test_barlow_without_two_latents_that_fire_often_enough_is_zero() -> None:
     codes = torch.zeros(16, 5)
     codes[:, 0] = 1.0
-    found = barlow(views_of(codes, codes, statistics=unit_statistics(5)))
-    assert (float(found.value), found.n_compared) == (0.0, 0)
-    assert found.compared == "latents that fire 8 times in each view"
+    term = barlow(views_of(codes, codes, statistics=unit_statistics(5)))
+    assert (float(term.value), term.n_compared) == (0.0, 0)
+    assert term.compared == "latents that fire 8 times in each view"

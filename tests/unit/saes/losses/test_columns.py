@@ -123,9 +123,9 @@ def orthogonal_columns(n_pairs: int) -> Tensor:
 def test_columns_of_identical_views_with_uncorrelated_latents_is_the_minimum() -> None:
     codes = orthogonal_columns(16)
     # Two uncorrelated latents that fire half of the time are together in half of each other's rows.
-    found = columns(views_of(codes, codes), temperature=0.2, max_co_firing=0.5)
-    assert float(found.value) == pytest.approx(math.log(1 + 14 * math.exp(-1 / 0.2)), rel=1e-5)
-    assert found.n_compared == 15
+    term = columns(views_of(codes, codes), temperature=0.2, max_co_firing=0.5)
+    assert float(term.value) == pytest.approx(math.log(1 + 14 * math.exp(-1 / 0.2)), rel=1e-5)
+    assert term.n_compared == 15
 
 
 def unrelated_views() -> Views:
@@ -197,8 +197,8 @@ def test_a_parent_gets_a_gradient_from_its_child_where_all_are_told_apart(
 def test_a_family_alone_has_nothing_to_tell_apart() -> None:
     fires = torch.zeros(16, 2)
     fires[:12, PARENT], fires[:8, CHILD] = 1, 1
-    found = columns(views_of(fires, fires), max_co_firing=0.5)
-    assert (float(found.value), found.n_compared) == (0.0, 0)
+    term = columns(views_of(fires, fires), max_co_firing=0.5)
+    assert (float(term.value), term.n_compared) == (0.0, 0)
     assert columns(views_of(fires, fires), max_co_firing=1.0).value > 0
 
 
@@ -214,9 +214,9 @@ def test_co_firing_is_the_larger_of_both_conditional_probabilities() -> None:
 def test_columns_without_two_latents_that_fire_often_enough_is_zero(fires: int) -> None:
     codes = torch.zeros(16, 5)
     codes[:8, :fires] = 1.0
-    found = columns(views_of(codes, codes), min_firings=8)
-    assert (float(found.value), found.n_compared) == (0.0, 0)
-    assert found.compared == "latents that fire 8 times in each view"
+    term = columns(views_of(codes, codes), min_firings=8)
+    assert (float(term.value), term.n_compared) == (0.0, 0)
+    assert term.compared == "latents that fire 8 times in each view"
 
 
 def test_a_latent_has_to_fire_often_enough_in_each_view() -> None:

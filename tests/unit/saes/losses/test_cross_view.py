@@ -50,11 +50,11 @@ def cross_view_slowly(views: Views, min_invariance: float, on: str) -> tuple[flo
 @pytest.mark.parametrize("seed", [0, 1])
 def test_cross_view_equals_the_definition(seed: int, min_invariance: float, on: str) -> None:
     views = random_views(seed=seed)
-    found = term_of("cross_view", min_invariance=min_invariance, on=on)(views)
+    result = term_of("cross_view", min_invariance=min_invariance, on=on)(views)
     value, n = cross_view_slowly(views, min_invariance, on)
     # The root's tiny number, 1e-16 under it.
-    assert float(found.value) == pytest.approx(value, rel=1e-10)
-    assert found.n_compared == n > 0
+    assert float(result.value) == pytest.approx(value, rel=1e-10)
+    assert result.n_compared == n > 0
 
 
 @pytest.mark.parametrize("on", ["codes", "pre_activations"])
@@ -128,8 +128,8 @@ def test_a_constant_latent_has_a_finite_gradient() -> None:
 
 def test_cross_view_with_fewer_latents_than_it_needs_is_zero() -> None:
     codes = torch.rand(20, 7, generator=torch.Generator().manual_seed(0))
-    found = cross_view(views_of(codes, codes, statistics=unit_statistics(7)))
-    assert (float(found.value), found.n_compared) == (0.0, 0)
-    assert found.compared == "latents with an invariance above 0.1"
+    term = cross_view(views_of(codes, codes, statistics=unit_statistics(7)))
+    assert (float(term.value), term.n_compared) == (0.0, 0)
+    assert term.compared == "latents with an invariance above 0.1"
     enough = cross_view(views_of(codes, codes, statistics=unit_statistics(7)), min_latents=7)
     assert enough.n_compared == 7

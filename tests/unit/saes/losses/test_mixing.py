@@ -25,7 +25,7 @@ from tests.unit.saes.losses.builders import (
 def mixing_slowly(views: Views, margin: float) -> float:
     mixture = views.mixture
     assert mixture is not None
-    found: list[float] = []
+    collected: list[float] = []
     for m, pair in enumerate(mixture.anchors.tolist()):
         anchor = views.pre_activations[2 * pair].tolist()
         positive = views.pre_activations[2 * pair + 1].tolist()
@@ -41,8 +41,8 @@ def mixing_slowly(views: Views, margin: float) -> float:
             return cosine_slowly([one[f] for f in latents], [other[f] for f in latents])
 
         hinge = margin + cosine(anchor, mixed, exchanged) - cosine(anchor, positive, exchanged)
-        found.append(max(0.0, hinge) + 1 - cosine(anchor, mixed, rest))
-    return sum(found) / len(found)
+        collected.append(max(0.0, hinge) + 1 - cosine(anchor, mixed, rest))
+    return sum(collected) / len(collected)
 
 
 @pytest.mark.parametrize("margin", [0.1, 0.5, 2.0])
@@ -75,9 +75,9 @@ EXCHANGED = torch.tensor([True, True, False, True, True, False])
 
 
 def test_a_mixture_that_answers_to_its_origins_is_the_minimum() -> None:
-    found = mixing(mixed_views(ANCHOR, ANCHOR, SWAPPED, EXCHANGED), margin=0.5)
-    assert float(found.value) == pytest.approx(0.0, abs=1e-6)
-    assert found.n_compared == 1
+    term = mixing(mixed_views(ANCHOR, ANCHOR, SWAPPED, EXCHANGED), margin=0.5)
+    assert float(term.value) == pytest.approx(0.0, abs=1e-6)
+    assert term.n_compared == 1
 
 
 def test_a_mixture_in_which_nothing_changed_costs_the_margin() -> None:
@@ -150,6 +150,6 @@ def test_mixing_without_a_mixture_is_zero(is_empty: bool) -> None:
     views = random_views(8, 12)
     none = torch.zeros(0, 12, dtype=torch.float64)
     empty = Mixture(torch.zeros(0, dtype=torch.int64), none, none, none > 0)
-    found = mixing(replace(views, mixture=empty if is_empty else None))
-    assert (float(found.value), found.n_compared) == (0.0, 0)
-    assert found.compared == "mixtures whose norm is that of real activations"
+    term = mixing(replace(views, mixture=empty if is_empty else None))
+    assert (float(term.value), term.n_compared) == (0.0, 0)
+    assert term.compared == "mixtures whose norm is that of real activations"

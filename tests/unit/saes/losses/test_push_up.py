@@ -38,9 +38,9 @@ def push_up_slowly(views: Views, height: float) -> float:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_push_up_equals_the_definition(seed: int, height: float) -> None:
     views = random_views(seed=seed)
-    found = push_up(views, height=height)
-    assert float(found.value) == pytest.approx(push_up_slowly(views, height), rel=1e-12)
-    assert found.n_compared == sum(w > 0 for w in invariance_slowly(views.statistics))
+    term = push_up(views, height=height)
+    assert float(term.value) == pytest.approx(push_up_slowly(views, height), rel=1e-12)
+    assert term.n_compared == sum(w > 0 for w in invariance_slowly(views.statistics))
 
 
 def test_push_up_has_the_right_gradient() -> None:
@@ -108,8 +108,8 @@ def test_a_latent_without_invariance_is_not_raised() -> None:
     positives[0, 3] = 0
     statistics = unit_statistics(9)
     statistics.both[3] = 0.25  # as by chance
-    found = push_up(views_of(anchors, positives, statistics=statistics))
-    assert (float(found.value), found.n_compared) == (0.0, 8)
+    term = push_up(views_of(anchors, positives, statistics=statistics))
+    assert (float(term.value), term.n_compared) == (0.0, 8)
 
 
 def test_a_nan_counts_as_active_and_does_not_show() -> None:
@@ -120,6 +120,6 @@ def test_a_nan_counts_as_active_and_does_not_show() -> None:
 
 def test_push_up_with_fewer_latents_than_it_needs_is_zero() -> None:
     anchors, positives = torch.ones(4, 7), torch.zeros(4, 7)
-    found = push_up(views_of(anchors, positives, statistics=unit_statistics(7)))
-    assert (float(found.value), found.n_compared) == (0.0, 0)
-    assert found.compared == "latents with an invariance above 0"
+    term = push_up(views_of(anchors, positives, statistics=unit_statistics(7)))
+    assert (float(term.value), term.n_compared) == (0.0, 0)
+    assert term.compared == "latents with an invariance above 0"

@@ -159,16 +159,16 @@ def test_rows_of_equal_rows_is_log_n(fill: float) -> None:
 @pytest.mark.parametrize("n_pairs", [1, 5])
 def test_rows_without_any_negative_is_zero_and_has_no_gradient(n_pairs: int) -> None:
     views = random_views(n_pairs, 8, pairs=PairIds(torch.zeros(n_pairs, dtype=torch.int64)))
-    found = rows(views)
-    assert (found.value.item(), found.n_compared) == (0.0, 0)
-    assert found.compared == "pairs with a negative"
+    term = rows(views)
+    assert (term.value.item(), term.n_compared) == (0.0, 0)
+    assert term.compared == "pairs with a negative"
     assert gradients(views, rows).codes.abs().max() == 0
 
 
 def test_a_pair_without_a_negative_is_left_out_of_the_mean() -> None:
     # Pair 2 shares its sequence with pair 0 and its group with pair 1.
     views = random_views(3, 8, pairs=PairIds(torch.tensor([0, 1, 0]), torch.tensor([0, 1, 1])))
-    found = rows(views)
+    term = rows(views)
     without = rows(
         replace(
             views,
@@ -177,8 +177,8 @@ def test_a_pair_without_a_negative_is_left_out_of_the_mean() -> None:
             pairs=all_apart(2),
         )
     )
-    assert float(found.value) == pytest.approx(float(without.value), rel=1e-12)
-    assert found.n_compared == without.n_compared == 2
+    assert float(term.value) == pytest.approx(float(without.value), rel=1e-12)
+    assert term.n_compared == without.n_compared == 2
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
@@ -188,7 +188,7 @@ def test_rows_is_nan_where_a_pair_without_a_negative_is_not_finite(broken: float
     assert rows(views).value.isnan()
 
 
-def test_a_head_stands_between_the_codes_and_their_cosines() -> None:
+def test_a_head_lies_between_the_codes_and_their_cosines() -> None:
     views = random_views(n_latents=20)
     head = nn.Linear(20, 6, bias=False, dtype=torch.float64)
     projected = (views.codes @ head.weight.T).detach()

@@ -25,7 +25,7 @@ from tests.unit.saes.losses.builders import (
 
 def triplet_slowly(views: Views, margin: float, on: str = "codes") -> float:
     anchors, positives = readings_slowly(views, on)
-    found: list[float] = []
+    collected: list[float] = []
     for i in range(len(views.pairs)):
         negatives = [j for j in range(len(views.pairs)) if not are_alike(views.pairs, i, j)]
         if not negatives:
@@ -33,8 +33,10 @@ def triplet_slowly(views: Views, margin: float, on: str = "codes") -> float:
         own = cosine_slowly(anchors[i], positives[i])
         hardest = max(cosine_slowly(anchors[i], positives[j]) for j in negatives)
         hardest_back = max(cosine_slowly(anchors[j], positives[i]) for j in negatives)
-        found.append((max(0.0, margin + hardest - own) + max(0.0, margin + hardest_back - own)) / 2)
-    return sum(found) / len(found)
+        collected.append(
+            (max(0.0, margin + hardest - own) + max(0.0, margin + hardest_back - own)) / 2
+        )
+    return sum(collected) / len(collected)
 
 
 @pytest.mark.parametrize("on", ["codes", "pre_activations", "union"])
@@ -114,7 +116,7 @@ def test_only_the_hardest_negative_gets_a_gradient() -> None:
 @pytest.mark.parametrize("n_pairs", [1, 5])
 def test_triplet_without_any_negative_is_zero_and_has_no_gradient(n_pairs: int) -> None:
     views = random_views(n_pairs, 8, pairs=PairIds(torch.zeros(n_pairs, dtype=torch.int64)))
-    found = triplet(views)
-    assert (found.value.item(), found.n_compared) == (0.0, 0)
-    assert found.compared == "pairs with a negative"
+    term = triplet(views)
+    assert (term.value.item(), term.n_compared) == (0.0, 0)
+    assert term.compared == "pairs with a negative"
     assert gradients(views, triplet).codes.abs().max() == 0

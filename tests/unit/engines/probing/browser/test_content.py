@@ -22,12 +22,12 @@ def test_values_are_named_in_the_order_of_their_factors() -> None:
     )
 
 
-def test_a_latent_stands_there_once() -> None:
+def test_a_latent_is_listed_once() -> None:
     with pytest.raises(ValueError, match="latent 17 stands on the page twice"):
         replace(PAGE, latents=(LATENT, LATENT))
 
 
-def test_a_value_stands_there_once() -> None:
+def test_a_value_is_listed_once() -> None:
     with pytest.raises(ValueError, match="stands on the page twice"):
         replace(PAGE, factors=(*PAGE.factors, PAGE.factors[0]))
 
@@ -44,8 +44,8 @@ def test_each_token_has_an_activation() -> None:
         replace(PAGE, latents=(replace(LATENT, prompts=(prompt,)),))
 
 
-def test_a_latent_is_tied_to_values_of_the_page() -> None:
-    stray = replace(LATENT, tied_to=(ValueName("tense", "pluperfect"),))
+def test_a_latent_is_assigned_to_values_of_the_page() -> None:
+    stray = replace(LATENT, assigned_values=(ValueName("tense", "pluperfect"),))
     with pytest.raises(ValueError, match=r"pluperfect.*no value of the page's factors"):
         replace(PAGE, latents=(stray,))
 

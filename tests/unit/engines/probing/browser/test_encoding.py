@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from csae_bench.engines.probing.browser.content import Estimate
+from csae_bench.engines.probing.browser.content import ShownNumber
 from csae_bench.engines.probing.browser.encoding import encoded, estimate
 from tests.browser.example_page import example_page
 
 
 def test_an_estimate_is_a_number_or_one_with_its_ends_or_a_reason() -> None:
-    assert estimate(Estimate(0.123456)) == 0.1235
-    assert estimate(Estimate(0.5, 0.4, 0.6)) == [0.5, 0.4, 0.6]
-    assert estimate(Estimate(None, reason="no prompt")) == "no prompt"
-    assert estimate(Estimate(None)) == "not defined"
+    assert estimate(ShownNumber(0.123456)) == 0.1235
+    assert estimate(ShownNumber(0.5, 0.4, 0.6)) == [0.5, 0.4, 0.6]
+    assert estimate(ShownNumber(None, reason="no prompt")) == "no prompt"
+    assert estimate(ShownNumber(None)) == "not defined"
 
 
 def test_values_are_numbered_through_all_factors() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.engines.probing.browser.content import Estimate
+from csae_bench.engines.probing.browser.content import ShownNumber
 from csae_bench.engines.probing.browser.page import HTML, html, write_browser
 from csae_bench.errors import ResultError
 from tests.browser.example_page import CLOSING, EVIL, FACTORS, ROUND, example_page
@@ -127,7 +127,7 @@ class TestAtFirst:
         alike = [0.0] * 3 + [0.5, 0.5] + [0.0] * 9
         names = PAGE.value_names
         latents = tuple(
-            replace(PAGE.latents[place], information=tuple(alike), tied_to=(names[place],))
+            replace(PAGE.latents[place], information=tuple(alike), assigned_values=(names[place],))
             for place in (3, 4)
         )
         write_browser(replace(PAGE, latents=latents), tmp_path)
@@ -199,7 +199,7 @@ class TestSortingAndFiltering:
                 if code
             }
             known = [-1.0 if cell is None else cell for cell in latent.information]
-            about = {PAGE.value_names[known.index(max(known))], *latent.tied_to}
+            about = {PAGE.value_names[known.index(max(known))], *latent.assigned_values}
             return (
                 (query.isdigit() and str(index).startswith(query))
                 or any(query.lower() in token for token in tokens)
@@ -209,10 +209,10 @@ class TestSortingAndFiltering:
         page = open_page(path)
         page.click("#find")
         page.type(query)
-        found = _latents(page)
-        assert 0 < len(found) < 40
-        assert set(found) == {latent.index for latent in PAGE.latents if is_found(latent.index)}
-        assert f"{len(found)} of 40 latents" in page.text("#found")
+        result = _latents(page)
+        assert 0 < len(result) < 40
+        assert set(result) == {latent.index for latent in PAGE.latents if is_found(latent.index)}
+        assert f"{len(result)} of 40 latents" in page.text("#found")
 
     def test_a_search_without_a_hit_says_so(self, path: Path, open_page: OpenPage) -> None:
         page = open_page(path, "q=xylophone")
@@ -375,7 +375,7 @@ class TestReach:
 
 @pytest.mark.browser
 def test_an_estimate_of_zero_is_shown_as_one(tmp_path: Path, open_page: OpenPage) -> None:
-    zero = replace(PAGE.latents[0], selectivity=Estimate(-0.00001), entropy=Estimate(0.0))
+    zero = replace(PAGE.latents[0], selectivity=ShownNumber(-0.00001), entropy=ShownNumber(0.0))
     write_browser(replace(PAGE, latents=(zero,)), tmp_path)
     page = open_page(tmp_path / HTML)
     assert _column(page, "#latents", "selectivity") == ["0.000"]

@@ -1,4 +1,4 @@
-"""What `multiple_evals` hides: a trap of upstream's per test, and that it is fenced."""
+"""What `multiple_evals` hides: a trap of upstream's per test, and that it is isolated."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from transformer_lens import HookedTransformer
 from csae_bench.corpora import open_corpus
 from csae_bench.errors import EvalError
 from csae_bench.upstream.core import CoreSettings
-from csae_bench.upstream.isolation import fence
-from csae_bench.upstream.reference import given_model, stock_multiple_evals
+from csae_bench.upstream.isolation import isolated
+from csae_bench.upstream.reference import given_model, reference_multiple_evals
 
 SMALL: dict[str, Any] = {
     "context_size": 16,
@@ -53,7 +53,7 @@ def upstream(sae: SAE[Any], model: HookedTransformer, text: Path, to: Path, **ch
         "output_folder": str(to),
         "device": "cpu",
     }
-    with fence(), given_model("toy", model):
+    with isolated(), given_model("toy", model):
         return core_main.multiple_evals([("toy", sae)], **(SMALL | asked | changes))
 
 
@@ -67,7 +67,7 @@ def test_a_swallowed_exception_is_an_error_with_its_message_and_cause(
     failing_sae: SAE[Any], toy_model: HookedTransformer, text: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(EvalError, match="toy: FailsToEncode: no such luck") as raised:
-        stock_multiple_evals(
+        reference_multiple_evals(
             failing_sae,
             release="toy",
             dataset=str(text),
@@ -88,7 +88,7 @@ def test_a_result_from_before_is_not_taken_for_a_new_one(
     (tmp_path / "toy_custom_sae_eval_results.json").write_text("{}")
     monkeypatch.setattr(core_main, "save_single_eval_result", lambda *_: "")
     with pytest.raises(EvalError, match="left no new result"):
-        stock_multiple_evals(
+        reference_multiple_evals(
             make_sae(),
             release="toy",
             dataset=str(text),
@@ -116,7 +116,7 @@ def test_the_fenced_runner_leaves_the_sae_as_it_was(
     tmp_path: Path,
 ) -> None:
     sae = make_sae()
-    stock_multiple_evals(
+    reference_multiple_evals(
         sae,
         release="toy",
         dataset=str(text),
@@ -150,7 +150,7 @@ def test_the_fenced_runner_does_not_retry(
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     with pytest.raises(EvalError, match="missing"):
-        stock_multiple_evals(
+        reference_multiple_evals(
             make_sae(),
             release="toy",
             dataset=str(tmp_path / "missing"),
@@ -181,7 +181,7 @@ def test_upstream_dies_of_a_missing_pad_token(
     settings: Callable[..., CoreSettings],
 ) -> None:
     sae = make_sae()
-    with fence():
+    with isolated():
         _, sae, _ = general_utils.load_and_format_sae("toy", sae, "cpu")  # pyright: ignore[reportGeneralTypeIssues]
         dataset = open_corpus(settings().dataset_name, split="core")
         store = ActivationsStore.from_sae(toy_model, sae, dataset, context_size=16)
@@ -199,7 +199,7 @@ def test_upstreams_store_begins_a_small_dataset_again_without_a_word(
     make_sae: Callable[..., SAE[Any]], toy_model: HookedTransformer
 ) -> None:
     rows = Dataset.from_dict({"text": ["w1 " * 20]}).to_iterable_dataset()
-    with fence() as warnings:
+    with isolated() as warnings:
         store = ActivationsStore.from_sae(toy_model, make_sae(), rows, context_size=16)
         tokens = store.get_batch_tokens(3)
     assert torch.equal(tokens[0], tokens[2]), "mended upstream: drop the count of epochs"
@@ -212,7 +212,7 @@ def test_upstreams_reset_does_not_begin_the_dataset_again(
     settings: Callable[..., CoreSettings],
 ) -> None:
     dataset = open_corpus(settings().dataset_name, split="core")
-    with fence():
+    with isolated():
         store = ActivationsStore.from_sae(toy_model, make_sae(), dataset, context_size=16)
         first = store.get_batch_tokens(2)
         store.reset_input_dataset()

@@ -16,13 +16,13 @@ LEAD = 2.0
 """Required ratio of a latent's information on its value to that on any other value."""
 
 
-class Leads(NamedTuple):
-    """The value that each latent would be tied to, if it knows enough of it."""
+class Assignment(NamedTuple):
+    """The value that each latent would be assigned to, if it is informative enough."""
 
     value: Int[NDArray[Any], " d_sae"]
     """Among all values; -1 for none."""
     share: Float[NDArray[Any], " d_sae"]
-    """What the latent knows of it, 0 to 1; 0 for none."""
+    """The latent's information on it, 0 to 1; 0 for none."""
 
 
 def rises(codes: Codes, one_hot: NDArray[np.int32]) -> Bool[NDArray[Any], "d_sae n_values_total"]:
@@ -32,13 +32,15 @@ def rises(codes: Codes, one_hot: NDArray[np.int32]) -> Bool[NDArray[Any], "d_sae
     return means > (np.asarray(codes.scaled.sum(0)).ravel() / codes.n)[:, None]
 
 
-def leads(
+def assign(
     shares: Float[NDArray[Any], "d_sae n_values_total"],
     rising: Bool[NDArray[Any], "d_sae n_values_total"],
     families: Families,
-) -> Leads:
-    """Find the value that a latent rises with and knows most of, if it knows `LEAD` times as much
-    as of any value of another family, and of any other of the same factor that it rises with.
+) -> Assignment:
+    """Find the value that a latent rises with and is most informative about, if by `LEAD` times.
+
+    Its lead is over any value of another family, and any other of the same factor that it rises
+    with.
 
     A latent may also carry information about a value it is lower for (in a two-valued factor it
     always does), but not `LEAD` times as much: a latent that is silent with a value stands for none
@@ -58,4 +60,4 @@ def leads(
     rivals[rows, best] = 0
     falling = np.where(is_kin & ~rising, shares, 0.0)
     is_ahead = (highest > 0) & (highest >= LEAD * rivals.max(1)) & (LEAD * highest > falling.max(1))
-    return Leads(np.where(is_ahead, best, -1), np.where(is_ahead, highest, 0.0))
+    return Assignment(np.where(is_ahead, best, -1), np.where(is_ahead, highest, 0.0))

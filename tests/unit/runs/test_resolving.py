@@ -1,15 +1,15 @@
-"""csae_bench/subjects.py."""
+"""csae_bench/runs/resolving.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from csae_bench.runs.request import RunRequest
-from csae_bench.runs.subjects import find_subject
+from csae_bench.runs.resolving import resolve_sae
 
 
 def _hash(*sets: str) -> str | None:
-    return find_subject(RunRequest(source="custom_sae", sets=sets)).training_hash
+    return resolve_sae(RunRequest(source="custom_sae", sets=sets)).training_hash
 
 
 def test_other_paraphrases_are_another_training(tmp_path: Path) -> None:

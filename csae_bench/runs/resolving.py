@@ -37,8 +37,8 @@ _SETTABLE_FOR_A_FOLDER = ("evals.", "model_dtype", "threads", "hook_name")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
-    """The SAE of a run."""
+class ResolvedSae:
+    """The SAE that a request names: its identity, configuration, model and location."""
 
     source: str
     resolved: ResolvedConfig
@@ -53,7 +53,7 @@ class Subject:
     """Hash of what decides the weights; None for an SAE loaded from a folder."""
     made_from: Mapping[str, Any] | None = None
     """The data that determine the weights; `training_hash` is their hash."""
-    of: Subject | None = None
+    of: ResolvedSae | None = None
     """The SAE that this one is made of, as a `permuted` control is."""
     trained_d_in: int | None = None
     """Width of the activations that an SAE loaded from a folder takes."""
@@ -69,7 +69,7 @@ class Subject:
         return self.training_hash is None or _is_finished(self.checkpoint)
 
 
-def find_subject(request: RunRequest, resolved: ResolvedConfig | None = None) -> Subject:
+def resolve_sae(request: RunRequest, resolved: ResolvedConfig | None = None) -> ResolvedSae:
     """Return the SAE that a request is about.
 
     Args:
@@ -124,7 +124,7 @@ def _pretrained_folder(request: RunRequest) -> Path:
     return request.results / "checkpoints" / "pretrained" / name
 
 
-def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
+def _of_config(request: RunRequest, resolved: ResolvedConfig) -> ResolvedSae:
     config = resolved.config
     sae_id = identity.config_sae_id(resolved)
     if isinstance(config.activations, GeneratorActivations):
@@ -138,7 +138,7 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
         release = identity.release(model.name, hook_name)
         corpus = _corpora(config.activations.dataset, config.pairs)
     other = config.sae.other_sae
-    of = None if other is None else find_subject(request.for_source(other))
+    of = None if other is None else resolve_sae(request.for_source(other))
     made_from = identity.training_identity(
         resolved,
         model=models.weights_fingerprint(config.model) if model else "",
@@ -146,7 +146,7 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> Subject:
         of=_identity_of(of),
     )
     training_hash = identity.training_hash(made_from)
-    return Subject(
+    return ResolvedSae(
         source=request.source,
         resolved=resolved,
         model=model,
@@ -166,9 +166,9 @@ def _checkpoint(store: Store, release: str, sae_id: str, training_hash: str) -> 
     A finished one goes before one that was interrupted, the SAE's own before others.
     """
     own = store.checkpoint(release, sae_id, training_hash)
-    found = [own, *(path for path in store.checkpoints(training_hash) if path != own)]
-    finished = [path for path in found if _is_finished(path)]
-    interrupted = [path for path in found if (path / "trainer").exists()]
+    folders = [own, *(path for path in store.checkpoints(training_hash) if path != own)]
+    finished = [path for path in folders if _is_finished(path)]
+    interrupted = [path for path in folders if (path / "trainer").exists()]
     return (finished or interrupted or [own])[0]
 
 
@@ -184,7 +184,7 @@ def _corpora(dataset: str, pairs: PairsSettings) -> str:
     return f"{text} {paraphrase_fingerprint(pairs.paraphrase)}"
 
 
-def _of_folder(request: RunRequest, folder: Path) -> Subject:
+def _of_folder(request: RunRequest, folder: Path) -> ResolvedSae:
     inference = find_folder(folder)
     cfg = check_folder(inference)
     metadata = stated(cfg)
@@ -198,7 +198,7 @@ def _of_folder(request: RunRequest, folder: Path) -> Subject:
         raise SaeError(f"{inference}/cfg.json: metadata.{missing} is missing; pass it with {flag}.")
     model = models.describe(name)
     release = identity.release(model.name, hook_name)
-    return Subject(
+    return ResolvedSae(
         source=request.source,
         resolved=resolved,
         model=model,
@@ -229,14 +229,14 @@ def _id_of_folder(
     return f"{named}-{hashed[:8]}" if is_other else named
 
 
-def _of_pretrained(request: RunRequest) -> Subject:
-    """Return the subject of the folder to which it was fetched."""
+def _of_pretrained(request: RunRequest) -> ResolvedSae:
+    """Return the SAE of the folder to which it was fetched."""
     folder = fetched_folder(request)
     if folder is None:
         raise SaeError(f"{request.source}: has not been fetched from the hub yet.")
-    subject = _of_folder(request, folder)
+    sae = _of_folder(request, folder)
     sae_id = f"{request.source.split(':')[-1].split('/')[-1]}-{weights_hash(folder)[:8]}"
-    return replace(subject, sae_id=sae_id)
+    return replace(sae, sae_id=sae_id)
 
 
 def _config_of_folder(
@@ -261,7 +261,7 @@ def _config_of_folder(
     return loaded.model_copy(update={"name": folder.resolve().name, "path": folder})
 
 
-def _identity_of(subject: Subject | None) -> str:
-    if subject is None:
+def _identity_of(sae: ResolvedSae | None) -> str:
+    if sae is None:
         return ""
-    return subject.training_hash or weights_hash(subject.checkpoint)
+    return sae.training_hash or weights_hash(sae.checkpoint)
