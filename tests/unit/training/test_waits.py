@@ -33,7 +33,7 @@ PER_STEP = (
     "training/loop.py",
     "training/objective_schedule.py",
 )
-"""Modules whose code runs in every step on a GPU; `saes/sparse_batchtopk.py` runs on a CPU alone."""
+"""Modules that run in every step on a GPU; `saes/sparse_batchtopk.py` does on a CPU alone."""
 
 WAITING_METHODS = frozenset({"item", "tolist", "cpu", "numpy", "nonzero", "argwhere"})
 """Of a tensor on a GPU, these wait until the device has computed it."""
