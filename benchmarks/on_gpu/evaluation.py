@@ -39,7 +39,10 @@ PUBLISHED = {
 }
 """Approximate, as published; of all evals, of which core is one."""
 
-PHASES = ("get_downstream_reconstruction_metrics", "get_sparsity_and_variance_metrics")
+PHASES: tuple[str, str] = (
+    "get_downstream_reconstruction_metrics",
+    "get_sparsity_and_variance_metrics",
+)
 """Core's two loops over batches, by the names of SAE-Bench's functions."""
 
 
@@ -143,7 +146,7 @@ def _phases_timed(device: str) -> Generator[dict[str, float]]:
     """Add up the seconds of SAE-Bench's two loops within."""
     from sae_bench.evals.core import main as core_main
 
-    seconds = dict.fromkeys(PHASES, 0.0)
+    seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
 
     def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def run(*arguments: Any, **options: Any) -> Any:

@@ -15,6 +15,7 @@ PER_STEP = (
     *(
         f"saes/{name}.py"
         for name in (
+            "active_codes",
             "heads",
             "l0_controller",
             "losses",
@@ -32,7 +33,7 @@ PER_STEP = (
     "training/loop.py",
     "training/objective_schedule.py",
 )
-"""Modules whose code runs in every step."""
+"""Modules that run in every step on a GPU; `saes/sparse_batchtopk.py` does on a CPU alone."""
 
 WAITING_METHODS = frozenset({"item", "tolist", "cpu", "numpy", "nonzero", "argwhere"})
 """Of a tensor on a GPU, these wait until the device has computed it."""
@@ -46,13 +47,13 @@ KNOWN = Counter(
         "saes/losses.py push_up": 2,
         # which latents and rows are chosen decides the shapes of what follows
         "saes/losses.py cross_view": 1,
-        "saes/losses.py mixing": 1,
         "saes/mixing.py mix": 1,
-        "saes/mixing.py choose_latents": 1,
-        "saes/mixing.py _decoded_difference": 1,
         "saes/similarities.py sample_latents": 1,
+        "saes/active_codes.py ActiveCodes.split": 1,
+        "saes/active_codes.py weighted_block": 1,
+        "saes/active_codes.py places": 2,
         # on a CPU a fifth of the time of counting in the dense matrix
-        "saes/statistics.py _of_batch": 1,
+        "saes/statistics.py _parts": 1,
         "saes/views.py Views.firings": 1,
         # not in every step: at an error, where a line is logged, before the first step
         "training/finite.py check_finite": 2,
