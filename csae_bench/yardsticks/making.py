@@ -55,7 +55,7 @@ def made_with() -> dict[str, Any]:
     jobs = [job for job in planned.saes[0].evals if isinstance(job, EvalJob)]
     return {
         "saes": {
-            name: sae.training.key
+            name: _identity(sae.training.made_from)
             for name, sae in zip(SAES, planned.saes, strict=True)
             if sae.training is not None
         },
@@ -64,6 +64,15 @@ def made_with() -> dict[str, Any]:
         "floors": {
             name: get_eval(name).config().model_dump(mode="json") for name in EVALS_OF_CODES
         },
+    }
+
+
+def _identity(made_from: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an SAE that trains nothing is made from."""
+    config = made_from["config"]
+    return {
+        **{key: config[key] for key in ("sae", "activations", "model_dtype", "seed")},
+        **{key: made_from[key] for key in ("model", "corpus")},
     }
 
 

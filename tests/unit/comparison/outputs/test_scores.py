@@ -21,8 +21,8 @@ MIG = Reading(
     values={
         "mig.mig": 0.05,
         "mig.value_mig": 0.342,
-        "mig.value_mig_best_latent": 0.61,
-        "mig.value_mig_nearest_double": 0.268,
+        "mig.parts.value_mig_best_latent": 0.61,
+        "mig.parts.value_mig_nearest_double": 0.268,
         "mig.mig_sup": None,
         "mig.chance.value_mig_null_mean": 0.001,
         "mig.chance.value_mig_adjusted": 0.341,
