@@ -18,7 +18,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --d
 export HF_HUB_OFFLINE ?= 1
 export HF_DATASETS_OFFLINE ?= 1
 
-.PHONY: help setup run test test-fast test-slow check fmt lint types imports golden small regression baseline bench clean
+.PHONY: help setup run test test-fast test-slow check fmt lint types imports golden small regression baseline yardsticks bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ regression: small ## train a small SAE with three seeds and compare it with resu
 
 baseline: small ## the same, and make it the new results/baseline
 	$(BIN)/csae-bench compare results/small --baseline results/baseline --update-baseline
+
+yardsticks: $(STAMP) ## measure again what PCA, a random decoder, a bag of words and the like score
+	$(BIN)/python -m csae_bench.yardsticks
 
 bench: $(STAMP) ## benchmarks, one BENCH line each; ONLY=<name> for one
 	@$(BIN)/python -m benchmarks $(ONLY)

@@ -1,7 +1,8 @@
 """`make bench`: one line per figure on stdout, `BENCH <name> <value> <unit>`; the rest on stderr.
 
 `python -m benchmarks NAME` runs that one. A benchmark is a module here, named for its figure, with
-a `main()`; each runs in a process of its own, so that peak memories do not mix.
+a `main()`; each runs in a process of its own, so that peak memories do not mix. One with NEEDS_GPU
+is left out where there is no GPU.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from csae_bench.hardware.devices import pick_device
 
 FILES = sorted(Path(__file__).parent.glob("[!_]*.py"))
 
@@ -25,7 +29,11 @@ def main(arguments: list[str]) -> int:
     wanted = arguments or sorted(figures)
     failed = False
     for module in dict.fromkeys(figures[name] for name in wanted):
-        code = f"from benchmarks.{module} import main; main()"
+        if _needs_gpu(module) and pick_device("auto") == "cpu":
+            print(f"{module}: left out, as this machine has no GPU", file=sys.stderr)
+            failed |= bool(arguments)
+            continue
+        code = f"import sys; from benchmarks.{module} import main; sys.exit(main())"
         done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         failed |= done.returncode != 0
         for line in done.stdout.splitlines():
@@ -36,10 +44,18 @@ def main(arguments: list[str]) -> int:
 
 def _figures(path: Path) -> tuple[str, ...]:
     """Return the figures that a benchmark's FIGURES names, read without importing it."""
+    return tuple(_constant(path, "FIGURES") or ())
+
+
+def _needs_gpu(module: str) -> bool:
+    return bool(_constant(Path(__file__).with_name(f"{module}.py"), "NEEDS_GPU"))
+
+
+def _constant(path: Path, name: str) -> Any:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FIGURES":
-            return tuple(ast.literal_eval(node.value))
-    return ()
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(node.value)
+    return None
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ METRICS = {
         description="Correlation ratio (eta) of the latent that goes best with a factor, the mean "
         "over factors; of a factor with two values it is |r|.",
         direction=Direction.HIGHER,
+        gist="of the latent that goes best with a factor",
         short="best correlation",
         sd_between_seeds=0.017,
         has_interval=True,
@@ -73,6 +74,7 @@ METRICS = {
         title="Near-duplicates",
         description="Share of the judged latents that another one nearly repeats.",
         direction=Direction.LOWER,
+        gist="latents that another one nearly repeats",
         short="near-duplicates",
         sd_between_seeds=0.014,
     ),
@@ -81,6 +83,7 @@ METRICS = {
         description="Dimensions that the codes really have: exp of the entropy of their singular "
         "values; Roy and Vetterli 2007.",
         direction=Direction.NONE,
+        gist="dimensions that the codes really have",
         short="effective rank",
         unit="dimensions",
         high=None,

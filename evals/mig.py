@@ -10,6 +10,7 @@ from pydantic import Field
 from csae_bench.engines.factors.fields import FactorDetail, ResultModel
 from csae_bench.engines.factors.settings import Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
+from csae_bench.evals.metric_rows import PARTS
 
 _ACCOMPANIED: dict[str, Any] = {
     "has_null": True,
@@ -46,12 +47,36 @@ METRICS = {
         direction=Direction.HIGHER,
         gist="best latent's lead, by value",
         short="value MIG",
+        parts=(
+            ("value_mig_best_latent", "best latent"),
+            ("value_mig_nearest_double", "its nearest double"),
+        ),
         sd_between_seeds=0.055,
         note="1: a latent of its own for each value.",
         rank=-1,
         has_held_out=True,
         compared=("held_out", "adjusted"),
         **_ACCOMPANIED,
+    ),
+    "value_mig_best_latent": Metric(
+        title="Value MIG, best latent",
+        description="Information of the latent that knows most of a value, in units of the value's "
+        "entropy; mean over a factor's values, then over factors.",
+        direction=Direction.HIGHER,
+        category=PARTS,
+        gates=False,
+        is_supporting=True,
+        is_by_factor=True,
+    ),
+    "value_mig_nearest_double": Metric(
+        title="Value MIG, nearest double",
+        description="The same of the latent that knows most after it and competes with it: value "
+        "MIG is the difference of the two.",
+        direction=Direction.LOWER,
+        category=PARTS,
+        gates=False,
+        is_supporting=True,
+        is_by_factor=True,
     ),
     "mig_sup": Metric(
         title="MIG-sup",
@@ -163,6 +188,7 @@ def score(samples: Samples, cfg: MigConfig) -> MigMeasured:
     """Return the three scores of codes, with nulls, intervals and held-out values."""
     from csae_bench import metrics
     from csae_bench.engines.factors.reporting import Measured
+    from csae_bench.engines.factors.value_mig_parts import parts_of_value_mig
 
     codes, factors = samples.codes, samples.factors
     bins: dict[str, Any] = {"n_bins": cfg.n_bins, "n_quantiles": cfg.n_quantiles}
@@ -174,6 +200,7 @@ def score(samples: Samples, cfg: MigConfig) -> MigMeasured:
     def over_tokens(place: int) -> dict[Pooling, Score]:
         return {pooling: scores[place] for pooling, scores in pooled.items()}
 
+    best, double = parts_of_value_mig(by_value)
     null = metrics.permutation_null(
         codes, factors, n_permutations=cfg.n_permutations, seed=cfg.seed, **bins
     )
@@ -203,6 +230,8 @@ def score(samples: Samples, cfg: MigConfig) -> MigMeasured:
                 held_out=held_out_by_value,
                 poolings=over_tokens(1),
             ),
+            "value_mig_best_latent": Measured(score=best),
+            "value_mig_nearest_double": Measured(score=double),
             "mig_sup": Measured(
                 score=by_latent,
                 null=null.mig_sup,

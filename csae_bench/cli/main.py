@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,11 +12,18 @@ import click
 
 from csae_bench import __version__
 from csae_bench.cli.arguments import FilePath
+from csae_bench.cli.ending import (
+    name_files,
+    name_next_step,
+    records_as_json,
+    show_scores,
+    write_report,
+)
 from csae_bench.cli.options import compare_options, run_options
 from csae_bench.cli.terminal import Group, columns, console, prepare_process, print_json, shown_path
 from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE
 from csae_bench.support.printable import printable
-from csae_bench.support.progress import reported
+from csae_bench.support.progress import begin, reported
 
 if TYPE_CHECKING:
     from csae_bench.runs.request import RunRequest
@@ -33,20 +41,16 @@ def main() -> None:
 @run_options
 def run(as_json: bool, **flags: Any) -> None:
     """Train an SAE unless a checkpoint exists, evaluate it, and store the results."""
-    from csae_bench.results.pages import pages_of
-    from csae_bench.runs.run import run_all
+    with _announced("run", flags["sources"]):
+        from csae_bench.runs.run import run_all
 
-    requests = _requests(**flags)
-    with reported(repeats=not sys.stderr.isatty()):
+        requests = _requests(**flags)
         outcomes = run_all(requests)
-    _show(outcomes, as_json=as_json)
-    for outcome in outcomes:
-        if outcome.record is not None and outcome.error is None:
-            for path in pages_of(outcome.record, requests[0].store):
-                click.echo(f"page: {printable(str(path))}", err=True)
-    for outcome in outcomes:
-        if outcome.record_path is not None:
-            click.echo(f"record: {printable(str(outcome.record_path))}", err=True)
+        report, n_saes = write_report(requests[0].store)
+    store = requests[0].store
+    show_scores(outcomes, store, as_json=as_json)
+    name_files(outcomes, store, report)
+    name_next_step(outcomes, store, n_saes)
     _end(outcomes)
 
 
@@ -54,12 +58,12 @@ def run(as_json: bool, **flags: Any) -> None:
 @run_options
 def train(as_json: bool, **flags: Any) -> None:
     """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
-    from csae_bench.runs.run import run_all
+    with _announced("train", flags["sources"]):
+        from csae_bench.runs.run import run_all
 
-    with reported(repeats=not sys.stderr.isatty()):
         outcomes = run_all(_requests(**flags), train_only=True)
     if as_json:
-        print_json(_as_json(outcomes))
+        print_json(records_as_json(outcomes))
     for outcome in outcomes:
         if outcome.checkpoint is not None and outcome.error is None:
             click.echo(shown_path(outcome.checkpoint))
@@ -194,36 +198,18 @@ def _requests(
         from csae_bench.evals import discover
 
         evals = tuple(discover())
-    progress = sys.stderr.isatty()
     return [
-        RunRequest(source=source, evals=evals, progress=progress, **flags)
+        RunRequest(source=source, evals=evals, progress=False, **flags)
         for source in expanded(sources)
     ]
 
 
-def _as_json(outcomes: Sequence[RunOutcome]) -> Any:
-    """Return the record of one SAE, or a list of the records of several."""
-    records = [
-        None if outcome.record is None else outcome.record.model_dump(mode="json")
-        for outcome in outcomes
-    ]
-    return records[0] if len(records) == 1 else records
-
-
-def _show(outcomes: Sequence[RunOutcome], *, as_json: bool) -> None:
-    """Print each SAE's scores; for several SAEs, a table with one line per SAE."""
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if as_json:
-        if len(outcomes) > 1 or not failed:
-            print_json(_as_json(outcomes))
-        return
-    from csae_bench.results.table import print_record, print_records
-
-    records = [outcome.record for outcome in outcomes if outcome.record is not None]
-    if len(outcomes) > 1:
-        print_records(records, console())
-    elif not failed:
-        print_record(records[0], console())
+@contextmanager
+def _announced(what: str, sources: Sequence[str]) -> Generator[None]:
+    """Report progress within; the first line comes before the imports, which take seconds."""
+    with reported(is_terminal=sys.stderr.isatty()):
+        begin(f"csae-bench {__version__}: planning to {what} {', '.join(sources)}")
+        yield
 
 
 def _end(outcomes: Sequence[RunOutcome]) -> NoReturn:

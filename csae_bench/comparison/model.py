@@ -93,6 +93,8 @@ class Reading:
     d_sae: int | None = None
     weights_hash: str | None = None
     """Hash of the weights of the measured SAE; None if the file does not say."""
+    model_fingerprint: str | None = None
+    """Hash of the language model's weights; None if the file does not say."""
     epoch_millis: int | None = None
     settings: Mapping[str, Condition] = field(default_factory=dict)
     """Further conditions in which two results of an SAE may differ; for ours, all settings of the

@@ -18,6 +18,8 @@ from enum import StrEnum
 from typing import Literal
 
 SCORES = "scores"
+PARTS = "parts"
+"""Category of the terms that a score is made of."""
 CORRECTED = "corrected"
 """Category of right values of what SAE-Bench computes otherwise. They lie in
 `eval_result_unstructured.corrected`; a row's name is `corrected.<metric>`."""
@@ -88,6 +90,9 @@ class Metric:
     """Whether it accompanies a score, as a count or a baseline does: compared only if a rule
     names it."""
 
+    parts: tuple[tuple[str, str], ...] = ()
+    """Other metrics of the eval that explain it, shown next to it: name and words for a reader."""
+
     has_null: bool = False
     """Accompanied by `x_null_mean`, `x_adjusted` and `x_p` (category `chance`)."""
     has_interval: bool = False
@@ -156,6 +161,10 @@ CATEGORIES: Mapping[str, Category] = {
         title="Scores",
         description="The plain values, as their papers define them.",
         is_displayed=True,
+    ),
+    PARTS: Category(
+        title="Parts",
+        description="What a score is made of.",
     ),
     "chance": Category(
         title="Chance",

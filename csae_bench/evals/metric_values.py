@@ -105,6 +105,16 @@ def headline(metrics: Mapping[str, Metric], names: Sequence[str]) -> dict[str, s
 
 def compared(metrics: Mapping[str, Metric]) -> dict[str, ResultValue]:
     """Return the compared values, the main ones first, by their names in a comparison."""
+    return {
+        name: value
+        for name, value in sorted(names_in_comparison(metrics).items(), key=_place)
+        if not value.metric.is_supporting
+        and (not value.suffix or value.suffix in value.metric.compared)
+    }
+
+
+def names_in_comparison(metrics: Mapping[str, Metric]) -> dict[str, ResultValue]:
+    """Return all values of a table's metrics by their names in a comparison, in order."""
     there = list(values(metrics))
     has_scores = any(value.category == SCORES for value in there)
     n_of_name = Counter(value.field for value in there if value.category != CORRECTED)
@@ -115,9 +125,7 @@ def compared(metrics: Mapping[str, Metric]) -> dict[str, ResultValue]:
             has_scores=has_scores,
             is_unique=n_of_name[value.field] == 1,
         ): value
-        for value in sorted(there, key=_order)
-        if not value.metric.is_supporting
-        and (not value.suffix or value.suffix in value.metric.compared)
+        for value in there
     }
 
 
@@ -133,8 +141,9 @@ def compared_name(category: str, field: str, *, has_scores: bool, is_unique: boo
     return field if is_plain else f"{category}.{field}"
 
 
-def _order(value: ResultValue) -> tuple[int, int]:
+def _place(named: tuple[str, ResultValue]) -> tuple[int, int]:
     """Return the metrics by rank, then what accompanies them."""
+    value = named[1]
     if not value.suffix:
         return -1, value.metric.rank
     of_metric: tuple[str, ...] = value.metric.compared

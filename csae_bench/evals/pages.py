@@ -7,7 +7,7 @@ announces it as an entry point of `csae_bench.evals`.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +45,16 @@ class Registered(Protocol):
     """An eval, as far as its metrics go; see `evals.EvalSpec`."""
 
     @property
+    def summary(self) -> str:
+        """First line of its description."""
+        ...
+
+    @property
+    def shown(self) -> Sequence[str]:
+        """The metrics that a run shows, in order."""
+        ...
+
+    @property
     def metrics(self) -> Mapping[str, Metric]:
         """The rows of its metrics by name."""
         ...
@@ -54,8 +64,8 @@ EVALS: Registry[Registered] = Registry("eval")
 """The evals whose pages were imported, by name."""
 
 
-def metric_rows(eval_name: str) -> Mapping[str, Metric] | None:
-    """Return the rows of an eval's metrics, its page imported; None if no eval has this name.
+def registered(eval_name: str) -> Registered | None:
+    """Return an eval, its page imported; None if no eval has this name.
 
     Raises:
         PluginError: the eval is of an installed package that cannot be imported.
@@ -63,4 +73,14 @@ def metric_rows(eval_name: str) -> Mapping[str, Metric] | None:
     if eval_name not in EVALS and eval_name not in PAGES.names():
         return None
     PAGES.load(eval_name, EVALS)
-    return EVALS.get(eval_name).metrics
+    return EVALS.get(eval_name)
+
+
+def metric_rows(eval_name: str) -> Mapping[str, Metric] | None:
+    """Return the rows of an eval's metrics; None if no eval has this name.
+
+    Raises:
+        PluginError: the eval is of an installed package that cannot be imported.
+    """
+    spec = registered(eval_name)
+    return None if spec is None else spec.metrics

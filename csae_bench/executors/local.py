@@ -65,8 +65,10 @@ class LocalExecutor:
             resolved_sae, ref, session, _record(sae, resolved_sae), force=request.force
         )
         yield "validity", judged, hashed
-        options = ExecuteOptions(force=request.force, progress=request.progress)
-        for job in sae.evals:
+        n_evals = len(sae.evals)
+        for i, job in enumerate(sae.evals, start=1):
+            place = f"{i} of {n_evals}" if n_evals > 1 else ""
+            options = ExecuteOptions(force=request.force, progress=request.progress, place=place)
             if judged.status != "ok":
                 yield job.eval_name, skipped(INVALID), hashed
             elif isinstance(job, SkippedEval):

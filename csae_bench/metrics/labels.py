@@ -40,7 +40,7 @@ def number(column: NDArray[Any], name: str) -> tuple[NDArray[np.int64], tuple[st
 
 def _columns(factors: Any, names: Sequence[str] | None) -> dict[str, NDArray[Any]]:
     try:
-        table = np.asarray(factors)
+        table = np.asarray(_on_cpu(factors))
     except ValueError as error:
         raise MetricInputError(f"factors are no table [n, n_factors]: {error}.") from error
     table = table[:, None] if table.ndim == 1 else table
@@ -58,7 +58,7 @@ def _columns(factors: Any, names: Sequence[str] | None) -> dict[str, NDArray[Any
 
 
 def _labels(labels: Any, name: str) -> NDArray[Any]:
-    column = labels if isinstance(labels, np.ndarray) else np.array(list(labels))
+    column = labels if isinstance(labels, np.ndarray) else np.array(list(_on_cpu(labels)))
     if column.ndim != 1:
         raise MetricInputError(
             f"factor '{name}' has labels of shape {column.shape}; it must be one label a sample."
@@ -70,6 +70,11 @@ def _labels(labels: Any, name: str) -> NDArray[Any]:
             "leave these samples out, or give the missing a label of its own."
         )
     return column
+
+
+def _on_cpu(labels: Any) -> Any:
+    """Return a torch tensor from whatever device as one that numpy reads, all else as it is."""
+    return labels.detach().cpu() if type(labels).__module__.split(".")[0] == "torch" else labels
 
 
 def _is_missing(label: object) -> bool:

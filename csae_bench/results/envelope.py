@@ -22,6 +22,8 @@ class Provenance(BaseModel):
     training_hash: str | None
     model: str | None
     """None for an SAE on generated activations."""
+    model_fingerprint: str | None = None
+    """Hash of the model's weights; of a hub model, its name."""
     hook_name: str | None
     training_architecture: str
     seed: int

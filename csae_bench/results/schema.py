@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 RECORD_VERSION = 1
 
+STEPS = ("training", "validity")
+"""Cells of a record that are not evals."""
+
 CellStatus = Literal["ok", "failed", "skipped", "invalid"]
 
 

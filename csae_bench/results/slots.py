@@ -92,6 +92,19 @@ def provenance_of(result: Mapping[str, Any]) -> dict[str, Any]:
     return cast(dict[str, Any], provenance) if isinstance(provenance, dict) else {}
 
 
+def seconds_last_time(store: Store, eval_name: str) -> float | None:
+    """Return the wall time of the eval's newest result, of any SAE; None if there is none."""
+    try:
+        newest = max(
+            store.eval_results(eval_name), key=lambda path: path.stat().st_mtime, default=None
+        )
+        result = None if newest is None else read_json(newest)
+    except (OSError, ResultError):  # it only serves an estimate
+        return None
+    seconds = provenance_of(result or {}).get("wall_seconds")
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
 def _variants(
     store: Store, eval_name: str, release: str, sae_id: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -46,6 +46,15 @@ class Store:
         name = _name(release, sae_id, _suffix(variant) + "_eval_results.json")
         return self.root / eval_name / name
 
+    def eval_results(self, eval_name: str) -> list[Path]:
+        """Return the paths of an eval's results, of all SAEs and variants."""
+        return sorted((self.root / eval_name).glob("*_eval_results.json"))
+
+    @property
+    def report(self) -> Path:
+        """Path of the page that a run ends with."""
+        return self.root / "report.html"
+
     def run_record(self, release: str, sae_id: str) -> Path:
         """Return the path of a run's record."""
         return self.root / "runs" / _name(release, sae_id, ".json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
@@ -17,6 +16,7 @@ from csae_bench.config import BaselineSae, GeneratorActivations, TrainedSae
 from csae_bench.errors import UsageError
 from csae_bench.results.schema import Cell, Failure, Training
 from csae_bench.results.store import Store
+from csae_bench.results.training_log import last_line
 from csae_bench.runs.made_from import why_made_again, write_made_from
 from csae_bench.runs.request import RunRequest
 from csae_bench.runs.resolving import ResolvedSae
@@ -69,8 +69,8 @@ def ensure_checkpoint(
         if isinstance(sae, TrainedSae):
             _train(resolved_sae, request, device=device, load_model=load_model)
         else:
-            progress.begin(f"making {resolved_sae.sae_id}")
-            _save(_baseline(resolved_sae, sae, device=device, load_model=load_model), folder)
+            made = _baseline(resolved_sae, sae, device=device, load_model=load_model)
+            _save(made, folder)
 
 
 def training_of(resolved_sae: ResolvedSae, store: Store) -> Training | None:
@@ -102,7 +102,7 @@ def training_of(resolved_sae: ResolvedSae, store: Store) -> Training | None:
             **places,
         )
     settings = resolved_sae.config.training
-    last = _last_line(log)
+    last = last_line(log)
     executed = int(last.get("step", 0))
     return Training(
         planned_steps=settings.n_steps,
@@ -121,23 +121,10 @@ def training_cell(resolved_sae: ResolvedSae) -> Cell:
     return Cell(status="ok", key=resolved_sae.training_hash)
 
 
-def _last_line(log: Path) -> dict[str, Any]:
-    """Return the last whole line of a training log; empty if there is none."""
-    try:
-        lines = log.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    for line in reversed(lines):
-        try:
-            return json.loads(line)
-        except ValueError:  # the line that a kill cut short
-            continue
-    return {}
-
-
 def _train(
     resolved_sae: ResolvedSae, request: RunRequest, *, device: str, load_model: LoadModel
 ) -> None:
+    progress.begin_imports()
     from csae_bench.training.train import train
 
     train(
@@ -153,9 +140,11 @@ def _train(
 def _baseline(
     resolved_sae: ResolvedSae, sae: BaselineSae, *, device: str, load_model: LoadModel
 ) -> SAE[Any]:
+    progress.begin_imports()
     from csae_bench.saes.baselines import BuildInputs, build
     from csae_bench.training.data import sae_metadata, sample_rows
 
+    progress.begin(f"making {resolved_sae.sae_id}")
     config = resolved_sae.config
 
     def rows(n_rows: int) -> Tensor:

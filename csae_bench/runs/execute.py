@@ -22,7 +22,7 @@ from csae_bench.results.envelope import Provenance, eval_result, not_finite, val
 from csae_bench.results.failures import failure_of
 from csae_bench.results.keys import digest
 from csae_bench.results.schema import Cell, Failure
-from csae_bench.results.slots import Slot, find_slot, provenance_of
+from csae_bench.results.slots import Slot, find_slot, provenance_of, seconds_last_time
 from csae_bench.results.store import Store, write_json
 from csae_bench.runs.job import EvalJob
 from csae_bench.runs.session import Session
@@ -51,6 +51,8 @@ class ExecuteOptions:
     """Measure again what has a result."""
     progress: bool = False
     """Show bars on stderr."""
+    place: str = ""
+    """Place of the eval among those of its SAE, such as `2 of 6`; empty: it is not said."""
 
 
 def execute(job: EvalJob, session: Session, store: Store, options: ExecuteOptions) -> NamedCell:
@@ -62,7 +64,9 @@ def execute(job: EvalJob, session: Session, store: Store, options: ExecuteOption
     spec, slot = get_eval(job.eval_name), _slot(job, store)
     if slot.key == job.key and slot.present is not None and not options.force:
         return _cell(job, store, slot, slot.present)
-    progress.begin(f"evaluating {job.eval_name}")
+    place = options.place and f" ({options.place})"
+    expected = seconds_last_time(store, job.eval_name)
+    progress.begin(f"evaluating {job.eval_name}{place}", expected=expected)
     started = time.perf_counter()
     try:
         return _filed(spec, job, session, store, options)
@@ -164,6 +168,7 @@ def result_of(
         weights_hash=job.sae.weights_hash or "",
         training_hash=job.sae.training_hash,
         model=None if job.model is None else job.model.true_name,
+        model_fingerprint=None if job.model is None else job.model.fingerprint,
         hook_name=job.sae.hook_name,
         training_architecture=training_architecture(sae),
         seed=job.seed,

@@ -58,8 +58,10 @@ class Session:
         self._apply_threads()
         key = self._key(name, dtype)
         if key not in self._models:
-            progress.begin(f"loading {key[0]}")
-            self._models[key] = models.load(name, device=self.device, dtype=dtype)
+            progress.begin_imports()
+            load = models.load  # imports the libraries
+            with progress.during(f"loading {key[0]}"):
+                self._models[key] = load(name, device=self.device, dtype=dtype)
         return self._models[key]
 
     def add_model(self, model: HookedTransformer, ref: ModelRef) -> None:
@@ -86,10 +88,11 @@ class Session:
     def _loaded(self, ref: SaeRef) -> AnySae:
         if ref.location is None:
             return self._given_saes[ref.weights_hash or ""]
-        progress.begin("loading the SAE")
+        progress.begin_imports()
         from csae_bench.saes.loading import load_sae
 
-        sae = load_sae(Path(ref.location), device=self.device)
+        with progress.during("loading the SAE"):
+            sae = load_sae(Path(ref.location), device=self.device)
         _fill_metadata(sae, ref)
         return sae
 

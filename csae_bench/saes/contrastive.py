@@ -15,7 +15,7 @@ from sae_lens.registry import (
     register_sae_class,
     register_sae_training_class,
 )
-from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAEConfig
 from sae_lens.saes.jumprelu_sae import (
     JumpReLUSAEConfig,
     JumpReLUTrainingSAE,
@@ -36,6 +36,7 @@ from sae_lens.saes.topk_sae import TopKSAE, TopKSAEConfig, TopKTrainingSAE, TopK
 from typing_extensions import override
 
 from csae_bench.saes.objective import ContrastiveTraining, ContrastiveTrainingConfig
+from csae_bench.saes.sparse_batchtopk import SparseBatchTopK
 
 
 @dataclass
@@ -104,8 +105,12 @@ class ContrastiveBatchTopKTrainingSAEConfig(ContrastiveTrainingConfig, BatchTopK
         return "contrastive_batchtopk"
 
 
-class ContrastiveBatchTopKTrainingSAE(ContrastiveTraining, BatchTopKTrainingSAE):
+class ContrastiveBatchTopKTrainingSAE(ContrastiveTraining, SparseBatchTopK):
     """BatchTopK with the contrastive objective."""
+
+    @override
+    def may_round_differently(self) -> bool:
+        return self.contrast is not None  # without terms it is SAELens's class, to the last bit
 
 
 @dataclass

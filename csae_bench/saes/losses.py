@@ -21,8 +21,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from csae_bench.config.loss_terms import TermInput
+from csae_bench.saes.active_codes import rows_and_latents, weighted_block
 from csae_bench.saes.similarities import (
     SMALLEST_NORM,
+    active_cosines,
     cosines,
     cross_correlation,
     info_nce,
@@ -88,17 +90,22 @@ def rows(
     side. A pair without a negative is left out of the mean; if no pair has one, the loss is 0.
     """
     block = _first(latent_fraction, views)
-    anchors, positives = views.read(on, block)
-    if invariance_weighted:
-        weights = views.statistics.invariance()[block]
-        anchors, positives = anchors * weights, positives * weights
-    if views.head is not None:
-        anchors, positives = views.head(anchors), views.head(positives)
+    weights = views.statistics.invariance()[block] if invariance_weighted else None
+    if on == "codes" and views.active_codes is not None and views.head is None:
+        codes = weighted_block(views.active_codes, block.stop, weights)
+        similarity = active_cosines(*codes.split(), views.n_pairs, block.stop)
+    else:
+        anchors, positives = views.read(on, block)
+        if weights is not None:
+            anchors, positives = anchors * weights, positives * weights
+        if views.head is not None:
+            anchors, positives = views.head(anchors), views.head(positives)
+        similarity = cosines(anchors, positives)
     if temperature == "learned":
         assert views.learned_temperature is not None
-        similarity = cosines(anchors, positives) / views.learned_temperature
+        similarity = similarity / views.learned_temperature
     else:
-        similarity = cosines(anchors, positives) / temperature
+        similarity = similarity / temperature
     negatives = views.pairs.negatives()
     per_pair = info_nce(similarity, negatives)
     # A product, not an index: a NaN in a pair without negatives has to show as well.
@@ -267,9 +274,11 @@ def mixing(views: Views, *, margin: float = 0.5) -> TermValue:
     if mixture is None or not len(mixture.anchors):
         return _nothing(views, counted)
     active = views.active[0::2][mixture.anchors] | ~(mixture.codes.detach() <= 0)
-    row, latent = (active | mixture.exchanged).nonzero(as_tuple=True)
+    row, latent = rows_and_latents(active | mixture.exchanged)
     pair = mixture.anchors[row]
-    anchor, positive = (views.pre_activations[2 * pair + side, latent] for side in (0, 1))
+    # both at once: each selection has a gradient of the size of all pre-activations
+    sides = torch.stack([2 * pair, 2 * pair + 1])
+    anchor, positive = views.pre_activations[sides, latent.expand_as(sides)]
     mixed = mixture.pre_activations[row, latent]
     n = len(mixture.anchors)
     inside = mixture.exchanged[row, latent]

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from sae_lens.saes.sae import TrainingSAE
 from torch import Tensor
 
+from csae_bench.saes.active_codes import rows_and_latents
 from csae_bench.saes.views import Mixture, Views
 
 _NORM_QUANTILES = (0.01, 0.99)
@@ -58,10 +59,13 @@ def donors(views: Views) -> tuple[Int64[Tensor, " n_pairs"], Bool[Tensor, " n_pa
     """Draw for each pair another one, evenly from those that share neither sequence nor group with
     it; and whether there is one.
     """
-    negatives = views.pairs.negatives()
-    draw = torch.rand(negatives.shape, device=negatives.device, generator=views.generator)
-    best = draw.masked_fill_(~negatives, -1).max(1)
-    return best.indices, best.values >= 0
+    up_to = views.pairs.negatives().cumsum(1, dtype=torch.int32)
+    n_negatives = up_to[:, -1]
+    draw = torch.rand(len(up_to), device=up_to.device, generator=views.generator)
+    # number of the one that is drawn, from 1; float32 may round draw * n up to n
+    number = ((draw * n_negatives).int() + 1).minimum(n_negatives)
+    donor = torch.searchsorted(up_to, number[:, None]).squeeze(1)
+    return donor, n_negatives > 0
 
 
 def choose_latents(
@@ -74,20 +78,19 @@ def choose_latents(
     temperature. `random`: with equal odds. Drawn as the largest log-odds plus Gumbel noise (Kool et
     al. 2019, arXiv:1903.06059).
     """
-    active = views.active[0::2]
-    row, latent = active.nonzero(as_tuple=True)
+    row, latent = views.active_anchors()
     noise = torch.rand(len(row), device=row.device, generator=views.generator)
     score = -torch.log(-torch.log(noise.clamp(1e-20, 1 - 1e-7)))
     if targeting == "targeted":
         score += views.statistics.lift().clamp_min(1e-12).log()[latent] / temperature
     order = score.argsort(descending=True)
     order = order[row[order].argsort(stable=True)]
-    n_active = active.sum(1)
+    n_active = torch.bincount(row, minlength=views.n_pairs)
     starts = n_active.cumsum(0) - n_active
     rank = torch.arange(len(row), device=row.device) - starts[row[order]]
     wanted = (share * n_active - _ROUNDING).ceil().clamp_min(1)
     order = order[rank < wanted[row[order]]]
-    chosen = torch.zeros_like(active)
+    chosen = torch.zeros_like(views.codes[0::2], dtype=torch.bool)
     chosen[row[order], latent[order]] = True
     return chosen
 
@@ -99,7 +102,7 @@ def _decoded_difference(
     exchanged: Bool[Tensor, "n_pairs d_sae"],
 ) -> Float[Tensor, "n_pairs d_in"]:
     """decode(z_mix) - decode(z), from the latents that differ alone: decoders are linear."""
-    row, latent = exchanged.nonzero(as_tuple=True)
+    row, latent = rows_and_latents(exchanged)
     difference = codes[donor[row], latent] - codes[row, latent]
     if getattr(sae.cfg, "rescale_acts_by_decoder_norm", False):
         difference = difference / sae.W_dec.norm(dim=-1)[latent]

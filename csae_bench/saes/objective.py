@@ -28,7 +28,7 @@ from csae_bench.saes import losses
 from csae_bench.saes.heads import ContrastiveParts, Kinds
 from csae_bench.saes.losses import TermValue
 from csae_bench.saes.mixing import mix
-from csae_bench.saes.step import PairedStepInput
+from csae_bench.saes.step import PairedStepInput, SparseStepOutput
 from csae_bench.saes.views import Views
 
 _NOT_THE_FUNCTIONS: dict[str, set[str]] = {
@@ -60,7 +60,7 @@ class ContrastiveTrainingConfig:
 
 
 @dataclass
-class ContrastiveStepOutput(TrainStepOutput):
+class ContrastiveStepOutput(SparseStepOutput):
     """SAELens's step output, with the value of each contrastive term that was computed."""
 
     terms: dict[str, TermValue] = field(default_factory=dict[str, TermValue])
@@ -142,16 +142,18 @@ class ContrastiveTraining(TrainingSAE[Any]):
         """Return the views of terms that look at pairs of these kinds."""
         assert self.contrast is not None
         x, codes, pre = step_input.sae_in, _dense(output.feature_acts), output.hidden_pre
-        pairs = step_input.pairs
+        pairs, active_codes = step_input.pairs, output.active_codes
         if kinds is not None:
+            active_codes = None
             pairs, places = pairs.of_kinds(kinds)
             rows = torch.stack([2 * places, 2 * places + 1], dim=1).flatten()
             x, codes, pre = (one.index_select(0, rows) for one in (x, codes, pre))
         statistics = self.contrast.statistics_of(kinds)
         if self.training and len(pairs):
-            statistics.update(codes.detach())
+            statistics.update(codes.detach(), active_codes)
         views = Views(
             codes=codes,
+            active_codes=active_codes,
             pre_activations=pre,
             pairs=pairs,
             statistics=statistics.latest(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Int
@@ -45,8 +46,12 @@ class PairIds:
     def negatives(self) -> Bool[Tensor, "n_pairs n_pairs"]:
         """Mask where pair j may be a negative of pair i: they share neither sequence nor group.
 
-        Symmetric, and false on the diagonal.
+        Symmetric, and false on the diagonal. Computed once; do not change it.
         """
+        return self._negatives
+
+    @cached_property
+    def _negatives(self) -> Bool[Tensor, "n_pairs n_pairs"]:
         apart = self.sequence[:, None] != self.sequence[None, :]
         if self.group is None:
             return apart

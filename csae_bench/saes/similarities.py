@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+from torch.nn.functional import embedding_bag
+from typing_extensions import override
 
 from csae_bench.config.loss_terms import TermInput
+from csae_bench.saes.active_codes import ActiveCodes
 from csae_bench.saes.views import LatentStatistics, Views
 
 SMALLEST_NORM = 1e-6
@@ -52,8 +57,29 @@ def info_nce(
 ) -> Float[Tensor, " n"]:
     """Compute the symmetric cross-entropy of finding the diagonal among itself and negatives."""
     itself = torch.eye(len(negatives), dtype=torch.bool, device=negatives.device)
-    candidates = similarity.masked_fill(~(negatives | itself), -torch.inf)
-    return (candidates.logsumexp(1) + candidates.logsumexp(0)) / 2 - similarity.diagonal()
+    found: Tensor = _InfoNce.apply(similarity.masked_fill(~(negatives | itself), -torch.inf))
+    return found
+
+
+class _InfoNce(torch.autograd.Function):
+    """Cross-entropy along and across a matrix; its gradient takes a third of autograd's passes."""
+
+    @staticmethod
+    @override
+    def forward(ctx: Any, candidates: Tensor) -> Tensor:
+        along, across = candidates.logsumexp(1), candidates.logsumexp(0)
+        ctx.save_for_backward(candidates, along, across)
+        return (along + across) / 2 - candidates.diagonal()
+
+    @staticmethod
+    @override
+    def backward(ctx: Any, of_each: Tensor) -> Tensor:
+        candidates, along, across = ctx.saved_tensors
+        half = of_each / 2
+        gradient = (candidates - along[:, None]).exp_().mul_(half[:, None])
+        gradient += (candidates - across).exp_().mul_(half)
+        gradient.diagonal().sub_(of_each)
+        return gradient
 
 
 def cross_correlation(
@@ -81,6 +107,30 @@ def cosines(
 ) -> Float[Tensor, "n_pairs n_pairs"]:
     """Compute cosines of each anchor with each positive; 0 with a row that has no direction."""
     return _unit(anchors) @ _unit(positives).T
+
+
+def active_cosines(
+    anchors: ActiveCodes, positives: ActiveCodes, n_pairs: int, n_latents: int
+) -> Float[Tensor, "n_pairs n_pairs"]:
+    """Compute the cosines of `cosines` from the active codes: a tenth of the time at 2% active."""
+    of_positives = positives.values.new_zeros(n_latents, n_pairs).index_put(
+        (positives.latent, positives.row), _unit_values(positives, n_pairs)
+    )
+    return embedding_bag(
+        anchors.latent,
+        of_positives,
+        torch.searchsorted(anchors.row, torch.arange(n_pairs, device=anchors.row.device)),
+        mode="sum",
+        per_sample_weights=_unit_values(anchors, n_pairs),
+    )
+
+
+def _unit_values(codes: ActiveCodes, n_rows: int) -> Float[Tensor, " n_active"]:
+    """Scale rows to length 1, as `_unit` does."""
+    squares = codes.values.new_zeros(n_rows).index_add(0, codes.row, codes.values.square())
+    # a row that is not there has the root's infinite gradient at 0, times nothing: NaN
+    norms = torch.where(squares == 0, 1.0, squares).sqrt()[codes.row]
+    return torch.where(norms <= SMALLEST_NORM, 0.0, codes.values / norms.clamp_min(SMALLEST_NORM))
 
 
 def _unit(

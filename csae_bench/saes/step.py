@@ -1,15 +1,16 @@
-"""PairedStepInput: input of a training step whose rows are pairs."""
+"""Input of a training step whose rows are pairs, and output with the active codes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sae_lens.saes.sae import TrainStepInput
+from sae_lens.saes.sae import TrainStepInput, TrainStepOutput
 
 from csae_bench.errors import TrainingError
+from csae_bench.saes.active_codes import ActiveCodes
 from csae_bench.saes.pair_ids import PairIds
 
-__all__ = ["PairIds", "PairedStepInput"]
+__all__ = ["PairIds", "PairedStepInput", "SparseStepOutput"]
 
 
 @dataclass
@@ -25,3 +26,10 @@ class PairedStepInput(TrainStepInput):
                 f"A batch of {n_rows} rows came with the ids of {len(self.pairs)} pairs; "
                 f"{len(self.pairs)} pairs are {2 * len(self.pairs)} rows."
             )
+
+
+@dataclass
+class SparseStepOutput(TrainStepOutput):
+    """SAELens's step output, with the active codes by themselves where the SAE has them."""
+
+    active_codes: ActiveCodes | None = None

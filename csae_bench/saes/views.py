@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from csae_bench.config.loss_terms import TermInput
+from csae_bench.saes.active_codes import ActiveCodes, rows_and_latents
 from csae_bench.saes.pair_ids import PairIds
 
 
@@ -70,6 +71,8 @@ class Views:
     """The encoder's output before sparsity, equal to the code where a latent is active."""
     pairs: PairIds
     statistics: LatentStatistics
+    active_codes: ActiveCodes | None = None
+    """The same codes without the zeros, where the SAE gives them: fewer numbers to compute with."""
     mixture: Mixture | None = None
     """Only where the term `mixing` is on."""
     head: Callable[[Tensor], Tensor] | None = None
@@ -87,7 +90,18 @@ class Views:
     @cached_property
     def active(self) -> Bool[Tensor, "n_rows d_sae"]:
         """Mask of active latents. A NaN counts as active, so that no reading leaves it out."""
-        return ~(self.codes.detach() <= 0)
+        if self.active_codes is None:
+            return ~(self.codes.detach() <= 0)
+        mask = torch.zeros_like(self.codes, dtype=torch.bool)
+        mask[self.active_codes.row, self.active_codes.latent] = True
+        return mask
+
+    def active_anchors(self) -> tuple[Int64[Tensor, " n_active"], Int64[Tensor, " n_active"]]:
+        """Return the pair and the latent of each latent that is active in an anchor."""
+        if self.active_codes is None:
+            return rows_and_latents(self.active[0::2])
+        anchors, _ = self.active_codes.split()
+        return anchors.row, anchors.latent
 
     @cached_property
     def firings(self) -> Int64[Tensor, "2 d_sae"]:

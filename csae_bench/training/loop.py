@@ -19,7 +19,7 @@ from csae_bench.errors import TrainingError
 from csae_bench.hardware.peak_memory import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.objective import ContrastiveStepOutput
-from csae_bench.saes.step import PairedStepInput
+from csae_bench.saes.step import PairedStepInput, SparseStepOutput
 from csae_bench.support import progress
 from csae_bench.training.finite import check_finite, gradients_located
 from csae_bench.training.log import (
@@ -211,7 +211,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
                     pairs=self.data_provider.pairs.to(sae_in.device),
                 )
             )
-        self._count_firing(output.feature_acts.detach())
+        self._count_firing(output)
         return output
 
     def _measure(self, output: TrainStepOutput, W_enc: Tensor) -> dict[str, float] | None:
@@ -229,9 +229,12 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         return norms
 
     @torch.no_grad()
-    def _count_firing(self, codes: Tensor) -> None:
-        firing = (codes.to_dense() if codes.is_sparse else codes) != 0
-        counts = firing.sum(0)
+    def _count_firing(self, output: TrainStepOutput) -> None:
+        codes = output.feature_acts.detach()
+        if isinstance(output, SparseStepOutput) and output.active_codes is not None:
+            counts = torch.bincount(output.active_codes.latent, minlength=codes.shape[1])
+        else:
+            counts = ((codes.to_dense() if codes.is_sparse else codes) != 0).sum(0)
         self.n_forward_passes_since_fired += 1
         self.n_forward_passes_since_fired[counts > 0] = 0
         self.act_freq_scores += counts

@@ -44,6 +44,7 @@ METRICS = {
         "Explained variance, corrected",
         "1 minus the residual's variance over the activations', both summed over all tokens.",
         direction=_HIGHER, low=None, gates=True, short="explained variance",
+        gist="share of the activations' variance that is reconstructed",
         sd_between_seeds=0.0027,
     ),
     "explained_variance": _raw(
@@ -103,6 +104,8 @@ METRICS = {
     "corrected.ce_loss_score": _right(
         "CE loss score, corrected", "CE loss score over all tokens alike.",
         direction=_HIGHER, low=None, high=None, short="CE score",
+        gist="how well the model works with the SAE; 0: as with the activations ablated, "
+        "1: as without the SAE",
     ),
     "corrected.kl_div_score": _right(
         "KL divergence score, corrected", "KL divergence score over all tokens alike.",
@@ -110,7 +113,7 @@ METRICS = {
     ),
     "corrected.frac_alive": _right(
         "Alive latents, corrected", "Alive latents; null where no token was read.",
-        direction=_HIGHER, short="alive",
+        direction=_HIGHER, short="alive", gist="share of the latents that ever fire",
     ),
     "corrected.dead_fraction": _right(
         "Dead latents, corrected", "1 minus alive latents.", direction=_LOWER
@@ -148,6 +151,7 @@ METRICS = {
     "corrected.l0": _right(
         "L0, corrected", "L0 over all tokens alike.",
         direction=_NONE, high=None, unit="latents", short="L0",
+        gist="latents that fire on a token; compare SAEs at equal L0",
     ),
     "ce_loss_without_sae": _raw(
         "CE without the SAE", _PERFORMANCE, "The language model's own cross-entropy.",

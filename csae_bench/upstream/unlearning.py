@@ -28,6 +28,7 @@ from csae_bench.errors import ConfigError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.saes.hashing import loaded_hash
+from csae_bench.support import progress
 from csae_bench.upstream.adapting import formatted_copy
 from csae_bench.upstream.provenance import versions
 from csae_bench.upstream.unlearning_isolation import sae_bench_sees
@@ -145,15 +146,22 @@ def _measured(
     Args:
         warnings: more are added to it while SAE-Bench's functions run.
     """
-    with run.fast_answers():
+    # the questions, the sweep, and each sweep of random latents: of about the same length
+    n_parts = 2 + settings.n_control
+    with run.fast_answers(), progress.counted("evaluating unlearning", n_parts) as counter:
         run.find_questions(data)
+        counter.advance()
         sparsities = run.find_sparsities()
         score, sweep = run.run_sweep()
+        counter.advance()
         alive = np.flatnonzero((sparsities["forget"] > 0) | (sparsities["retain"] > 0))
         reason = _no_control(sweep, len(alive), settings)
         rng = np.random.default_rng(settings.random_seed)
         n_draws = 0 if reason else settings.n_control
-        controls = [run.run_control(sweep, alive, rng) for _ in range(n_draws)]
+        controls: list[Sweep] = []
+        for _ in range(n_draws):
+            controls.append(run.run_control(sweep, alive, rng))
+            counter.advance()
     return UnlearningOutcome(
         unlearning_score=score,
         sweep=sweep,

@@ -96,6 +96,15 @@ def read_file(file: ResultFile) -> Reading | RunReading:
         raise ResultError(f"{file.path}: is nested too deeply to be a result.") from None
 
 
+def read_result(path: Path) -> Reading:
+    """Read one result of a known path.
+
+    Raises:
+        ResultError: it cannot be read, or is no result.
+    """
+    return reading_of(old_names.of_result(load_object(path)), path)
+
+
 def read_details(reading: Reading) -> list[dict[str, Any]]:
     """Return the `eval_result_details` of a result: one per latent, letter, factor or dataset.
 

@@ -51,7 +51,8 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
         reasons=values.reasons,
         conditions=conditions_of(result),
         invalid=_why_invalid(result, names.architecture) if eval_name == "core" else (),
-        weights_hash=_weights_hash(result),
+        weights_hash=_hash(result, "weights_hash"),
+        model_fingerprint=_hash(result, "model_fingerprint"),
         epoch_millis=_epoch(result.get("datetime_epoch_millis")),
         settings=settings_of(result),
         variant=variant,
@@ -112,9 +113,9 @@ def _vital_signs(result: Mapping[str, Any]) -> VitalSigns:
     return vital_signs_of_core({"eval_result_metrics": metrics})
 
 
-def _weights_hash(result: Mapping[str, Any]) -> str | None:
+def _hash(result: Mapping[str, Any], name: str) -> str | None:
     provenance = mapping(mapping(result.get("eval_result_unstructured")).get("provenance"))
-    hashed = provenance.get("weights_hash")
+    hashed = provenance.get(name)
     return hashed if isinstance(hashed, str) and hashed else None
 
 

@@ -28,7 +28,20 @@ _MEAN = "; mean over a factor's values, then over factors."
 _FIRST = ("balanced_accuracy", "accuracy", "auroc")
 """Measures, the most informative first."""
 _DENSE = "Describes the language model: what a probe on its activations reaches."
-_SHORT = {"top_1_balanced_accuracy": "1 latent", "dense_balanced_accuracy": "dense"}
+_SHORT = {
+    "top_1_balanced_accuracy": "1 latent",
+    "dense_balanced_accuracy": "dense",
+    "clamp_effect": "clamp",
+    "random_clamp_effect": "clamp at random",
+}
+_GISTS = {
+    "top_1_balanced_accuracy": "a value predicted from one latent; chance is 0.5",
+    "clamp_effect": "log-odds gained by a value's word when its best latent is clamped",
+}
+_PARTS = {
+    "top_1_balanced_accuracy": (("dense_balanced_accuracy", "from all activations"),),
+    "clamp_effect": (("random_clamp_effect", "random latents clamped"),),
+}
 
 
 def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
@@ -49,6 +62,8 @@ def _probes(n_latents: tuple[int, ...]) -> dict[str, Metric]:
                 description=f"{text}, of logistic regression {on}{_MEAN}",
                 direction=Direction.NONE if k is None else Direction.HIGHER,
                 short=_SHORT.get(f"{name}_{measure}", ""),
+                gist=_GISTS.get(f"{name}_{measure}", ""),
+                parts=_PARTS.get(f"{name}_{measure}", ()),
                 gates=(k, measure) == (1, "balanced_accuracy"),
                 has_poolings=(k, measure) == (1, "balanced_accuracy"),
                 note=_DENSE if k is None else "",
@@ -65,6 +80,7 @@ _OF_LATENTS = {
         "information on it is beyond a permutation null and at least twice that on any value of an "
         "unrelated factor, or other value of its own factor.",
         direction=Direction.HIGHER,
+        gist="latents that stand for one value of one factor",
         short="assigned latents",
         **_WITH_NULL,
     ),
@@ -131,7 +147,6 @@ _LATENTS_DONE = (
     ),
 )
 
-_DONE_SHORT = {"clamp_effect": "clamp", "random_clamp_effect": "clamp at random"}
 _DISTURBS = "Compare it with that of random latents."
 
 
@@ -148,7 +163,9 @@ def _interventions() -> dict[str, Metric]:
                 title=f"{title}, effect{of}",
                 description=effect.format(latent) + more,
                 direction=direction,
-                short=_DONE_SHORT.get(f"{prefix}{operation}_effect", ""),
+                short=_SHORT.get(f"{prefix}{operation}_effect", ""),
+                gist=_GISTS.get(f"{prefix}{operation}_effect", ""),
+                parts=_PARTS.get(f"{prefix}{operation}_effect", ()),
                 low=None,
                 high=None,
                 unit="" if prefix else "nats",

@@ -18,7 +18,12 @@ METRICS = {
         "that keep 99% of the retain questions right, 0 to 1. It is chosen and measured on the "
         "same questions: read it together with the held-out score and chance.",
         direction=Direction.HIGHER,
+        gist="forget questions answered wrong while the others stay right",
         short="unlearning",
+        parts=(
+            ("unlearning_score_held_out", "on held-out questions"),
+            ("unlearning_score_null_mean", "with random latents"),
+        ),
         category="unlearning",
         is_sae_bench=True,
         gates=False,

@@ -2,6 +2,7 @@
 
     page.py       fills the template, which extends pages/frame.html; write_html
     drawing.py    where the points, lines and ticks of a figure lie
+    sae_cards.py  what the cards of single SAEs show
     tables.py     the rows that report.js sorts and filters
     measured.py   under which conditions results were measured, and which differ
     report.html, report.css, report.js

@@ -16,7 +16,9 @@ from csae_bench.comparison.outputs.html.drawing import (
     draw_standings,
     legend,
 )
+from csae_bench.comparison.outputs.html.sae_cards import drawn_cards
 from csae_bench.comparison.outputs.overview import (
+    Conclusion,
     broken_files,
     changed_configurations,
     gate_findings,
@@ -24,6 +26,7 @@ from csae_bench.comparison.outputs.overview import (
     stamp,
     verdict_counts,
 )
+from csae_bench.comparison.outputs.sae_cards import MAX_CARDS, n_saes
 from csae_bench.comparison.outputs.saving import written
 from csae_bench.comparison.outputs.standings import standings
 from csae_bench.comparison.outputs.troubles import troubles, uncounted
@@ -40,20 +43,26 @@ def write_html(report: Report, path: Path) -> None:
     """
     with written(path) as temporary:
         # a name may hold half a surrogate pair: as \udc80 it reads back in the data's JSON
-        temporary.write_text(html_page(report), encoding="utf-8", errors="backslashreplace")
+        page = html_page(report, folder=path.parent)
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
-def html_page(report: Report) -> str:
-    """Return the page. All text is escaped, and nothing is loaded from elsewhere."""
+def html_page(report: Report, *, folder: Path | None = None) -> str:
+    """Return the page. All text is escaped, and nothing is loaded from elsewhere.
+
+    Args:
+        folder: where the page will lie, for links to other pages; None: it has none.
+    """
     releases = _releases(report)
     shown = set(selection.shown(report))
     rows = [row for row in report.comparisons if row.metric in shown]
-    figures = paretos(report)
+    # one mark says nothing that the SAE's card does not
+    figures = paretos(report) if n_saes(report.candidate) > 1 or report.baseline else ()
     entries = legend(figures)
     differences = forests(sorted(rows, key=lambda row: selection.rank(row.metric)))
     drawn = {figure.metric for figure in (*figures, *differences)}
     sides = [side for side in (report.candidate, report.baseline) if side is not None]
-    conclusion = outcome(report)
+    conclusion = _heading(report)
     return pages.render(
         "comparison/outputs/html/report.html",
         title=f"csae-bench compare: {conclusion.word}",
@@ -65,6 +74,8 @@ def html_page(report: Report) -> str:
         stamp=stamp(report),
         level=f"{1 - report.alpha:.0%}",
         troubles=troubles(report),
+        cards=drawn_cards(report, folder),
+        n_more_cards=max(0, n_saes(report.candidate) - MAX_CARDS),
         counts=verdict_counts(rows),
         symbols=wording.SYMBOLS,
         forests=[draw_forest(figure, releases) for figure in differences],
@@ -85,6 +96,18 @@ def html_page(report: Report) -> str:
             "runs": tables.run_table(report, releases),
         },
     )
+
+
+def _heading(report: Report) -> Conclusion:
+    """Return the verdict on the whole; where nothing was compared, what there is to read."""
+    conclusion, n = outcome(report), n_saes(report.candidate)
+    if report.comparisons or report.findings or not n or conclusion.level != "neutral":
+        return conclusion
+    word = "Results of one SAE" if n == 1 else f"Results of {n} SAEs"
+    if n > 1 or troubles(report) or broken_files(report):
+        return conclusion._replace(word=word)
+    sentence = "There is no other SAE in this folder yet to compare it with."
+    return conclusion._replace(word=word, sentence=sentence)
 
 
 def _releases(report: Report) -> set[str]:

@@ -85,13 +85,14 @@ def test_every_element_is_closed(report: Report) -> None:
 def test_failed_runs_come_before_everything_else() -> None:
     headings = re.findall(r'<h2 id="(\w+)"', html_page(reports.every_verdict()))
     assert headings == [
-        "failed", "gate", "verdicts", "pareto", "all", "values", "runs", "conditions", "files",
+        "failed", "gate", "verdicts", "saes", "pareto", "all", "values", "runs", "conditions",
+        "files",
     ]  # fmt: skip
 
 
 def test_sections_without_content_are_left_out() -> None:
     headings = re.findall(r'<h2 id="(\w+)"', html_page(reports.five_good_runs()))
-    assert headings == ["pareto", "values", "runs", "conditions"]
+    assert headings == ["saes", "pareto", "values", "runs", "conditions"]
 
 
 def test_the_data_of_the_tables_is_json() -> None:

@@ -1,0 +1,1 @@
+"""The sections of `benchmarks.gpu`, each a module with a `run(report)`."""

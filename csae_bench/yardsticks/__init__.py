@@ -1,0 +1,6 @@
+"""Makes the yardsticks that `csae_bench.comparison.yardsticks` shows next to scores.
+
+floors.py     codes that are computed from a factor dataset alone
+making.py     measures them, and the SAEs that train nothing, on the default settings
+__main__.py   `make yardsticks`
+"""

@@ -1,0 +1,34 @@
+"""`python -m csae_bench.yardsticks`: measure the shipped yardsticks again and write them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import csae_bench.comparison
+from csae_bench.comparison.yardsticks import FILE
+from csae_bench.errors import CsaeBenchError
+from csae_bench.results.store import write_text
+from csae_bench.support.progress import reported
+from csae_bench.yardsticks.making import make
+
+
+def main() -> int:
+    """Write the file; 0, or an error's exit code."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    path = Path(csae_bench.comparison.__file__).with_name(FILE)
+    try:
+        with reported(is_terminal=sys.stderr.isatty()):
+            table = make()
+        write_text(path, json.dumps(table.model_dump(mode="json"), indent=1) + "\n")
+    except CsaeBenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    sys.stderr.write(f"wrote {path}: {len(table.rows)} rows\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
