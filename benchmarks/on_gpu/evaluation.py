@@ -17,7 +17,7 @@ from unittest import mock
 
 from benchmarks.on_gpu.measuring import (
     GIB,
-    Report,
+    GpuReport,
     peak_memory,
     reset_peak_memory,
     seconds_of,
@@ -46,7 +46,7 @@ PHASES: tuple[str, str] = (
 """Core's two loops over batches, by the names of SAE-Bench's functions."""
 
 
-def run(report: Report) -> None:
+def run(report: GpuReport) -> None:
     """Time both, each after a short run that is not timed."""
     of = size(report.is_small)
     report.detail("published", PUBLISHED)
@@ -79,7 +79,7 @@ def _sae(of: Size, device: str) -> SAE[Any]:
     return sae
 
 
-def _core(report: Report, of: Size, model: HookedTransformer, sae: SAE[Any]) -> None:
+def _core(report: GpuReport, of: Size, model: HookedTransformer, sae: SAE[Any]) -> None:
     _run_core(of, model, sae, (1, 1))
     reset_peak_memory(report.device)
     with _phases_timed(report.device) as seconds:
@@ -166,7 +166,7 @@ def _phases_timed(device: str) -> Generator[dict[str, float]]:
         yield seconds
 
 
-def _codes(report: Report, of: Size, model: HookedTransformer, sae: SAE[Any]) -> None:
+def _codes(report: GpuReport, of: Size, model: HookedTransformer, sae: SAE[Any]) -> None:
     from csae_bench.factors.encoding import codes_of_prompts
     from csae_bench.factors.opening import AUTO, chosen_factors, open_factors
 

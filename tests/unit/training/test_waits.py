@@ -72,7 +72,7 @@ KNOWN = Counter(
 
 def waits(source: str) -> Counter[str]:
     """Calls that wait for a tensor, by the name of the function that they stand in."""
-    found: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
 
     def look(node: ast.AST, within: tuple[str, ...]) -> None:
         for child in ast.iter_child_nodes(node):
@@ -80,11 +80,11 @@ def waits(source: str) -> Counter[str]:
             if isinstance(child, ast.FunctionDef | ast.ClassDef):
                 inside = (*within, child.name)
             if isinstance(child, ast.Call) and _waits(child):
-                found[".".join(within)] += 1
+                counted[".".join(within)] += 1
             look(child, inside)
 
     look(ast.parse(source), ())
-    return found
+    return counted
 
 
 def _waits(call: ast.Call) -> bool:
@@ -102,8 +102,8 @@ def _reduces(argument: ast.expr) -> bool:
 @pytest.mark.parametrize("module", PER_STEP)
 def test_step_waits_for_the_device_nowhere_else(module: str) -> None:
     source = (PACKAGE / module).read_text(encoding="utf-8")
-    found = Counter({f"{module} {function}": n for function, n in waits(source).items()})
-    assert found - KNOWN == Counter(), "keep it on the device, or say in KNOWN why it must wait"
+    counted = Counter({f"{module} {function}": n for function, n in waits(source).items()})
+    assert counted - KNOWN == Counter(), "keep it on the device, or say in KNOWN why it must wait"
 
 
 @pytest.mark.parametrize(
