@@ -39,26 +39,28 @@ def part_of_tinyworld(split: FactorSplit, n: int) -> FactorDataset:
     )
 
 
-def planted_sae(model: HookedTransformer, hook_name: str, n_random: int = 60) -> StandardSAE:
+def planted_sae(
+    model: HookedTransformer, hook_name: str, n_random: int = 60, *, pooling: Pooling = "last"
+) -> StandardSAE:
     """A latent for each factor value, in order, then latents in random directions as long.
 
-    Encoder: the linear discriminant at the full stop, so that a latent is 1 more where its value
-    is had. Decoder: the difference that the value makes where the model says its later word.
+    Encoder: the linear discriminant of pooled activations, so that a latent is 1 more where its
+    value is had. Decoder: the difference that the value makes where the model says its later word.
     """
-    train = part_of_tinyworld("train", 900)
+    train = replace(part_of_tinyworld("train", 900), pooling=pooling)
     d_in = int(model.cfg.d_model)
     acts = _acts(model, train, hook_name)
     mean, covariance = acts.mean(0), np.cov(acts.T) + 1e-3 * np.eye(d_in)
     has_value = train.table.one_hot(np.bool_).T
-    at_stop = np.stack([acts[one].mean(0) - acts[~one].mean(0) for one in has_value])
+    pooled = np.stack([acts[one].mean(0) - acts[~one].mean(0) for one in has_value])
     decoder = _differences_at_answers(model, train, hook_name)
     length = np.linalg.norm(decoder, axis=1).mean()
     rng = np.random.default_rng(1)
     noise = rng.normal(size=(n_random, d_in))
     noise *= length / np.linalg.norm(noise, axis=1, keepdims=True)
-    at_stop, decoder = np.concatenate([at_stop, noise]), np.concatenate([decoder, noise])
-    encoder = np.linalg.solve(covariance, at_stop.T)
-    encoder /= (encoder * at_stop.T).sum(0)
+    pooled, decoder = np.concatenate([pooled, noise]), np.concatenate([decoder, noise])
+    encoder = np.linalg.solve(covariance, pooled.T)
+    encoder /= (encoder * pooled.T).sum(0)
     codes = (acts - mean) @ encoder
     cuts = np.zeros(len(decoder))
     for latent, one in enumerate(has_value):
@@ -84,7 +86,7 @@ def _differences_at_answers(
     for k, factor in enumerate(dataset.names):
         stems = dataset.readouts[factor].stems
         asked = tuple(f"{p} {stem}" for p, stem in zip(dataset.prompts, stems, strict=True))
-        acts = _acts(model, replace(dataset, prompts=asked), hook_name)
+        acts = _acts(model, replace(dataset, prompts=asked, pooling="last"), hook_name)
         for column in range(*dataset.table.value_ptr[k : k + 2]):
             has = one_hot[:, column]
             found.append(acts[has].mean(0) - acts[~has].mean(0))
@@ -92,7 +94,7 @@ def _differences_at_answers(
 
 
 def _acts(model: HookedTransformer, dataset: FactorDataset, hook_name: str) -> Array:
-    """[n, d_in] activations at the dataset's own token."""
+    """[n, d_in] activations in the dataset's own pooling."""
     reader = StandardSAE(StandardSAEConfig(d_in=int(model.cfg.d_model), d_sae=1))
     acts = codes_of_prompts(reader, model, dataset, hook_name).acts
     assert acts is not None
