@@ -81,7 +81,7 @@ def _differences_at_answers(
     model: HookedTransformer, dataset: FactorDataset, hook_name: str
 ) -> Array:
     """[n_values, d_in] mean activation with a value minus without, at the end of its stem."""
-    found: list[Array] = []
+    differences: list[Array] = []
     one_hot = dataset.table.one_hot(np.bool_)
     for k, factor in enumerate(dataset.names):
         stems = dataset.readouts[factor].stems
@@ -89,8 +89,8 @@ def _differences_at_answers(
         acts = _acts(model, replace(dataset, prompts=asked, pooling="last"), hook_name)
         for column in range(*dataset.table.value_ptr[k : k + 2]):
             has = one_hot[:, column]
-            found.append(acts[has].mean(0) - acts[~has].mean(0))
-    return np.stack(found)
+            differences.append(acts[has].mean(0) - acts[~has].mean(0))
+    return np.stack(differences)
 
 
 def _acts(model: HookedTransformer, dataset: FactorDataset, hook_name: str) -> Array:
