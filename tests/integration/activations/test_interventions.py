@@ -152,10 +152,12 @@ def test_codes_are_set_from_the_pooled_token_on(
         logits = model.run_with_hooks(tokens, fwd_hooks=[(HOOK, edit)])[0, -1]
     expected = log_odds(logits[_words(model, dataset, row, factor)].double())
     asked = _asked(model, dataset, sae, pooling="last")
-    (found,) = asked.with_codes([row], [Setting(3, 7.5)])
-    np.testing.assert_allclose(found[0, _columns(dataset, factor)], expected, atol=1e-3)
-    (everywhere,) = _asked(model, dataset, sae, pooling="mean").with_codes([row], [Setting(3, 7.5)])
-    assert abs(found[0] - everywhere[0]).max() > 1e-2
+    (answered,) = asked.with_codes([row], [LatentSetting(3, 7.5)])
+    np.testing.assert_allclose(answered[0, _columns(dataset, factor)], expected, atol=1e-3)
+    (everywhere,) = _asked(model, dataset, sae, pooling="mean").with_codes(
+        [row], [LatentSetting(3, 7.5)]
+    )
+    assert abs(answered[0] - everywhere[0]).max() > 1e-2
 
 
 def test_a_latent_that_is_silent_is_ablated_without_effect(
