@@ -110,18 +110,20 @@ def cards_of(results: ResultSet) -> list[Card]:
     for reading in results.readings:
         if not reading.family.variant:
             by_sae.setdefault((reading.family.release, reading.sae_id), []).append(reading)
-    records = [(run, record) for run in results.runs if (record := read_run(run.path)) is not None]
+    # of a folder with thousands of runs, only those are read again that have a card
+    latest = sorted(results.runs, key=lambda run: _modified(run.path), reverse=True)[:MAX_CARDS]
+    records = [(run, record) for run in latest if (record := read_run(run.path)) is not None]
     records.sort(key=lambda pair: pair[1].started, reverse=True)
     cards = [
         _with_findings(
             card_of_record(record, Store(run.path.parents[1])),
             by_sae.get((record.release, record.sae_id), []),
         )
-        for run, record in records[:MAX_CARDS]
+        for run, record in records
     ]
     known = {(record.release, record.sae_id) for _, record in records}
-    cards += [_card_of_readings(of_sae) for key, of_sae in by_sae.items() if key not in known]
-    return cards[:MAX_CARDS]
+    others = [of_sae for key, of_sae in by_sae.items() if key not in known]
+    return [*cards, *map(_card_of_readings, others[: MAX_CARDS - len(cards)])]
 
 
 def n_saes(results: ResultSet) -> int:
@@ -135,6 +137,13 @@ def _place(cell: str, record: RunRecord) -> int:
     evals = list((record.config or {}).get("evals", {}))
     names = [name for name in evals if cell == name or cell.startswith(f"{name}_")]
     return evals.index(max(names, key=len)) if names else len(evals)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # gone since
+        return 0.0
 
 
 def _with_findings(card: Card, readings: list[Reading]) -> Card:
