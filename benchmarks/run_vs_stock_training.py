@@ -1,10 +1,11 @@
 """The default run against SAELens's own training of the same SAE without the contrastive objective.
 
 Each in a fresh process, one after the other, start-up included, with as many threads as torch
-takes by itself: `csae-bench run --sae custom_sae`, which trains and runs all evals; and SAELens's
-LanguageModelSAETrainingRunner, which trains its BatchTopK SAE with the settings of `batchtopk` on
-as many tokens of the same model and text, saves it and ends. The stages of the run, and the CPU
-time of both, go to stderr: on a shared machine wall time tells little by itself.
+takes by itself, which wait without spinning: `csae-bench run --sae custom_sae`, which trains and
+runs all evals; and SAELens's LanguageModelSAETrainingRunner, which trains its BatchTopK SAE with
+the settings of `batchtopk` on as many tokens of the same model and text, saves it and ends. The
+stages of the run, and the CPU time of both, go to stderr: on a shared machine wall time tells
+little by itself.
 """
 
 from __future__ import annotations
@@ -93,10 +94,13 @@ def train_stock(folder: str) -> None:
 
 
 def _timed(command: list[str]) -> Taken:
-    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    # as csae-bench's own command line has it: threads that spin are far slower on a busy machine
+    surroundings = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **offline})
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **surroundings}
+    )
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:

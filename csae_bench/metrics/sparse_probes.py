@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.errors import MetricInputError
@@ -106,9 +107,11 @@ def dense_probes(
     return _decisions(lambda *_: (acts, ()), factors, half)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def _decisions(
     columns: _Columns, factors: Factors, half: Bool[NDArray[Any], " n"]
 ) -> HeldOutDecisions:
+    # one thread: for products this small, waking a second takes four times as long as the fit
     ptr = factors.value_ptr
     decisions = np.full((factors.n, int(ptr[-1])), np.nan)
     latents: list[dict[int, None]] = [{} for _ in range(int(ptr[-1]))]

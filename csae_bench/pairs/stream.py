@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from itertools import accumulate
 from typing import Any
 
@@ -24,8 +26,9 @@ class PairStream(Iterator[Tensor]):
     Every batch has as many pairs of each kind as the kind's share asks for, to the pair; kinds
     stand in the order of `sources`, each shuffled in a buffer of its own. Whatever the SAE or its
     loss, equal sources, settings and seeds give equal batches, and what one kind gives does not
-    depend on the others. The state is the sources' places, the buffers, the shares and every
-    generator; a stream that loads it resumes with bit-identical batches.
+    depend on the others. The state is the sources' places, the buffers, the shares, every
+    generator and a batch that was drawn ahead; a stream that loads it resumes with bit-identical
+    batches.
     """
 
     pairs: PairIds
@@ -85,6 +88,8 @@ class PairStream(Iterator[Tensor]):
         self._shuffling = (
             torch.Generator().manual_seed(seeds_of_kind(seed, "shuffled")[1]) if shuffled else None
         )
+        self._ahead: Future[PackedPairs] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1)
         self.set_shares(shares)
 
     @property
@@ -105,27 +110,41 @@ class PairStream(Iterator[Tensor]):
         Raises:
             ConfigError: a kind that has no source, or whose share of a batch is less than a pair.
         """
-        self._shares, self._n_pairs = pairs_of_each_kind(
+        found = pairs_of_each_kind(
             shares,
             self._sources,
             n_pairs=self.batch_size // 2,
             fewest=1 if self._shuffling is None else 2,
         )
+        assert self._ahead is None or found[1] == self._n_pairs, "the next batch has other shares"
+        self._shares, self._n_pairs = found
 
     def __next__(self) -> Float[Tensor, "batch_size d_in"]:
-        parts = [self._take(kind, n) for kind, n in self._n_pairs.items()]
-        rows, ids = parts[0]
-        if len(parts) > 1:
-            rows = torch.cat([part.rows for part in parts])
-            ids = torch.cat([part.ids for part in parts])
+        rows, ids = self._batch() if self._ahead is None else self._ahead.result()
+        self._ahead = None
         ids = ids.to(rows.device)
         self.counts = dict(self._n_pairs)
         self.pairs = PairIds(sequence=ids[:, 0], group=ids[:, 1], kinds=self._places())
         return rows.view(-1, self.d_in)
 
+    def draw_ahead(self) -> None:
+        """Begin to draw the next batch in a thread; the batches stay the same.
+
+        Until it is drawn the language model must not be used otherwise: see `wait`.
+        """
+        if self._ahead is None:
+            self._ahead = self._thread.submit(self._batch)
+
+    def wait(self) -> None:
+        """Wait until no batch is being drawn; one that is drawn already is kept."""
+        if self._ahead is not None:
+            wait_for([self._ahead])
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything that decides the batches from here on."""
+        ahead = None if self._ahead is None else self._ahead.result()
         return {
+            "ahead": None if ahead is None else (ahead.rows.clone(), ahead.ids.clone()),
             "sources": {kind: source.state_dict() for kind, source in self._sources.items()},
             "buffers": {kind: buffer.state_dict() for kind, buffer in self._buffers.items()},
             "shares": self.shares,
@@ -140,6 +159,17 @@ class PairStream(Iterator[Tensor]):
         if self._shuffling is not None:
             self._shuffling.set_state(state["shuffling"].cpu())
         self.set_shares(state["shares"])
+        if state["ahead"] is not None:
+            self._ahead = Future()
+            self._ahead.set_result(PackedPairs(*state["ahead"]))
+
+    def _batch(self) -> PackedPairs:
+        parts = [self._take(kind, n) for kind, n in self._n_pairs.items()]
+        if len(parts) == 1:
+            return parts[0]
+        return PackedPairs(
+            torch.cat([part.rows for part in parts]), torch.cat([part.ids for part in parts])
+        )
 
     def _places(self) -> dict[str, slice]:
         ends = list(accumulate(self.counts.values()))

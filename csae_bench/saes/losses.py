@@ -273,7 +273,7 @@ def mixing(views: Views, *, margin: float = 0.5) -> TermValue:
     counted = "mixtures whose norm is that of real activations"
     if mixture is None or not len(mixture.anchors):
         return _nothing(views, counted)
-    active = views.active[0::2][mixture.anchors] | ~(mixture.codes.detach() <= 0)
+    active = views.active.index_select(0, 2 * mixture.anchors) | ~(mixture.codes.detach() <= 0)
     row, latent = rows_and_latents(active | mixture.exchanged)
     pair = mixture.anchors[row]
     # both at once: each selection has a gradient of the size of all pre-activations

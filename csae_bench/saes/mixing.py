@@ -42,7 +42,7 @@ def mix(
         anchors = views.codes.detach()[0::2]
         donor, has_donor = donors(views)
         chosen = choose_latents(views, targeting=targeting, temperature=temperature, share=share)
-        exchanged = chosen | chosen[donor]
+        exchanged = chosen | chosen.index_select(0, donor)
         mixed = rows[0::2] + _decoded_difference(sae, anchors, donor, exchanged)
         kept = (has_donor & exchanged.any(1) & _has_usual_norm(mixed, rows)).nonzero().squeeze(1)
         mixed = mixed[kept].to(rows.dtype)
@@ -51,7 +51,7 @@ def mix(
         kept,
         codes.to_dense() if codes.is_sparse else codes,
         pre_activations,
-        exchanged[kept],
+        exchanged.index_select(0, kept),
     )
 
 

@@ -67,19 +67,30 @@ class _InfoNce(torch.autograd.Function):
     @staticmethod
     @override
     def forward(ctx: Any, candidates: Tensor) -> Tensor:
-        along, across = candidates.logsumexp(1), candidates.logsumexp(0)
-        ctx.save_for_backward(candidates, along, across)
-        return (along + across) / 2 - candidates.diagonal()
+        along, sums_along, logs_along = _exponentials(candidates, 1)
+        across, sums_across, logs_across = _exponentials(candidates, 0)
+        ctx.save_for_backward(along, sums_along, across, sums_across)
+        return (logs_along + logs_across) / 2 - candidates.diagonal()
 
     @staticmethod
     @override
     def backward(ctx: Any, of_each: Tensor) -> Tensor:
-        candidates, along, across = ctx.saved_tensors
+        along, sums_along, across, sums_across = ctx.saved_tensors
         half = of_each / 2
-        gradient = (candidates - along[:, None]).exp_().mul_(half[:, None])
-        gradient += (candidates - across).exp_().mul_(half)
+        gradient = along * (half / sums_along)[:, None]
+        gradient.addcmul_(across, (half / sums_across)[None])
         gradient.diagonal().sub_(of_each)
         return gradient
+
+
+def _exponentials(
+    values: Float[Tensor, "n n"], dim: int
+) -> tuple[Float[Tensor, "n n"], Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """Return exp(values - their largest along `dim`), its sum, and log sum exp(values)."""
+    largest = values.amax(dim, keepdim=True)
+    shares = (values - largest).exp_()
+    sums = shares.sum(dim)
+    return shares, sums, sums.log() + largest.squeeze(dim)
 
 
 def cross_correlation(

@@ -121,12 +121,10 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             rows_a_step=self.cfg.train_batch_size_samples,
             bar=self._progress,
         ) as counter:
-            while self.n_training_steps < self.planned_steps:
-                self._log_sparsity(self.maybe_reset_sparsity())
-                self._make_step(counter)
-                self._checkpoint_if_needed()
-                if self._after_step is not None:
-                    self._after_step(self)
+            try:
+                self._make_steps(counter)
+            finally:  # or a batch would still be drawn while the caller uses the model
+                self.data_provider.wait()
         self._log_sparsity(self.full_sparsity_window_log())
         self._fold_scaling()
         self.set_final_sae_metadata()
@@ -169,9 +167,20 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         if self._log is not None:
             self._log.drop_after(self.n_training_steps)
 
+    def _make_steps(self, counter: progress.Counter) -> None:
+        while self.n_training_steps < self.planned_steps:
+            self._log_sparsity(self.maybe_reset_sparsity())
+            self._make_step(counter)
+            self._checkpoint_if_needed()
+            if self._after_step is not None:
+                self._after_step(self)
+
     def _make_step(self, counter: progress.ProgressCounter) -> None:
         self.schedule.before_step(self.n_training_steps)
-        output = self.step(next(self.data_provider))
+        batch = next(self.data_provider)
+        if self._may_draw_ahead():
+            self.data_provider.draw_ahead()
+        output = self.step(batch)
         self._last_loss, loss = output.loss.detach(), None
         if self.cfg.logger.log_to_wandb:
             self._log_train_step(output)
@@ -181,6 +190,22 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             loss = self.last_loss
         self.n_training_steps += 1
         counter.advance(loss)
+
+    def _may_draw_ahead(self) -> bool:
+        """Decide whether the next batch may be drawn while this step is made.
+
+        Not where the evaluator runs the same model, where the next batch is of another stage, where
+        one thread was asked for, and on a GPU, which has no core to spare.
+        """
+        following = self.n_training_steps + 1
+        return (
+            following < self.planned_steps
+            and self.schedule.curriculum.at(following)
+            is self.schedule.curriculum.at(self.n_training_steps)
+            and torch.device(self.cfg.device).type == "cpu"
+            and torch.get_num_threads() > 1
+            and not self.cfg.logger.log_to_wandb
+        )
 
     @override
     def _train_step(self, sae: TrainingSAE[Any], sae_in: Tensor) -> TrainStepOutput:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from csae_bench.config import ResolvedConfig
 from csae_bench.errors import TrainingError
+from csae_bench.pairs import PairStream
 from csae_bench.training.loop import ContrastiveSAETrainer
 from csae_bench.training.outcome import read_outcome
 from csae_bench.training.train import train
@@ -130,6 +131,26 @@ def test_killed_within_a_stage_of_the_whole_objective_it_resumes_to_the_same_wei
     train(resolved, None, broken, progress=False)
     assert _equal(straight, broken)
     assert _log(straight) == _log(broken)
+
+
+def test_batches_drawn_ahead_change_no_weight_killed_and_resumed_or_not(
+    resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    draw_ahead = PairStream.draw_ahead
+    monkeypatch.setattr(PairStream, "draw_ahead", lambda s: (drawn.append(1), draw_ahead(s)))
+    resolved = resolve(sae=_sae("contrastive_batchtopk"), training={"curriculum": STAGES})
+    for name, n_threads in (("one", 1), ("two", 2)):
+        torch.set_num_threads(n_threads)
+        train(resolved, None, tmp_path / name, progress=False)
+        assert len(drawn) == (0 if name == "one" else 40 - len(STAGES))
+    with monkeypatch.context() as patched:
+        _kill_at(31, patched, _raise_killed)
+        with pytest.raises(Killed):
+            train(resolved, None, tmp_path / "broken", progress=False)
+    train(resolved, None, tmp_path / "broken", progress=False)
+    assert _equal(tmp_path / "one", tmp_path / "two")
+    assert _equal(tmp_path / "two", tmp_path / "broken")
 
 
 @pytest.mark.slow

@@ -297,3 +297,48 @@ def test_a_batch_of_one_pair_is_served_but_cannot_be_shuffled() -> None:
     assert next(_sequences(batch_size=2)).shape == (2, 3)
     with pytest.raises(ConfigError, match=r"must be at least 2, as pairs\.shuffled exchanges"):
         _sequences(batch_size=2, shuffled=True)
+
+
+def test_batches_drawn_ahead_are_those_drawn_when_they_are_asked_for() -> None:
+    pairs, twin = _mixture(), _mixture()
+    for number in range(30):
+        if number % 3:
+            pairs.draw_ahead()
+            pairs.draw_ahead()  # once more makes no difference
+        assert torch.equal(next(pairs), next(twin))
+        assert torch.equal(pairs.pairs.sequence, twin.pairs.sequence)
+        assert pairs.counts == twin.counts
+
+
+@pytest.mark.parametrize("draws_ahead", [True, False])
+def test_a_state_holds_the_batch_that_was_drawn_ahead(draws_ahead: bool) -> None:
+    pairs, twin = _mixture(), _mixture()
+    for _ in range(5):
+        next(pairs)
+        next(twin)
+    if draws_ahead:
+        pairs.draw_ahead()
+    restored = _mixture()
+    restored.load_state_dict(pairs.state_dict())
+    restored.set_shares(BOTH)  # as a training that resumes does
+    for _ in range(60):
+        expected = next(twin)
+        assert torch.equal(next(pairs), expected)
+        assert torch.equal(next(restored), expected)
+        assert torch.equal(restored.pairs.group, twin.pairs.group)
+
+
+def test_the_pairs_of_the_last_batch_stay_while_the_next_is_drawn() -> None:
+    pairs = _mixture()
+    next(pairs)
+    before = pairs.pairs.sequence.clone()
+    pairs.draw_ahead()
+    pairs.wait()
+    assert torch.equal(pairs.pairs.sequence, before)
+
+
+def test_an_error_of_a_batch_drawn_ahead_is_raised_where_the_batch_is_asked_for() -> None:
+    pairs = _sequences(NumberedSource(n_windows=16, usable_share=0))
+    pairs.draw_ahead()
+    with pytest.raises(DataError, match="No pairs in"):
+        next(pairs)
