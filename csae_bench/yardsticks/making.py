@@ -25,10 +25,10 @@ from csae_bench.runs.request import RunRequest
 from csae_bench.runs.run import run_all
 from csae_bench.support import progress
 
-SAES = {"pca": "PCA", "random": "random decoder", "identity": "the activations themselves"}
+SAES = {"pca": "PCA", "random": "random decoder", "identity": "raw activations"}
 """Configurations of SAEs that train nothing -> their names for a reader."""
 
-FLOORS = {"every word": False, "oracle latents and every word": True}
+FLOORS = {"every word": False, "oracle and every word": True}
 """Names of codes that are computed from a dataset -> whether each value has a latent of its own."""
 
 EVALS_OF_CODES = ("mig", "factor_vae", "feature_correlation")
