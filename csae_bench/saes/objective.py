@@ -138,7 +138,9 @@ class ContrastiveTraining(TrainingSAE[Any]):
             del state_dict[key]
         super().process_state_dict_for_saving_inference(state_dict)
 
-    def _views(self, step_input: PairedStepInput, output: TrainStepOutput, kinds: Kinds) -> Views:
+    def _views(
+        self, step_input: PairedStepInput, output: ContrastiveStepOutput, kinds: Kinds
+    ) -> Views:
         """Return the views of terms that look at pairs of these kinds."""
         assert self.contrast is not None
         x, codes, pre = step_input.sae_in, _dense(output.feature_acts), output.hidden_pre

@@ -74,7 +74,8 @@ class _InfoNce(torch.autograd.Function):
 
     @staticmethod
     @override
-    def backward(ctx: Any, of_each: Tensor) -> Tensor:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (of_each,) = grad_outputs
         along, sums_along, across, sums_across = ctx.saved_tensors
         half = of_each / 2
         gradient = along * (half / sums_along)[:, None]
