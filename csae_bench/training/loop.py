@@ -167,7 +167,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         if self._log is not None:
             self._log.drop_after(self.n_training_steps)
 
-    def _make_steps(self, counter: progress.Counter) -> None:
+    def _make_steps(self, counter: progress.ProgressCounter) -> None:
         while self.n_training_steps < self.planned_steps:
             self._log_sparsity(self.maybe_reset_sparsity())
             self._make_step(counter)
