@@ -110,14 +110,14 @@ class PairStream(Iterator[Tensor]):
         Raises:
             ConfigError: a kind that has no source, or whose share of a batch is less than a pair.
         """
-        found = pairs_of_each_kind(
+        divided = pairs_of_each_kind(
             shares,
             self._sources,
             n_pairs=self.batch_size // 2,
             fewest=1 if self._shuffling is None else 2,
         )
-        assert self._ahead is None or found[1] == self._n_pairs, "the next batch has other shares"
-        self._shares, self._n_pairs = found
+        assert self._ahead is None or divided[1] == self._n_pairs, "the next batch has other shares"
+        self._shares, self._n_pairs = divided
 
     def __next__(self) -> Float[Tensor, "batch_size d_in"]:
         rows, ids = self._batch() if self._ahead is None else self._ahead.result()

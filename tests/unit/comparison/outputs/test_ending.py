@@ -107,9 +107,21 @@ def test_a_wide_terminal_is_used(folder: Path) -> None:
     assert max(widths) > 100
 
 
+def test_a_result_is_shown_with_the_yardsticks_of_its_own_unit(folder: Path) -> None:
+    # measured on means over tokens, before results named the weights of their model
+    text = " ".join(_printed(_card(folder), 160).split())
+    assert "higher is better: every word 0.186, oracle and every word 0.657, shuffled" in text
+    assert "no yardsticks" not in text
+
+
 def test_a_result_without_yardsticks_says_so(folder: Path) -> None:
-    # stored before results named the weights of their model
-    assert "no yardsticks for these settings" in _printed(_card(folder), 80)
+    path = folder / "mig" / f"{FIRST}_eval_results.json"
+    result = json.loads(path.read_text())
+    result["eval_result_unstructured"]["data"]["fingerprint"] = "another dataset"
+    path.write_text(json.dumps(result))
+    text = _printed(_card(folder), 80)
+    assert "no yardsticks for these settings" in text
+    assert "every word" not in text
 
 
 def test_several_saes_are_a_line_each_with_the_scale_of_each_column(folder: Path) -> None:
