@@ -104,9 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
     content: dict[str, Any] = {"is_small": options.small, "sections": {}}
     for number, name in enumerate(options.only or SECTIONS):
         limit = sum(list(SECTIONS.values())[: number + 1]) - (time.monotonic() - started)
-        found = _section(name, options.small, device, limit, is_apart=not options.in_process)
-        content["sections"][name] = found
-        for figure, (value, unit) in found["figures"].items():
+        figures = _section(name, options.small, device, limit, is_apart=not options.in_process)
+        content["sections"][name] = figures
+        for figure, (value, unit) in figures["figures"].items():
             shown = figure.replace("gpu_", "small_", 1) if options.small else figure
             print(f"BENCH {shown} {value:g} {unit}", flush=True)
         content["wall_seconds"] = round(time.monotonic() - started, 1)
@@ -114,8 +114,8 @@ def main(arguments: list[str] | None = None) -> int:
             options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     errors = {
         f"{section}, {part}": error
-        for section, found in content["sections"].items()
-        for part, error in found["errors"].items()
+        for section, figures in content["sections"].items()
+        for part, error in figures["errors"].items()
     }
     for part, error in errors.items():
         print(f"error: {part}: {error}", file=sys.stderr)
@@ -166,18 +166,18 @@ def _section(
         except subprocess.TimeoutExpired:
             error = f"ended after {limit:.0f} s"
         empty: dict[str, Any] = {"figures": {}, "details": {}, "errors": {}, "seconds": {}}
-        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
+        figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
     if error is not None:
-        found["errors"]["the section"] = error
-    return found
+        figures["errors"]["the section"] = error
+    return figures
 
 
 def _run_section(
     name: str, is_small: bool, device: str, seconds: float, path: Path | None
 ) -> dict[str, Any]:
-    from benchmarks.on_gpu.measuring import Report
+    from benchmarks.on_gpu.measuring import GpuReport
 
-    report = Report(path, device, is_small, deadline=time.monotonic() + seconds - GRACE)
+    report = GpuReport(path, device, is_small, deadline=time.monotonic() + seconds - GRACE)
     import_module(f"benchmarks.on_gpu.{name}").run(report)
     return report.content()
 

@@ -6,8 +6,7 @@ and a run with nothing to do stay fast.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from csae_bench.errors import UnknownNameError
@@ -47,14 +46,9 @@ class Registry(Generic[T]):
         """Return all names, sorted."""
         return sorted(self._entries)
 
-    @contextmanager
-    def restored(self) -> Generator[None]:
-        """Forget at the end what was added within, as a test or a notebook wants it."""
-        before = dict(self._entries)
-        try:
-            yield
-        finally:
-            self._entries = before
+    def remove(self, name: str) -> None:
+        """Remove the entry called `name`, if there is one."""
+        self._entries.pop(name, None)
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

@@ -10,6 +10,7 @@ from pydantic import Field
 from csae_bench.engines.factors.fields import FactorDetail, ResultModel
 from csae_bench.engines.factors.settings import Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
+from csae_bench.evals.metric_rows import PARTS
 
 _ACCOMPANIED: dict[str, Any] = {
     "has_null": True,
@@ -62,6 +63,7 @@ METRICS = {
         description="Information of the latent that knows most of a value, in units of the value's "
         "entropy; mean over a factor's values, then over factors.",
         direction=Direction.HIGHER,
+        category=PARTS,
         gates=False,
         is_supporting=True,
         is_by_factor=True,
@@ -71,6 +73,7 @@ METRICS = {
         description="The same of the latent that knows most after it and competes with it: value "
         "MIG is the difference of the two.",
         direction=Direction.LOWER,
+        category=PARTS,
         gates=False,
         is_supporting=True,
         is_by_factor=True,

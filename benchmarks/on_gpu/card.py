@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.on_gpu.measuring import Report, seconds_of
+from benchmarks.on_gpu.measuring import GpuReport, seconds_of
 from benchmarks.on_gpu.sizes import Size, size
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ PRECISIONS = {"fp32": "highest", "tf32": "high"}
 N_WARM_UP, N_TIMED = 3, 10
 
 
-def run(report: Report) -> None:
+def run(report: GpuReport) -> None:
     """Measure the card and describe it."""
     of = size(report.is_small)
     report.part("description", lambda: report.detail("card", description(report.device)))
@@ -33,7 +33,7 @@ def description(device: str) -> dict[str, Any]:
 
     import torch
 
-    found: dict[str, Any] = {
+    described: dict[str, Any] = {
         "device": device,
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
@@ -42,16 +42,16 @@ def description(device: str) -> dict[str, Any]:
     }
     if device.startswith("cuda"):
         properties = torch.cuda.get_device_properties(device)
-        found |= {
+        described |= {
             "name": properties.name,
             "memory_gib": round(properties.total_memory / 2**30, 1),
             "multiprocessors": properties.multi_processor_count,
             "capability": f"{properties.major}.{properties.minor}",
         }
-    return found
+    return described
 
 
-def _rates(report: Report, of: Size) -> None:
+def _rates(report: GpuReport, of: Size) -> None:
     for name, rate in matmul_rates(of, report.device).items():
         report.figure(f"gpu_{name}_matmul", round(rate / 1e12, 1), "TFLOP/s")
 
@@ -89,7 +89,7 @@ def _rate(side: int, dtype: torch.dtype, device: str) -> float:
     return 2.0 * side**3 / _median_seconds(lambda: torch.mm(a, b, out=out), device)
 
 
-def _copies(report: Report, of: Size) -> None:
+def _copies(report: GpuReport, of: Size) -> None:
     import torch
 
     source = torch.randint(0, 100, (of.copy_bytes,), dtype=torch.uint8, device=report.device)

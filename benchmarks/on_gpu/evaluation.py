@@ -17,7 +17,7 @@ from unittest import mock
 
 from benchmarks.on_gpu.measuring import (
     GIB,
-    Report,
+    GpuReport,
     peak_memory,
     reset_peak_memory,
     seconds_of,
@@ -39,11 +39,14 @@ PUBLISHED = {
 }
 """Approximate, as published; of all evals, of which core is one."""
 
-PHASES = ("get_downstream_reconstruction_metrics", "get_sparsity_and_variance_metrics")
+PHASES: tuple[str, str] = (
+    "get_downstream_reconstruction_metrics",
+    "get_sparsity_and_variance_metrics",
+)
 """Core's two loops over batches, by the names of SAE-Bench's functions."""
 
 
-def run(report: Report) -> None:
+def run(report: GpuReport) -> None:
     """Time both, each after a short run that is not timed."""
     of = size(report.is_small)
     report.detail("published", PUBLISHED)
@@ -76,7 +79,7 @@ def _sae(of: Size, device: str) -> SAE[Any]:
     return sae
 
 
-def _core(report: Report, of: Size, model: HookedTransformer, sae: SAE[Any]) -> None:
+def _core(report: GpuReport, of: Size, model: HookedTransformer, sae: SAE[Any]) -> None:
     _run_core(of, model, sae, (1, 1))
     reset_peak_memory(report.device)
     with _phases_timed(report.device) as seconds:
@@ -143,7 +146,7 @@ def _phases_timed(device: str) -> Generator[dict[str, float]]:
     """Add up the seconds of SAE-Bench's two loops within."""
     from sae_bench.evals.core import main as core_main
 
-    seconds = dict.fromkeys(PHASES, 0.0)
+    seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
 
     def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def run(*arguments: Any, **options: Any) -> Any:
@@ -163,7 +166,7 @@ def _phases_timed(device: str) -> Generator[dict[str, float]]:
         yield seconds
 
 
-def _codes(report: Report, of: Size, model: HookedTransformer, sae: SAE[Any]) -> None:
+def _codes(report: GpuReport, of: Size, model: HookedTransformer, sae: SAE[Any]) -> None:
     from csae_bench.factors.encoding import codes_of_prompts
     from csae_bench.factors.opening import AUTO, chosen_factors, open_factors
 

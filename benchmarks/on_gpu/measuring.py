@@ -17,7 +17,7 @@ GIB = 2**30
 
 
 @dataclass
-class Report:
+class GpuReport:
     """Figures, details and errors of one section, on disk as soon as they are known.
 
     A section that is stopped by its deadline, or dies, loses what it had not measured, no more.

@@ -21,7 +21,7 @@ from torch._functorch import config as functorch_config
 from benchmarks.contrastive_step import PERIOD
 from benchmarks.on_gpu.card import matmul_precision
 from benchmarks.on_gpu.measuring import (
-    Report,
+    GpuReport,
     interleaved_medians,
     peak_memory,
     reset_peak_memory,
@@ -32,7 +32,7 @@ Step = Callable[[bool], Any]
 """A step, given whether it measures gradients."""
 
 
-def run(report: Report) -> None:
+def run(report: GpuReport) -> None:
     """Time the steps at each width, compiled ones last: they may take long to compile."""
     of = size(report.is_small)
     for width in of.widths:
@@ -43,7 +43,7 @@ def run(report: Report) -> None:
         report.part(f"compiled steps {width}", partial(_compile, report, of, width))
 
 
-def _compare(report: Report, of: Size, width: str, precision: str) -> None:
+def _compare(report: GpuReport, of: Size, width: str, precision: str) -> None:
     with nullcontext() if precision == "autocast" else matmul_precision(precision):
         steps = {
             name: _step(of, width, name, report.device, autocast=precision == "autocast")
@@ -64,7 +64,7 @@ def _compare(report: Report, of: Size, width: str, precision: str) -> None:
         report.detail(f"{prefix}_peak_memory_gib_with_both_saes", peaks)
 
 
-def _compile(report: Report, of: Size, width: str) -> None:
+def _compile(report: GpuReport, of: Size, width: str) -> None:
     """Compile the forward pass of both; a step that was not compiled stands beside each."""
     # the step that measures gradients keeps the graph, which compiled code else does not allow
     functorch_config.donated_buffer = False
@@ -74,7 +74,7 @@ def _compile(report: Report, of: Size, width: str) -> None:
             _compile_one(report, of, width, name)
 
 
-def _compile_one(report: Report, of: Size, width: str, name: str) -> None:
+def _compile_one(report: GpuReport, of: Size, width: str, name: str) -> None:
     torch.compiler.reset()
     plain = _step(of, width, name, report.device)
     compiled = _step(of, width, name, report.device, is_compiled=True)

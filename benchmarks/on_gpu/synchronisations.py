@@ -15,21 +15,21 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from benchmarks.on_gpu.measuring import Report
+from benchmarks.on_gpu.measuring import GpuReport
 from benchmarks.on_gpu.sizes import ARCHITECTURE, SMALL, STOCK, Size, make_sae
 
 N_WARM_UP, N_COUNTED = 3, 8
 PACKAGES = ("csae_bench", "sae_lens", "transformer_lens")
 
 
-def run(report: Report) -> None:
+def run(report: GpuReport) -> None:
     """Count the points of our step and of SAELens's."""
     of = SMALL
     report.part("our step", partial(_count, report, of, ARCHITECTURE))
     report.part("stock step", partial(_count, report, of, STOCK))
 
 
-def _count(report: Report, of: Size, architecture: str) -> None:
+def _count(report: GpuReport, of: Size, architecture: str) -> None:
     from sae_lens.training.sae_trainer import SAETrainer
 
     from csae_bench import models
@@ -77,7 +77,7 @@ def _count(report: Report, of: Size, architecture: str) -> None:
 
 
 @contextmanager
-def _waits_counted(found: Counter[str], device: str) -> Generator[None]:
+def _waits_counted(waits: Counter[str], device: str) -> Generator[None]:
     """Count, by the lines that cause them, the waits for the device within."""
     if not device.startswith("cuda"):
         yield
@@ -87,7 +87,7 @@ def _waits_counted(found: Counter[str], device: str) -> Generator[None]:
     def see(message: Warning | str, *rest: Any) -> None:
         del rest
         if "called a synchronizing" in str(message):
-            found[_cause()] += 1
+            waits[_cause()] += 1
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -104,7 +104,7 @@ def _cause() -> str:
     lines: dict[str, str] = {}
     for frame in reversed(traceback.extract_stack()):
         for package in PACKAGES:
-            _, found, rest = frame.filename.rpartition(f"/{package}/")
-            if found and package not in lines:
+            _, separator, rest = frame.filename.rpartition(f"/{package}/")
+            if separator and package not in lines:
                 lines[package] = f"{package}/{rest}:{frame.lineno} {frame.name}: {frame.line}"
     return " < ".join(lines.values()) or "elsewhere"

@@ -22,7 +22,7 @@ from unittest import mock
 from benchmarks.on_gpu.card import PRECISIONS, matmul_precision, matmul_rates
 from benchmarks.on_gpu.measuring import (
     GIB,
-    Report,
+    GpuReport,
     peak_memory,
     reset_peak_memory,
     synchronise,
@@ -44,7 +44,7 @@ N_KERNELS = 20
 AtRefill = Callable[["ContrastiveSAETrainer", int], None]
 
 
-def run(report: Report) -> None:
+def run(report: GpuReport) -> None:
     """Train at each width, at torch's own precision of float32 products first."""
     of = size(report.is_small)
     made: dict[str, Any] = {}
@@ -61,7 +61,7 @@ def run(report: Report) -> None:
 
 
 def _train(
-    report: Report,
+    report: GpuReport,
     of: Size,
     model: HookedTransformer,
     rates: dict[str, float],
@@ -112,7 +112,7 @@ def _train(
         _memory(report, of, config, prefix)
 
 
-def _memory(report: Report, of: Size, config: RunConfig, prefix: str) -> None:
+def _memory(report: GpuReport, of: Size, config: RunConfig, prefix: str) -> None:
     from csae_bench.hardware import memory
 
     peak = peak_memory(report.device)
@@ -134,7 +134,7 @@ def _ideal_seconds(config: RunConfig, of: Size, rates: dict[str, float], precisi
     return seconds / config.training.n_steps
 
 
-def _profile(report: Report, of: Size, model: HookedTransformer) -> None:
+def _profile(report: GpuReport, of: Size, model: HookedTransformer) -> None:
     """Share of a cycle in which the device computes at all, and what it computes."""
     import torch
 

@@ -18,6 +18,8 @@ from enum import StrEnum
 from typing import Literal
 
 SCORES = "scores"
+PARTS = "parts"
+"""Category of the terms that a score is made of."""
 CORRECTED = "corrected"
 """Category of right values of what SAE-Bench computes otherwise. They lie in
 `eval_result_unstructured.corrected`; a row's name is `corrected.<metric>`."""
@@ -159,6 +161,10 @@ CATEGORIES: Mapping[str, Category] = {
         title="Scores",
         description="The plain values, as their papers define them.",
         is_displayed=True,
+    ),
+    PARTS: Category(
+        title="Parts",
+        description="What a score is made of.",
     ),
     "chance": Category(
         title="Chance",

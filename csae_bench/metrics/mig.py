@@ -56,7 +56,8 @@ class ValueMigScore(Score):
     best_information: dict[str, dict[str, float | None]]
     """Factor -> value -> that latent's information in units of the value's entropy."""
     runner_up_latents: dict[str, dict[str, int | None]]
-    """Factor -> value -> the most informative of the latents that compete with it."""
+    """Factor -> value -> the most informative of the latents that compete with it; None where none
+    of them has any information."""
 
 
 def mig(codes: CodesLike, factors: FactorsLike, *, n_bins: int = N_BINS) -> MigScore:
@@ -147,9 +148,9 @@ def value_mig(
         **score_fields(factors, mean_by_factor(gaps.gaps, factors.value_ptr)),
         settings=settings,
         by_value=_by_value(factors, gaps.gaps),
-        best_latents=_latents_by_value(factors, gaps.best, gaps.gaps),
+        best_latents=_latents_by_value(factors, gaps.best, ~np.isnan(gaps.gaps)),
         best_information=_by_value(factors, gaps.highest),
-        runner_up_latents=_latents_by_value(factors, gaps.runner_up, gaps.gaps),
+        runner_up_latents=_latents_by_value(factors, gaps.runner_up, gaps.gaps < gaps.highest),
     )
 
 
@@ -210,12 +211,13 @@ def binning_sensitivity(
 
 
 def _latents_by_value(
-    factors: Factors, latents: NDArray[np.int64], gaps: NDArray[np.float64]
+    factors: Factors, latents: NDArray[np.int64], is_known: NDArray[np.bool_]
 ) -> dict[str, dict[str, int | None]]:
-    """Return factor -> value -> latent; None where the gap is undefined."""
+    """Return factor -> value -> latent; None where it is not known."""
+    by_value = _by_value(factors, np.where(is_known, latents, np.nan))
     return {
-        name: {value: None if j is None else int(j) for value, j in of_values.items()}
-        for name, of_values in _by_value(factors, np.where(np.isnan(gaps), np.nan, latents)).items()
+        name: {value: None if j is None else int(j) for value, j in values.items()}
+        for name, values in by_value.items()
     }
 
 

@@ -23,7 +23,7 @@ __all__ = [
     "training_identity",
 ]
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raised by a change of the code after which the same configuration trains to other weights."""
 
 SAE_ID_KEY = "csae_bench_sae_id"

@@ -49,5 +49,5 @@ def rows_and_latents(
     mask: Bool[Tensor, "n_rows d_sae"],
 ) -> tuple[Int64[Tensor, " n_true"], Int64[Tensor, " n_true"]]:
     """Return the row and the latent of each entry of a mask that is true, row by row."""
-    found, d_sae = places(mask), mask.shape[1]
-    return found // d_sae, found % d_sae
+    entries, d_sae = places(mask), mask.shape[1]
+    return entries // d_sae, entries % d_sae

@@ -57,8 +57,8 @@ def info_nce(
 ) -> Float[Tensor, " n"]:
     """Compute the symmetric cross-entropy of finding the diagonal among itself and negatives."""
     itself = torch.eye(len(negatives), dtype=torch.bool, device=negatives.device)
-    found: Tensor = _InfoNce.apply(similarity.masked_fill(~(negatives | itself), -torch.inf))
-    return found
+    each: Tensor = _InfoNce.apply(similarity.masked_fill(~(negatives | itself), -torch.inf))
+    return each
 
 
 class _InfoNce(torch.autograd.Function):

@@ -160,8 +160,8 @@ class SparseBatchTopK(BatchTopKTrainingSAE):
             return sae_out.new_tensor(0.0)
         n_half = step_input.sae_in.shape[-1] // 2
         scale = min(len(dead) / n_half, 1.0)
-        found = pre_activations.index_select(1, dead).topk(min(n_half, len(dead)), sorted=False)
-        codes = torch.zeros(len(sae_out), len(dead)).scatter(1, found.indices, found.values)
+        revived = pre_activations.index_select(1, dead).topk(min(n_half, len(dead)), sorted=False)
+        codes = torch.zeros(len(sae_out), len(dead)).scatter(1, revived.indices, revived.values)
         residual = (step_input.sae_in - sae_out).detach()
         error = (codes @ directions.index_select(0, dead) - residual).pow(2).sum(dim=-1).mean()
         return self.cfg.aux_loss_coefficient * scale * error

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
 import csae_bench.comparison
+from csae_bench.cli.terminal import prepare_process
 from csae_bench.comparison.yardsticks import FILE
 from csae_bench.errors import CsaeBenchError
 from csae_bench.results.store import write_text
 from csae_bench.support.progress import reported
-from csae_bench.yardsticks.making import make
 
 
 def main() -> int:
     """Write the file; 0, or an error's exit code."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    prepare_process()  # before torch is imported
+    from csae_bench.yardsticks.making import make
+
     path = Path(csae_bench.comparison.__file__).with_name(FILE)
     try:
         with reported(is_terminal=sys.stderr.isatty()):

@@ -25,10 +25,10 @@ from csae_bench.runs.request import RunRequest
 from csae_bench.runs.run import run_all
 from csae_bench.support import progress
 
-SAES = {"pca": "PCA", "random": "random decoder", "identity": "the activations themselves"}
+SAES = {"pca": "PCA", "random": "random decoder", "identity": "raw activations"}
 """Configurations of SAEs that train nothing -> their names for a reader."""
 
-FLOORS = {"every word": False, "oracle latents and every word": True}
+FLOORS = {"every word": False, "oracle and every word": True}
 """Names of codes that are computed from a dataset -> whether each value has a latent of its own."""
 
 EVALS_OF_CODES = ("mig", "factor_vae", "feature_correlation")
@@ -55,7 +55,7 @@ def made_with() -> dict[str, Any]:
     jobs = [job for job in planned.saes[0].evals if isinstance(job, EvalJob)]
     return {
         "saes": {
-            name: sae.training.key
+            name: _identity(sae.training.made_from)
             for name, sae in zip(SAES, planned.saes, strict=True)
             if sae.training is not None
         },
@@ -64,6 +64,15 @@ def made_with() -> dict[str, Any]:
         "floors": {
             name: get_eval(name).config().model_dump(mode="json") for name in EVALS_OF_CODES
         },
+    }
+
+
+def _identity(made_from: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an SAE that trains nothing is made from."""
+    config = made_from["config"]
+    return {
+        **{key: config[key] for key in ("sae", "activations", "model_dtype", "seed")},
+        **{key: made_from[key] for key in ("model", "corpus")},
     }
 
 

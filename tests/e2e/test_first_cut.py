@@ -65,6 +65,24 @@ def test_an_ideal_sae_is_the_oracle(tmp_path: Path, csae_bench: CsaeBench) -> No
     assert {row[side]["name"] for row in rows for side in ("candidate", "baseline")} == {"oracle"}
 
 
+def test_an_old_metric_is_compared_and_gated_under_its_new_name(
+    tmp_path: Path, csae_bench: CsaeBench
+) -> None:
+    (source,) = FIRST_CUT.glob("mig/*custom_sae_small_eval_results.json")
+    text = source.read_text(encoding="utf-8").replace('"mig"', '"factor_probing"')
+    for name in ("tied_latents", "assigned_latents"):
+        folder = tmp_path / name / "factor_probing"
+        folder.mkdir(parents=True)
+        (folder / source.name).write_text(text.replace("value_mig", name), encoding="utf-8")
+    command = ("compare", tmp_path / "assigned_latents", "--baseline", tmp_path / "tied_latents")
+    outcome = csae_bench(*command, "--json", "--fail-on", "factor_probing.tied_latents:-0.01")
+    assert outcome.exit_code == 0, outcome.output
+    assert "note: --fail-on: 'factor_probing.tied_latents' is called" in outcome.stderr
+    rows = {row["metric"]: row for row in json.loads(outcome.stdout)["comparisons"]}
+    assert rows["factor_probing.assigned_latents"]["difference"] == 0
+    assert not any("tied_latents" in metric for metric in rows)
+
+
 @pytest.mark.parametrize(("old", "new"), [("ideal", "oracle"), ("seed_run_1", "original_run_1")])
 def test_an_old_configuration_is_found_and_its_new_name_said(
     csae_bench: CsaeBench, old: str, new: str

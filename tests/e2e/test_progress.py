@@ -24,6 +24,8 @@ written = []
 
 class Watched(io.StringIO):
     def write(self, text):
+        if not isinstance(text, str):  # or click takes it for a binary stream
+            raise TypeError(text)
         for line in text.splitlines():
             written.append((line, sorted(HEAVY & sys.modules.keys())))
         return len(text)

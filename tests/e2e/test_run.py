@@ -231,14 +231,16 @@ def test_an_eval_that_fails_leaves_the_others_results_and_exits_4(
 
     results = shutil.copytree(finished, tmp_path / "results")
     flags = ("--evals", "broken,core", "--set", "evals.broken={}")
-    with EVALS.restored():
 
-        @register_eval("broken", config=EvalConfig)
-        def broken(ctx: EvalContext, cfg: EvalConfig) -> EvalResult:
-            """Fails."""
-            raise ZeroDivisionError("as planned")
+    @register_eval("broken", config=EvalConfig)
+    def broken(ctx: EvalContext, cfg: EvalConfig) -> EvalResult:
+        """Fails."""
+        raise ZeroDivisionError("as planned")
 
+    try:
         outcome = csae_bench("run", *CUSTOM, *flags, "--results", results)
+    finally:
+        EVALS.remove("broken")
     record = _one(results, "runs/*.json")
     assert outcome.exit_code == 4
     assert record["cells"]["core"]["status"] == "ok"

@@ -69,7 +69,8 @@ def results(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     saes = ("--sae", folder / "wide", "--sae", folder / "narrow")
     done = site.run("run", *saes, "--evals", "theirs", "--results", folder / "results")
     assert done.returncode == 0, done.stderr
-    assert "firing 0.8" in done.stdout
+    assert "Firing latents: 0 to 1, higher is better" in done.stdout
+    assert " 0.8" in done.stdout
     return folder / "results"
 
 

@@ -74,22 +74,22 @@ def core(folder: Path, device: str) -> CoreOutcome:
 
 
 def test_core_is_equal_on_gpu_and_cpu(folder: Path) -> None:
-    on_cpu, found = core(folder, "cpu").corrected.values, core(folder, "cuda").corrected.values
-    assert found.keys() == on_cpu.keys()
+    on_cpu, on_gpu = core(folder, "cpu").corrected.values, core(folder, "cuda").corrected.values
+    assert on_gpu.keys() == on_cpu.keys()
     for name, value in on_cpu.items():
         # float32 on both: sums in another order, and codes at the threshold that switch
-        assert found[name] == pytest.approx(value, rel=5e-3, abs=1e-3), name
+        assert on_gpu[name] == pytest.approx(value, rel=5e-3, abs=1e-3), name
 
 
 def test_factor_codes_are_equal_on_gpu_and_cpu(folder: Path) -> None:
     dataset = open_factors("tinyworld")
-    on_cpu, found = (
+    on_cpu, on_gpu = (
         codes_of_prompts(*loaded(folder, device), dataset, HOOK).codes.toarray()
         for device in ("cpu", "cuda")
     )
-    switched = (on_cpu > 0) != (found > 0)
+    switched = (on_cpu > 0) != (on_gpu > 0)
     assert switched.mean() < 1e-4  # a code at the threshold may fall on either side
-    assert np.allclose(on_cpu[~switched], found[~switched], rtol=1e-3, atol=1e-3)
+    assert np.allclose(on_cpu[~switched], on_gpu[~switched], rtol=1e-3, atol=1e-3)
 
 
 def test_metrics_take_tensors_from_the_gpu() -> None:

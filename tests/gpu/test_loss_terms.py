@@ -54,10 +54,10 @@ def batch(dtype: torch.dtype) -> tuple[Views, Views]:
 def test_term_is_equal_on_gpu_and_cpu(name: str, dtype: torch.dtype, tolerance: float) -> None:
     here, there = batch(dtype)
     term = term_of(name)
-    on_cpu, found = term(here), term(there)
-    assert found.value.device.type == DEVICE
-    assert found.n_compared == on_cpu.n_compared > 0
-    assert float(found.value) == pytest.approx(float(on_cpu.value), rel=tolerance)
+    on_cpu, on_gpu = term(here), term(there)
+    assert on_gpu.value.device.type == DEVICE
+    assert on_gpu.n_compared == on_cpu.n_compared > 0
+    assert float(on_gpu.value) == pytest.approx(float(on_cpu.value), rel=tolerance)
     for ours, expected in zip(gradients(there, term), gradients(here, term), strict=True):
         scale = float(expected.abs().max())
         assert torch.allclose(ours.cpu(), expected, rtol=0, atol=tolerance * scale + 1e-12)
@@ -68,6 +68,6 @@ def test_term_stays_float32_under_autocast(name: str) -> None:
     here, there = batch(torch.float32)
     term = term_of(name)
     with torch.autocast(DEVICE, dtype=torch.bfloat16):
-        found = term(there)
+        on_gpu = term(there)
     # as precise as without autocast; bfloat16 would be off by 1e-3 and more
-    assert float(found.value) == pytest.approx(float(term(here).value), rel=1e-4)
+    assert float(on_gpu.value) == pytest.approx(float(term(here).value), rel=1e-4)

@@ -82,19 +82,19 @@ def trained(architecture: str, device: str, **changes: Any) -> tuple[TrainingSAE
 @pytest.mark.parametrize("architecture", sorted(SAES))
 def test_steps_lose_the_same_on_gpu_and_cpu(architecture: str) -> None:
     _, on_cpu = trained(architecture, "cpu")
-    sae, found = trained(architecture, "cuda")
+    sae, on_gpu = trained(architecture, "cuda")
     assert all(weights.device.type == "cuda" for weights in sae.parameters())
     # sums in another order, and now and then a code at the threshold that falls on the other side;
     # a wrong step would show in the losses after it
-    assert found == pytest.approx(on_cpu, rel=1e-3)
+    assert on_gpu == pytest.approx(on_cpu, rel=1e-3)
 
 
 @pytest.mark.parametrize("targeting", ["random", "targeted"])
 def test_mixtures_are_made_on_the_gpu(targeting: str) -> None:
     losses = {**TERMS, "mixing": {"weight": 0.1, "targeting": targeting}}
-    _, found = trained("contrastive_topk", "cuda", losses=losses)
+    _, on_gpu = trained("contrastive_topk", "cuda", losses=losses)
     _, on_cpu = trained("contrastive_topk", "cpu", losses=losses)
-    assert found == pytest.approx(on_cpu, rel=5e-2)  # other donors are drawn
+    assert on_gpu == pytest.approx(on_cpu, rel=5e-2)  # other donors are drawn
 
 
 @pytest.mark.parametrize("architecture", sorted(SAES))
@@ -110,12 +110,12 @@ def test_inference_codes_are_equal_on_gpu_and_cpu(architecture: str) -> None:
     moved = copy.deepcopy(inference).to("cuda")
     x = torch.randn(512, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        codes, found = inference.encode(x), moved.encode(x.to("cuda")).cpu()
+        codes, on_gpu = inference.encode(x), moved.encode(x.to("cuda")).cpu()
         rows = moved.decode(codes.to("cuda")).cpu()
         expected = inference.decode(codes)
     # in float32, sums over 64 inputs; a code that is exactly at the threshold may switch
-    switched = ((codes > 0) != (found > 0)).float().mean()
+    switched = ((codes > 0) != (on_gpu > 0)).float().mean()
     assert float(switched) < 1e-4
-    both = (codes > 0) & (found > 0)
-    assert torch.allclose(codes[both], found[both], rtol=1e-4, atol=1e-5)
+    both = (codes > 0) & (on_gpu > 0)
+    assert torch.allclose(codes[both], on_gpu[both], rtol=1e-4, atol=1e-5)
     assert torch.allclose(rows, expected, rtol=1e-4, atol=1e-4)

@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from csae_bench.comparison.outputs.sae_cards import NO_YARDSTICKS, Card, EvalPart, Fact
+from csae_bench.comparison.outputs.sae_cards import NO_YARDSTICKS, Card, CardFact, EvalPart
 from csae_bench.comparison.outputs.scores import (
-    Score,
+    ShownScore,
     how_to_read,
     interval_text,
     number,
@@ -86,7 +86,7 @@ def _print_validity(card: Card, console: Console) -> None:
     )
 
 
-def _fact(fact: Fact) -> Text:
+def _fact(fact: CardFact) -> Text:
     return Text.assemble((f"{fact.name}: ", "dim"), printable(fact.text))
 
 
@@ -130,7 +130,7 @@ def _table(part: EvalPart, n_columns: int, width: int) -> Table:
     return table
 
 
-def _first(card: Card, eval_name: str) -> Score | None:
+def _first(card: Card, eval_name: str) -> ShownScore | None:
     parts = (part for part in card.evals if part.eval_name == eval_name and part.scores)
     return next((part.scores[0] for part in parts), None)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from csae_bench.comparison.model import Reading, ResultSet
-from csae_bench.comparison.outputs.scores import Score, number, scores_of
+from csae_bench.comparison.outputs.scores import ShownScore, number, scores_of
 from csae_bench.comparison.reading.folder import read_result
 from csae_bench.comparison.reading.json_files import load_object
 from csae_bench.errors import PluginError, ResultError
@@ -27,7 +27,7 @@ MAX_CARDS = 12
 NO_YARDSTICKS = "no yardsticks for these settings"
 
 
-class Fact(NamedTuple):
+class CardFact(NamedTuple):
     """One line of the summary."""
 
     name: str
@@ -46,7 +46,7 @@ class EvalPart:
     why: str
     """Reason for another status than ok; warnings of the eval otherwise."""
     seconds: float | None
-    scores: tuple[Score, ...]
+    scores: tuple[ShownScore, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Card:
     """valid, invalid, failed, or empty where no run says it."""
     reasons: tuple[str, ...]
     """Why it is invalid or failed."""
-    facts: tuple[Fact, ...]
+    facts: tuple[CardFact, ...]
     """Summary of the training."""
     evals: tuple[EvalPart, ...]
     pages: tuple[Path, ...]
@@ -110,18 +110,20 @@ def cards_of(results: ResultSet) -> list[Card]:
     for reading in results.readings:
         if not reading.family.variant:
             by_sae.setdefault((reading.family.release, reading.sae_id), []).append(reading)
-    records = [(run, record) for run in results.runs if (record := read_run(run.path)) is not None]
+    # of a folder with thousands of runs, only those are read again that have a card
+    latest = sorted(results.runs, key=lambda run: _modified(run.path), reverse=True)[:MAX_CARDS]
+    records = [(run, record) for run in latest if (record := read_run(run.path)) is not None]
     records.sort(key=lambda pair: pair[1].started, reverse=True)
     cards = [
         _with_findings(
             card_of_record(record, Store(run.path.parents[1])),
             by_sae.get((record.release, record.sae_id), []),
         )
-        for run, record in records[:MAX_CARDS]
+        for run, record in records
     ]
     known = {(record.release, record.sae_id) for _, record in records}
-    cards += [_card_of_readings(of_sae) for key, of_sae in by_sae.items() if key not in known]
-    return cards[:MAX_CARDS]
+    others = [of_sae for key, of_sae in by_sae.items() if key not in known]
+    return [*cards, *map(_card_of_readings, others[: MAX_CARDS - len(cards)])]
 
 
 def n_saes(results: ResultSet) -> int:
@@ -135,6 +137,13 @@ def _place(cell: str, record: RunRecord) -> int:
     evals = list((record.config or {}).get("evals", {}))
     names = [name for name in evals if cell == name or cell.startswith(f"{name}_")]
     return evals.index(max(names, key=len)) if names else len(evals)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # gone since
+        return 0.0
 
 
 def _with_findings(card: Card, readings: list[Reading]) -> Card:
@@ -187,29 +196,29 @@ def _part(name: str, cell: Cell, reading: Reading | None) -> EvalPart:
     )
 
 
-def _facts(record: RunRecord, core: Reading | None, store: Store) -> Iterator[Fact]:
+def _facts(record: RunRecord, core: Reading | None, store: Store) -> Iterator[CardFact]:
     training = record.training
     last: Mapping[str, float] = {}
     if training is None:
         if record.cells.get("training", None) is not None:
-            yield Fact("training", "none: there is nothing to train")
+            yield CardFact("training", "none: there is nothing to train")
     else:
         took = "" if training.wall_seconds is None else f" in {duration(training.wall_seconds)}"
-        yield Fact(
+        yield CardFact(
             "training",
             f"{training.executed_steps:,} of {training.planned_steps:,} steps on "
             f"{training.n_tokens:,} tokens{took}",
         )
         if training.final_loss is not None:
-            yield Fact("final loss", number(training.final_loss))
+            yield CardFact("final loss", number(training.final_loss))
         last = last_line(store.root / training.training_log) if training.training_log else {}
     yield from _measured(core, last)
     dead = last.get("dead_latents")
     if dead is not None and record.d_sae:
-        yield Fact("dead latents", f"{dead:,.0f} of {record.d_sae:,} at the end of training")
+        yield CardFact("dead latents", f"{dead:,.0f} of {record.d_sae:,} at the end of training")
 
 
-def _measured(core: Reading | None, last: Mapping[str, float]) -> Iterator[Fact]:
+def _measured(core: Reading | None, last: Mapping[str, float]) -> Iterator[CardFact]:
     """Yield L0 and explained variance: of core, or else of the training's last step."""
     for name, metric, logged in (
         ("L0", "core.corrected.l0", "l0"),
@@ -217,9 +226,9 @@ def _measured(core: Reading | None, last: Mapping[str, float]) -> Iterator[Fact]
     ):
         value = None if core is None else core.values.get(metric)
         if value is not None:
-            yield Fact(name, number(value))
+            yield CardFact(name, number(value))
         elif logged in last:
-            yield Fact(name, f"{number(last[logged])} at the end of training")
+            yield CardFact(name, f"{number(last[logged])} at the end of training")
 
 
 def _about(

@@ -21,7 +21,7 @@ SHUFFLED_FACTORS = "shuffled factors"
 _LARGE = 1000
 
 
-class Mark(NamedTuple):
+class ScaleMark(NamedTuple):
     """A number to read a score by."""
 
     label: str
@@ -29,7 +29,7 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class ShownScore:
     """One score of an SAE."""
 
     metric: str
@@ -46,16 +46,16 @@ class Score:
     """Why it has no value."""
     interval: tuple[float, float] | None = None
     """Ends of its 95% interval, where the eval gives one."""
-    parts: tuple[Mark, ...] = ()
+    parts: tuple[ScaleMark, ...] = ()
     """What it is made of: `best latent`, `its nearest double`."""
     held_out: float | None = None
     """The same for latents that were chosen on other samples."""
-    yardsticks: tuple[Mark, ...] = ()
+    yardsticks: tuple[ScaleMark, ...] = ()
     """What others score under the same conditions, shuffled factors last."""
     has_shipped_yardsticks: bool = False
 
 
-def scores_of(reading: Reading) -> list[Score]:
+def scores_of(reading: Reading) -> list[ShownScore]:
     """Return the scores of a result that a run shows, the one that says most first."""
     try:
         spec = registered(reading.eval_name)
@@ -80,12 +80,12 @@ def number(value: float) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def value_text(score: Score) -> str:
+def value_text(score: ShownScore) -> str:
     """Return the value, or `undefined`."""
     return "undefined" if score.value is None else number(score.value)
 
 
-def interval_text(score: Score) -> str:
+def interval_text(score: ShownScore) -> str:
     """Return `0.112 to 0.152`, the 95% interval; empty without one."""
     if score.value is None or score.interval is None:
         return ""
@@ -93,12 +93,12 @@ def interval_text(score: Score) -> str:
     return f"{number(low)} to {number(high)}"
 
 
-def marks_text(marks: tuple[Mark, ...]) -> str:
+def marks_text(marks: tuple[ScaleMark, ...]) -> str:
     """Return `every word 0.190, PCA 0.050`."""
     return ", ".join(f"{mark.label} {number(mark.value)}" for mark in marks)
 
 
-def how_to_read(score: Score) -> str:
+def how_to_read(score: ShownScore) -> str:
     """Return what a score means, its scale, its parts and its yardsticks, as one line of text."""
     meaning = "; ".join(part for part in (score.gist, score.scale) if part)
     if score.value is None:
@@ -126,7 +126,7 @@ def scale_of(metric: Metric) -> str:
     return ", ".join(part for part in (bounds, unit, better) if part)
 
 
-def _of_rows(reading: Reading, spec: Registered) -> Iterator[Score]:
+def _of_rows(reading: Reading, spec: Registered) -> Iterator[ShownScore]:
     rows = spec.metrics
     named = names_in_comparison(rows)
     shown = [name for name in spec.shown if name in rows]
@@ -140,16 +140,16 @@ def _of_rows(reading: Reading, spec: Registered) -> Iterator[Score]:
 
 def _score(
     reading: Reading, named: Mapping[str, ResultValue], of_metric: Mapping[str, str]
-) -> Score:
+) -> ShownScore:
     def value(suffix: str) -> float | None:
         key = of_metric.get(suffix)
         return None if key is None else reading.values.get(f"{reading.eval_name}.{key}")
 
     metric = named[of_metric[""]].metric
     full = f"{reading.eval_name}.{of_metric['']}"
-    shipped = [Mark(*yardstick) for yardstick in yardsticks_of(reading, full)]
+    shipped = [ScaleMark(*yardstick) for yardstick in yardsticks_of(reading, full)]
     null = value("null_mean")
-    return Score(
+    return ShownScore(
         metric=full,
         title=metric.title.removesuffix(", corrected"),
         gist=metric.gist,
@@ -160,7 +160,7 @@ def _score(
         interval=_both(value("low"), value("high")),
         parts=tuple(_parts(reading, named, metric)),
         held_out=value("held_out"),
-        yardsticks=(*shipped, *([] if null is None else [Mark(SHUFFLED_FACTORS, null)])),
+        yardsticks=(*shipped, *([] if null is None else [ScaleMark(SHUFFLED_FACTORS, null)])),
         has_shipped_yardsticks=bool(shipped),
     )
 
@@ -169,19 +169,21 @@ def _both(low: float | None, high: float | None) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def _parts(reading: Reading, named: Mapping[str, ResultValue], metric: Metric) -> Iterator[Mark]:
+def _parts(
+    reading: Reading, named: Mapping[str, ResultValue], metric: Metric
+) -> Iterator[ScaleMark]:
     by_name = {value.name: key for key, value in named.items()}
     for name, words in metric.parts:
         value = reading.values.get(f"{reading.eval_name}.{by_name[name]}")
         if value is not None:
-            yield Mark(words, value)
+            yield ScaleMark(words, value)
 
 
-def _plain(reading: Reading, metric: str) -> Score:
+def _plain(reading: Reading, metric: str) -> ShownScore:
     """Return a score of an eval whose rows are not known."""
     spec = lookup(metric)
     better = {Direction.HIGHER: "higher is better", Direction.LOWER: "lower is better"}
-    return Score(
+    return ShownScore(
         metric=metric,
         title=spec.title,
         gist="",

@@ -107,7 +107,7 @@ class FactorReport:
         """Map each field to category, value, and reason if it is null; of a factor or of all."""
         metric, measured = self.metrics[name], self.measured[name]
         value, reason = _part(measured.score, factor)
-        fields = {name: ("scores", value, reason)}
+        fields = {name: (metric.category, value, reason)}
         if metric.has_null:
             null = _null(measured.null, factor)
             for suffix, of_null in _null_fields(null).items():

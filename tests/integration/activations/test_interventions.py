@@ -114,7 +114,7 @@ def test_a_set_code_is_decoded_onto_the_activations_and_the_error_is_kept(
     joined = hook_name.endswith("hook_z")
     metadata = SAEMetadata(hook_name=hook_name)
     sae = _sae(256, reshape_activations="hook_z", metadata=metadata) if joined else _sae()
-    asked = _asked(model, dataset, sae, hook_name, batch_size=5)
+    asked = _asked(model, dataset, sae, hook_name, batch_size=5, pooling="mean")
     factor, row = "tense", ROWS[1]
     tokens = _prompt(model, dataset, row, factor)
 
@@ -132,6 +132,32 @@ def test_a_set_code_is_decoded_onto_the_activations_and_the_error_is_kept(
     (result,) = asked.with_codes([row], [LatentSetting(latent, code)])
     np.testing.assert_allclose(result[0, _columns(dataset, factor)], expected, atol=1e-3)
     assert abs(result[0] - asked.clean[1]).max() > 1e-3
+
+
+def test_codes_are_set_from_the_pooled_token_on(
+    model: HookedTransformer, dataset: FactorDataset
+) -> None:
+    factor, row, sae = "tense", ROWS[1], _sae()
+    tokens = _prompt(model, dataset, row, factor)
+    stop = model.to_tokens(dataset.prompts[row]).shape[1] - 1
+    assert 0 < stop < tokens.shape[1] - 1
+
+    def edit(acts: torch.Tensor, hook: Any) -> torch.Tensor:
+        codes = sae.encode(acts)
+        edited = codes.clone()
+        edited[:, stop:, 3] = 7.5
+        return acts + sae.decode(edited) - sae.decode(codes)
+
+    with torch.no_grad():
+        logits = model.run_with_hooks(tokens, fwd_hooks=[(HOOK, edit)])[0, -1]
+    expected = log_odds(logits[_words(model, dataset, row, factor)].double())
+    asked = _asked(model, dataset, sae, pooling="last")
+    (answered,) = asked.with_codes([row], [LatentSetting(3, 7.5)])
+    np.testing.assert_allclose(answered[0, _columns(dataset, factor)], expected, atol=1e-3)
+    (everywhere,) = _asked(model, dataset, sae, pooling="mean").with_codes(
+        [row], [LatentSetting(3, 7.5)]
+    )
+    assert abs(answered[0] - everywhere[0]).max() > 1e-2
 
 
 def test_a_latent_that_is_silent_is_ablated_without_effect(
@@ -161,7 +187,7 @@ def test_a_latent_is_clamped_to_the_quantile_of_its_codes_where_it_is_active(
     model: HookedTransformer, dataset: FactorDataset
 ) -> None:
     sae = _sae()
-    asked = _asked(model, dataset, sae, latents=(11, 5))
+    asked = _asked(model, dataset, sae, latents=(11, 5), pooling="mean")
     active: list[float] = []
     for row in ROWS:
         for factor in dataset.readouts:

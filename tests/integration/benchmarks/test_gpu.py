@@ -26,7 +26,7 @@ def test_small_run_prints_every_figure_and_no_other(
     code = gpu.main(["--small", "--in-process", "--json", str(file)])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     content = json.loads(file.read_text())
-    assert code == 0, {name: found["errors"] for name, found in content["sections"].items()}
+    assert code == 0, {name: figures["errors"] for name, figures in content["sections"].items()}
     assert [line[1] for line in lines] == [f"small_{name[4:]}" for name in gpu.FIGURES]
     assert all(line[0] == "BENCH" and math.isfinite(float(line[2])) for line in lines)
     shares = [float(line[2]) for line in lines if line[1].endswith("_share")]

@@ -39,28 +39,28 @@ def part_of_tinyworld(split: FactorSplit, n: int) -> FactorDataset:
     )
 
 
-def planted_sae(model: HookedTransformer, hook_name: str, n_random: int = 60) -> StandardSAE:
+def planted_sae(
+    model: HookedTransformer, hook_name: str, n_random: int = 60, *, pooling: Pooling = "last"
+) -> StandardSAE:
     """A latent for each factor value, in order, then latents in random directions as long.
 
-    Decoder: the difference between the mean activations of training prompts with and without the
-    value. Encoder: the linear discriminant, so that a latent is 1 more where its value is had.
+    Encoder: the linear discriminant of pooled activations, so that a latent is 1 more where its
+    value is had. Decoder: the difference that the value makes where the model says its later word.
     """
-    train = part_of_tinyworld("train", 900)
+    train = replace(part_of_tinyworld("train", 900), pooling=pooling)
     d_in = int(model.cfg.d_model)
-    reader = StandardSAE(StandardSAEConfig(d_in=d_in, d_sae=1))
-    encoded = codes_of_prompts(reader, model, train, hook_name).acts
-    assert encoded is not None
-    acts = encoded.astype(np.float64)
+    acts = _acts(model, train, hook_name)
     mean, covariance = acts.mean(0), np.cov(acts.T) + 1e-3 * np.eye(d_in)
     has_value = train.table.one_hot(np.bool_).T
-    directions = [acts[one].mean(0) - acts[~one].mean(0) for one in has_value]
-    length = np.mean([np.linalg.norm(direction) for direction in directions])
+    pooled = np.stack([acts[one].mean(0) - acts[~one].mean(0) for one in has_value])
+    decoder = _differences_at_answers(model, train, hook_name)
+    length = np.linalg.norm(decoder, axis=1).mean()
     rng = np.random.default_rng(1)
     noise = rng.normal(size=(n_random, d_in))
-    directions += list(length * noise / np.linalg.norm(noise, axis=1, keepdims=True))
-    decoder = np.stack(directions)
-    encoder = np.linalg.solve(covariance, decoder.T)
-    encoder /= (encoder * decoder.T).sum(0)
+    noise *= length / np.linalg.norm(noise, axis=1, keepdims=True)
+    pooled, decoder = np.concatenate([pooled, noise]), np.concatenate([decoder, noise])
+    encoder = np.linalg.solve(covariance, pooled.T)
+    encoder /= (encoder * pooled.T).sum(0)
     codes = (acts - mean) @ encoder
     cuts = np.zeros(len(decoder))
     for latent, one in enumerate(has_value):
@@ -75,3 +75,27 @@ def planted_sae(model: HookedTransformer, hook_name: str, n_random: int = 60) ->
         }
     )
     return sae
+
+
+def _differences_at_answers(
+    model: HookedTransformer, dataset: FactorDataset, hook_name: str
+) -> Array:
+    """[n_values, d_in] mean activation with a value minus without, at the end of its stem."""
+    differences: list[Array] = []
+    one_hot = dataset.table.one_hot(np.bool_)
+    for k, factor in enumerate(dataset.names):
+        stems = dataset.readouts[factor].stems
+        asked = tuple(f"{p} {stem}" for p, stem in zip(dataset.prompts, stems, strict=True))
+        acts = _acts(model, replace(dataset, prompts=asked, pooling="last"), hook_name)
+        for column in range(*dataset.table.value_ptr[k : k + 2]):
+            has = one_hot[:, column]
+            differences.append(acts[has].mean(0) - acts[~has].mean(0))
+    return np.stack(differences)
+
+
+def _acts(model: HookedTransformer, dataset: FactorDataset, hook_name: str) -> Array:
+    """[n, d_in] activations in the dataset's own pooling."""
+    reader = StandardSAE(StandardSAEConfig(d_in=int(model.cfg.d_model), d_sae=1))
+    acts = codes_of_prompts(reader, model, dataset, hook_name).acts
+    assert acts is not None
+    return acts.astype(np.float64)

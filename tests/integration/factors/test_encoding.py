@@ -17,7 +17,7 @@ from csae_bench import models
 from csae_bench.errors import DataError, EvalError, ModelError
 from csae_bench.evals import EvalContext
 from csae_bench.factors import FactorDataset, Pooling, encoding
-from csae_bench.factors.encoding import codes_of_prompts
+from csae_bench.factors.encoding import codes_by_pooling, codes_of_prompts
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -112,6 +112,20 @@ def test_the_models_activations_are_pooled_as_the_codes_are(
     expected = torch.stack([POOLED[pooling](acts) for acts in read])
     assert encoded.acts is not None
     torch.testing.assert_close(torch.from_numpy(encoded.acts), expected, atol=1e-4, rtol=0)
+
+
+def test_one_pass_gives_the_codes_of_all_poolings(model: HookedTransformer, sae: SAE[Any]) -> None:
+    poolings: tuple[Pooling, ...] = ("last", "mean", "max")
+    with _counted_sequences(model) as sizes:
+        together = codes_by_pooling(sae, model, _dataset(), HOOK, poolings=poolings)
+    assert sum(sizes) == len(TEXTS)
+    for pooling in poolings:
+        alone = codes_of_prompts(sae, model, _dataset(), HOOK, pooling=pooling)
+        codes = together[pooling]
+        np.testing.assert_array_equal(codes.codes.toarray(), alone.codes.toarray())
+        np.testing.assert_array_equal(codes.acts, alone.acts)
+        np.testing.assert_array_equal(codes.n_tokens, alone.n_tokens)
+        assert codes.pooling == pooling
 
 
 def test_activations_that_would_fill_the_memory_are_not_kept(

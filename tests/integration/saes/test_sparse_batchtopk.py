@@ -31,7 +31,7 @@ def both(
     make_sae: Any, make_step: Any, monkeypatch: pytest.MonkeyPatch, *, dead: int = 0, **fields: Any
 ) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Output of a step and the SAE with its gradients: sparse, and SAELens's dense one."""
-    found: list[tuple[Any, Any]] = []
+    passes: list[tuple[Any, Any]] = []
     for density in (sparse_batchtopk._DENSEST, 0.0):  # pyright: ignore[reportPrivateUsage]
         monkeypatch.setattr(sparse_batchtopk, "_DENSEST", density)
         sae = make_sae("contrastive_batchtopk", **{**WIDE, **fields})
@@ -42,11 +42,11 @@ def both(
         torch.manual_seed(7)  # of donors and exchanged latents
         output = sae.training_forward_pass(step)
         output.loss.backward()
-        found.append((output, sae))
+        passes.append((output, sae))
     monkeypatch.undo()
-    assert found[0][0].active_codes is not None
-    assert found[1][0].active_codes is None
-    return found[0], found[1]
+    assert passes[0][0].active_codes is not None
+    assert passes[1][0].active_codes is None
+    return passes[0], passes[1]
 
 
 def assert_equal(sparse: tuple[Any, Any], dense: tuple[Any, Any]) -> None:
@@ -109,8 +109,8 @@ def sparse_sae(make_sae: Any, **fields: Any) -> SparseBatchTopK:
 
 def places(sae: SparseBatchTopK, values: list[float], n_wanted: int) -> list[int]:
     """Places of the largest."""
-    found = sae._places_of_largest(torch.tensor(values), n_wanted)  # pyright: ignore[reportPrivateUsage]
-    return found.tolist()
+    entries = sae._places_of_largest(torch.tensor(values), n_wanted)  # pyright: ignore[reportPrivateUsage]
+    return entries.tolist()
 
 
 def test_the_largest_are_those_of_saelens_whatever_the_last_batch_was(make_sae: Any) -> None:

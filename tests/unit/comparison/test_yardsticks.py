@@ -112,8 +112,8 @@ def test_the_shipped_table_has_yardsticks_of_every_default_eval() -> None:
     assert all(row.values for row in rows)
     assert {row.label for row in rows if row.eval_name == "mig"} == {
         "every word",
-        "oracle latents and every word",
+        "oracle and every word",
         "PCA",
         "random decoder",
-        "the activations themselves",
+        "raw activations",
     }

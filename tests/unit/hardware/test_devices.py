@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from csae_bench.errors import UsageError
 from csae_bench.hardware.devices import pick_device
 
 
-@pytest.mark.parametrize(("is_there", "device"), [(True, "cuda"), (False, "cpu")])
+@pytest.mark.parametrize(("n_gpus", "device"), [(2, "cuda"), (0, "cpu")])
 def test_auto_is_a_gpu_where_there_is_one(
-    is_there: bool, device: str, monkeypatch: pytest.MonkeyPatch
+    n_gpus: int, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: is_there)
+    monkeypatch.setattr("csae_bench.hardware.devices._count_gpus", lambda: n_gpus)
     assert pick_device("auto") == device
 
 

@@ -203,6 +203,25 @@ def test_the_best_latents_are_named_by_factor_and_value() -> None:
     assert mig(factors[:, ::-1] + 1.0, factors).best_latents == {"factor_0": 1, "factor_1": 0}
 
 
+def test_the_runner_up_is_the_best_latent_that_competes() -> None:
+    factors = grid(3, 2, 100)
+    codes = one_per_value(factors)
+    # latent 6 stands in for latent 4 in nine of ten samples
+    double = codes[:, 4] * (np.random.default_rng(0).random(len(codes)) < 0.9)
+    score = value_mig(np.concatenate([codes, double[:, None]], 1), factors)
+    assert score.best_latents["factor_1"]["1"] == 4
+    assert score.runner_up_latents["factor_1"]["1"] == 6
+
+
+def test_a_latent_without_a_rival_has_no_runner_up() -> None:
+    score = value_mig(one_per_value(grid(3, 2, 100)), grid(3, 2, 100))
+    for values in score.runner_up_latents.values():
+        assert set(values.values()) == {None}
+    assert value_mig(np.zeros((6, 3)), grid(2, 1, 3)).runner_up_latents == {
+        "factor_0": {"0": None, "1": None}
+    }
+
+
 def test_a_factor_of_one_value_is_left_out_with_a_reason() -> None:
     factors = np.concatenate([grid(3, 2, 50), np.zeros((450, 1), int)], 1)
     codes = one_per_value(factors[:, :2])

@@ -99,14 +99,15 @@ def html_page(report: Report, *, folder: Path | None = None) -> str:
 
 
 def _heading(report: Report) -> Conclusion:
-    """Return the verdict on the whole; of a folder with one SAE there is none yet."""
+    """Return the verdict on the whole; where nothing was compared, what there is to read."""
     conclusion, n = outcome(report), n_saes(report.candidate)
-    if report.comparisons or report.findings or n != 1 or conclusion.level != "neutral":
+    if report.comparisons or report.findings or not n or conclusion.level != "neutral":
         return conclusion
-    return conclusion._replace(
-        word="Results of one SAE",
-        sentence="There is no other SAE in this folder yet to compare it with.",
-    )
+    word = "Results of one SAE" if n == 1 else f"Results of {n} SAEs"
+    if n > 1 or troubles(report) or broken_files(report):
+        return conclusion._replace(word=word)
+    sentence = "There is no other SAE in this folder yet to compare it with."
+    return conclusion._replace(word=word, sentence=sentence)
 
 
 def _releases(report: Report) -> set[str]:

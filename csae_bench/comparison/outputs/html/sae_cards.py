@@ -11,10 +11,10 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from csae_bench.comparison.model import Report
-from csae_bench.comparison.outputs.sae_cards import Card, EvalPart, Fact, cards_of
+from csae_bench.comparison.outputs.sae_cards import Card, CardFact, EvalPart, cards_of
 from csae_bench.comparison.outputs.scores import (
-    Mark,
-    Score,
+    ScaleMark,
+    ShownScore,
     interval_text,
     marks_text,
     value_text,
@@ -72,7 +72,7 @@ class DrawnCard:
     about: str
     status: str
     reasons: tuple[str, ...]
-    facts: tuple[Fact, ...]
+    facts: tuple[CardFact, ...]
     links: tuple[Link, ...]
     has_yardsticks: bool
     evals: tuple[DrawnEval, ...]
@@ -111,7 +111,7 @@ def _eval(part: EvalPart) -> DrawnEval:
     )
 
 
-def _score(score: Score) -> DrawnScore:
+def _score(score: ShownScore) -> DrawnScore:
     return DrawnScore(
         title=score.title,
         gist=score.gist,
@@ -122,8 +122,8 @@ def _score(score: Score) -> DrawnScore:
     )
 
 
-def _texts(score: Score) -> Iterator[str]:
-    held_out = () if score.held_out is None else (Mark("on held-out samples", score.held_out),)
+def _texts(score: ShownScore) -> Iterator[str]:
+    held_out = () if score.held_out is None else (ScaleMark("on held-out samples", score.held_out),)
     if score.value is None and score.reason:
         yield score.reason
     if score.scale:
@@ -133,7 +133,7 @@ def _texts(score: Score) -> Iterator[str]:
         yield f"to compare: {marks_text(score.yardsticks)}"
 
 
-def _line(score: Score) -> Line | None:
+def _line(score: ShownScore) -> Line | None:
     if score.bounds is None or score.value is None:
         return None
     low, high = score.bounds

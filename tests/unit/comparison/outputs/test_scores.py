@@ -9,7 +9,13 @@ import pytest
 
 from csae_bench.comparison.model import Family, Reading
 from csae_bench.comparison.outputs import scores
-from csae_bench.comparison.outputs.scores import Mark, Score, how_to_read, number, scores_of
+from csae_bench.comparison.outputs.scores import (
+    ScaleMark,
+    ShownScore,
+    how_to_read,
+    number,
+    scores_of,
+)
 from csae_bench.comparison.yardsticks import Yardstick
 
 MIG = Reading(
@@ -21,8 +27,8 @@ MIG = Reading(
     values={
         "mig.mig": 0.05,
         "mig.value_mig": 0.342,
-        "mig.value_mig_best_latent": 0.61,
-        "mig.value_mig_nearest_double": 0.268,
+        "mig.parts.value_mig_best_latent": 0.61,
+        "mig.parts.value_mig_nearest_double": 0.268,
         "mig.mig_sup": None,
         "mig.chance.value_mig_null_mean": 0.001,
         "mig.chance.value_mig_adjusted": 0.341,
@@ -35,20 +41,20 @@ MIG = Reading(
 
 
 @pytest.fixture
-def value_mig(monkeypatch: pytest.MonkeyPatch) -> Score:
+def value_mig(monkeypatch: pytest.MonkeyPatch) -> ShownScore:
     known = [Yardstick("every word", 0.154), Yardstick("PCA", 0.05)]
     monkeypatch.setattr(scores, "yardsticks_of", lambda reading, metric: known)
     return scores_of(MIG)[0]
 
 
-def test_a_score_is_read_by_its_scale_its_parts_and_its_yardsticks(value_mig: Score) -> None:
+def test_a_score_is_read_by_its_scale_its_parts_and_its_yardsticks(value_mig: ShownScore) -> None:
     assert how_to_read(value_mig) == (
         "best latent's lead, by value; 0 to 1, higher is better: best latent 0.610, its nearest "
         "double 0.268; every word 0.154, PCA 0.050, shuffled factors 0.001"
     )
 
 
-def test_a_score_has_its_interval_its_bounds_and_its_held_out_value(value_mig: Score) -> None:
+def test_a_score_has_its_interval_its_bounds_and_its_held_out_value(value_mig: ShownScore) -> None:
     assert value_mig.interval == (0.31, 0.371)
     assert value_mig.bounds == (0, 1)
     assert value_mig.held_out == 0.33
@@ -63,7 +69,7 @@ def test_the_score_that_says_most_comes_first_and_what_accompanies_it_is_no_scor
 
 def test_shuffled_factors_are_no_shipped_yardstick() -> None:
     first = scores_of(MIG)[0]
-    assert first.yardsticks == (Mark("shuffled factors", 0.001),)
+    assert first.yardsticks == (ScaleMark("shuffled factors", 0.001),)
     assert not first.has_shipped_yardsticks
 
 
@@ -85,8 +91,8 @@ def test_parts_of_a_score_are_not_scores_themselves() -> None:
         },
     )
     assert {score.metric: score.parts for score in scores_of(probing)} == {
-        "factor_probing.top_1_balanced_accuracy": (Mark("from all activations", 0.91),),
-        "factor_probing.clamp_effect": (Mark("random latents clamped", -0.001),),
+        "factor_probing.top_1_balanced_accuracy": (ScaleMark("from all activations", 0.91),),
+        "factor_probing.clamp_effect": (ScaleMark("random latents clamped", -0.001),),
     }
 
 
