@@ -117,7 +117,8 @@ def _report_stages(record: dict[str, Any], results: Path) -> None:
     """Show what the run's time went to, by its own record; the rest is start-up and the checks."""
     (outcome,) = results.glob("checkpoints/*/*/training.json")
     stages = {"training": json.loads(outcome.read_text(encoding="utf-8"))["wall_seconds"]}
-    stages |= {name: cell["wall_seconds"] or 0 for name, cell in record["cells"].items()}
+    for name, cell in record["cells"].items():
+        stages.setdefault(name, cell["wall_seconds"])
     for name, seconds in stages.items():
         print(f"  {name}: {seconds:.1f} s", file=sys.stderr)
 

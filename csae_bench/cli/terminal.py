@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from csae_bench.cli.streams import Streams, outlive_readers
 from csae_bench.errors import EXIT_FAILED, EXIT_USAGE, CsaeBenchError, reason_of
+from csae_bench.support.allocation import keep_freed_memory
 from csae_bench.support.old_names import OldNameWarning
 from csae_bench.support.printable import printable
 
@@ -79,6 +80,7 @@ def prepare_process() -> None:
     # Threads that wait by spinning make a busy machine several times slower; torch must not have
     # been imported yet.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory()
     _quiet_libraries()
     _replace_what_cannot_be_printed()
 

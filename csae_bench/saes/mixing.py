@@ -85,8 +85,9 @@ def choose_latents(
         score += views.statistics.lift().clamp_min(1e-12).log()[latent] / temperature
     order = score.argsort(descending=True)
     order = order[row[order].argsort(stable=True)]
-    n_active = torch.bincount(row, minlength=views.n_pairs)
-    starts = n_active.cumsum(0) - n_active
+    pair = torch.arange(views.n_pairs, device=row.device)
+    starts = torch.searchsorted(row, pair)
+    n_active = torch.searchsorted(row, pair, right=True) - starts
     rank = torch.arange(len(row), device=row.device) - starts[row[order]]
     wanted = (share * n_active - _ROUNDING).ceil().clamp_min(1)
     order = order[rank < wanted[row[order]]]
