@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 from scipy import sparse
-from torch import Tensor
 
 from csae_bench.activations.shared import SharedPasses
-from csae_bench.errors import DataError, EvalError
+from csae_bench.errors import DataError
 from csae_bench.factors.dataset import ONE_TOKEN, POOLINGS, FactorDataset, Pooling
+from csae_bench.factors.pooler import Pooler
 from csae_bench.factors.reading import ActsBatch, PromptActs, acts_of_prompts
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
     from csae_bench.metrics.data import Codes, Factors
-
-MAX_DENSE_CODES = 2**24
-"""Codes that are in memory at once before they are pooled: 64 MiB in float32."""
 
 MAX_POOLED_ACTS = 2**28
 """Pooled activations of a dataset that are kept with its codes: 1 GiB in float32."""
@@ -138,8 +135,8 @@ def codes_by_pooling(
 
     Each prompt is read once, from `<bos>` on, by the layers up to the hook; prompts of like length
     share a batch. A dataset of activations is encoded as it is, and needs no model. Memory beyond
-    the model's is `MAX_DENSE_CODES`, for each pooling a batch's pooled codes and the sparse result,
-    and the pooled activations, of which `MAX_POOLED_ACTS` are kept at most.
+    the model's is `pooler.MAX_DENSE_CODES`, for each pooling a batch's pooled codes and the sparse
+    result, and the pooled activations, of which `MAX_POOLED_ACTS` are kept at most.
 
     Args:
         context_size: tokens of a prompt that are read, `<bos>` included; none: the model's context.
@@ -177,7 +174,7 @@ def _codes_of_read(
     poolings: Sequence[Pooling],
     d_head: int | None,
 ) -> dict[Pooling, FactorCodes]:
-    pooler = _Pooler(sae, dataset.name)
+    pooler = Pooler(sae, dataset.name)
     blocks: dict[Pooling, list[Any]] = {pooling: [] for pooling in poolings}
     acts: dict[Pooling, list[NDArray[Any]]] = {pooling: [] for pooling in poolings}
     keeps_acts = len(read.order) * attributes.d_in(sae) * len(poolings) <= MAX_POOLED_ACTS
@@ -237,7 +234,7 @@ def _codes_of_acts(sae: AnySae, dataset: FactorDataset, pooling: Pooling) -> Fac
         )
     acts = torch.from_numpy(dataset.acts).float()
     with torch.no_grad():
-        codes = _Pooler(sae, dataset.name).of_rows(acts, list(range(n)))
+        codes = Pooler(sae, dataset.name).of_rows(acts, list(range(n)))
     return FactorCodes(
         codes=codes,
         dataset=dataset,
@@ -246,71 +243,3 @@ def _codes_of_acts(sae: AnySae, dataset: FactorDataset, pooling: Pooling) -> Fac
         n_truncated=0,
         acts=acts.numpy(),
     )
-
-
-class _Pooler(NamedTuple):
-    """Encoder of rows in parts, which pools each part as it is made."""
-
-    sae: AnySae
-    dataset: str
-
-    def pooled(self, batch: ActsBatch, poolings: Sequence[Pooling]) -> dict[Pooling, Any]:
-        """Return csr_array [n_prompts, d_sae] for each pooling; a row for each of `chosen`."""
-        codes: dict[Pooling, Any] = {
-            pooling: self.of_rows(batch.rows[batch.one_token[pooling]], batch.chosen)
-            for pooling in poolings
-            if pooling in ONE_TOKEN
-        }
-        over_all: list[Pooling] = [pooling for pooling in poolings if pooling not in ONE_TOKEN]
-        return codes | self._over_tokens(batch, over_all) if over_all else codes
-
-    def of_rows(self, rows: Float[Tensor, "n ..."], samples: Sequence[int]) -> Any:
-        """Return csr_array [n, d_sae]; row i belongs to sample `samples[i]` of the dataset."""
-        each = torch.arange(len(rows), device=rows.device)
-        blocks = [_sparse(codes) for _, codes in self._encoded(rows, each, samples)]
-        return sparse.vstack(blocks, format="csr")
-
-    def _over_tokens(self, batch: ActsBatch, poolings: Sequence[Pooling]) -> dict[Pooling, Any]:
-        shape = (len(batch.chosen), attributes.d_sae(self.sae))
-        # not zeros for a maximum: a code may be negative
-        pooled: dict[Pooling, Tensor] = {
-            pooling: batch.rows.new_full(
-                shape, -torch.inf if pooling == "max" else 0.0, dtype=torch.float32
-            )
-            for pooling in poolings
-        }
-        for prompt, codes in self._encoded(batch.rows, batch.prompt, batch.chosen):
-            if "max" in pooled:
-                pooled["max"].scatter_reduce_(0, prompt[:, None].expand_as(codes), codes, "amax")
-            if "mean" in pooled:
-                # a matrix product, not index_add_: that one adds in any order on a GPU
-                present = torch.arange(int(prompt[0]), int(prompt[-1]) + 1, device=codes.device)
-                pooled["mean"][present] += (prompt == present[:, None]).float() @ codes
-        if "mean" in pooled:
-            n_tokens = torch.bincount(batch.prompt, minlength=len(batch.chosen))
-            pooled["mean"] /= n_tokens[:, None]
-        return {pooling: _sparse(codes) for pooling, codes in pooled.items()}
-
-    def _encoded(
-        self,
-        rows: Float[Tensor, "n_rows ..."],
-        prompt: Int64[Tensor, " n_rows"],
-        samples: Sequence[int],
-    ) -> Iterator[tuple[Int64[Tensor, " n_part"], Float[Tensor, "n_part d_sae"]]]:
-        """Prompt and codes of a part of the rows, at most `MAX_DENSE_CODES` of them."""
-        size = max(1, MAX_DENSE_CODES // attributes.d_sae(self.sae))
-        for start in range(0, len(rows), size):
-            of_codes = prompt[start : start + size]
-            codes = attributes.encode(self.sae, rows[start : start + size]).float()
-            if not bool(codes.isfinite().all()):
-                row, latent = (~codes.isfinite()).nonzero()[0].tolist()
-                raise EvalError(
-                    f"The code of latent {latent} is {codes[row, latent].item()} in sample "
-                    f"{samples[int(of_codes[row])]} of factor dataset '{self.dataset}'; the SAE or "
-                    "its activations are broken."
-                )
-            yield of_codes, codes
-
-
-def _sparse(codes: Float[Tensor, "n d_sae"]) -> Any:
-    return sparse.csr_array(codes.cpu().numpy())

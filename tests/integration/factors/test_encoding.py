@@ -16,7 +16,7 @@ from sae_lens.saes.sae import SAEMetadata
 from csae_bench import models
 from csae_bench.errors import DataError, EvalError, ModelError
 from csae_bench.evals import EvalContext
-from csae_bench.factors import FactorDataset, Pooling, encoding
+from csae_bench.factors import FactorDataset, Pooling, encoding, pooler
 from csae_bench.factors.encoding import codes_by_pooling, codes_of_prompts
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def test_codes_do_not_depend_on_batches_or_on_how_much_is_in_memory(
 ) -> None:
     together = codes_of_prompts(sae, model, _dataset(), HOOK)
     alone = codes_of_prompts(sae, model, _dataset(), HOOK, batch_size_prompts=1)
-    monkeypatch.setattr(encoding, "MAX_DENSE_CODES", 3 * 96)
+    monkeypatch.setattr(pooler, "MAX_DENSE_CODES", 3 * 96)
     in_parts = codes_of_prompts(sae, model, _dataset(), HOOK)
     for other in (alone, in_parts):
         np.testing.assert_allclose(other.codes.toarray(), together.codes.toarray(), atol=1e-4)
@@ -177,7 +177,7 @@ def test_no_more_codes_than_allowed_are_dense_at_once(
             sizes.append(codes.numel())
             return codes
 
-    monkeypatch.setattr(encoding, "MAX_DENSE_CODES", 7 * 96)
+    monkeypatch.setattr(pooler, "MAX_DENSE_CODES", 7 * 96)
     codes_of_prompts(
         Watched(TopKSAEConfig(d_in=128, d_sae=96, k=8)), model, _dataset(), HOOK, pooling="max"
     )
