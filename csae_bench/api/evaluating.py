@@ -66,8 +66,7 @@ def evaluate(
         evals: names of evals, see `csae-bench list evals`.
         settings: eval -> setting -> value, such as {"mig": {"n_permutations": 1000}}.
         seed: of the evals.
-        device: auto, cpu, cuda, cuda:1 or mps.
-        dtype: of a model that is loaded by name.
+        device: auto, cpu, cuda, cuda:1 or mps; `dtype`: of a model that is loaded by name.
         name: what one SAE is called in results.
         progress: shows bars on stderr; None: where that is a terminal.
 
@@ -86,8 +85,7 @@ def evaluate(
         >>> sae = StandardSAE(StandardSAEConfig(d_in=128, d_sae=256))
         >>> evaluation = csae_bench.evaluate(
         ...     sae, model="tiny-gemma2-it", hook_name="blocks.2.hook_resid_post", evals=["mig"],
-        ...     settings={"mig": {"n_permutations": 10}}, progress=False,
-        ... )  # random weights
+        ...     settings={"mig": {"n_permutations": 10}}, progress=False)  # random weights
         >>> evaluation.status in ("ok", "invalid")
         True
     """

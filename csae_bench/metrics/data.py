@@ -227,6 +227,11 @@ class Factors:
         return np.concatenate([[0], np.cumsum(self.n_values)])
 
     @cached_property
+    def varies(self) -> Bool[NDArray[Any], " n_factors"]:
+        """Whether a factor has more than one value in the samples."""
+        return np.array([len(np.unique(column)) > 1 for column in self.values.T])
+
+    @cached_property
     def value_counts(self) -> Int[NDArray[Any], " n_values_total"]:
         """Number of samples with each value of each factor."""
         return np.bincount(

@@ -274,7 +274,7 @@ def _null(
 ) -> ScoreNull:
     each = [
         null_of(float(value), draws) if why is None and one else None
-        for value, draws, one in zip(observed, by_chance.T, [*_varying(factors), True], strict=True)
+        for value, draws, one in zip(observed, by_chance.T, [*factors.varies, True], strict=True)
     ]
     return ScoreNull(score=each[-1], by_factor=dict(zip(factors.names, each[:-1], strict=True)))
 
@@ -286,7 +286,7 @@ def _score(
     why: str | None,
 ) -> Score:
     """Make a score of values by factor; the last is that of all factors."""
-    several = _varying(factors)
+    several = factors.varies
     reasons = {
         name: why or NONE_INFORMATIVE
         for name, one in zip(factors.names, several, strict=True)
@@ -297,8 +297,3 @@ def _score(
     total = None if np.isnan(values[-1]) else float(values[-1])
     by_factor = np.where(several, values[:-1], np.nan)
     return Score(**score_fields(factors, by_factor, reasons, value=total), settings=settings)
-
-
-def _varying(factors: Factors) -> NDArray[np.bool_]:
-    """Whether a factor has more than one value in the samples."""
-    return np.array([len(np.unique(column)) > 1 for column in factors.values.T])

@@ -29,10 +29,8 @@ from csae_bench.training.log import (
     term_measurements,
 )
 from csae_bench.training.objective_schedule import ObjectiveSchedule, ObjectiveScheduleSettings
+from csae_bench.training.scaling import scaling_factor
 from csae_bench.training.state import random_state, set_random_state
-
-N_BATCHES_FOR_SCALING = 16
-"""Batches from which the mean norm of activations is estimated; they are not trained on."""
 
 _STREAM_FILE = "stream_state.pt"
 
@@ -160,9 +158,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         self._last_loss = None if state["last_loss"] is None else torch.tensor(state["last_loss"])
         self._n_samples_logged = self.n_training_samples
         self.checkpoint_thresholds = [
-            threshold
-            for threshold in self.checkpoint_thresholds
-            if threshold >= self.n_training_samples
+            each for each in self.checkpoint_thresholds if each >= self.n_training_samples
         ]
         if self._log is not None:
             self._log.drop_after(self.n_training_steps)
@@ -197,11 +193,10 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         Not where the evaluator runs the same model, where the next batch is of another stage, where
         one thread was asked for, and on a GPU, which has no core to spare.
         """
-        following = self.n_training_steps + 1
+        curriculum, following = self.schedule.curriculum, self.n_training_steps + 1
         return (
             following < self.planned_steps
-            and self.schedule.curriculum.at(following)
-            is self.schedule.curriculum.at(self.n_training_steps)
+            and curriculum.at(following) is curriculum.at(self.n_training_steps)
             and torch.device(self.cfg.device).type == "cpu"
             and torch.get_num_threads() > 1
             and not self.cfg.logger.log_to_wandb
@@ -296,10 +291,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             or self.activation_scaler.scaling_factor is not None
         ):
             return
-        norms = [
-            next(self.data_provider).norm(dim=1).mean().item() for _ in range(N_BATCHES_FOR_SCALING)
-        ]
-        self.activation_scaler.scaling_factor = self.sae.cfg.d_in**0.5 * len(norms) / sum(norms)
+        self.activation_scaler.scaling_factor = scaling_factor(self.data_provider)
 
     def _fold_scaling(self) -> None:
         if self.activation_scaler.scaling_factor is not None:
