@@ -43,13 +43,13 @@ def texts(tmp_path: Path) -> Path:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the factor datasets that are encoded, in order."""
     encoded: list[str] = []
-    original = encoding.codes_of_prompts
+    original = encoding.codes_by_pooling
 
     def watched(sae: Any, model: Any, dataset: Any, *rest: Any, **options: Any) -> Any:
         encoded.append(dataset.name)
         return original(sae, model, dataset, *rest, **options)
 
-    monkeypatch.setattr(encoding, "codes_of_prompts", watched)
+    monkeypatch.setattr(encoding, "codes_by_pooling", watched)
     return encoded
 
 
