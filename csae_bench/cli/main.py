@@ -189,18 +189,34 @@ def export(checkpoint: Path, to: Path, stock: bool) -> None:
 
 
 def _requests(
-    *, sources: tuple[str, ...], evals: tuple[str, ...] | None, **flags: Any
+    *,
+    sources: tuple[str, ...],
+    evals: tuple[str, ...] | None,
+    sets: tuple[str, ...],
+    sweep: Path | None,
+    **flags: Any,
 ) -> list[RunRequest]:
+    """Return a request for each SAE, and for each combination of the sweep."""
     from csae_bench.runs.request import RunRequest
     from csae_bench.runs.sources import expanded
+    from csae_bench.runs.sweep import read_sweep
 
     if evals == ("all",):
         from csae_bench.evals import discover
 
         evals = tuple(discover())
+    combinations: list[tuple[str, ...]] = [()]
+    if sweep is not None:
+        given = [text.partition("=")[0] for text in sets]
+        given += [key for key in ("seed", "model", "device") if flags.get(key) is not None]
+        given += [] if evals is None else ["evals"]
+        combinations = read_sweep(sweep, given=given)
     return [
-        RunRequest(source=source, evals=evals, progress=False, **flags)
+        RunRequest(
+            source=source, evals=evals, sets=(*sets, *combination), progress=False, **flags
+        )
         for source in expanded(sources)
+        for combination in combinations
     ]
 
 

@@ -23,6 +23,11 @@ def run_options(function: F) -> F:
             "* matches folders, or ids of a release. Repeatable: the model runs once for all.",
         ),
         click.option(
+            "--sweep", type=FilePath(), metavar="FILE",
+            help="YAML with a list of values for each of some keys, as in sae.k: [9, 18]; each "
+            "SAE is run with every combination, under the name that --set would give it.",
+        ),
+        click.option(
             "--model", type=Text(), metavar="NAME|PATH",
             help="Override the configuration's language model: a name or a local folder.",
         ),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from csae_bench.errors import PreflightError, ResultError
 from csae_bench.executors import Done
+from csae_bench.hardware.memory import available_bytes
 from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.results.store import read_record
-from csae_bench.runs.checkpoints import ensure_checkpoint, training_cell
+from csae_bench.runs.checkpoints import ensure_checkpoint, ensure_side_by_side, training_cell
 from csae_bench.runs.execute import INVALID, ExecuteOptions, execute, skipped
 from csae_bench.runs.job import SkippedEval
 from csae_bench.runs.plan import Plan, SaePlan, plan_sae, sae_ref
 from csae_bench.runs.resolving import ResolvedSae, fetch_pretrained
 from csae_bench.runs.session import Session
+from csae_bench.runs.training_groups import training_groups
 from csae_bench.runs.validity import validity
 
 
@@ -31,30 +33,63 @@ class LocalExecutor:
     train_only: bool = False
 
     def run(self, plan: Plan) -> Iterator[Done]:
-        """Yield each step as it ends; an error ends the jobs of its SAE and of no other."""
-        for sae in plan.saes:
-            yield from self._sae(sae)
+        """Yield each step as it ends; an error ends the jobs of its SAE and of no other.
 
-    def _sae(self, sae: SaePlan) -> Iterator[Done]:
+        SAEs with the same rows are trained side by side, then each is evaluated.
+        """
+        for group in training_groups(plan.saes, lambda: available_bytes(self.session.device)):
+            if len(group) == 1:
+                yield from self._sae(group[0])
+                continue
+            made: list[SaePlan] = []
+            for done in self._side_by_side(group):
+                if done.error is None:
+                    made.append(done.sae)
+                yield done
+            for sae in made:
+                yield from self._sae(sae, is_made=True)
+
+    def _side_by_side(self, saes: Sequence[SaePlan]) -> Iterator[Done]:
+        """Train SAEs on the same rows; whatever stops all of them is an error of each."""
+        left = {_resolved(sae).training_hash: sae for sae in saes}
+        config = _resolved(saes[0]).config
+        self.session.set_threads(config.threads)
+        try:
+            for made in ensure_side_by_side(
+                [(_resolved(sae), sae.request) for sae in saes],
+                device=self.session.device,
+                load_model=lambda name: self.session.model(name, config.model_dtype),
+            ):
+                yield _training_done(left.pop(made.resolved_sae.training_hash), made.error)
+        except Exception as error:  # handed on, to each SAE that it kept from being made
+            for sae in left.values():
+                yield _training_done(sae, error)
+
+    def _sae(self, sae: SaePlan, *, is_made: bool = False) -> Iterator[Done]:
         hashed: str | None = None
         try:
             sae = _fetched(sae)
-            assert sae.resolved_sae is not None, "a plan without problems knows its SAEs"
-            for name, cell, hashed in self._steps(sae, sae.resolved_sae):
+            if not is_made:
+                self._make(sae, _resolved(sae))
+            for name, cell, hashed in self._steps(sae, _resolved(sae)):
                 yield Done(sae=sae, name=name, cell=cell, weights_hash=hashed)
         except Exception as error:  # handed on: one SAE's failure must not stop the others
             where = "training" if hashed is None else "run"
             yield Done(sae=sae, name=where, cell=None, weights_hash=hashed, error=error)
 
+    def _make(self, sae: SaePlan, resolved_sae: ResolvedSae) -> None:
+        session, config = self.session, resolved_sae.config
+        session.set_threads(config.threads)
+        ensure_checkpoint(
+            resolved_sae,
+            sae.request,
+            device=session.device,
+            load_model=lambda name: session.model(name, config.model_dtype),
+        )
+
     def _steps(self, sae: SaePlan, resolved_sae: ResolvedSae) -> Iterator[tuple[str, Cell, str]]:
         request, session = sae.request, self.session
         session.set_threads(resolved_sae.config.threads)
-        ensure_checkpoint(
-            resolved_sae,
-            request,
-            device=session.device,
-            load_model=lambda name: session.model(name, resolved_sae.config.model_dtype),
-        )
         ref = sae_ref(resolved_sae)
         assert ref.weights_hash is not None, "it was just made"
         hashed = ref.weights_hash
@@ -76,6 +111,19 @@ class LocalExecutor:
             else:
                 done = execute(job.with_weights(hashed), session, request.store, options)
                 yield done.name, done.cell, hashed
+
+
+def _training_done(sae: SaePlan, error: Exception | None) -> Done:
+    if error is not None:
+        return Done(sae=sae, name="training", cell=None, weights_hash=None, error=error)
+    resolved_sae = _resolved(sae)
+    hashed = sae_ref(resolved_sae).weights_hash
+    return Done(sae=sae, name="training", cell=training_cell(resolved_sae), weights_hash=hashed)
+
+
+def _resolved(sae: SaePlan) -> ResolvedSae:
+    assert sae.resolved_sae is not None, "a plan without problems knows its SAEs"
+    return sae.resolved_sae
 
 
 def _fetched(sae: SaePlan) -> SaePlan:

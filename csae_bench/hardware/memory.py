@@ -23,6 +23,11 @@ LIBRARIES_BYTES = 1.2 * GIB
 """Memory that torch, transformers and SAELens take by themselves, as measured."""
 
 
+OF_EACH_SAE = ("SAE", "optimizer")
+"""Parts of training that each of several SAEs holds all the time; the others are held once, or by
+the one that makes a step."""
+
+
 @dataclass(frozen=True)
 class MemoryEstimate:
     """Bytes by part, for training and for evaluation, which do not happen at the same time."""

@@ -2,20 +2,23 @@
 
 A `PairSource` decides which two rows make a pair, one class for each kind of pairs; `PairStream`
 shuffles what the sources give and serves it as batches whose rows 2i and 2i + 1 are the anchor and
-the positive of pair i.
+the positive of pair i. `SharedStream` serves the same batches to several trainings.
 """
 
 from csae_bench.pairs.paraphrase_pairs import ParaphrasePairs, activations_at
 from csae_bench.pairs.sequence_pairs import SameSequencePairs, same_sequence
+from csae_bench.pairs.shared_stream import PairBatches, SharedStream
 from csae_bench.pairs.source import Pairs, PairSource
 from csae_bench.pairs.stream import PairStream
 
 __all__ = [
+    "PairBatches",
     "PairSource",
     "PairStream",
     "Pairs",
     "ParaphrasePairs",
     "SameSequencePairs",
+    "SharedStream",
     "activations_at",
     "same_sequence",
 ]

@@ -110,14 +110,13 @@ class PairStream(Iterator[Tensor]):
         Raises:
             ConfigError: a kind that has no source, or whose share of a batch is less than a pair.
         """
-        divided = pairs_of_each_kind(
-            shares,
-            self._sources,
-            n_pairs=self.batch_size // 2,
-            fewest=1 if self._shuffling is None else 2,
-        )
+        divided = self._divided(shares)
         assert self._ahead is None or divided[1] == self._n_pairs, "the next batch has other shares"
         self._shares, self._n_pairs = divided
+
+    def check_shares(self, shares: Mapping[str, float]) -> None:
+        """Raise the error that `set_shares` would raise."""
+        self._divided(shares)
 
     def __next__(self) -> Float[Tensor, "batch_size d_in"]:
         rows, ids = self._batch() if self._ahead is None else self._ahead.result()
@@ -162,6 +161,14 @@ class PairStream(Iterator[Tensor]):
         if state["ahead"] is not None:
             self._ahead = Future()
             self._ahead.set_result(PackedPairs(*state["ahead"]))
+
+    def _divided(self, shares: Mapping[str, float]) -> tuple[dict[str, float], dict[str, int]]:
+        return pairs_of_each_kind(
+            shares,
+            self._sources,
+            n_pairs=self.batch_size // 2,
+            fewest=1 if self._shuffling is None else 2,
+        )
 
     def _batch(self) -> PackedPairs:
         parts = [self._take(kind, n) for kind, n in self._n_pairs.items()]

@@ -60,6 +60,8 @@ class Training(Record):
     checkpoint: str | None
     """Path of the checkpoint, relative to the results folder."""
     wall_seconds: float | None = None
+    n_side_by_side: int = 1
+    """SAEs trained on the same rows at the same time; the time and the memory are those of all."""
     peak_memory_gib: float | None = None
     epochs: int = 0
     """Completed passes over a finite dataset; 0 if no row was used twice."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from filelock import FileLock, Timeout
@@ -52,25 +53,57 @@ def ensure_checkpoint(
             device=device,
             load_model=load_model,
         )
-    folder = resolved_sae.checkpoint
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be made: {error.strerror}.") from error
-    with _only_one(folder):
-        if resolved_sae.is_ready and not request.force:
+    with _only_one([resolved_sae.checkpoint]):
+        if not _is_begun_anew(resolved_sae, request):
             return
-        if request.force:
-            _empty(folder)
-        elif (why := why_made_again(resolved_sae, request.store)) is not None:
-            click.echo(printable(why), err=True)
-        write_made_from(resolved_sae)
         sae = resolved_sae.config.sae
         if isinstance(sae, TrainedSae):
-            _train(resolved_sae, request, device=device, load_model=load_model)
+            for made in _train([(resolved_sae, request)], device=device, load_model=load_model):
+                if made.error is not None:
+                    raise made.error
         else:
-            made = _baseline(resolved_sae, sae, device=device, load_model=load_model)
-            _save(made, folder)
+            made_sae = _baseline(resolved_sae, sae, device=device, load_model=load_model)
+            _save(made_sae, resolved_sae.checkpoint)
+
+
+def ensure_side_by_side(
+    wanted: Sequence[tuple[ResolvedSae, RunRequest]], *, device: str, load_model: LoadModel
+) -> Iterator[Made]:
+    """Train SAEs with one `rows_key` and different training hashes, each row made once.
+
+    Yields each as it ends, with what went wrong with it alone.
+
+    Raises:
+        DataError, ModelError, UsageError: none of them can be made.
+    """
+    with _only_one([resolved_sae.checkpoint for resolved_sae, _ in wanted]):
+        needed: list[tuple[ResolvedSae, RunRequest]] = []
+        for resolved_sae, request in wanted:
+            if _is_begun_anew(resolved_sae, request):
+                needed.append((resolved_sae, request))
+            else:
+                yield Made(resolved_sae)
+        if needed:
+            yield from _train(needed, device=device, load_model=load_model)
+
+
+class Made(NamedTuple):
+    """An SAE that was to be made, and how that ended."""
+
+    resolved_sae: ResolvedSae
+    error: Exception | None = None
+
+
+def _is_begun_anew(resolved_sae: ResolvedSae, request: RunRequest) -> bool:
+    """Prepare the folder for a training; False where another run has finished it meanwhile."""
+    if resolved_sae.is_ready and not request.force:
+        return False
+    if request.force:
+        _empty(resolved_sae.checkpoint)
+    elif (why := why_made_again(resolved_sae, request.store)) is not None:
+        click.echo(printable(why), err=True)
+    write_made_from(resolved_sae)
+    return True
 
 
 def training_of(resolved_sae: ResolvedSae, store: Store) -> Training | None:
@@ -93,6 +126,7 @@ def training_of(resolved_sae: ResolvedSae, store: Store) -> Training | None:
             n_tokens=outcome.n_tokens_used,
             final_loss=outcome.final_loss,
             wall_seconds=outcome.wall_seconds,
+            n_side_by_side=outcome.n_side_by_side,
             peak_memory_gib=outcome.peak_memory_gib,
             epochs=outcome.epochs,
             l0_training=outcome.l0_training,
@@ -122,19 +156,22 @@ def training_cell(resolved_sae: ResolvedSae) -> Cell:
 
 
 def _train(
-    resolved_sae: ResolvedSae, request: RunRequest, *, device: str, load_model: LoadModel
-) -> None:
+    wanted: Sequence[tuple[ResolvedSae, RunRequest]], *, device: str, load_model: LoadModel
+) -> Iterator[Made]:
     progress.begin_imports()
-    from csae_bench.training.train import train
+    from csae_bench.training.train import TrainingTask, train_side_by_side
 
-    train(
-        resolved_sae.resolved,
-        load_model(resolved_sae.config.model) if resolved_sae.model else None,
-        resolved_sae.checkpoint,
-        device=device,
-        resume=request.resume,
-        progress=request.progress,
-    )
+    of_folder = {resolved_sae.checkpoint: resolved_sae for resolved_sae, _ in wanted}
+    first, request = wanted[0]
+    tasks = [
+        TrainingTask(
+            resolved=resolved_sae.resolved, folder=resolved_sae.checkpoint, resume=request.resume
+        )
+        for resolved_sae, request in wanted
+    ]
+    model = load_model(first.config.model) if first.model else None
+    for trained in train_side_by_side(tasks, model, device=device, progress=request.progress):
+        yield Made(of_folder[trained.task.folder], trained.error)
 
 
 def _baseline(
@@ -199,15 +236,23 @@ def _empty(folder: Path) -> None:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Generator[None]:
-    """Hold the checkpoint's lock; wait, with a message, while another run holds it."""
-    lock = FileLock(folder.parent / f".{folder.name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        click.echo(f"Waiting for another run that makes {folder}.", err=True)
-        lock.acquire()
-    try:
+def _only_one(folders: Sequence[Path]) -> Generator[None]:
+    """Hold the checkpoints' locks; wait, with a message, while another run holds one.
+
+    Raises:
+        UsageError: a folder cannot be made.
+    """
+    with contextlib.ExitStack() as held:
+        for folder in sorted(folders):  # in one order, or two runs could wait for each other
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(f"{folder}: cannot be made: {error.strerror}.") from error
+            lock = FileLock(folder.parent / f".{folder.name}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                click.echo(f"Waiting for another run that makes {folder}.", err=True)
+                lock.acquire()
+            held.callback(lock.release)
         yield
-    finally:
-        lock.release()

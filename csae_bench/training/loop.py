@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from csae_bench.errors import TrainingError
 from csae_bench.hardware.peak_memory import peak_memory_gib
-from csae_bench.pairs import PairStream
+from csae_bench.pairs import PairBatches
 from csae_bench.saes.objective import ContrastiveStepOutput
 from csae_bench.saes.step import PairedStepInput, SparseStepOutput
 from csae_bench.support import progress
@@ -29,14 +29,14 @@ from csae_bench.training.log import (
     term_measurements,
 )
 from csae_bench.training.objective_schedule import ObjectiveSchedule, ObjectiveScheduleSettings
-from csae_bench.training.scaling import scaling_factor
+from csae_bench.training.scaling import estimate_scaling, fold_scaling
 from csae_bench.training.state import random_state, set_random_state
 
 _STREAM_FILE = "stream_state.pt"
 
 
 class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
-    """Trainer of any of SAELens's architectures and ours on batches of a PairStream.
+    """Trainer of any of SAELens's architectures and ours on batches of pairs.
 
     It differs from SAELens's in that
     - the SAE is told which rows are pairs;
@@ -47,13 +47,13 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
       completed steps: resumed, it ends in the same weights, to the bit on a CPU.
     """
 
-    data_provider: PairStream  # pyright: ignore[reportIncompatibleVariableOverride]
+    data_provider: PairBatches  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
         cfg: SAETrainerConfig,
         sae: TrainingSAE[Any],
-        data_provider: PairStream,
+        data_provider: PairBatches,
         evaluator: Evaluator[Any] | None = None,
         save_checkpoint_fn: SaveCheckpointFn | None = None,
         *,
@@ -105,13 +105,6 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         Raises:
             TrainingError: no step is planned; a loss or gradient is not finite.
         """
-        if self.planned_steps == 0:
-            samples, batch = self.cfg.total_training_samples, self.cfg.train_batch_size_samples
-            raise TrainingError(
-                f"{samples} tokens / batch {batch} = 0 steps; need at least {batch}."
-            )
-        self.sae.to(self.cfg.device)
-        self._estimate_scaling()
         with progress.counted(
             "training",
             self.planned_steps,
@@ -119,16 +112,40 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             rows_a_step=self.cfg.train_batch_size_samples,
             bar=self._progress,
         ) as counter:
-            try:
-                self._make_steps(counter)
-            finally:  # or a batch would still be drawn while the caller uses the model
-                self.data_provider.wait()
+            for loss in self.steps():
+                counter.advance(loss)
+        return self.sae
+
+    def steps(self) -> Generator[float | None]:
+        """Train to the last planned step, and yield after each; the loss where it was logged.
+
+        What follows the last step is done when the generator is asked once more.
+
+        Raises:
+            TrainingError: as `fit` does.
+        """
+        if self.planned_steps == 0:
+            samples, batch = self.cfg.total_training_samples, self.cfg.train_batch_size_samples
+            raise TrainingError(
+                f"{samples} tokens / batch {batch} = 0 steps; need at least {batch}."
+            )
+        self.sae.to(self.cfg.device)
+        estimate_scaling(self.sae, self.activation_scaler, self.data_provider)
+        try:
+            while self.n_training_steps < self.planned_steps:
+                self._log_sparsity(self.maybe_reset_sparsity())
+                loss = self._make_step()
+                self._checkpoint_if_needed()
+                if self._after_step is not None:
+                    self._after_step(self)
+                yield loss
+        finally:  # or a batch would still be drawn while the caller uses the model
+            self.data_provider.wait()
         self._log_sparsity(self.full_sparsity_window_log())
-        self._fold_scaling()
+        fold_scaling(self.sae, self.activation_scaler)
         self.set_final_sae_metadata()
         if self.cfg.save_final_checkpoint:
             self.save_checkpoint(checkpoint_name=f"final_{self.n_training_samples}")
-        return self.sae
 
     @override
     def save_trainer_state(self, checkpoint_path: Path) -> None:
@@ -163,15 +180,8 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         if self._log is not None:
             self._log.drop_after(self.n_training_steps)
 
-    def _make_steps(self, counter: progress.ProgressCounter) -> None:
-        while self.n_training_steps < self.planned_steps:
-            self._log_sparsity(self.maybe_reset_sparsity())
-            self._make_step(counter)
-            self._checkpoint_if_needed()
-            if self._after_step is not None:
-                self._after_step(self)
-
-    def _make_step(self, counter: progress.ProgressCounter) -> None:
+    def _make_step(self) -> float | None:
+        """Make one step; return its loss where it was logged."""
         self.schedule.before_step(self.n_training_steps)
         batch = next(self.data_provider)
         if self._may_draw_ahead():
@@ -185,7 +195,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             self._write_log(output)
             loss = self.last_loss
         self.n_training_steps += 1
-        counter.advance(loss)
+        return loss
 
     def _may_draw_ahead(self) -> bool:
         """Decide whether the next batch may be drawn while this step is made.
@@ -284,16 +294,3 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
     def _log_sparsity(self, values: dict[str, Any]) -> None:
         if values and self.cfg.logger.log_to_wandb:
             wandb.log(values, step=self.n_training_steps)
-
-    def _estimate_scaling(self) -> None:
-        if (
-            self.sae.cfg.normalize_activations != "expected_average_only_in"
-            or self.activation_scaler.scaling_factor is not None
-        ):
-            return
-        self.activation_scaler.scaling_factor = scaling_factor(self.data_provider)
-
-    def _fold_scaling(self) -> None:
-        if self.activation_scaler.scaling_factor is not None:
-            self.sae.fold_activation_norm_scaling_factor(self.activation_scaler.scaling_factor)
-            self.activation_scaler.scaling_factor = None

@@ -25,7 +25,7 @@ from csae_bench.config import (
 )
 from csae_bench.config.loss_terms import TermSettings
 from csae_bench.errors import ConfigError, TrainingError
-from csae_bench.pairs import PairStream
+from csae_bench.pairs import PairBatches
 from csae_bench.saes.curriculum import Curriculum
 from csae_bench.saes.l0_controller import L0Controller
 from csae_bench.saes.losses import TermValue
@@ -68,7 +68,7 @@ class ObjectiveSchedule:
     def __init__(
         self,
         sae: TrainingSAE[Any],
-        stream: PairStream,
+        stream: PairBatches,
         schedulers: dict[str, CoefficientScheduler],
         settings: ObjectiveScheduleSettings,
         *,

@@ -29,10 +29,12 @@ class TrainingOutcome:
     final_loss: float | None
     """Loss of the last step; None before the first, or where it is not a number."""
     wall_seconds: float
-    """Time of all attempts together, where training was resumed."""
+    """Time of all attempts together, where training was resumed; with those side by side."""
     peak_memory_gib: float
     epochs: int
     """Passes over a finite dataset that were completed; 0 where no row was repeated."""
+    n_side_by_side: int = 1
+    """SAEs that were trained on the same rows at the same time, this one included."""
     l0_training: float | None = None
     """Mean active latents on fresh rows of running text, in the form that was trained; of
     paraphrases where there are no others."""

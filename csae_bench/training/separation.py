@@ -9,7 +9,7 @@ from jaxtyping import Float
 from sae_lens.saes.sae import SAE
 from torch import Tensor
 
-from csae_bench.pairs import PairStream
+from csae_bench.pairs import PairBatches
 
 N_ROWS = 16_384
 """Number of rows of held-out pairs that it is measured on."""
@@ -23,7 +23,7 @@ class Separation(NamedTuple):
 
 
 @torch.no_grad()
-def pair_separation(sae: SAE[Any], held_out: PairStream, n_rows: int = N_ROWS) -> Separation:
+def pair_separation(sae: SAE[Any], held_out: PairBatches, n_rows: int = N_ROWS) -> Separation:
     """Measure how much more alike the codes of held-out pairs are than those of different pairs.
 
     That is the mean over pairs i of cos(z_i, z+_i), minus the mean over i and the pairs j that

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -11,6 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from csae_bench.support.regular_files import read_regular_text
+
+KIB = 1024
+_STEP_FILE = "step.json"
 
 
 class StateFolder:
@@ -54,6 +60,20 @@ class StateFolder:
             if path.exists():
                 path.rename(self._new)
         shutil.rmtree(self._new, ignore_errors=True)
+
+
+def write_step(folder: Path, step: int) -> None:
+    """Write the step after which a state was taken, to be read without its tensors."""
+    (folder / _STEP_FILE).write_text(json.dumps({"step": step}) + "\n", encoding="utf-8")
+
+
+def saved_step(folder: Path) -> int | None:
+    """Return the step after which a state was taken; None where it does not say so."""
+    try:
+        step = json.loads(read_regular_text(folder / _STEP_FILE, at_most=KIB))["step"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return step if isinstance(step, int) else None
 
 
 def seed_everything(seed: int) -> None:

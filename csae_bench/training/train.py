@@ -1,4 +1,4 @@
-"""Training of the SAE that a configuration describes, into its checkpoint folder.
+"""Training of the SAEs that configurations describe, into their checkpoint folders.
 
 <folder>/training_log.jsonl   one object a logged step
 <folder>/trainer/             what a resumed training needs: SAELens's form of a checkpoint and
@@ -9,50 +9,47 @@
 
 from __future__ import annotations
 
-import math
-import pickle
 import shutil
-import time
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE
-from sae_lens.saes.sae import SAE, TrainingSAE
-from safetensors import SafetensorError
 
-from csae_bench.config import ResolvedConfig, RunConfig, TrainedSae
-from csae_bench.errors import CsaeBenchError, TrainingError, UsageError, reason_of
-from csae_bench.hardware.peak_memory import peak_memory_gib
-from csae_bench.pairs import PairStream
-from csae_bench.saes.building import training_sae
+from csae_bench.config import ResolvedConfig
+from csae_bench.errors import TrainingError
+from csae_bench.pairs import SharedStream
+from csae_bench.pairs.shared_stream import StreamReader
 from csae_bench.support import progress as reporting
-from csae_bench.training.calibration import calibrate_threshold, mean_l0
-from csae_bench.training.data import held_out_stream, pair_stream, sae_metadata
+from csae_bench.training.data import held_out_stream, pair_stream
 from csae_bench.training.interruption import Interruption, interruption
-from csae_bench.training.log import LOG_FILE, TrainingLog
-from csae_bench.training.loop import ContrastiveSAETrainer
-from csae_bench.training.objective_schedule import ObjectiveScheduleSettings
-from csae_bench.training.outcome import (
-    OUTCOME_FILE,
-    TrainingOutcome,
-    read_outcome,
-    write_outcome,
+from csae_bench.training.log import LOG_FILE
+from csae_bench.training.outcome import OUTCOME_FILE, TrainingOutcome, read_outcome
+from csae_bench.training.sae_training import SaeTraining, step_of
+from csae_bench.training.settings import wandb_run
+from csae_bench.training.state import (
+    StateFolder,
+    random_state,
+    seed_everything,
+    set_random_state,
 )
-from csae_bench.training.separation import pair_separation
-from csae_bench.training.settings import trainer_config, wandb_run
-from csae_bench.training.state import StateFolder, seed_everything
+from csae_bench.training.task import TrainingTask
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
-__all__ = ["TrainingOutcome", "train"]
+__all__ = ["Trained", "TrainingOutcome", "TrainingTask", "train", "train_side_by_side"]
 
-N_ROWS_FOR_L0 = 16_384
-"""Fresh rows on which L0 is counted, in the form that was trained and in that of inference."""
+
+class Trained(NamedTuple):
+    """How the training of one SAE ended."""
+
+    task: TrainingTask
+    outcome: TrainingOutcome | None
+    """None where it failed."""
+    error: Exception | None = None
 
 
 def train(
@@ -78,171 +75,178 @@ def train(
         KeyboardInterrupt: Ctrl-C. As after SIGTERM, the state is saved.
         DataError: the text is not there, malformed, or too little for one batch.
     """
-    config = resolved.config
-    if not resume:
-        _forget(folder)
-    if (folder / "inference").is_dir():
-        StateFolder(folder / "trainer").remove()
-        return read_outcome(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    seed_everything(config.seed)
-    reporting.begin(f"training {resolved.name}, {config.training.n_steps} steps")
-    stream = pair_stream(config, model, device=device)
-    metadata = {**sae_metadata(resolved), "csae_bench_training_hash": folder.name}
-    sae = training_sae(_trained(config), d_in=stream.d_in, device=device, metadata=metadata)
-    outcome = _fit(config, sae, stream, folder, device=device, progress=progress)
-    held_out = held_out_stream(config, model, device=device)
-    return _finish(config, sae, stream, held_out, folder, outcome)
+    task = TrainingTask(resolved=resolved, folder=folder, resume=resume)
+    (trained,) = train_side_by_side([task], model, device=device, progress=progress)
+    if trained.error is not None:
+        raise trained.error
+    assert trained.outcome is not None, "it ended in an outcome or in an error"
+    return trained.outcome
 
 
-def _fit(
-    config: RunConfig,
-    sae: TrainingSAE[Any],
-    stream: PairStream,
-    folder: Path,
+def train_side_by_side(
+    tasks: Sequence[TrainingTask],
+    model: HookedTransformer | None,
+    *,
+    device: str = "cpu",
+    progress: bool = True,
+) -> Iterator[Trained]:
+    """Train SAEs whose rows are the same, step by step in turn, so that each row is made once.
+
+    Each gets the weights of a training of its own, to the bit on a CPU, and fails alone. Trainings
+    that were killed at different steps go on one after the other.
+
+    Args:
+        tasks: with one `rows_key`, or a single one.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the states are saved.
+    """
+    waiting: list[TrainingTask] = []
+    for task in tasks:
+        if not task.resume:
+            _forget(task.folder)
+        if (task.folder / "inference").is_dir():
+            StateFolder(task.folder / "trainer").remove()
+            yield Trained(task, read_outcome(task.folder))
+        else:
+            task.folder.mkdir(parents=True, exist_ok=True)
+            waiting.append(task)
+    for group in _at_one_step(waiting):
+        yield from _train(group, model, device=device, progress=progress)
+
+
+def _at_one_step(tasks: Sequence[TrainingTask]) -> list[list[TrainingTask]]:
+    """Return the tasks in groups that start or resume at the same step."""
+    steps = [(step_of(task), task) for task in tasks]
+    known = sorted(
+        ((step, task) for step, task in steps if step is not None), key=lambda entry: entry[0]
+    )
+    groups = [[task for _, task in group] for _, group in groupby(known, lambda entry: entry[0])]
+    return groups + [[task] for step, task in steps if step is None]
+
+
+def _train(
+    tasks: Sequence[TrainingTask],
+    model: HookedTransformer | None,
     *,
     device: str,
     progress: bool,
-) -> TrainingOutcome:
-    state = StateFolder(folder / "trainer")
-    log = TrainingLog(folder / LOG_FILE, every=config.training.log_every)
-    every = config.training.checkpoint_every
+) -> Iterator[Trained]:
+    config = tasks[0].resolved.config
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    seed_everything(config.seed)
+    reporting.begin(_announcement(tasks))
+    shared = SharedStream(pair_stream(config, model, device=device))
     with interruption() as stop, wandb_run(config):
-        trainer = ContrastiveSAETrainer(
-            trainer_config(config, device),
-            sae,
-            stream,
-            schedule=ObjectiveScheduleSettings.of(config),
-            gradient_clip_norm=config.training.gradient_clip_norm,
-            debug_gradients=config.training.debug_gradients,
-            log=log,
-            after_step=lambda trainer: _after_step(trainer, state, stop, every),
-            progress=progress,
-        )
-        try:
-            _restore(trainer, state, log)
-            trainer.fit()
-        except (CsaeBenchError, KeyboardInterrupt):
-            write_outcome(folder, _outcome(trainer))
-            raise
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if "memory" not in str(error):
-                raise
-            write_outcome(folder, _outcome(trainer))
-            raise TrainingError(
-                f"Step {trainer.n_training_steps + 1}: memory ran out. Lower training.batch_size, "
-                f"sae.d_sae or activations.pairs_in_buffer. {error}"
-            ) from error
-    if stop.is_requested:  # after the last step, too late for _after_step
+        trainings: list[SaeTraining] = []
+        for begun in _begun(tasks, shared, device):
+            if isinstance(begun, SaeTraining):
+                trainings.append(begun)
+            else:
+                yield begun
+        ended: list[SaeTraining] = []
+        with _counted(trainings, progress) as counter:
+            for end in _stepped(trainings, stop, counter):
+                if isinstance(end, SaeTraining):
+                    ended.append(end)
+                else:
+                    yield end
+    if stop.is_requested and ended:  # after the last step, too late for it to be noticed
         raise stop.error("Training stopped at its end; the same command finishes it.")
-    outcome = _outcome(trainer)
-    if outcome.executed_steps != outcome.planned_steps:
-        raise TrainingError(
-            f"{outcome.executed_steps} steps were made where {outcome.planned_steps} were planned."
-        )
-    return outcome
+    if ended:
+        held_out = SharedStream(held_out_stream(config, model, device=device))
+        readers = [held_out.reader() for _ in ended]
+        for training, reader in zip(ended, readers, strict=True):
+            yield _finished(training, reader)
 
 
-def _restore(trainer: ContrastiveSAETrainer, state: StateFolder, log: TrainingLog) -> None:
-    saved = state.find()
-    if saved is None:
-        log.drop_after(0)
-        return
-    try:
-        trainer.sae.load_weights_from_checkpoint(saved)
-        trainer.load_trainer_state(saved)
-    except (OSError, RuntimeError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
-        # not the error's own text: torch.load's advises to load what may be unsafe
-        raise TrainingError(
-            f"{saved}: training cannot resume from this state, which is damaged or from another "
-            f"version ({type(error).__name__}). Start over with --no-resume."
-        ) from error
+def _announcement(tasks: Sequence[TrainingTask]) -> str:
+    n_steps = tasks[0].resolved.config.training.n_steps
+    if len(tasks) == 1:
+        return f"training {tasks[0].resolved.name}, {n_steps} steps"
+    return f"training {len(tasks)} SAEs side by side on the same rows, {n_steps} steps each"
 
 
-def _after_step(
-    trainer: ContrastiveSAETrainer, state: StateFolder, stop: Interruption, every: int
-) -> None:
-    step = trainer.n_training_steps
-    if stop.is_requested or (every and step % every == 0):
-        with _writing(state.path, f"the state after step {step}"):
-            state.replace(lambda path: _save_state(trainer, path))
-    if stop.is_requested:
-        raise stop.error(
-            f"Training stopped after step {step}; the same command resumes from there."
-        )
+def _begun(
+    tasks: Sequence[TrainingTask], shared: SharedStream, device: str
+) -> Iterator[SaeTraining | Trained]:
+    """Yield each task's training, at its first step or the step after a saved one."""
+    at_start, readers = random_state(), [shared.reader() for _ in tasks]
+    for task, reader in zip(tasks, readers, strict=True):
+        set_random_state(at_start)
+        try:
+            yield SaeTraining(task, reader, device=device, n_side_by_side=len(tasks))
+        except Exception as error:  # of this SAE; those beside it go on
+            reader.close()
+            yield Trained(task, None, error)
 
 
-@contextmanager
-def _writing(path: Path, what: str) -> Generator[None]:
-    """Convert what torch, safetensors and the system raise on a full disk to one sentence."""
-    try:
-        yield
-    except (OSError, RuntimeError, SafetensorError) as error:
-        free = shutil.disk_usage(path.parent).free / 2**20
-        raise TrainingError(
-            f"{path}: {what} cannot be written, with {free:.0f} MiB free on the disk: "
-            f"{reason_of(error).splitlines()[0]}. Free some and run again; what was saved is kept."
-        ) from error
+def _stepped(
+    trainings: Sequence[SaeTraining], stop: Interruption, counter: reporting.ProgressCounter
+) -> Iterator[SaeTraining | Trained]:
+    """Make all steps in turn; yield each training at its end, or the error that ended it.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the states are saved.
+    """
+    live = list(trainings)
+    while live:
+        for training in tuple(live):
+            try:
+                if training.step():
+                    counter.advance(training.loss if len(trainings) == 1 else None)
+                    continue
+                end: SaeTraining | Trained = training
+            except Exception as error:  # of this SAE; those beside it go on
+                end = _failed(training, error)
+            live.remove(training)
+            yield end
+        if stop.is_requested:  # between two rounds: all have made the same steps
+            yield from _stopped(live, stop)
+            return
 
 
-def _save_state(trainer: ContrastiveSAETrainer, path: Path) -> None:
-    trainer.sae.save_model(path)
-    trainer.save_trainer_state(path)
+def _stopped(trainings: Sequence[SaeTraining], stop: Interruption) -> Iterator[Trained]:
+    error: BaseException | None = None
+    for training in trainings:
+        try:
+            training.save()
+            error = stop.error(
+                f"Training stopped after step {training.trainer.n_training_steps}; the same "
+                "command resumes from there."
+            )
+        except TrainingError as not_saved:
+            error = not_saved
+        if isinstance(error, Exception):
+            yield _failed(training, error)
+    if error is not None and not isinstance(error, Exception):
+        raise error
 
 
-def _finish(
-    config: RunConfig,
-    sae: TrainingSAE[Any],
-    stream: PairStream,
-    held_out: PairStream,
-    folder: Path,
-    outcome: TrainingOutcome,
-) -> TrainingOutcome:
-    """Calibrate, save what inference needs, and check that it does what was trained."""
-    started = time.perf_counter()
-    if "same_sequence" in config.pairs.shares():
-        # L0 is that of running text, which SAEs are used on; in paraphrases less is active
-        stream.set_shares({"same_sequence": 1.0})
-    if isinstance(sae, BatchTopKTrainingSAE) and config.training.calibration_tokens:
-        reporting.begin("setting the threshold for inference")
-        calibrate_threshold(sae, stream, config.training.calibration_tokens)
-    reporting.begin("saving the SAE, and measuring L0 and pair separation")
-    batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]
-    unfinished = folder / "inference.new"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    with _writing(unfinished, "the trained SAE"):
-        sae.save_inference_model(unfinished)
-    inference = SAE.load_from_disk(unfinished, device=str(sae.device))
-    separation = pair_separation(inference, held_out)
-    outcome = replace(
-        outcome,
-        l0_training=mean_l0(sae, batches),
-        l0_inference=mean_l0(inference, batches),
-        pair_separation=separation.overall,
-        pair_separation_by_kind=separation.by_kind,
-        threshold=sae.topk_threshold.item() if isinstance(sae, BatchTopKTrainingSAE) else None,
-        peak_memory_gib=peak_memory_gib(str(sae.device)),
-        wall_seconds=round(outcome.wall_seconds + time.perf_counter() - started, 3),
+def _failed(training: SaeTraining, error: Exception) -> Trained:
+    training.stream.close()
+    return Trained(training.task, None, error)
+
+
+def _counted(
+    trainings: Sequence[SaeTraining], progress: bool
+) -> AbstractContextManager[reporting.ProgressCounter]:
+    return reporting.counted(
+        "training",
+        sum(training.trainer.planned_steps for training in trainings),
+        done=sum(training.trainer.n_training_steps for training in trainings),
+        rows_a_step=trainings[0].stream.batch_size if trainings else None,
+        bar=progress,
     )
-    write_outcome(folder, outcome)
-    unfinished.rename(folder / "inference")
-    StateFolder(folder / "trainer").remove()
-    return outcome
 
 
-def _outcome(trainer: ContrastiveSAETrainer) -> TrainingOutcome:
-    loss = trainer.last_loss
-    return TrainingOutcome(
-        planned_steps=trainer.planned_steps,
-        executed_steps=trainer.n_training_steps,
-        n_tokens_used=trainer.n_training_steps * trainer.cfg.train_batch_size_samples,
-        final_loss=loss if loss is not None and math.isfinite(loss) else None,
-        wall_seconds=round(trainer.seconds, 3),
-        peak_memory_gib=peak_memory_gib(trainer.cfg.device),
-        epochs=trainer.data_provider.epochs,
-    )
+def _finished(training: SaeTraining, held_out: StreamReader) -> Trained:
+    with closing(held_out), closing(training.stream):
+        try:
+            return Trained(training.task, training.finish(held_out))
+        except Exception as error:  # of this SAE; those beside it go on
+            return Trained(training.task, None, error)
 
 
 def _forget(folder: Path) -> None:
@@ -251,9 +255,3 @@ def _forget(folder: Path) -> None:
     StateFolder(folder / "trainer").remove()
     for name in (LOG_FILE, OUTCOME_FILE):
         (folder / name).unlink(missing_ok=True)
-
-
-def _trained(config: RunConfig) -> TrainedSae:
-    if not isinstance(config.sae, TrainedSae):
-        raise UsageError(f"sae.architecture is '{config.sae.architecture}', which is not trained.")
-    return config.sae

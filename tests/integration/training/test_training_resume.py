@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from csae_bench.config import ResolvedConfig
 from csae_bench.errors import TrainingError
@@ -21,6 +19,7 @@ from csae_bench.pairs import PairStream
 from csae_bench.training.loop import ContrastiveSAETrainer
 from csae_bench.training.outcome import read_outcome
 from csae_bench.training.train import train
+from tests.integration.training.comparing import have_equal_weights, log
 
 Resolve = Callable[..., ResolvedConfig]
 
@@ -45,7 +44,6 @@ STAGES = [
     {"name": "easy", "until": 0.5, "settings": {"mixing": {"targeting": "random"}}},
     {"name": "hard", "until": 1, "strength": {"rows": 0.5}},
 ]
-TIMES = {"tokens_per_second", "memory_gib"}
 
 
 class Killed(BaseException):
@@ -57,20 +55,6 @@ def _sae(architecture: str) -> dict[str, Any]:
     if architecture.startswith("contrastive"):
         settings["losses"] = {"rows": {"weight": 0.1, "warm_up_steps": 20}}
     return settings
-
-
-def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "inference" / "sae_weights.safetensors")
-
-
-def _equal(one: Path, other: Path) -> bool:
-    mine, theirs = _weights(one), _weights(other)
-    return mine.keys() == theirs.keys() and all(torch.equal(mine[k], theirs[k]) for k in mine)
-
-
-def _log(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "training_log.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if k not in TIMES} for line in lines]
 
 
 def _kill_at(step: int, monkeypatch: pytest.MonkeyPatch, kill: Callable[[], None]) -> None:
@@ -89,7 +73,7 @@ def _raise_killed() -> None:
 
 
 @pytest.mark.parametrize("architecture", SAES)
-def test_killed_and_resumed_training_ends_in_the_same_weights_and_log(
+def test_killed_and_resumed_training_ends_in_the_same_weights_andlog(
     architecture: str, resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolved = resolve(sae=_sae(architecture))
@@ -100,17 +84,17 @@ def test_killed_and_resumed_training_ends_in_the_same_weights_and_log(
         with pytest.raises(Killed):
             train(resolved, None, broken, progress=False)
     assert not (broken / "inference").exists()
-    assert _log(broken)[-1]["step"] == 28, "a line that the resumed training must write again"
+    assert log(broken)[-1]["step"] == 28, "a line that the resumed training must write again"
     outcome = train(resolved, None, broken, progress=False)
-    assert _equal(straight, broken)
-    assert _log(straight) == _log(broken)
+    assert have_equal_weights(straight, broken)
+    assert log(straight) == log(broken)
     assert outcome.executed_steps == outcome.planned_steps == 40
     assert outcome.l0_inference == read_outcome(straight).l0_inference
 
 
 @pytest.mark.parametrize("kind", ["ratio", "gradnorm", "uncertainty"])
 @pytest.mark.parametrize("architecture", ["contrastive_batchtopk", "contrastive_jumprelu"])
-def test_killed_within_a_stage_of_the_whole_objective_it_resumes_to_the_same_weights(
+def test_killed_within_a_stage_of_the_whole_objective_it_resumes_to_the_sameweights(
     architecture: str,
     kind: str,
     resolve: Resolve,
@@ -129,8 +113,8 @@ def test_killed_within_a_stage_of_the_whole_objective_it_resumes_to_the_same_wei
         with pytest.raises(Killed):
             train(resolved, None, broken, progress=False)
     train(resolved, None, broken, progress=False)
-    assert _equal(straight, broken)
-    assert _log(straight) == _log(broken)
+    assert have_equal_weights(straight, broken)
+    assert log(straight) == log(broken)
 
 
 def test_batches_drawn_ahead_change_no_weight_killed_and_resumed_or_not(
@@ -149,8 +133,8 @@ def test_batches_drawn_ahead_change_no_weight_killed_and_resumed_or_not(
         with pytest.raises(Killed):
             train(resolved, None, tmp_path / "broken", progress=False)
     train(resolved, None, tmp_path / "broken", progress=False)
-    assert _equal(tmp_path / "one", tmp_path / "two")
-    assert _equal(tmp_path / "two", tmp_path / "broken")
+    assert have_equal_weights(tmp_path / "one", tmp_path / "two")
+    assert have_equal_weights(tmp_path / "two", tmp_path / "broken")
 
 
 @pytest.mark.slow
@@ -162,6 +146,7 @@ from pathlib import Path
 torch.set_num_threads(1)
 from csae_bench.config import ResolvedConfig
 from csae_bench.training.train import train
+from tests.integration.training.comparing import have_equal_weights, log, weights
 from csae_bench.training.loop import ContrastiveSAETrainer
 make_step = ContrastiveSAETrainer.step
 def step_or_die(self, batch):
@@ -176,7 +161,7 @@ train(resolved, None, Path({str(tmp_path / "broken")!r}), progress=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     train(resolved, None, tmp_path / "broken", progress=False)
     train(resolved, None, tmp_path / "straight", progress=False)
-    assert _equal(tmp_path / "straight", tmp_path / "broken")
+    assert have_equal_weights(tmp_path / "straight", tmp_path / "broken")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +182,7 @@ def test_a_signal_saves_the_step_it_interrupts(
             train(resolved, None, tmp_path / "broken", progress=False)
     assert read_outcome(tmp_path / "broken").executed_steps == 18
     train(resolved, None, tmp_path / "broken", progress=False)
-    assert _equal(tmp_path / "straight", tmp_path / "broken")
+    assert have_equal_weights(tmp_path / "straight", tmp_path / "broken")
 
 
 def test_equal_seeds_train_to_equal_weights_and_another_seed_does_not(
@@ -206,8 +191,8 @@ def test_equal_seeds_train_to_equal_weights_and_another_seed_does_not(
     for name, seed in (("one", 3), ("same", 3), ("other", 4)):
         torch.manual_seed(len(name))  # what came before must not matter
         train(resolve(seed=seed), None, tmp_path / name, progress=False)
-    assert _equal(tmp_path / "one", tmp_path / "same")
-    assert not _equal(tmp_path / "one", tmp_path / "other")
+    assert have_equal_weights(tmp_path / "one", tmp_path / "same")
+    assert not have_equal_weights(tmp_path / "one", tmp_path / "other")
 
 
 def test_a_finished_training_is_not_trained_again(
@@ -232,7 +217,7 @@ def test_without_resume_training_starts_again(
     train(resolve(), None, tmp_path, resume=False, progress=False)
     train(resolve(), None, tmp_path, resume=False, progress=False)
     assert steps == [0, 0]
-    assert [line["step"] for line in _log(tmp_path)] == [1, *range(4, 41, 4)]
+    assert [line["step"] for line in log(tmp_path)] == [1, *range(4, 41, 4)]
 
 
 def test_a_broken_state_is_an_error_that_says_what_to_do(

@@ -1,0 +1,88 @@
+"""The end of a training: the threshold of inference, the saved SAE, and what it is measured on."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE
+from sae_lens.saes.sae import SAE, TrainingSAE
+from safetensors import SafetensorError
+
+from csae_bench.config import RunConfig
+from csae_bench.errors import TrainingError, reason_of
+from csae_bench.hardware.peak_memory import peak_memory_gib
+from csae_bench.pairs import PairBatches
+from csae_bench.support import progress
+from csae_bench.training.calibration import calibrate_threshold, mean_l0
+from csae_bench.training.outcome import TrainingOutcome, write_outcome
+from csae_bench.training.separation import pair_separation
+from csae_bench.training.state import StateFolder
+
+N_ROWS_FOR_L0 = 16_384
+"""Fresh rows on which L0 is counted, in the form that was trained and in that of inference."""
+
+
+def finish(
+    config: RunConfig,
+    sae: TrainingSAE[Any],
+    stream: PairBatches,
+    held_out: PairBatches,
+    folder: Path,
+    outcome: TrainingOutcome,
+) -> TrainingOutcome:
+    """Calibrate, save what inference needs, and check that it does what was trained.
+
+    Args:
+        stream: after the last batch that was trained on.
+
+    Raises:
+        TrainingError: the SAE cannot be written.
+    """
+    started = time.perf_counter()
+    if "same_sequence" in config.pairs.shares():
+        # L0 is that of running text, which SAEs are used on; in paraphrases less is active
+        stream.set_shares({"same_sequence": 1.0})
+    if isinstance(sae, BatchTopKTrainingSAE) and config.training.calibration_tokens:
+        progress.begin("setting the threshold for inference")
+        calibrate_threshold(sae, stream, config.training.calibration_tokens)
+    progress.begin("saving the SAE, and measuring L0 and pair separation")
+    batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]
+    unfinished = folder / "inference.new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with written(unfinished, "the trained SAE"):
+        sae.save_inference_model(unfinished)
+    inference = SAE.load_from_disk(unfinished, device=str(sae.device))
+    separation = pair_separation(inference, held_out)
+    outcome = replace(
+        outcome,
+        l0_training=mean_l0(sae, batches),
+        l0_inference=mean_l0(inference, batches),
+        pair_separation=separation.overall,
+        pair_separation_by_kind=separation.by_kind,
+        threshold=sae.topk_threshold.item() if isinstance(sae, BatchTopKTrainingSAE) else None,
+        peak_memory_gib=peak_memory_gib(str(sae.device)),
+        wall_seconds=round(outcome.wall_seconds + time.perf_counter() - started, 3),
+    )
+    write_outcome(folder, outcome)
+    unfinished.rename(folder / "inference")
+    StateFolder(folder / "trainer").remove()
+    return outcome
+
+
+@contextmanager
+def written(path: Path, what: str) -> Generator[None]:
+    """Convert what torch, safetensors and the system raise on a full disk to one sentence."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        free = shutil.disk_usage(path.parent).free / 2**20
+        raise TrainingError(
+            f"{path}: {what} cannot be written, with {free:.0f} MiB free on the disk: "
+            f"{reason_of(error).splitlines()[0]}. Free some and run again; what was saved is kept."
+        ) from error
