@@ -212,9 +212,7 @@ def _requests(
         given += [] if evals is None else ["evals"]
         combinations = read_sweep(sweep, given=given)
     return [
-        RunRequest(
-            source=source, evals=evals, sets=(*sets, *combination), progress=False, **flags
-        )
+        RunRequest(source=source, evals=evals, sets=(*sets, *combination), progress=False, **flags)
         for source in expanded(sources)
         for combination in combinations
     ]

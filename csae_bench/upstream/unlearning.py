@@ -22,6 +22,7 @@ from csae_bench.engines.unlearning.cache import Cache
 from csae_bench.engines.unlearning.chat import chat_problems
 from csae_bench.engines.unlearning.data import SUBJECTS, UnlearningData
 from csae_bench.engines.unlearning.engine import MEMORY_GIB
+from csae_bench.engines.unlearning.known_questions import AskedModel, known_questions
 from csae_bench.engines.unlearning.prompts import AskedPrompts
 from csae_bench.engines.unlearning.sweep import Sweep
 from csae_bench.errors import ConfigError, ModelError, SaeError
@@ -61,6 +62,8 @@ class UnlearningSettings:
     random_seed: int = 42
     n_control: int = 0
     """Number of draws of random latents."""
+    asks_all: bool = False
+    """Ask the model all questions, even where the package knows which ones it answers right."""
     progress: bool = False
 
 
@@ -114,6 +117,9 @@ def run_unlearning(
         ("asked prompts", id(model), settings.hook_name, settings.batch_size),
         lambda: AskedPrompts(MEMORY_GIB),
     )
+    asked_model = AskedModel(
+        settings.model_fingerprint, str(model.cfg.dtype), data.questions_digest
+    )
     with (
         tempfile.TemporaryDirectory(prefix="csae-bench-") as folder,
         sae_bench_sees(
@@ -128,6 +134,7 @@ def run_unlearning(
             folder=Path(folder),
             of_model=of_model,
             of_sae=of_sae,
+            known_questions=None if settings.asks_all else known_questions(asked_model),
             asked=asked,
             shared=shared or SharedPasses(),
             progress=settings.progress,

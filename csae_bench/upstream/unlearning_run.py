@@ -57,6 +57,8 @@ class UnlearningRun:
     """Questions that the model answers."""
     of_sae: Cache
     """Firing of latents, and the answers under each setting."""
+    known_questions: Mapping[str, list[int]] | None = None
+    """Rows of the questions that the model answers right, where that is known beforehand."""
     asked: AskedPrompts = field(default_factory=lambda: AskedPrompts(MEMORY_GIB))
     """The model's answers without a clamp, for every SAE on this hook."""
     shared: SharedPasses = field(default_factory=SharedPasses)
@@ -91,7 +93,7 @@ class UnlearningRun:
         Raises:
             EvalError: of a subject there is none.
         """
-        ids = {
+        ids = self.known_questions or {
             name: self.of_model.get_or_make(
                 "questions", {"subject": name}, lambda name=name: self._always_right(name, data)
             )["ids"]
