@@ -76,8 +76,8 @@ class Metric:
     margin: float | None = 0.01
     """Half width of what counts as equivalent; None: nothing does."""
     sd_between_seeds: float | None = None
-    """Standard deviation between training seeds on the bundled model (tiny-gemma2-it), all else
-    equal; None: unknown."""
+    """Standard deviation between three training seeds of custom_sae on the bundled model
+    (tiny-gemma2-it), all else equal; None: unknown."""
     comparable_from: str | None = ANY_VERSION
     """The first sae-bench version whose values compare with those of later ones; `0`: all do, as
     where SAE-Bench does not measure it; None: the same version only."""

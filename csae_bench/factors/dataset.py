@@ -29,6 +29,13 @@ templates and further words."""
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 ONE_TOKEN: tuple[Pooling, ...] = ("last", "marked")
 """Those that read one token of a prompt."""
+POOLING_IN_WORDS: dict[Pooling, str] = {
+    "mean": "mean codes of all tokens",
+    "max": "largest codes of all tokens",
+    "last": "codes at the last token",
+    "marked": "codes at the marked token",
+}
+"""What is scored, for titles."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,6 +15,7 @@ from csae_bench.comparison.reading.folder import read_result
 from csae_bench.comparison.reading.json_files import load_object
 from csae_bench.errors import PluginError, ResultError
 from csae_bench.evals.pages import registered
+from csae_bench.factors.dataset import POOLING_IN_WORDS
 from csae_bench.results.pages import pages_of
 from csae_bench.results.schema import STEPS, Cell, RunRecord
 from csae_bench.results.store import Store
@@ -40,7 +41,7 @@ class EvalPart:
 
     eval_name: str
     summary: str
-    """First line of its description; empty if the eval is not known."""
+    """First line of its description, and which codes it scores; empty if it is not known."""
     status: str
     """ok, failed, skipped or invalid."""
     why: str
@@ -170,7 +171,7 @@ def _card_of_readings(readings: list[Reading]) -> Card:
         evals=tuple(
             EvalPart(
                 eval_name=reading.eval_name,
-                summary=_summary(reading.eval_name),
+                summary=_summary(reading.eval_name, reading),
                 status="ok",
                 why="",
                 seconds=None,
@@ -188,7 +189,7 @@ def _part(name: str, cell: Cell, reading: Reading | None) -> EvalPart:
     why = [reason.message for reason in cell.reasons] or list(cell.warnings)
     return EvalPart(
         eval_name=name,
-        summary=_summary(eval_name),
+        summary=_summary(eval_name, reading),
         status=cell.status,
         why="; ".join(why),
         seconds=cell.wall_seconds,
@@ -240,12 +241,15 @@ def _about(
     return ", ".join(part for part in (architecture, latents, hook_name) if part)
 
 
-def _summary(eval_name: str) -> str:
+def _summary(eval_name: str, reading: Reading | None) -> str:
+    """Return what an eval measures, and of what where it scores codes of prompts."""
     try:
         spec = registered(eval_name)
     except PluginError:  # compare says in its warnings that the package cannot be imported
         return ""
-    return "" if spec is None else spec.summary.rstrip(".")
+    summary = "" if spec is None else spec.summary.rstrip(".")
+    unit = POOLING_IN_WORDS.get(reading.conditions.get("pooling")) if reading else None
+    return "; ".join(part for part in (summary, unit) if part)
 
 
 def _reading(cell: Cell, store: Store) -> Reading | None:

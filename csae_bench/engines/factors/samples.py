@@ -12,6 +12,7 @@ import numpy as np
 from csae_bench.engines.factors.settings import FactorEvalConfig
 from csae_bench.evals import EvalContext
 from csae_bench.factors import Pooling
+from csae_bench.factors.dataset import POOLING_IN_WORDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,6 +79,13 @@ class Samples:
             if len(np.unique(pairs[0])) == np.unique(pairs, axis=1).shape[1]:
                 divided[parent] = child
         return divided
+
+    @property
+    def unit(self) -> str:
+        """What is scored, for a title: `codes at the last token`."""
+        if not self.encoded.dataset.prompts:
+            return "codes of activations"
+        return POOLING_IN_WORDS[self.encoded.pooling]
 
     def half_of_templates(self, seed: int) -> NDArray[np.bool_] | None:
         """Mask the samples to choose latents on; None if there is only one template."""

@@ -67,7 +67,7 @@ def probing_page(ctx: EvalContext, probing: Probing, report: FactorReport) -> Fi
     top = {latent: probing.samples.top_prompts(latent, PROMPTS_OF_A_LATENT) for latent in shown}
     at_tokens = _at_tokens(ctx, probing, top)
     page = ProbingPage(
-        title=f"Probing of {ctx.sae_id}",
+        title=f"Probing of {ctx.sae_id}, {probing.samples.unit}",
         sae_id=ctx.sae_id,
         model=ctx.model_name if probing.samples.encoded.dataset.prompts else "",
         hook_name=ctx.hook_name,

@@ -12,5 +12,5 @@ from csae_bench.yardsticks.right_questions import find_right_questions
 
 @pytest.mark.slow
 def test_the_model_asked_again_answers_the_shipped_questions_right() -> None:
-    found = json.loads(find_right_questions())
-    assert found["ids"] == known_questions(AskedModel(**found["asked"]))
+    asked_again = json.loads(find_right_questions())
+    assert asked_again["ids"] == known_questions(AskedModel(**asked_again["asked"]))
