@@ -21,11 +21,12 @@ from csae_bench.cli.ending import (
 )
 from csae_bench.cli.options import compare_options, run_options
 from csae_bench.cli.terminal import Group, columns, console, prepare_process, print_json, shown_path
-from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE
+from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE, UsageError
 from csae_bench.support.printable import printable
 from csae_bench.support.progress import begin, reported
 
 if TYPE_CHECKING:
+    from csae_bench.executors.workers import WorkerSettings
     from csae_bench.runs.request import RunRequest
     from csae_bench.runs.run import RunOutcome
 
@@ -39,13 +40,13 @@ def main() -> None:
 
 @main.command()
 @run_options
-def run(as_json: bool, **flags: Any) -> None:
+def run(as_json: bool, executor: str, workers: int | None, **flags: Any) -> None:
     """Train an SAE unless a checkpoint exists, evaluate it, and store the results."""
     with _announced("run", flags["sources"]):
         from csae_bench.runs.run import run_all
 
         requests = _requests(**flags)
-        outcomes = run_all(requests)
+        outcomes = run_all(requests, workers=_worker_settings(executor, workers))
         report, n_saes = write_report(requests[0].store)
     store = requests[0].store
     show_scores(outcomes, store, as_json=as_json)
@@ -56,12 +57,13 @@ def run(as_json: bool, **flags: Any) -> None:
 
 @main.command()
 @run_options
-def train(as_json: bool, **flags: Any) -> None:
+def train(as_json: bool, executor: str, workers: int | None, **flags: Any) -> None:
     """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
     with _announced("train", flags["sources"]):
         from csae_bench.runs.run import run_all
 
-        outcomes = run_all(_requests(**flags), train_only=True)
+        settings = _worker_settings(executor, workers)
+        outcomes = run_all(_requests(**flags), train_only=True, workers=settings)
     if as_json:
         print_json(records_as_json(outcomes))
     for outcome in outcomes:
@@ -72,8 +74,9 @@ def train(as_json: bool, **flags: Any) -> None:
 
 @main.command()
 @run_options
-def doctor(as_json: bool, **flags: Any) -> None:
+def doctor(as_json: bool, executor: str, workers: int | None, **flags: Any) -> None:
     """Report what would fail, before it costs anything; no weights are read."""
+    _worker_settings(executor, workers)
     from csae_bench.runs.plan import plan
 
     planned = plan(_requests(**flags))
@@ -186,6 +189,16 @@ def export(checkpoint: Path, to: Path, stock: bool) -> None:
     from csae_bench.saes.export import export as export_sae
 
     click.echo(shown_path(export_sae(checkpoint, to, stock=stock)))
+
+
+def _worker_settings(executor: str, n_workers: int | None) -> WorkerSettings | None:
+    from csae_bench.executors.workers import WorkerSettings
+
+    if executor == "local":
+        if n_workers is not None:
+            raise UsageError("--workers is for --executor processes; leave it out, or name that.")
+        return None
+    return WorkerSettings(n_workers=n_workers)
 
 
 def _requests(

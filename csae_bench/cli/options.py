@@ -53,6 +53,15 @@ def run_options(function: F) -> F:
             help="Set one key of the configuration, such as sae.d_sae=2048. Repeatable.",
         ),
         click.option(
+            "--executor", type=click.Choice(["local", "processes"]), default="local",
+            show_default=True,
+            help="Where the work is done: in this process, or in several on this machine.",
+        ),
+        click.option(
+            "--workers", type=click.IntRange(1, 1024), metavar="N",
+            help="Number of processes; without it one for each GPU, or for every two cores.",
+        ),
+        click.option(
             "--force", is_flag=True, help="Train and evaluate again, even if the results exist."
         ),
         click.option(

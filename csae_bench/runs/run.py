@@ -9,6 +9,7 @@ from pathlib import Path
 from csae_bench.errors import EXIT_FAILED, EXIT_OK, CsaeBenchError, PreflightError
 from csae_bench.executors import Done
 from csae_bench.executors.local import LocalExecutor
+from csae_bench.executors.workers import WorkerSettings
 from csae_bench.hardware.devices import pick_device
 from csae_bench.results.schema import Cell, RunRecord
 from csae_bench.runs.plan import Plan, SaePlan, plan
@@ -53,20 +54,35 @@ def run(request: RunRequest, *, train_only: bool = False) -> RunOutcome:
     return outcome
 
 
-def run_all(requests: Sequence[RunRequest], *, train_only: bool = False) -> list[RunOutcome]:
+def run_all(
+    requests: Sequence[RunRequest],
+    *,
+    train_only: bool = False,
+    workers: WorkerSettings | None = None,
+) -> list[RunOutcome]:
     """Do the same for several SAEs; passes of the model that hold for all of them run once.
 
     What goes wrong with one SAE is in its outcome, and the others are run all the same.
 
+    Args:
+        workers: processes that share the work; None: this process does all of it.
+
     Raises:
         UsageError, PreflightError: something is wrong with one of them; nothing was started.
     """
-    planned = _checked(plan(requests), train_only=train_only)
-    session = Session(pick_device(planned.saes[0].device), n_saes=len(planned.saes))
+    planned = _checked(
+        plan(requests if workers is None else workers.prepared(requests)), train_only=train_only
+    )
+    device, executor = pick_device(planned.saes[0].device), None
+    if workers is not None:
+        executor = workers.executor(device, n_saes=len(planned.saes), train_only=train_only)
+    else:
+        session = Session(device, n_saes=len(planned.saes))
+        executor = LocalExecutor(session, train_only)
     runs = {id(sae.request): _Run(sae) for sae in planned.saes}
     current: _Run | None = None
     try:
-        for done in LocalExecutor(session, train_only).run(planned):
+        for done in executor.run(planned):
             current = runs[id(done.sae.request)]
             current.add(done)
     except KeyboardInterrupt as error:

@@ -46,6 +46,12 @@ def begin(what: str, *, expected: float | None = None) -> None:
         _reporter.begin(what, expected)
 
 
+def say(what: str) -> None:
+    """Print a line that begins no stage."""
+    if _reporter is not None:
+        _reporter.say(what)
+
+
 @contextmanager
 def during(what: str) -> Generator[None]:
     """Say what is done within; the stage around it goes on afterwards, without another line."""
@@ -69,8 +75,15 @@ def reported(*, is_terminal: bool) -> Generator[None]:
     Args:
         is_terminal: redraw one line every second, instead of a new one every 10 s.
     """
+    with reported_by(Reporter(sys.stderr, is_terminal=is_terminal)):
+        yield
+
+
+@contextmanager
+def reported_by(reporter: Reporter) -> Generator[None]:
+    """Hand what is done within to a reporter."""
     global _reporter
-    outer, _reporter = _reporter, Reporter(sys.stderr, is_terminal=is_terminal)
+    outer, _reporter = _reporter, reporter
     try:
         with _reporter.repeating():
             yield
@@ -96,13 +109,20 @@ def counted(
             yield _Bar(drawn)
         return
     counter = _Line(what, total, done, rows_a_step)
+    with watched(counter.line):
+        yield counter
+
+
+@contextmanager
+def watched(status: Callable[[], str]) -> Generator[None]:
+    """Repeat, within, what a function says, in place of how long the stage has lasted."""
     reporter = _reporter
     if reporter is None:
-        yield counter
+        yield
         return
-    outer, reporter.status = reporter.status, counter.line
+    outer, reporter.status = reporter.status, status
     try:
-        yield counter
+        yield
     finally:
         reporter.status = outer
 
@@ -145,6 +165,11 @@ class Reporter:
             self._since = self._clock()
             known = "" if expected is None else f" (took {duration(expected)} last time)"
             self._print(f"{what}{known} ...")
+
+    def say(self, what: str) -> None:
+        """Print a line; the stage goes on."""
+        with self._lock:
+            self._print(what)
 
     @contextmanager
     def during(self, what: str) -> Generator[None]:

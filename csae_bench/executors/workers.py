@@ -1,0 +1,71 @@
+"""How many processes share a run, and what each of them may use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from csae_bench.config.loading import is_config, partial_config
+from csae_bench.executors.processes import ProcessesExecutor
+from csae_bench.runs.request import RunRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """Settings of the executor `processes`."""
+
+    n_workers: int | None = None
+    """None: one for each GPU, or for every two cores."""
+
+    @property
+    def _n(self) -> int:
+        return self.n_workers or len(gpu_ids()) or max(1, _n_cores() // 2)
+
+    def prepared(self, requests: Sequence[RunRequest]) -> list[RunRequest]:
+        """Return the requests with the threads that a worker takes, where none are set.
+
+        They become part of the configuration that results record: the last bits of a sum can
+        depend on them.
+        """
+        n_threads = max(1, _n_cores() // self._n)
+        return [_with_threads(request, n_threads) for request in requests]
+
+    def executor(self, device: str, *, n_saes: int, train_only: bool) -> ProcessesExecutor:
+        """Return the executor of a run."""
+        return ProcessesExecutor(
+            n_workers=min(self._n, n_saes),
+            train_only=train_only,
+            # a device with a number is the one that was asked for
+            gpus=gpu_ids() if device == "cuda" else (),
+        )
+
+
+def gpu_ids() -> tuple[str, ...]:
+    """Return ids of this machine's GPUs as CUDA_VISIBLE_DEVICES takes them, without torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return tuple(part.strip() for part in visible.split(",") if part.strip())
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=20
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    n_gpus = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    return tuple(str(i) for i in range(n_gpus))
+
+
+def _with_threads(request: RunRequest, n_threads: int) -> RunRequest:
+    if is_config(request.source):
+        resolved = partial_config(request.source, **request.flags)
+        if resolved is not None and resolved.config.threads is not None:
+            return request
+    elif any(text.startswith("threads=") for text in request.sets):
+        return request
+    return replace(request, sets=(*request.sets, f"threads={n_threads}"))
+
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
