@@ -21,6 +21,7 @@ from csae_bench.results.training_log import last_line
 from csae_bench.runs.made_from import why_made_again, write_made_from
 from csae_bench.runs.request import RunRequest
 from csae_bench.runs.resolving import ResolvedSae
+from csae_bench.saes.folder import sort_cfg
 from csae_bench.support import progress
 from csae_bench.support.printable import printable
 from csae_bench.training.outcome import OUTCOME_FILE, read_outcome
@@ -220,6 +221,7 @@ def _save(sae: SAE[Any], folder: Path) -> None:
     unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".inference."))
     try:
         sae.save_model(unfinished)
+        sort_cfg(unfinished)
         unfinished.rename(folder / "inference")
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}.") from error

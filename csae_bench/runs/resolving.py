@@ -27,7 +27,7 @@ from csae_bench.results import identity
 from csae_bench.results.store import Store, read_record
 from csae_bench.runs.request import RunRequest
 from csae_bench.saes.checking import check_folder
-from csae_bench.saes.folder import find_folder, local_folder, stated
+from csae_bench.saes.folder import find_folder, local_folder, sort_cfg, stated
 from csae_bench.saes.hashing import weights_hash
 
 _FILE_NAME = re.compile(r"[\w.+=,@-]{1,120}")
@@ -115,6 +115,7 @@ def fetch_pretrained(request: RunRequest) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as unfinished:
             sae.save_model(Path(unfinished) / "inference")
+            sort_cfg(Path(unfinished) / "inference")
             (Path(unfinished) / "inference").rename(folder / "inference")
     return folder
 

@@ -54,6 +54,20 @@ def local_folder(source: str) -> Path | None:
     return None
 
 
+def sort_cfg(folder: Path) -> None:
+    """Write the folder's cfg.json again with its keys in order.
+
+    SAELens writes them in an order that changes from process to process, and a folder's hash is of
+    its bytes: equal SAEs would have different hashes.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = folder / CFG_FILENAME
+    cfg = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(cfg, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def find_folder(source: Path) -> Path:
     """Return the folder with the weights: `source`, or `source/inference` for our checkpoints.
 

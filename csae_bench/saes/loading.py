@@ -25,7 +25,7 @@ from csae_bench.saes import attributes, register
 from csae_bench.saes.architectures import architecture_of
 from csae_bench.saes.attributes import training_architecture
 from csae_bench.saes.checking import check_folder
-from csae_bench.saes.folder import find_folder, is_training_form, read_cfg
+from csae_bench.saes.folder import find_folder, is_training_form, read_cfg, sort_cfg
 from csae_bench.saes.kinds import KEYS, refusal
 from csae_bench.saes.pretrained import is_pretrained_name, load_pretrained
 from csae_bench.saes.weights_file import check_weights
@@ -121,6 +121,7 @@ def save_inference_form(folder: Path, to: Path) -> None:
         _fold_normalization(sae, folder / ACTIVATION_SCALER_CFG_FILENAME)
     _check_normalization(folder, sae)
     sae.save_inference_model(to)
+    sort_cfg(to)
 
 
 def _check_module(sae: nn.Module) -> None:

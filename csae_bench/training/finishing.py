@@ -18,6 +18,7 @@ from csae_bench.config import RunConfig
 from csae_bench.errors import TrainingError, reason_of
 from csae_bench.hardware.peak_memory import peak_memory_gib
 from csae_bench.pairs import PairBatches
+from csae_bench.saes.folder import sort_cfg
 from csae_bench.support import progress
 from csae_bench.training.calibration import calibrate_threshold, mean_l0
 from csae_bench.training.outcome import TrainingOutcome, write_outcome
@@ -57,6 +58,7 @@ def finish(
     shutil.rmtree(unfinished, ignore_errors=True)
     with written(unfinished, "the trained SAE"):
         sae.save_inference_model(unfinished)
+        sort_cfg(unfinished)
     inference = SAE.load_from_disk(unfinished, device=str(sae.device))
     separation = pair_separation(inference, held_out)
     outcome = replace(
