@@ -69,7 +69,7 @@ def ensure_checkpoint(
         if isinstance(sae, TrainedSae):
             _train(resolved_sae, request, device=device, load_model=load_model)
         else:
-            made = _baseline(resolved_sae, sae, device=device, load_model=load_model)
+            made = _baseline(resolved_sae, request, sae, device=device, load_model=load_model)
             _save(made, folder)
 
 
@@ -132,15 +132,22 @@ def _train(
         load_model(resolved_sae.config.model) if resolved_sae.model else None,
         resolved_sae.checkpoint,
         device=device,
+        cache_folder=request.store.activation_cache,
         resume=request.resume,
         progress=request.progress,
     )
 
 
 def _baseline(
-    resolved_sae: ResolvedSae, sae: BaselineSae, *, device: str, load_model: LoadModel
+    resolved_sae: ResolvedSae,
+    request: RunRequest,
+    sae: BaselineSae,
+    *,
+    device: str,
+    load_model: LoadModel,
 ) -> SAE[Any]:
     progress.begin_imports()
+    from csae_bench.activations.cache.draws import activation_cache
     from csae_bench.saes.baselines import BuildInputs, build
     from csae_bench.training.data import sae_metadata, sample_rows
 
@@ -149,7 +156,10 @@ def _baseline(
 
     def rows(n_rows: int) -> Tensor:
         model = load_model(config.model) if resolved_sae.model else None
-        return sample_rows(resolved_sae.resolved, model, n_rows, device=device)
+        with activation_cache(
+            request.store.activation_cache, config.activations.cache_gib
+        ) as cache:
+            return sample_rows(resolved_sae.resolved, model, n_rows, device=device, cache=cache)
 
     def other_sae() -> SAE[Any]:
         from csae_bench.saes.loading import load_sae

@@ -24,6 +24,7 @@ from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE
 from sae_lens.saes.sae import SAE, TrainingSAE
 from safetensors import SafetensorError
 
+from csae_bench.activations.cache.draws import ActivationCache, activation_cache
 from csae_bench.config import ResolvedConfig, RunConfig, TrainedSae
 from csae_bench.errors import CsaeBenchError, TrainingError, UsageError, reason_of
 from csae_bench.hardware.peak_memory import peak_memory_gib
@@ -61,6 +62,7 @@ def train(
     folder: Path,
     *,
     device: str = "cpu",
+    cache_folder: Path | None = None,
     resume: bool = True,
     progress: bool = True,
 ) -> TrainingOutcome:
@@ -71,12 +73,16 @@ def train(
     Args:
         model: the language model; None for generated activations.
         folder: the checkpoint's own, named after the configuration's hash.
+        cache_folder: where activations are kept for other trainings, if `activations.cache_gib`
+            asks for it; None: nowhere.
         resume: False starts over, and discards even a finished training.
 
     Raises:
         TrainingError: zero steps, a loss that is not finite, memory ran out, or SIGTERM.
         KeyboardInterrupt: Ctrl-C. As after SIGTERM, the state is saved.
         DataError: the text is not there, malformed, or too little for one batch.
+        ResultError: activations cannot be kept in the cache's folder. Where training had begun it
+            is TrainingError, and the state is saved.
     """
     config = resolved.config
     if not resume:
@@ -89,12 +95,13 @@ def train(
         torch.set_num_threads(config.threads)
     seed_everything(config.seed)
     reporting.begin(f"training {resolved.name}, {config.training.n_steps} steps")
-    stream = pair_stream(config, model, device=device)
-    metadata = {**sae_metadata(resolved), "csae_bench_training_hash": folder.name}
-    sae = training_sae(_trained(config), d_in=stream.d_in, device=device, metadata=metadata)
-    outcome = _fit(config, sae, stream, folder, device=device, progress=progress)
-    held_out = held_out_stream(config, model, device=device)
-    return _finish(config, sae, stream, held_out, folder, outcome)
+    with activation_cache(cache_folder, config.activations.cache_gib) as cache:
+        stream = pair_stream(config, model, device=device, cache=cache)
+        metadata = {**sae_metadata(resolved), "csae_bench_training_hash": folder.name}
+        sae = training_sae(_trained(config), d_in=stream.d_in, device=device, metadata=metadata)
+        outcome = _fit(config, sae, stream, folder, device=device, progress=progress, cache=cache)
+        held_out = held_out_stream(config, model, device=device, cache=cache)
+        return _finish(config, sae, stream, held_out, folder, outcome)
 
 
 def _fit(
@@ -105,6 +112,7 @@ def _fit(
     *,
     device: str,
     progress: bool,
+    cache: ActivationCache | None,
 ) -> TrainingOutcome:
     state = StateFolder(folder / "trainer")
     log = TrainingLog(folder / LOG_FILE, every=config.training.log_every)
@@ -118,7 +126,7 @@ def _fit(
             gradient_clip_norm=config.training.gradient_clip_norm,
             debug_gradients=config.training.debug_gradients,
             log=log,
-            after_step=lambda trainer: _after_step(trainer, state, stop, every),
+            after_step=lambda trainer: _after_step(trainer, state, stop, every, cache),
             progress=progress,
         )
         try:
@@ -162,16 +170,24 @@ def _restore(trainer: ContrastiveSAETrainer, state: StateFolder, log: TrainingLo
 
 
 def _after_step(
-    trainer: ContrastiveSAETrainer, state: StateFolder, stop: Interruption, every: int
+    trainer: ContrastiveSAETrainer,
+    state: StateFolder,
+    stop: Interruption,
+    every: int,
+    cache: ActivationCache | None,
 ) -> None:
-    step = trainer.n_training_steps
-    if stop.is_requested or (every and step % every == 0):
+    step, failure = trainer.n_training_steps, None if cache is None else cache.failure
+    if stop.is_requested or failure is not None or (every and step % every == 0):
         with _writing(state.path, f"the state after step {step}"):
             state.replace(lambda path: _save_state(trainer, path))
     if stop.is_requested:
         raise stop.error(
             f"Training stopped after step {step}; the same command resumes from there."
         )
+    if failure is not None:
+        raise TrainingError(
+            f"{failure} Training stopped after step {step}; it resumes from there."
+        ) from failure
 
 
 @contextmanager
