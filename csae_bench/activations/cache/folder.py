@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from csae_bench.errors import ResultError, reason_of
 from csae_bench.results.keys import digest
@@ -42,11 +42,7 @@ _TRASH = ".trash-"
 _UNFINISHED = ".unfinished-"
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Shard(_Stored):
+class Shard(BaseModel, frozen=True, extra="forbid"):
     """A file with the draws between two places."""
 
     # nothing but a plain name: files are removed by it
@@ -61,7 +57,7 @@ class Shard(_Stored):
     sha256: str
 
 
-class Manifest(_Stored):
+class Manifest(BaseModel, frozen=True, extra="forbid"):
     """What an entry holds."""
 
     format: Literal[1] = FORMAT
