@@ -13,8 +13,6 @@ import math
 import pickle
 import shutil
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +24,7 @@ from safetensors import SafetensorError
 
 from csae_bench.activations.cache.draws import ActivationCache, activation_cache
 from csae_bench.config import ResolvedConfig, RunConfig, TrainedSae
-from csae_bench.errors import CsaeBenchError, TrainingError, UsageError, reason_of
+from csae_bench.errors import CsaeBenchError, TrainingError, UsageError
 from csae_bench.hardware.peak_memory import peak_memory_gib
 from csae_bench.pairs import PairStream
 from csae_bench.saes.building import training_sae
@@ -43,6 +41,7 @@ from csae_bench.training.outcome import (
     read_outcome,
     write_outcome,
 )
+from csae_bench.training.saving import save
 from csae_bench.training.separation import pair_separation
 from csae_bench.training.settings import trainer_config, wandb_run
 from csae_bench.training.state import StateFolder, seed_everything
@@ -101,7 +100,7 @@ def train(
         sae = training_sae(_trained(config), d_in=stream.d_in, device=device, metadata=metadata)
         outcome = _fit(config, sae, stream, folder, device=device, progress=progress, cache=cache)
         held_out = held_out_stream(config, model, device=device, cache=cache)
-        return _finish(config, sae, stream, held_out, folder, outcome)
+        return _finish(config, sae, stream, held_out, folder, outcome, cache)
 
 
 def _fit(
@@ -178,8 +177,12 @@ def _after_step(
 ) -> None:
     step, failure = trainer.n_training_steps, None if cache is None else cache.failure
     if stop.is_requested or failure is not None or (every and step % every == 0):
-        with _writing(state.path, f"the state after step {step}"):
-            state.replace(lambda path: _save_state(trainer, path))
+
+        def write(path: Path) -> None:
+            trainer.sae.save_model(path)
+            trainer.save_trainer_state(path)
+
+        save(lambda: state.replace(write), state.path, f"the state after step {step}", cache)
     if stop.is_requested:
         raise stop.error(
             f"Training stopped after step {step}; the same command resumes from there."
@@ -190,24 +193,6 @@ def _after_step(
         ) from failure
 
 
-@contextmanager
-def _writing(path: Path, what: str) -> Generator[None]:
-    """Convert what torch, safetensors and the system raise on a full disk to one sentence."""
-    try:
-        yield
-    except (OSError, RuntimeError, SafetensorError) as error:
-        free = shutil.disk_usage(path.parent).free / 2**20
-        raise TrainingError(
-            f"{path}: {what} cannot be written, with {free:.0f} MiB free on the disk: "
-            f"{reason_of(error).splitlines()[0]}. Free some and run again; what was saved is kept."
-        ) from error
-
-
-def _save_state(trainer: ContrastiveSAETrainer, path: Path) -> None:
-    trainer.sae.save_model(path)
-    trainer.save_trainer_state(path)
-
-
 def _finish(
     config: RunConfig,
     sae: TrainingSAE[Any],
@@ -215,6 +200,7 @@ def _finish(
     held_out: PairStream,
     folder: Path,
     outcome: TrainingOutcome,
+    cache: ActivationCache | None,
 ) -> TrainingOutcome:
     """Calibrate, save what inference needs, and check that it does what was trained."""
     started = time.perf_counter()
@@ -227,9 +213,7 @@ def _finish(
     reporting.begin("saving the SAE, and measuring L0 and pair separation")
     batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]
     unfinished = folder / "inference.new"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    with _writing(unfinished, "the trained SAE"):
-        sae.save_inference_model(unfinished)
+    save(lambda: _save_sae(sae, unfinished), unfinished, "the trained SAE", cache)
     inference = SAE.load_from_disk(unfinished, device=str(sae.device))
     separation = pair_separation(inference, held_out)
     outcome = replace(
@@ -246,6 +230,11 @@ def _finish(
     unfinished.rename(folder / "inference")
     StateFolder(folder / "trainer").remove()
     return outcome
+
+
+def _save_sae(sae: TrainingSAE[Any], unfinished: Path) -> None:
+    shutil.rmtree(unfinished, ignore_errors=True)
+    sae.save_inference_model(unfinished)
 
 
 def _outcome(trainer: ContrastiveSAETrainer) -> TrainingOutcome:

@@ -59,6 +59,18 @@ class ActivationCache:
             self._draws[path] = DrawCache(entry)
         return self._draws[path]
 
+    def give_back(self, n_bytes: int) -> int:
+        """Remove this training's last shards, for what is worth more on a full disk.
+
+        Returns:
+            The bytes that were removed; fewer if there are no more.
+        """
+        freed = 0
+        for draws in self._draws.values():
+            if freed < n_bytes:
+                freed += draws.give_back(n_bytes - freed)
+        return freed
+
     def close(self) -> None:
         """Write what is not written yet, and let other processes remove what was in use."""
         for draws in self._draws.values():
@@ -130,6 +142,12 @@ class DrawCache:
             self._unwritten.append(draw)
             if sum(one.n_bytes for one in self._unwritten) >= self._shard_bytes:
                 self._flush()
+
+    def give_back(self, n_bytes: int) -> int:
+        """Remove the last shards; what is not written yet is never written."""
+        with self._lock:
+            self._unwritten, self._is_full = [], True
+            return self._entry.shrink(n_bytes)
 
     def close(self) -> None:
         """Write what is not written yet."""

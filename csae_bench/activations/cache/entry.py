@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -22,6 +23,7 @@ from csae_bench.activations.cache.folder import (
     in_use,
     read_manifest,
     remove_unlisted,
+    shrink,
     write_manifest,
     write_whole,
 )
@@ -118,9 +120,18 @@ class Entry:
                 present = _holding(first, self._manifest, self._lost)
                 if present is None or present.after < after:
                     self._folder.make_room(len(content), limit=self.max_bytes)
+                    _check_free(self._folder.root, len(content))
                     self._add(shard, content)
         except OSError as error:
             raise cannot_be_written(self._folder.root, error) from error
+
+    def shrink(self, n_bytes: int) -> int:
+        """Remove the last shards, of other processes too, and return how many bytes they had."""
+        try:
+            with self._folder.locked():
+                return shrink(self.path, n_bytes)
+        except (OSError, ValueError):
+            return 0
 
     def close(self) -> None:
         """Let others remove the entry."""
@@ -192,6 +203,12 @@ class Entry:
         manifest = self._empty.model_copy(update={"shards": tuple(ordered)})
         write_manifest(self.path, manifest)
         self._refresh()
+
+
+def _check_free(root: Path, n_bytes: int) -> None:
+    """Leave as much free as is written: a training log or a state must still find room."""
+    if shutil.disk_usage(root).free < 2 * n_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(root))
 
 
 def cannot_be_written(root: Path, error: OSError) -> ResultError:

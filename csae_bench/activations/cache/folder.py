@@ -137,7 +137,9 @@ class CacheFolder:
         if sum(sizes[entry] for entry in unused) < excess:
             raise NoRoom
         for entry in unused:
-            excess -= _shrink(entry, excess)
+            excess -= shrink(entry, excess)
+            if not read_manifest(entry).shards:
+                self.remove(entry)
             if excess <= 0:
                 return
 
@@ -213,6 +215,26 @@ def remove_unlisted(entry: Path, manifest: Manifest) -> None:
         path.unlink(missing_ok=True)
 
 
+def shrink(entry: Path, n_bytes: int) -> int:
+    """Remove an entry's last shards until `n_bytes` are free; only while locked.
+
+    Returns:
+        The bytes that were removed; fewer if the entry has no more.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    manifest = read_manifest(entry)
+    kept, used, freed = list(manifest.shards), last_used(entry), 0
+    while kept and freed < n_bytes:
+        shard = kept.pop()
+        (entry / shard.file).unlink(missing_ok=True)  # first: the disk may be full
+        freed += shard.n_bytes
+    write_manifest(entry, manifest.model_copy(update={"shards": tuple(kept)}))
+    os.utime(entry / "manifest.json", (used, used))  # to lose a part is no use
+    return freed
+
+
 def in_use(entry: Path) -> bool:
     """Return whether a process uses the entry, this one included; where unknown, true."""
     for path in (entry / "in_use").glob("*"):
@@ -230,19 +252,3 @@ def last_used(entry: Path) -> float:
         return (entry / "manifest.json").stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _shrink(entry: Path, n_bytes: int) -> int:
-    """Remove an entry's last shards until `n_bytes` are free; return how many are."""
-    manifest = read_manifest(entry)
-    kept, used, freed = list(manifest.shards), last_used(entry), 0
-    while kept and freed < n_bytes:
-        freed += kept.pop().n_bytes
-    if not kept:
-        CacheFolder(entry.parent).remove(entry)
-        return freed
-    write_manifest(entry, manifest.model_copy(update={"shards": tuple(kept)}))
-    os.utime(entry / "manifest.json", (used, used))  # to lose a part is no use
-    for shard in manifest.shards[len(kept) :]:
-        (entry / shard.file).unlink(missing_ok=True)
-    return freed
