@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from csae_bench.cli.arguments import FilePath, Text
-from csae_bench.cli.terminal import console, print_json, shown_path
+from csae_bench.cli.terminal import print_json, shown_path
+from csae_bench.support.printable import printable
 from csae_bench.support.sizes import shown_bytes
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from csae_bench.activations.cache.listing import EntrySummary
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,7 +56,8 @@ def list_entries(results: Path, as_json: bool) -> None:
         click.echo(f"{shown_path(root)}: no activations are cached.")
         return
     click.echo(f"{shown_path(root)}: {shown_bytes(total)}")
-    console().print(_table(entries))
+    for line in _lines(entries):
+        click.echo(line)
 
 
 @cache.command("clear")
@@ -80,49 +80,36 @@ def clear_entries(names: tuple[str, ...], results: Path) -> None:
     click.echo(f"{len(cleared.removed)} removed, {shown_bytes(cleared.n_bytes)}")
 
 
-def _table(entries: list[EntrySummary]) -> Table:
-    from rich.table import Table
-
-    from csae_bench.results.table import plain
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in (
-        "name",
-        "model",
-        "hook",
-        "data",
-        "context",
-        "dtype",
-        "rows",
-        "size",
-        "last used",
-    ):
-        right = column in ("context", "rows", "size")
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
-    for entry in entries:
-        used = (entry.last_used or "-").partition("+")[0].replace("T", " ")
-        cells = (
-            entry.name,
-            entry.model or "damaged",
-            entry.hook_name or "-",
-            _data(entry),
-            _count(entry.context_size),
-            entry.dtype or "-",
-            _count(entry.n_rows),
-            shown_bytes(entry.n_bytes),
-            f"{used}, in use" if entry.is_in_use else used,
+def _lines(entries: Sequence[EntrySummary]) -> Iterator[str]:
+    """Yield a line of headings and one for each entry, never wrapped: scripts cut columns."""
+    rows = [tuple(_COLUMNS), *(_cells(entry) for entry in entries)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (
+            cell.rjust(width) if _COLUMNS[name] else cell.ljust(width)
+            for name, cell, width in zip(_COLUMNS, row, widths, strict=True)
         )
-        table.add_row(*(plain(cell) for cell in cells))
-    return table
+        yield printable("  ".join(padded).rstrip())
 
 
-def _data(entry: EntrySummary) -> str:
-    if entry.dataset is None:
-        return "-"
-    seed = "" if entry.seed is None else f", seed {entry.seed}"
-    kind = " (paraphrases)" if entry.kind == "paraphrases" else ""
-    return f"{entry.dataset}{kind}{seed}"
+_COLUMNS = {
+    "name": False, "model": False, "hook": False, "data": False, "seed": True, "context": True,
+    "dtype": False, "rows": True, "size": True, "last used": False,
+}  # fmt: skip
+"""Heading -> whether the column is of numbers."""
 
 
-def _count(number: int | None) -> str:
-    return "-" if number is None else f"{number:,}"
+def _cells(entry: EntrySummary) -> tuple[str, ...]:
+    used = (entry.last_used or "-").partition("+")[0].replace("T", " ")
+    return (
+        entry.name,
+        "damaged" if entry.is_damaged else entry.model or "-",
+        entry.hook_name or "-",
+        (entry.dataset or "-") + (" paraphrases" if entry.kind == "paraphrases" else ""),
+        "-" if entry.seed is None else str(entry.seed),
+        "-" if entry.context_size is None else str(entry.context_size),
+        entry.dtype or "-",
+        "-" if entry.n_rows is None else f"{entry.n_rows:,}",
+        shown_bytes(entry.n_bytes),
+        f"{used}, in use" if entry.is_in_use else used,
+    )

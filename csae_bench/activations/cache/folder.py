@@ -123,13 +123,13 @@ class CacheFolder:
     def make_room(self, n_bytes: int, *, limit: int) -> None:
         """Remove shards until `n_bytes` more are within the limit; only while locked.
 
-        The least recently used entry goes first, its last shard first: what is left of it is what
-        a training reads first. Entries in use stay.
+        Damaged entries go first, then the least recently used one, its last shard first: what is
+        left of it is what a training reads first. Entries in use stay.
 
         Raises:
             NoRoom: it is not enough; nothing was removed.
         """
-        sizes = {entry: manifest.n_bytes for entry, manifest in self._readable().items()}
+        sizes = self._sizes()
         excess = sum(sizes.values()) + n_bytes - limit
         if excess <= 0:
             return
@@ -158,12 +158,18 @@ class CacheFolder:
         for trash in self.root.glob(f"{_TRASH}*"):
             shutil.rmtree(trash, ignore_errors=True)
 
-    def _readable(self) -> dict[Path, Manifest]:
-        found: dict[Path, Manifest] = {}
+    def _sizes(self) -> dict[Path, int]:
+        """Return the size of each entry, and remove those that are damaged and not in use."""
+        sizes: dict[Path, int] = {}
         for entry in self.entries():
-            with contextlib.suppress(OSError, ValueError):  # a damaged one is for `cache clear`
-                found[entry] = read_manifest(entry)
-        return found
+            try:
+                sizes[entry] = read_manifest(entry).n_bytes
+            except (FileNotFoundError, ValueError):
+                if not in_use(entry):
+                    self.remove(entry)
+            except OSError:  # of somebody else
+                continue
+        return sizes
 
 
 def read_manifest(entry: Path) -> Manifest:

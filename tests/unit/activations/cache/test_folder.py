@@ -115,10 +115,24 @@ def test_files_of_others_in_the_folder_are_no_entries(
     (tmp_path / "notes").mkdir()
     (tmp_path / ("a" * 16)).write_text("a file")
     (tmp_path / ("b" * 16)).symlink_to(two[0])
-    (tmp_path / ("c" * 16)).mkdir()
-    assert CacheFolder(tmp_path).entries() == sorted([*two, tmp_path / ("c" * 16)])
-    CacheFolder(tmp_path).make_room(1, limit=_size(*two))  # an unreadable one is passed over
-    assert (tmp_path / "notes").is_dir()
+    assert CacheFolder(tmp_path).entries() == sorted(two)
+    CacheFolder(tmp_path).make_room(1, limit=_size(*two))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        ".lock", "notes", "a" * 16, "b" * 16, *(path.name for path in two),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [None, b"{"])
+def test_a_damaged_entry_makes_room_first(
+    content: bytes | None, two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    old, newer = two
+    (newer / "manifest.json").unlink()
+    if content is not None:
+        (newer / "manifest.json").write_bytes(content)
+    CacheFolder(tmp_path).make_room(1, limit=_size(old) + 1)
+    assert not newer.exists()
+    assert len(shard_files(old)) == 3
 
 
 def test_no_folder_has_no_entries(tmp_path: Path) -> None:
