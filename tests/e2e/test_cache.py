@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -205,26 +204,6 @@ def test_a_folder_of_the_environment_is_shared_by_results_folders(
     listed = _listed(csae_bench, tmp_path / "one")
     assert listed["folder"] == str(tmp_path / "shared" / "activations")
     assert len(listed["entries"]) == 4
-
-
-def test_a_broken_shard_is_said_in_one_line(csae_bench: CsaeBench, results: Path) -> None:
-    for file in (results / "cache" / "activations").glob("*/*.safetensors"):
-        os.truncate(file, 1000)
-    code = (
-        "import csae_bench.training.train as train, csae_bench.training.separation as separation\n"
-        "train.N_ROWS_FOR_L0 = separation.N_ROWS = 512\n"
-        "from csae_bench.cli.main import main\nmain()"
-    )
-    flags = ["train", "--sae", "topk", *CACHED, "--set", "sae.k=8", "--results", str(results)]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *flags], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    said = [line for line in done.stderr.splitlines() if "safetensors" in line]
-    assert said
-    for line in said:
-        assert line.startswith("note: ")
-        assert line.endswith("the model runs for these activations again.")
 
 
 def test_a_limit_below_zero_is_a_configuration_error(csae_bench: CsaeBench, tmp_path: Path) -> None:

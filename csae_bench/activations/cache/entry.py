@@ -224,9 +224,9 @@ def cannot_be_written(root: Path, error: OSError) -> ResultError:
 
 
 def _holding(place: Place, manifest: Manifest, lost: set[Shard]) -> Shard | None:
-    found = (
+    holding = (
         shard
         for shard in manifest.shards
         if shard.first <= place < shard.after and shard not in lost
     )
-    return next(found, None)
+    return next(holding, None)

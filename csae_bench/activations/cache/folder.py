@@ -98,14 +98,14 @@ class CacheFolder:
     def entries(self) -> list[Path]:
         """Return the folders of all entries, sorted by name; none where there is no folder."""
         try:
-            found = list(self.root.iterdir())
+            inner = list(self.root.iterdir())
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise ResultError(f"{self.root}: cannot be read: {reason_of(error)}.") from error
         return sorted(
             path
-            for path in found
+            for path in inner
             if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
         )
 

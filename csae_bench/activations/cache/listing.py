@@ -52,8 +52,8 @@ def summaries(root: Path) -> list[EntrySummary]:
     Raises:
         ResultError: the folder cannot be read.
     """
-    found = sorted(CacheFolder(root).entries(), key=last_used, reverse=True)
-    return [_summary(entry) for entry in found]
+    newest_first = sorted(CacheFolder(root).entries(), key=last_used, reverse=True)
+    return [_summary(entry) for entry in newest_first]
 
 
 def clear(root: Path, names: Sequence[str] = ()) -> Cleared:
@@ -92,12 +92,12 @@ def clear(root: Path, names: Sequence[str] = ()) -> Cleared:
 
 
 def _named(name: str, entries: dict[str, Path]) -> str:
-    found = [known for known in entries if known.startswith(name)]
-    if not found:
+    matching = [known for known in entries if known.startswith(name)]
+    if not matching:
         raise UnknownNameError("entry of the cache", name, entries)
-    if len(found) > 1:
-        raise UsageError(f"'{name}' is the beginning of {', '.join(found)}; write one of them.")
-    return found[0]
+    if len(matching) > 1:
+        raise UsageError(f"'{name}' is the beginning of {', '.join(matching)}; write one of them.")
+    return matching[0]
 
 
 def _summary(entry: Path) -> EntrySummary:

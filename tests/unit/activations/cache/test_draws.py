@@ -26,8 +26,8 @@ def shards_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _numbers(cache: DrawCache, places: range) -> list[float | None]:
-    found = [cache.take((place,)) for place in places]
-    return [None if one is None else one.tensors["acts"][0, 0].item() for one in found]
+    taken = [cache.take((place,)) for place in places]
+    return [None if one is None else one.tensors["acts"][0, 0].item() for one in taken]
 
 
 def _add(cache: DrawCache, places: range) -> None:
