@@ -100,18 +100,18 @@ class ModelSource:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Draw as many windows again: tokens only, the model does not run."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", category=EpochWarning)
-            while self._n_drawn < state["n_drawn"]:
-                self._next_window()
+        while self._n_drawn < state["n_drawn"]:
+            self._next_window(warns=False)
 
-    def _next_window(self) -> Tensor:
+    def _next_window(self, *, warns: bool = True) -> Tensor:
         try:
             # one by one: at the end of the data, get_batch_tokens drops what it has collected
             tokens = self._store.get_batch_tokens(batch_size=1, raise_at_epoch_end=True)[0]
         except StopIteration:
             self._start_over()
-            return self._next_window()
+            if warns:
+                warn_of_new_epoch(self.epochs, self.windows_per_epoch, self.context_size)
+            return self._next_window(warns=warns)
         self._n_drawn += 1
         return tokens
 
@@ -124,12 +124,6 @@ class ModelSource:
             ) from None
         self.epochs += 1
         self._n_drawn_before_epoch = self._n_drawn
-        warnings.warn(
-            f"The dataset ended after {self.windows_per_epoch} sequences of "
-            f"{self._store.context_size} tokens; starting over (pass {self.epochs + 1}).",
-            EpochWarning,
-            stacklevel=2,
-        )
 
     def _ids(
         self, tokens: Int64[Tensor, "n_seq n_pos"], first: int
@@ -141,6 +135,29 @@ class ModelSource:
 
 class EpochWarning(UserWarning):
     """A finite dataset is read once more."""
+
+
+def warn_of_new_epoch(n_epochs: int, n_windows: int | None, context_size: int) -> None:
+    """Warn that a dataset of `n_windows` is read once more, after `n_epochs` passes."""
+    warnings.warn(
+        f"The dataset ended after {n_windows} sequences of {context_size} tokens; starting over "
+        f"(pass {n_epochs + 1}).",
+        EpochWarning,
+        stacklevel=3,
+    )
+
+
+def check_hook(model: HookedTransformer, hook_name: str) -> None:
+    """Check that the model has the hook.
+
+    Raises:
+        ModelError: it has not.
+    """
+    if hook_name not in model.hook_dict:
+        raise ModelError(
+            f"hook_name is '{hook_name}'; {model.cfg.model_name} has none of that name."
+            f"{did_you_mean(hook_name, model.hook_dict)}"
+        )
 
 
 def model_source(
@@ -159,31 +176,27 @@ def model_source(
     """
     from sae_lens.training.activations_store import ActivationsStore
 
-    if hook_name not in model.hook_dict:
-        raise ModelError(
-            f"hook_name is '{hook_name}'; {model.cfg.model_name} has none of that name."
-            f"{did_you_mean(hook_name, model.hook_dict)}"
-        )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Dataset is not tokenized")
-        store = ActivationsStore(
-            model=model,
-            dataset=open_corpus(settings.dataset, split="sae", seed=seed),
-            streaming=True,
-            hook_name=hook_name,
-            hook_head_index=None,
-            context_size=settings.context_size,
-            d_in=model.cfg.d_model,
-            # what follows is for SAELens's own buffer, which is not used
-            n_batches_in_buffer=1,
-            total_training_tokens=0,
-            train_batch_size_tokens=1,
-            normalize_activations="none",
-            store_batch_size_prompts=settings.batch_size_prompts,
-            prepend_bos=True,
-            device=torch.device(device),
-            dtype="float32",
-        )
+    check_hook(model, hook_name)
+    # for good: a cached source opens this one in a thread, where catch_warnings must not be used
+    warnings.filterwarnings("ignore", "Dataset is not tokenized", UserWarning)
+    store = ActivationsStore(
+        model=model,
+        dataset=open_corpus(settings.dataset, split="sae", seed=seed),
+        streaming=True,
+        hook_name=hook_name,
+        hook_head_index=None,
+        context_size=settings.context_size,
+        d_in=model.cfg.d_model,
+        # what follows is for SAELens's own buffer, which is not used
+        n_batches_in_buffer=1,
+        total_training_tokens=0,
+        train_batch_size_tokens=1,
+        normalize_activations="none",
+        store_batch_size_prompts=settings.batch_size_prompts,
+        prepend_bos=True,
+        device=torch.device(device),
+        dtype="float32",
+    )
     return ModelSource(store)
 
 

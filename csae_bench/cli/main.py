@@ -12,6 +12,7 @@ import click
 
 from csae_bench import __version__
 from csae_bench.cli.arguments import FilePath
+from csae_bench.cli.cache import cache
 from csae_bench.cli.ending import (
     name_files,
     name_next_step,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 def main() -> None:
     """Train contrastive sparse autoencoders and evaluate any SAE with SAE-Bench."""
     prepare_process()
+
+
+main.add_command(cache)
 
 
 @main.command()

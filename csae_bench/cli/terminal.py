@@ -19,6 +19,7 @@ from typing_extensions import override
 from csae_bench.cli.streams import Streams, outlive_readers
 from csae_bench.errors import EXIT_FAILED, EXIT_USAGE, CsaeBenchError, reason_of
 from csae_bench.support.allocation import keep_freed_memory
+from csae_bench.support.notices import Notice
 from csae_bench.support.old_names import OldNameWarning
 from csae_bench.support.printable import printable
 
@@ -145,8 +146,8 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show a warning of an old name as one sentence, other warnings as Python does."""
-    if issubclass(category, OldNameWarning):
+    """Show a warning that is meant for the user as one sentence, others as Python does."""
+    if issubclass(category, OldNameWarning | Notice):
         click.echo(f"note: {printable(str(message))}", err=True)
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from csae_bench.config.base import Count, NonNegative, Settings
 
@@ -25,6 +25,11 @@ class ModelActivations(Settings):
     pairs_in_buffer: Count = 8192
     """Pairs held for shuffling; the buffer costs 8 * d_in bytes for each."""
 
+    cache_gib: NonNegative = 0.0
+    """GiB of activations that are kept on disk, from where other trainings on the same model, hook
+    and text read them instead of running the model; 0 keeps none. The limit is that of the whole
+    folder: what was not used for longest makes room."""
+
 
 class GeneratorActivations(Settings):
     """Sparse combinations of random directions: activations without a language model.
@@ -34,6 +39,9 @@ class GeneratorActivations(Settings):
     """
 
     kind: Literal["generator"] = "generator"
+
+    cache_gib: ClassVar[float] = 0.0
+    """Made as fast as they could be read, so none are kept on disk."""
 
     d_in: Count = 2304
     """Width of an activation."""

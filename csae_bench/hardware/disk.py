@@ -42,9 +42,18 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def shown(size: float) -> str:
-    """Format a size in GiB, or in MiB if it is small."""
-    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.1f} MiB"
+def cache_bytes(resolved_sae: ResolvedSae, folder: Path) -> float:
+    """Return the bytes by which training an SAE may make the cache of activations grow.
+
+    Args:
+        folder: of the cache, whose limit is that of all that is there already.
+    """
+    config = resolved_sae.config
+    if resolved_sae.is_ready or not config.is_trained or not config.activations.cache_gib:
+        return 0.0
+    width = 4 if config.model_dtype == "float32" else 2
+    activations = float(config.training.n_tokens * _d_in(resolved_sae) * width)
+    return min(activations, max(0.0, config.activations.cache_gib * GIB - _size(folder)))
 
 
 def _made(resolved_sae: ResolvedSae) -> dict[str, float]:

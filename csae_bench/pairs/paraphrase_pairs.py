@@ -12,10 +12,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from csae_bench.activations.sources import EpochWarning, special_token_ids
+from csae_bench.activations.sources import EpochWarning, check_hook, special_token_ids
 from csae_bench.config import ParaphraseSettings
 from csae_bench.corpora import Paraphrases
-from csae_bench.errors import DataError, ModelError, did_you_mean
+from csae_bench.errors import DataError
 from csae_bench.pairs.alignment import paired_positions
 from csae_bench.pairs.source import MAX_BARREN_DRAWS, Pairs, seeds_of_kind
 
@@ -84,8 +84,13 @@ class ParaphrasePairs:
     @property
     def epochs(self) -> int:
         """Passes over a finite dataset that are complete."""
-        n_groups = self._paraphrases.n_groups
+        n_groups = self.groups_per_epoch
         return 0 if n_groups is None else self._n_groups // n_groups
+
+    @property
+    def groups_per_epoch(self) -> int | None:
+        """Groups in one pass; none: there is no end."""
+        return self._paraphrases.n_groups
 
     def next_pairs(self) -> Pairs:
         """Return the pairs of the next `batch_size_prompts` texts, up to the end of a pass.
@@ -138,12 +143,7 @@ class ParaphrasePairs:
 
     def _warn_at_start_over(self, n_groups: int | None) -> None:
         if n_groups and self._n_groups and self._n_groups % n_groups == 0 and not self._n_taken:
-            warnings.warn(
-                f"The paraphrases of '{self._settings.dataset}' ended after {n_groups} groups; "
-                f"starting over (pass {self.epochs + 1}).",
-                EpochWarning,
-                stacklevel=2,
-            )
+            warn_of_new_epoch(self.epochs, n_groups, self._settings.dataset)
 
     def _matched(self, group: int) -> list[TextPair]:
         texts = self._paraphrases.texts(group)
@@ -194,6 +194,16 @@ class ParaphrasePairs:
         return np.random.default_rng([self._seed, self._n_groups, n_taken, *purpose.encode()])
 
 
+def warn_of_new_epoch(n_epochs: int, n_groups: int, dataset: str) -> None:
+    """Warn that a dataset of `n_groups` is read once more, after `n_epochs` passes."""
+    warnings.warn(
+        f"The paraphrases of '{dataset}' ended after {n_groups} groups; starting over "
+        f"(pass {n_epochs + 1}).",
+        EpochWarning,
+        stacklevel=3,
+    )
+
+
 def activations_at(
     model: HookedTransformer, hook_name: str, *, device: torch.device | str = "cpu"
 ) -> ReadActivations:
@@ -204,11 +214,7 @@ def activations_at(
     """
     from sae_lens.util import extract_stop_at_layer_from_tlens_hook_name
 
-    if hook_name not in model.hook_dict:
-        raise ModelError(
-            f"hook_name is '{hook_name}'; {model.cfg.model_name} has none of that name."
-            f"{did_you_mean(hook_name, model.hook_dict)}"
-        )
+    check_hook(model, hook_name)
     stop_at_layer = extract_stop_at_layer_from_tlens_hook_name(hook_name)
 
     def read(

@@ -16,6 +16,7 @@ from csae_bench.preflight.evals import largest_prompts
 from csae_bench.results.store import Store
 from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.support.regular_files import impossible_path
+from csae_bench.support.sizes import shown_bytes
 
 _ELSEWHERE = "Name another folder with --results."
 
@@ -106,15 +107,28 @@ def results(sae: ResolvedSae, folder: Path) -> Findings:
         yield "problem", f"--results {_end(folder)}: {problem}"
         return
     needed, free = disk.needed_bytes(sae), disk.free_bytes(place)
+    advice = f"Free some. {_ELSEWHERE}"
+    if (cached := _cached_on_the_same_disk(sae, folder, place)) > 0:
+        needed["cached activations"] = cached
+        advice = f"Free some, or lower activations.cache_gib. {_ELSEWHERE}"
     total = sum(needed.values())
     detail = ", ".join(
-        f"{part} {disk.shown(size)}" for part, size in needed.items() if size > 0.05 * disk.MIB
+        f"{part} {shown_bytes(size)}" for part, size in needed.items() if size > 0.05 * disk.MIB
     )
-    summary = f"about {disk.shown(total)} needed ({detail}), {disk.shown(free)} free on the disk"
+    summary = f"about {shown_bytes(total)} needed ({detail}), {shown_bytes(free)} free on the disk"
     if total <= free:
         yield "ok", f"{folder}: {summary}"
     else:
-        yield "problem", f"--results {folder}: {summary} of {place}. Free some. {_ELSEWHERE}"
+        yield "problem", f"--results {folder}: {summary} of {place}. {advice}"
+
+
+def _cached_on_the_same_disk(sae: ResolvedSae, folder: Path, place: Path) -> float:
+    cache = Store(folder.absolute()).activation_cache
+    try:
+        is_same = _nearest_existing(cache).stat().st_dev == place.stat().st_dev
+        return disk.cache_bytes(sae, cache) if is_same else 0.0
+    except OSError:  # other processes may remove what is looked at
+        return 0.0
 
 
 def _nearest_existing(folder: Path) -> Path:

@@ -33,6 +33,7 @@ _NO_EFFECT_ON_WEIGHTS = {
     "threads": None,
     "device": None,
     "evals": None,
+    "activations": ("cache_gib",),
     "training": ("log_every", "checkpoint_every", "wandb"),
 }
 

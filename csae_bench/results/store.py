@@ -21,6 +21,9 @@ from pydantic import BaseModel, ValidationError
 from csae_bench.errors import ResultError, reason_of
 from csae_bench.results.schema import RunRecord
 
+CACHE_VARIABLE = "CSAE_BENCH_CACHE"
+"""Environment variable with the folder of caches that several results folders share."""
+
 _ABANDONED_AFTER_SECONDS = 2 * 24 * 3600
 """Age from which an unfinished folder is one that a killed run left."""
 
@@ -106,6 +109,12 @@ class Store:
     def cache(self, eval_name: str) -> Path:
         """Return the folder of an eval's cache by content between runs, for all SAEs."""
         return self.root / "cache" / eval_name
+
+    @property
+    def activation_cache(self) -> Path:
+        """Folder of the activations that trainings share; CSAE_BENCH_CACHE names another one."""
+        shared = os.environ.get(CACHE_VARIABLE)
+        return (Path(shared).expanduser() if shared else self.root / "cache") / "activations"
 
     def artifacts_of(self, result: str) -> Path:
         """Return the folder of an eval's further output, from the result's path in a record."""

@@ -63,7 +63,7 @@ def ensure_checkpoint(
                 if made.error is not None:
                     raise made.error
         else:
-            made_sae = _baseline(resolved_sae, sae, device=device, load_model=load_model)
+            made_sae = _baseline(resolved_sae, request, sae, device=device, load_model=load_model)
             _save(made_sae, resolved_sae.checkpoint)
 
 
@@ -171,14 +171,26 @@ def _train(
         for resolved_sae, request in wanted
     ]
     model = load_model(first.config.model) if first.model else None
-    for trained in train_side_by_side(tasks, model, device=device, progress=request.progress):
+    for trained in train_side_by_side(
+        tasks,
+        model,
+        device=device,
+        cache_folder=request.store.activation_cache,
+        progress=request.progress,
+    ):
         yield Made(of_folder[trained.task.folder], trained.error)
 
 
 def _baseline(
-    resolved_sae: ResolvedSae, sae: BaselineSae, *, device: str, load_model: LoadModel
+    resolved_sae: ResolvedSae,
+    request: RunRequest,
+    sae: BaselineSae,
+    *,
+    device: str,
+    load_model: LoadModel,
 ) -> SAE[Any]:
     progress.begin_imports()
+    from csae_bench.activations.cache.draws import activation_cache
     from csae_bench.saes.baselines import BuildInputs, build
     from csae_bench.training.data import sae_metadata, sample_rows
 
@@ -187,7 +199,10 @@ def _baseline(
 
     def rows(n_rows: int) -> Tensor:
         model = load_model(config.model) if resolved_sae.model else None
-        return sample_rows(resolved_sae.resolved, model, n_rows, device=device)
+        with activation_cache(
+            request.store.activation_cache, config.activations.cache_gib
+        ) as cache:
+            return sample_rows(resolved_sae.resolved, model, n_rows, device=device, cache=cache)
 
     def other_sae() -> SAE[Any]:
         from csae_bench.saes.loading import load_sae

@@ -10,7 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from csae_bench import models
-from csae_bench.activations.sources import ActivationSource, GeneratorSource, model_source
+from csae_bench.activations.cache.draws import ActivationCache
+from csae_bench.activations.cached_source import CachedSource
+from csae_bench.activations.sources import (
+    ActivationSource,
+    GeneratorSource,
+    check_hook,
+    model_source,
+)
 from csae_bench.config import GeneratorActivations, ResolvedConfig, RunConfig
 from csae_bench.corpora import open_paraphrases
 from csae_bench.errors import ConfigError, ModelError
@@ -21,7 +28,9 @@ from csae_bench.pairs import (
     SameSequencePairs,
     activations_at,
 )
+from csae_bench.pairs.cached_paraphrases import CachedParaphrases
 from csae_bench.results import identity
+from csae_bench.training.cache_keys import paraphrases_key, sequences_key
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -35,20 +44,32 @@ _HELD_OUT_BATCH = 2**40
 
 
 def pair_stream(
-    config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
+    config: RunConfig,
+    model: HookedTransformer | None,
+    *,
+    device: str = "cpu",
+    cache: ActivationCache | None = None,
 ) -> PairStream:
     """Make the batches a configuration trains on; equal for SAEs that differ in their loss alone.
+
+    Args:
+        cache: where activations of a model are read and kept; the batches are the same.
 
     Raises:
         ConfigError: there are paraphrases, but no language model to read them.
         ModelError: the activations are a model's, and there is none, or it has no such hook.
         DataError: text or paraphrases are missing or malformed.
     """
-    return _stream(config, pair_sources(config, model, device=device), config.pairs.shuffled)
+    sources = pair_sources(config, model, device=device, cache=cache)
+    return _stream(config, sources, config.pairs.shuffled)
 
 
 def held_out_stream(
-    config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
+    config: RunConfig,
+    model: HookedTransformer | None,
+    *,
+    device: str = "cpu",
+    cache: ActivationCache | None = None,
 ) -> PairStream:
     """Make pairs of the same kinds and shares as training's, never shuffled, to measure an SAE on.
 
@@ -58,7 +79,8 @@ def held_out_stream(
     """
     other = config.model_copy(update={"seed": config.seed + _HELD_OUT_SEED})
     if not isinstance(config.activations, GeneratorActivations):
-        return _stream(other, pair_sources(other, model, device=device), shuffled=False)
+        sources = pair_sources(other, model, device=device, cache=cache)
+        return _stream(other, sources, shuffled=False)
     # another seed would be another world: other directions
     source = GeneratorSource(config.activations, config.seed, device=device)
     source.load_state_dict({"n_batches": _HELD_OUT_BATCH})
@@ -67,44 +89,69 @@ def held_out_stream(
 
 
 def pair_sources(
-    config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
+    config: RunConfig,
+    model: HookedTransformer | None,
+    *,
+    device: str = "cpu",
+    cache: ActivationCache | None = None,
 ) -> dict[str, PairSource]:
     """Make a source for each kind of pairs that has a weight, from its beginning."""
     kinds: dict[str, Callable[[], PairSource]] = {
         "same_sequence": lambda: SameSequencePairs(
-            activation_source(config, model, device=device),
+            activation_source(config, model, device=device, cache=cache),
             config.pairs.same_sequence,
             seed=config.seed,
         ),
-        "paraphrase": lambda: _paraphrase_pairs(config, model, device=device),
+        "paraphrase": lambda: _paraphrase_pairs(config, model, device=device, cache=cache),
     }
     return {kind: kinds[kind]() for kind in config.pairs.shares()}
 
 
 def activation_source(
-    config: RunConfig, model: HookedTransformer | None, *, device: str = "cpu"
+    config: RunConfig,
+    model: HookedTransformer | None,
+    *,
+    device: str = "cpu",
+    cache: ActivationCache | None = None,
 ) -> ActivationSource:
     """Open the activations a configuration trains on, from their beginning.
 
     Raises:
-        ModelError: they are a model's, and there is none.
+        ModelError: they are a model's, and there is none, or it has no such hook.
+        ResultError: the folder of the cache cannot be written.
     """
-    if isinstance(config.activations, GeneratorActivations):
-        return GeneratorSource(config.activations, config.seed, device=device)
-    return model_source(
-        _given(model, config),
-        config.activations,
-        hook_name=hook_name(config),
-        seed=config.seed,
+    activations = config.activations
+    if isinstance(activations, GeneratorActivations):
+        return GeneratorSource(activations, config.seed, device=device)
+    given, hook = _given(model, config), hook_name(config)
+
+    def open_source() -> ActivationSource:
+        return model_source(given, activations, hook_name=hook, seed=config.seed, device=device)
+
+    if cache is None:
+        return open_source()
+    check_hook(given, hook)
+    key = sequences_key(config, activations, given, hook_name=hook, device=device)
+    return CachedSource(
+        cache.draws(key),
+        open_source,
+        d_in=given.cfg.d_model,
+        context_size=activations.context_size,
+        dtype=given.cfg.dtype,
         device=device,
     )
 
 
 def sample_rows(
-    resolved: ResolvedConfig, model: HookedTransformer | None, n_rows: int, *, device: str = "cpu"
+    resolved: ResolvedConfig,
+    model: HookedTransformer | None,
+    n_rows: int,
+    *,
+    device: str = "cpu",
+    cache: ActivationCache | None = None,
 ) -> Float[Tensor, "n_rows d_in"]:
     """Read the first rows of a configuration's training data, unshuffled, no special tokens."""
-    source = activation_source(resolved.config, model, device=device)
+    source = activation_source(resolved.config, model, device=device, cache=cache)
     rows, n_drawn = [], 0
     while n_drawn < n_rows:
         sequences = source.next_sequences()
@@ -154,8 +201,12 @@ def _stream(config: RunConfig, sources: dict[str, PairSource], shuffled: bool) -
 
 
 def _paraphrase_pairs(
-    config: RunConfig, model: HookedTransformer | None, *, device: str
-) -> ParaphrasePairs:
+    config: RunConfig,
+    model: HookedTransformer | None,
+    *,
+    device: str,
+    cache: ActivationCache | None,
+) -> PairSource:
     activations = config.activations
     if isinstance(activations, GeneratorActivations):
         raise ConfigError(
@@ -165,16 +216,31 @@ def _paraphrase_pairs(
                 "activations.kind=model."
             ]
         )
-    model = _given(model, config)
-    return ParaphrasePairs(
-        model,
-        activations_at(model, hook_name(config), device=device),
-        open_paraphrases(config.pairs.paraphrase, seed=config.seed),
-        config.pairs.paraphrase,
-        d_in=model.cfg.d_model,
-        context_size=activations.context_size,
-        batch_size_prompts=activations.batch_size_prompts,
-        seed=config.seed,
+    given, hook = _given(model, config), hook_name(config)
+
+    def open_source() -> ParaphrasePairs:
+        return ParaphrasePairs(
+            given,
+            activations_at(given, hook, device=device),
+            open_paraphrases(config.pairs.paraphrase, seed=config.seed),
+            config.pairs.paraphrase,
+            d_in=given.cfg.d_model,
+            context_size=activations.context_size,
+            batch_size_prompts=activations.batch_size_prompts,
+            seed=config.seed,
+        )
+
+    if cache is None:
+        return open_source()
+    check_hook(given, hook)
+    key = paraphrases_key(config, activations, given, hook_name=hook, device=device)
+    return CachedParaphrases(
+        cache.draws(key),
+        open_source,
+        d_in=given.cfg.d_model,
+        dataset=config.pairs.paraphrase.dataset,
+        dtype=given.cfg.dtype,
+        device=device,
     )
 
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE
 from sae_lens.saes.sae import SAE, TrainingSAE
-from safetensors import SafetensorError
 
+from csae_bench.activations.cache.draws import ActivationCache
 from csae_bench.config import RunConfig
-from csae_bench.errors import TrainingError, reason_of
 from csae_bench.hardware.peak_memory import peak_memory_gib
 from csae_bench.pairs import PairBatches
 from csae_bench.saes.folder import sort_cfg
 from csae_bench.support import progress
 from csae_bench.training.calibration import calibrate_threshold, mean_l0
 from csae_bench.training.outcome import TrainingOutcome, write_outcome
+from csae_bench.training.saving import save
 from csae_bench.training.separation import pair_separation
 from csae_bench.training.state import StateFolder
 
@@ -36,11 +34,13 @@ def finish(
     held_out: PairBatches,
     folder: Path,
     outcome: TrainingOutcome,
+    cache: ActivationCache | None = None,
 ) -> TrainingOutcome:
     """Calibrate, save what inference needs, and check that it does what was trained.
 
     Args:
         stream: after the last batch that was trained on.
+        cache: of the rows, which gives its room on a full disk to the SAE.
 
     Raises:
         TrainingError: the SAE cannot be written.
@@ -55,10 +55,7 @@ def finish(
     progress.begin("saving the SAE, and measuring L0 and pair separation")
     batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]
     unfinished = folder / "inference.new"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    with written(unfinished, "the trained SAE"):
-        sae.save_inference_model(unfinished)
-        sort_cfg(unfinished)
+    save(lambda: _save_sae(sae, unfinished), unfinished, "the trained SAE", cache)
     inference = SAE.load_from_disk(unfinished, device=str(sae.device))
     separation = pair_separation(inference, held_out)
     outcome = replace(
@@ -77,14 +74,7 @@ def finish(
     return outcome
 
 
-@contextmanager
-def written(path: Path, what: str) -> Generator[None]:
-    """Convert what torch, safetensors and the system raise on a full disk to one sentence."""
-    try:
-        yield
-    except (OSError, RuntimeError, SafetensorError) as error:
-        free = shutil.disk_usage(path.parent).free / 2**20
-        raise TrainingError(
-            f"{path}: {what} cannot be written, with {free:.0f} MiB free on the disk: "
-            f"{reason_of(error).splitlines()[0]}. Free some and run again; what was saved is kept."
-        ) from error
+def _save_sae(sae: TrainingSAE[Any], unfinished: Path) -> None:
+    shutil.rmtree(unfinished, ignore_errors=True)
+    sae.save_inference_model(unfinished)
+    sort_cfg(unfinished)

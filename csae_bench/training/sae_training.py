@@ -11,17 +11,19 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
+from csae_bench.activations.cache.draws import ActivationCache
 from csae_bench.config import RunConfig, TrainedSae
 from csae_bench.errors import CsaeBenchError, TrainingError, UsageError
 from csae_bench.hardware.peak_memory import peak_memory_gib
 from csae_bench.pairs.shared_stream import StreamReader
 from csae_bench.saes.building import training_sae
 from csae_bench.training.data import sae_metadata
-from csae_bench.training.finishing import finish, written
+from csae_bench.training.finishing import finish
 from csae_bench.training.log import LOG_FILE, TrainingLog
 from csae_bench.training.loop import ContrastiveSAETrainer
 from csae_bench.training.objective_schedule import ObjectiveScheduleSettings
 from csae_bench.training.outcome import TrainingOutcome, write_outcome
+from csae_bench.training.saving import save
 from csae_bench.training.settings import trainer_config
 from csae_bench.training.state import (
     StateFolder,
@@ -42,6 +44,7 @@ class SaeTraining:
     Args:
         task: the SAE and its folder.
         stream: its share in the rows.
+        cache: of the rows, which gives its room on a full disk to what must not be lost.
         n_side_by_side: trainings that read the same stream; this one included.
     """
 
@@ -51,11 +54,12 @@ class SaeTraining:
         stream: StreamReader,
         *,
         device: str,
+        cache: ActivationCache | None = None,
         n_side_by_side: int = 1,
     ) -> None:
         config = task.resolved.config
         self.task, self.stream = task, stream
-        self._n_side_by_side = n_side_by_side
+        self._cache, self._n_side_by_side = cache, n_side_by_side
         self._state = StateFolder(task.folder / "trainer")
         metadata = {**sae_metadata(task.resolved), "csae_bench_training_hash": task.folder.name}
         self._sae = training_sae(
@@ -118,7 +122,7 @@ class SaeTraining:
             )
         with self._own_random_generators():
             config, folder = self.task.resolved.config, self.task.folder
-            return finish(config, self._sae, self.stream, held_out, folder, outcome)
+            return finish(config, self._sae, self.stream, held_out, folder, outcome, self._cache)
 
     @contextmanager
     def _own_random_generators(self) -> Generator[None]:
@@ -156,8 +160,12 @@ class SaeTraining:
 
     def _save(self) -> None:
         step = self.trainer.n_training_steps
-        with written(self._state.path, f"the state after step {step}"):
-            self._state.replace(self._write_state)
+        save(
+            lambda: self._state.replace(self._write_state),
+            self._state.path,
+            f"the state after step {step}",
+            self._cache,
+        )
 
     def _write_state(self, path: Path) -> None:
         self._sae.save_model(path)

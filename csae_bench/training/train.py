@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from csae_bench.activations.cache.draws import ActivationCache, activation_cache
 from csae_bench.config import ResolvedConfig
 from csae_bench.errors import TrainingError
 from csae_bench.pairs import SharedStream
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 __all__ = ["Trained", "TrainingOutcome", "TrainingTask", "train", "train_side_by_side"]
 
 
+StopError = Callable[[int], BaseException]
+"""Makes the error of trainings that were stopped after a step."""
+
+
 class Trained(NamedTuple):
     """How the training of one SAE ended."""
 
@@ -58,6 +63,7 @@ def train(
     folder: Path,
     *,
     device: str = "cpu",
+    cache_folder: Path | None = None,
     resume: bool = True,
     progress: bool = True,
 ) -> TrainingOutcome:
@@ -68,15 +74,21 @@ def train(
     Args:
         model: the language model; None for generated activations.
         folder: the checkpoint's own, named after the configuration's hash.
+        cache_folder: where activations are kept for other trainings, if `activations.cache_gib`
+            asks for it; None: nowhere.
         resume: False starts over, and discards even a finished training.
 
     Raises:
         TrainingError: zero steps, a loss that is not finite, memory ran out, or SIGTERM.
         KeyboardInterrupt: Ctrl-C. As after SIGTERM, the state is saved.
         DataError: the text is not there, malformed, or too little for one batch.
+        ResultError: activations cannot be kept in the cache's folder. Where training had begun it
+            is TrainingError, and the state is saved.
     """
     task = TrainingTask(resolved=resolved, folder=folder, resume=resume)
-    (trained,) = train_side_by_side([task], model, device=device, progress=progress)
+    (trained,) = train_side_by_side(
+        [task], model, device=device, cache_folder=cache_folder, progress=progress
+    )
     if trained.error is not None:
         raise trained.error
     assert trained.outcome is not None, "it ended in an outcome or in an error"
@@ -88,6 +100,7 @@ def train_side_by_side(
     model: HookedTransformer | None,
     *,
     device: str = "cpu",
+    cache_folder: Path | None = None,
     progress: bool = True,
 ) -> Iterator[Trained]:
     """Train SAEs whose rows are the same, step by step in turn, so that each row is made once.
@@ -97,9 +110,11 @@ def train_side_by_side(
 
     Args:
         tasks: with one `rows_key`, or a single one.
+        cache_folder: as of `train`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the states are saved.
+        DataError, ResultError: as `train` says, before training had begun.
     """
     waiting: list[TrainingTask] = []
     for task in tasks:
@@ -112,7 +127,9 @@ def train_side_by_side(
             task.folder.mkdir(parents=True, exist_ok=True)
             waiting.append(task)
     for group in _at_one_step(waiting):
-        yield from _train(group, model, device=device, progress=progress)
+        cache_gib = group[0].resolved.config.activations.cache_gib
+        with activation_cache(cache_folder, cache_gib) as cache:
+            yield from _train(group, model, device=device, cache=cache, progress=progress)
 
 
 def _at_one_step(tasks: Sequence[TrainingTask]) -> list[list[TrainingTask]]:
@@ -130,6 +147,7 @@ def _train(
     model: HookedTransformer | None,
     *,
     device: str,
+    cache: ActivationCache | None,
     progress: bool,
 ) -> Iterator[Trained]:
     config = tasks[0].resolved.config
@@ -137,17 +155,17 @@ def _train(
         torch.set_num_threads(config.threads)
     seed_everything(config.seed)
     reporting.begin(_announcement(tasks))
-    shared = SharedStream(pair_stream(config, model, device=device))
+    shared = SharedStream(pair_stream(config, model, device=device, cache=cache))
     with interruption() as stop, wandb_run(config):
         trainings: list[SaeTraining] = []
-        for begun in _begun(tasks, shared, device):
+        for begun in _begun(tasks, shared, device, cache):
             if isinstance(begun, SaeTraining):
                 trainings.append(begun)
             else:
                 yield begun
         ended: list[SaeTraining] = []
         with _counted(trainings, progress) as counter:
-            for end in _stepped(trainings, stop, counter):
+            for end in _stepped(trainings, lambda: _stop_error(stop, cache), counter):
                 if isinstance(end, SaeTraining):
                     ended.append(end)
                 else:
@@ -155,7 +173,7 @@ def _train(
     if stop.is_requested and ended:  # after the last step, too late for it to be noticed
         raise stop.error("Training stopped at its end; the same command finishes it.")
     if ended:
-        held_out = SharedStream(held_out_stream(config, model, device=device))
+        held_out = SharedStream(held_out_stream(config, model, device=device, cache=cache))
         readers = [held_out.reader() for _ in ended]
         for training, reader in zip(ended, readers, strict=True):
             yield _finished(training, reader)
@@ -169,23 +187,32 @@ def _announcement(tasks: Sequence[TrainingTask]) -> str:
 
 
 def _begun(
-    tasks: Sequence[TrainingTask], shared: SharedStream, device: str
+    tasks: Sequence[TrainingTask],
+    shared: SharedStream,
+    device: str,
+    cache: ActivationCache | None,
 ) -> Iterator[SaeTraining | Trained]:
     """Yield each task's training, at its first step or the step after a saved one."""
     at_start, readers = random_state(), [shared.reader() for _ in tasks]
     for task, reader in zip(tasks, readers, strict=True):
         set_random_state(at_start)
         try:
-            yield SaeTraining(task, reader, device=device, n_side_by_side=len(tasks))
+            yield SaeTraining(task, reader, device=device, cache=cache, n_side_by_side=len(tasks))
         except Exception as error:  # of this SAE; those beside it go on
             reader.close()
             yield Trained(task, None, error)
 
 
 def _stepped(
-    trainings: Sequence[SaeTraining], stop: Interruption, counter: reporting.ProgressCounter
+    trainings: Sequence[SaeTraining],
+    must_stop: Callable[[], StopError | None],
+    counter: reporting.ProgressCounter,
 ) -> Iterator[SaeTraining | Trained]:
     """Make all steps in turn; yield each training at its end, or the error that ended it.
+
+    Args:
+        must_stop: returns what makes the error of all trainings that are not at their end, given
+            the step; None: they go on.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the states are saved.
@@ -202,20 +229,32 @@ def _stepped(
                 end = _failed(training, error)
             live.remove(training)
             yield end
-        if stop.is_requested:  # between two rounds: all have made the same steps
-            yield from _stopped(live, stop)
+        stop_error = must_stop()
+        if stop_error is not None:  # between two rounds: all have made the same steps
+            yield from _stopped(live, stop_error)
             return
 
 
-def _stopped(trainings: Sequence[SaeTraining], stop: Interruption) -> Iterator[Trained]:
+def _stop_error(stop: Interruption, cache: ActivationCache | None) -> StopError | None:
+    """Return what makes the error of trainings that must stop, of the step; None: they go on."""
+    failure = None if cache is None else cache.failure
+    if stop.is_requested:
+        return lambda step: stop.error(
+            f"Training stopped after step {step}; the same command resumes from there."
+        )
+    if failure is not None:
+        return lambda step: TrainingError(
+            f"{failure} Training stopped after step {step}; it resumes from there."
+        )
+    return None
+
+
+def _stopped(trainings: Sequence[SaeTraining], stop_error: StopError) -> Iterator[Trained]:
     error: BaseException | None = None
     for training in trainings:
         try:
             training.save()
-            error = stop.error(
-                f"Training stopped after step {training.trainer.n_training_steps}; the same "
-                "command resumes from there."
-            )
+            error = stop_error(training.trainer.n_training_steps)
         except TrainingError as not_saved:
             error = not_saved
         if isinstance(error, Exception):

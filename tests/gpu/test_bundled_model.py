@@ -12,11 +12,14 @@ from sae_lens.saes.sae import SAE
 from transformer_lens import HookedTransformer
 
 from csae_bench import models
+from csae_bench.activations.cache.draws import activation_cache
+from csae_bench.activations.sources import Sequences
 from csae_bench.config import ResolvedConfig, RunConfig
 from csae_bench.corpora import open_corpus
 from csae_bench.factors.encoding import codes_of_prompts
 from csae_bench.factors.opening import open_factors
 from csae_bench.metrics.data import Codes, Factors
+from csae_bench.training.data import activation_source
 from csae_bench.training.train import train
 from csae_bench.upstream.core import CoreOutcome, CoreSettings, run_core
 
@@ -99,3 +102,18 @@ def test_metrics_take_tensors_from_the_gpu() -> None:
     assert np.array_equal(Factors.of(factors.to("cuda")).values, Factors.of(factors).values)
     named = Factors.of({"shape": factors.to("cuda")})
     assert np.array_equal(named.values, Factors.of({"shape": factors}).values)
+
+
+def test_cached_activations_are_those_that_the_gpu_computed(tmp_path: Path) -> None:
+    config = RunConfig.model_validate({"activations": {"batch_size_prompts": 8}})
+    model = models.load(MODEL, device="cuda", dtype="bfloat16")
+
+    def drawn() -> list[Sequences]:
+        with activation_cache(tmp_path, 1) as cache:
+            source = activation_source(config, model, device="cuda", cache=cache)
+            return [source.next_sequences() for _ in range(5)]
+
+    for first, second in zip(drawn(), drawn(), strict=True):
+        assert second.acts.device.type == "cuda"
+        assert second.acts.dtype == first.acts.dtype == torch.float32
+        assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))

@@ -27,6 +27,7 @@ WITHOUT_EFFECT = (
     ("device",),
     ("threads",),
     ("evals",),
+    ("activations", "cache_gib"),
     ("training", "log_every"),
     ("training", "checkpoint_every"),
     ("training", "wandb"),

@@ -64,6 +64,33 @@ def test_a_full_disk_is_a_problem_with_the_numbers(tmp_path: Path) -> None:
     assert "Name another folder with --results." in message
 
 
+def test_the_cache_counts_up_to_its_limit_and_what_is_there_is_taken_off(tmp_path: Path) -> None:
+    on = "activations.cache_gib=0.5"
+    assert "cached activations" not in _finding(tmp_path)[1]
+    assert "cached activations 512.0 MiB" in _finding(tmp_path, on)[1]
+    # 1,638,400 tokens of 128 float32
+    assert "cached activations 800.0 MiB" in _finding(tmp_path, "activations.cache_gib=9")[1]
+    present = tmp_path / "cache" / "activations" / "entry"
+    present.mkdir(parents=True)
+    with (present / "shard").open("wb") as file:
+        file.truncate(100 * 2**20)
+    assert "cached activations 412.0 MiB" in _finding(tmp_path, on)[1]
+
+
+def test_a_cache_on_another_disk_is_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CSAE_BENCH_CACHE", "/proc/elsewhere")
+    assert "cached activations" not in _finding(tmp_path, "activations.cache_gib=0.5")[1]
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_disk_without_room_for_the_cache_names_its_limit(tmp_path: Path) -> None:
+    outcome, message = _finding(tmp_path, "activations.cache_gib=0.5")
+    assert outcome == "problem"
+    assert "or lower activations.cache_gib" in message
+
+
 @pytest.mark.usefixtures("full_disk")
 def test_run_refuses_a_full_disk_before_it_trains(tmp_path: Path) -> None:
     with pytest.raises(PreflightError, match=r"0\.0 MiB free on the disk"):

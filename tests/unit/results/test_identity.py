@@ -8,6 +8,7 @@ from csae_bench.config.loading import load_config
 from csae_bench.errors import UsageError
 from csae_bench.results.identity import (
     config_sae_id,
+    decides_weights,
     hook_layer,
     release,
     training_hash,
@@ -55,10 +56,23 @@ def test_what_decides_the_weights_changes_the_hash(changed: str) -> None:
     assert _hash(sets=[changed]) != _hash()
 
 
-@pytest.mark.parametrize("changed", ["training.log_every=3", "threads=1", "evals.core={}"])
+@pytest.mark.parametrize(
+    "changed",
+    ["training.log_every=3", "threads=1", "evals.core={}", "activations.cache_gib=20"],
+)
 def test_what_does_not_decide_the_weights_leaves_the_hash(changed: str) -> None:
     assert _hash(sets=[changed]) == _hash()
 
 
 def test_seed_model_and_corpus_change_the_hash() -> None:
     assert len({_hash(), _hash(seed=1), _hash(model="n"), _hash(corpus="d")}) == 4
+
+
+def test_a_hash_is_that_of_checkpoints_from_before_activations_were_cached() -> None:
+    assert (_hash("topk"), _hash("custom_sae")) == ("f7a0cd64c928d724", "3d2a5465751e2fde")
+
+
+def test_the_cache_changes_no_id_and_counts_as_deciding_no_weights() -> None:
+    assert config_sae_id(load_config("topk", sets=["activations.cache_gib=20"])) == "topk"
+    assert not decides_weights("activations.cache_gib")
+    assert decides_weights("activations.context_size")

@@ -73,3 +73,15 @@ def test_a_broken_file_is_an_error_with_its_path(tmp_path: Path, text: str) -> N
     path.write_text(text)
     with pytest.raises(ResultError, match=r"broken\.json"):
         read_json(path)
+
+
+def test_activations_are_cached_in_the_results_folder_or_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in (None, ""):
+        monkeypatch.delenv("CSAE_BENCH_CACHE", raising=False)
+        if value is not None:
+            monkeypatch.setenv("CSAE_BENCH_CACHE", value)
+        assert Store(tmp_path).activation_cache == tmp_path / "cache" / "activations"
+    monkeypatch.setenv("CSAE_BENCH_CACHE", "/scratch/me")
+    assert Store(tmp_path).activation_cache == Path("/scratch/me/activations")

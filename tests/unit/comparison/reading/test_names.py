@@ -82,8 +82,9 @@ def test_of_an_sae_loaded_from_a_folder_the_seed_is_not_known() -> None:
             "training": {"hold_l0": {"target": 4 * i}},
         },
         lambda i: {"device": ("cpu", "cuda")[i - 1]},
+        lambda n: {"activations": {"cache_gib": n}},
     ],
-    ids=["seed", "k", "l1", "l0", "n_components", "target", "device"],
+    ids=["seed", "k", "l1", "l0", "n_components", "target", "device", "cache"],
 )
 def test_one_curve_has_every_sparsity_and_seed(change: Callable[[int], dict[str, Any]]) -> None:
     one, two = of_config(sae_id="a-1", **change(1)), of_config(sae_id="a-2", **change(2))

@@ -1,0 +1,99 @@
+"""Everything that decides the activations of a configuration, as keys of the cache.
+
+Not in a key, as in the hash of a training: threads, and which of several GPUs. The text of a hub
+dataset, and the weights of a hub model, are taken to be what their names say.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from csae_bench import models
+from csae_bench.config import ModelActivations, RunConfig
+from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
+from csae_bench.corpora.text import TINYWORLD
+from csae_bench.models.fingerprint import loaded_fingerprint
+from csae_bench.results.identity import TRAINING_VERSION
+
+if TYPE_CHECKING:
+    from transformer_lens import HookedTransformer
+
+_DECIDING_BITS = ("numpy", "sae-lens", "tokenizers", "torch", "transformer-lens", "transformers")
+"""Packages whose other version may make other tokens, or round otherwise."""
+
+
+def sequences_key(
+    config: RunConfig,
+    activations: ModelActivations,
+    model: HookedTransformer,
+    *,
+    hook_name: str,
+    device: str,
+) -> dict[str, Any]:
+    """Return all that decides the activations of running text.
+
+    Of text that is the same for every seed, the seed is not part of it.
+    """
+    return {
+        "kind": "sequences",
+        "dataset": _dataset(activations.dataset),
+        "data": corpus_fingerprint(activations.dataset, split="sae"),
+        "seed": config.seed if activations.dataset == TINYWORLD else None,
+        **_common(config, activations, model, hook_name, device),
+    }
+
+
+def paraphrases_key(
+    config: RunConfig,
+    activations: ModelActivations,
+    model: HookedTransformer,
+    *,
+    hook_name: str,
+    device: str,
+) -> dict[str, Any]:
+    """Return all that decides the activations in pairs of paraphrases."""
+    settings = config.pairs.paraphrase
+    return {
+        "kind": "paraphrases",
+        "dataset": _dataset(settings.dataset),
+        "data": paraphrase_fingerprint(settings),
+        "columns": [settings.group_column, settings.text_column],
+        "positions": settings.positions,
+        "seed": config.seed,
+        **_common(config, activations, model, hook_name, device),
+    }
+
+
+def _common(
+    config: RunConfig,
+    activations: ModelActivations,
+    model: HookedTransformer,
+    hook_name: str,
+    device: str,
+) -> dict[str, Any]:
+    reference = models.resolve(config.model)
+    in_memory = reference.kind == "memory"
+    return {
+        "model": reference.name,
+        "model_fingerprint": loaded_fingerprint(model)
+        if in_memory
+        else models.weights_fingerprint(config.model),
+        "hook_name": hook_name,
+        "context_size": activations.context_size,
+        # which windows share a pass decides the order of sums
+        "batch_size_prompts": activations.batch_size_prompts,
+        "dtype": str(model.cfg.dtype).removeprefix("torch."),
+        "device": torch.device(device).type,
+        "training_version": TRAINING_VERSION,
+        "versions": {name: version(name) for name in _DECIDING_BITS},
+    }
+
+
+def _dataset(dataset: str) -> str:
+    """Return a dataset's name, or the absolute path of a file or folder."""
+    path = Path(dataset).expanduser()
+    return str(path.resolve()) if dataset != TINYWORLD and path.exists() else dataset
