@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,10 +233,16 @@ def shrink(entry: Path, n_bytes: int) -> int:
     manifest = read_manifest(entry)
     kept, used, freed = list(manifest.shards), last_used(entry), 0
     while kept and freed < n_bytes:
-        shard = kept.pop()
-        (entry / shard.file).unlink(missing_ok=True)  # first: the disk may be full
-        freed += shard.n_bytes
-    write_manifest(entry, manifest.model_copy(update={"shards": tuple(kept)}))
+        freed += kept.pop().n_bytes
+    smaller = manifest.model_copy(update={"shards": tuple(kept)})
+    files = [entry / shard.file for shard in manifest.shards[len(kept) :]]
+    try:
+        write_manifest(entry, smaller)
+    except OSError:  # a full disk, so files go first: after a kill they are listed, but missing
+        _unlink(files)
+        write_manifest(entry, smaller)
+    else:
+        _unlink(files)
     os.utime(entry / "manifest.json", (used, used))  # to lose a part is no use
     return freed
 
@@ -258,3 +264,8 @@ def last_used(entry: Path) -> float:
         return (entry / "manifest.json").stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _unlink(files: Iterable[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)

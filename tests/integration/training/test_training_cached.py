@@ -7,7 +7,9 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -72,16 +74,10 @@ def _resolved(
     return ResolvedConfig(name="tiny", path=Path("tiny.yaml"), config=config, origins={})
 
 
-class Passes:
-    """Count of the model's passes."""
-
-    def __init__(self) -> None:
-        self.n = 0
-
-
 @pytest.fixture
-def passes(model: HookedTransformer, monkeypatch: pytest.MonkeyPatch) -> Passes:
-    count, run = Passes(), model.run_with_cache
+def passes(model: HookedTransformer, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Count `n` of the model's passes."""
+    count, run = SimpleNamespace(n=0), model.run_with_cache
 
     def counted(*arguments: Any, **options: Any) -> Any:
         count.n += 1
@@ -108,16 +104,14 @@ def trained(model: HookedTransformer, tmp_path: Path) -> Train:
 @pytest.fixture(scope="module")
 def contrastive(model: HookedTransformer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training without the cache."""
-    folder = tmp_path_factory.mktemp("plain")
-    train(_resolved(gib=0), model, folder, progress=False)
+    train(_resolved(gib=0), model, folder := tmp_path_factory.mktemp("plain"), progress=False)
     return folder
 
 
 @pytest.fixture(scope="module")
 def plain(model: HookedTransformer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of an SAE without pairs."""
-    folder = tmp_path_factory.mktemp("plain")
-    train(_resolved(PLAIN, gib=0), model, folder, progress=False)
+    resolved = _resolved(PLAIN, gib=0)
+    train(resolved, model, folder := tmp_path_factory.mktemp("plain"), progress=False)
     return folder
 
 
@@ -132,44 +126,39 @@ def _log(folder: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if k not in varying} for line in lines]
 
 
-def _told(outcome: TrainingOutcome) -> tuple[Any, ...]:
-    return (
-        outcome.final_loss, outcome.l0_training, outcome.l0_inference, outcome.threshold,
-        outcome.pair_separation_by_kind, outcome.epochs,
-    )  # fmt: skip
+def _told(outcome: TrainingOutcome) -> TrainingOutcome:
+    return replace(outcome, wall_seconds=0.0, peak_memory_gib=0.0)
 
 
 def test_weights_are_equal_to_the_bit_and_the_second_training_runs_no_model(
-    trained: Train, passes: Passes, tmp_path: Path
+    trained: Train, passes: SimpleNamespace, tmp_path: Path
 ) -> None:
-    outcomes = [trained("plain", _resolved(gib=0))]
+    outcomes, n_passes = [trained("plain", _resolved(gib=0))], [passes.n]
     assert not (tmp_path / "cache").exists()
-    n_plain = passes.n
-    outcomes.append(trained("first", _resolved()))
-    assert passes.n == 2 * n_plain
-    outcomes.append(trained("second", _resolved()))
-    assert passes.n == 2 * n_plain
-    assert _weights(tmp_path / "plain") == _weights(tmp_path / "first")
-    assert _weights(tmp_path / "plain") == _weights(tmp_path / "second")
-    assert _log(tmp_path / "plain") == _log(tmp_path / "second")
+    for name in ("first", "second"):
+        outcomes.append(trained(name, _resolved()))
+        n_passes.append(passes.n)
+        assert _weights(tmp_path / "plain") == _weights(tmp_path / name)
+        assert _log(tmp_path / "plain") == _log(tmp_path / name)
+    assert n_passes == [n_passes[0], 2 * n_passes[0], 2 * n_passes[0]]
     assert _told(outcomes[0]) == _told(outcomes[1]) == _told(outcomes[2])
 
 
 def test_another_sae_and_objective_reads_what_the_first_one_wrote(
-    trained: Train, passes: Passes, plain: Path, tmp_path: Path
+    trained: Train, passes: SimpleNamespace, plain: Path, tmp_path: Path
 ) -> None:
     trained("first", _resolved())
     passes.n = 0
     trained("other", _resolved(PLAIN))
     assert passes.n == 0
     assert _weights(tmp_path / "other") == _weights(plain)
-    kinds = sorted((one.kind, one.seed) for one in summaries(tmp_path / "cache"))
-    assert [kind for kind, _ in kinds] == ["paraphrases"] * 2 + ["sequences"] * 2
+    kinds = sorted(str(one.kind) for one in summaries(tmp_path / "cache"))
+    assert kinds == ["paraphrases"] * 2 + ["sequences"] * 2
     assert not any(one.is_in_use for one in summaries(tmp_path / "cache"))
 
 
 def test_a_longer_training_extends_the_cache(
-    trained: Train, passes: Passes, tmp_path: Path
+    trained: Train, passes: SimpleNamespace, tmp_path: Path
 ) -> None:
     trained("short", _resolved(PLAIN, training={"n_tokens": 256 * 6}))
     n_short, passes.n = passes.n, 0
@@ -191,8 +180,7 @@ def test_a_killed_training_resumes_to_the_same_weights(
 ) -> None:
     if n_cached:
         trained("before", _resolved(PLAIN, training={"n_tokens": 256 * n_cached}))
-    step = torch.optim.Adam.step
-    n_steps = 0
+    step, n_steps = torch.optim.Adam.step, 0
 
     def killed(*arguments: Any, **options: Any) -> Any:
         nonlocal n_steps
@@ -222,13 +210,13 @@ def test_a_batch_drawn_ahead_in_a_thread_is_the_same(trained: Train, tmp_path: P
 
 
 def test_passes_over_a_small_dataset_are_recorded_the_same(
-    trained: Train, passes: Passes, tmp_path: Path
+    trained: Train, passes: SimpleNamespace, tmp_path: Path
 ) -> None:
     from csae_bench.tinyworld import documents
 
     (tmp_path / "text").mkdir()
-    rows = [json.dumps({"text": text}) + "\n" for text in documents("sae", 6)]
-    (tmp_path / "text" / "a.jsonl").write_text("".join(rows))
+    rows = "".join(json.dumps({"text": text}) + "\n" for text in documents("sae", 6))
+    (tmp_path / "text" / "a.jsonl").write_text(rows)
     changes: dict[str, Any] = {"activations": {"dataset": str(tmp_path / "text")}}
     with pytest.warns(EpochWarning) as first:
         expected = trained("first", _resolved(PLAIN, **changes))
@@ -269,7 +257,6 @@ def test_a_full_disk_stops_training_after_a_step_with_its_state_saved(
     assert (tmp_path / "broken" / "trainer").is_dir()
     step = int(message.split("after step ")[1].split(";")[0])
     assert 0 < step < 12
-    assert len(_log(tmp_path / "broken")) > 0
     trained("broken", _resolved(gib=0, training={"checkpoint_every": 0}))
     assert _weights(tmp_path / "broken") == _weights(contrastive)
 
@@ -302,7 +289,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_before_the_first_step(
 
 
 def test_rows_of_a_baseline_come_from_the_cache_of_trainings(
-    model: HookedTransformer, trained: Train, passes: Passes, tmp_path: Path
+    model: HookedTransformer, trained: Train, passes: SimpleNamespace, tmp_path: Path
 ) -> None:
     trained("first", _resolved(PLAIN))
     passes.n = 0

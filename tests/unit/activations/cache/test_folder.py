@@ -138,3 +138,19 @@ def test_a_damaged_entry_makes_room_first(
 def test_no_folder_has_no_entries(tmp_path: Path) -> None:
     assert CacheFolder(tmp_path / "none").entries() == []
     CacheFolder(tmp_path / "none").make_room(10, limit=MIB)
+
+
+def test_a_full_disk_can_be_made_room_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = filled(tmp_path, OLD)
+    first, *others = shard_files(path)
+    fsync = os.fsync
+
+    def full_until_a_file_is_gone(descriptor: int) -> None:
+        if all(file.exists() for file in others):
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr("os.fsync", full_until_a_file_is_gone)
+    CacheFolder(tmp_path).make_room(1, limit=first.stat().st_size + 1)
+    assert shard_files(path) == [first]
+    assert not any(file.exists() for file in others)
