@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from csae_bench.config import RunConfig
 from csae_bench.saes.curriculum import Curriculum
@@ -61,6 +61,7 @@ class _Recording:
     """The part of PairStream that training needs, read from a recording."""
 
     epochs = 0
+    shares: ClassVar[dict[str, float]] = {}
 
     def __init__(self, folder: Path) -> None:
         import numpy as np
@@ -84,6 +85,15 @@ class _Recording:
 
     def set_shares(self, shares: Any) -> None:
         """Do nothing: the shares are those of the recording."""
+
+    def check_shares(self, shares: Any) -> None:
+        """Do nothing: the shares are those of the recording."""
+
+    def draw_ahead(self) -> None:
+        """Do nothing: reading takes no time."""
+
+    def wait(self) -> None:
+        """Do nothing: nothing is drawn ahead."""
 
     def state_dict(self) -> dict[str, int]:
         return {"next": self._next}

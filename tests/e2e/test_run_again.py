@@ -49,11 +49,11 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The checkpoint folders that training was called for; nothing is trained."""
     called: list[Path] = []
 
-    def refuse(resolved: Any, model: Any, folder: Path, **_: Any) -> None:
-        called.append(folder)
+    def refuse(tasks: list[training.TrainingTask], *_: Any, **__: Any) -> None:
+        called.extend(task.folder for task in tasks)
         raise RuntimeError("trained")
 
-    monkeypatch.setattr(training, "train", refuse)
+    monkeypatch.setattr(training, "train_side_by_side", refuse)
     return called
 
 

@@ -46,7 +46,7 @@ def small() -> Iterator[None]:
     """Shards of a few draws, so that trainings write several, and little to measure at the end."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "SHARD_BYTES", 2**19)
-        patched.setattr("csae_bench.training.train.N_ROWS_FOR_L0", 512)
+        patched.setattr("csae_bench.training.finishing.N_ROWS_FOR_L0", 512)
         patched.setattr("csae_bench.training.separation.N_ROWS", 512)
         yield
 
