@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 import csae_bench.errors
 from csae_bench.errors import CsaeBenchError, RunError
@@ -28,19 +29,12 @@ class Shard:
 
     def to_line(self) -> str:
         """Return the message."""
-        requests = [
-            {**asdict(request), "results": str(request.results)} for request in self.requests
-        ]
-        return json.dumps(
-            {"number": self.number, "requests": requests, "train_only": self.train_only}
-        )
+        return _SHARD.dump_json(self).decode()
 
     @classmethod
     def from_line(cls, line: str) -> Shard:
         """Return the shard of a message."""
-        message = json.loads(line)
-        requests = tuple(map(_request, message.pop("requests")))
-        return cls(requests=requests, **message)
+        return _SHARD.validate_json(line)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +57,20 @@ class WorkerMessage:
 
     def to_line(self) -> str:
         """Return the message."""
-        message = {f.name: getattr(self, f.name) for f in fields(self)}
-        defaults = {f.name: f.default for f in fields(self)}
-        return json.dumps({k: v for k, v in message.items() if v is not defaults[k]})
+        return _WORKER_MESSAGE.dump_json(self, exclude_defaults=True).decode()
 
     @classmethod
     def from_line(cls, line: str) -> WorkerMessage:
-        """Return the message of a line."""
-        return cls(**json.loads(line))
+        """Return the message of a line.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return _WORKER_MESSAGE.validate_json(line)
+
+
+_SHARD: TypeAdapter[Shard] = TypeAdapter(Shard)
+_WORKER_MESSAGE: TypeAdapter[WorkerMessage] = TypeAdapter(WorkerMessage)
 
 
 def failed_message(shard: int, sae: int, error: Exception) -> WorkerMessage:
@@ -110,11 +110,6 @@ def error_from_json(error: dict[str, Any]) -> CsaeBenchError:
     # some classes make their text of other arguments, and know more than the text
     Exception.__init__(raised, error["message"])
     return raised
-
-
-def _request(message: dict[str, Any]) -> RunRequest:
-    lists = {k: tuple(v) for k, v in message.items() if isinstance(v, list)}
-    return RunRequest(**{**message, **lists, "results": Path(message["results"])})
 
 
 def _folder(done: Done) -> Path | None:

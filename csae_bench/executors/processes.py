@@ -153,7 +153,7 @@ class _Worker:
     def _read(self, said: queue.Queue[_Said]) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            with contextlib.suppress(ValueError, TypeError):  # the last line of one that was killed
+            with contextlib.suppress(ValueError):  # the last line of one that was killed
                 said.put(_Said(self, WorkerMessage.from_line(line)))
         self.process.wait()
         said.put(_Said(self, None))

@@ -29,7 +29,7 @@ templates and further words."""
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 ONE_TOKEN: tuple[Pooling, ...] = ("last", "marked")
 """Those that read one token of a prompt."""
-POOLING_IN_WORDS: dict[Pooling, str] = {
+POOLING_IN_WORDS: dict[str, str] = {
     "mean": "mean codes of all tokens",
     "max": "largest codes of all tokens",
     "last": "codes at the last token",

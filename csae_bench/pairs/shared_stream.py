@@ -36,7 +36,8 @@ class SharedStream:
         self._readers.append(reader)
         return reader
 
-    def _batch(self, place: int, shares: Mapping[str, float]) -> _Drawn:
+    def batch_at(self, place: int, shares: Mapping[str, float]) -> _Drawn:
+        """Return the batch at a place, drawn if no reader was there before."""
         if place == self._n_drawn:
             self._draw(shares)
         drawn = self._kept[place]
@@ -59,20 +60,23 @@ class SharedStream:
         self._kept[self._n_drawn] = drawn
         self._n_drawn += 1
 
-    def _drop_what_all_have_read(self) -> None:
+    def drop_what_all_have_read(self) -> None:
+        """Free the batches that no reader will ask for."""
         first = min((reader.place for reader in self._readers), default=self._n_drawn)
         for place in [place for place in self._kept if place < first]:
             del self._kept[place]
 
-    def _leave(self, reader: StreamReader) -> None:
+    def leave(self, reader: StreamReader) -> None:
+        """Keep nothing for a reader any more."""
         if reader in self._readers:
             self._readers.remove(reader)
-            self._drop_what_all_have_read()
+            self.drop_what_all_have_read()
 
-    def _is_last(self, place: int) -> bool:
+    def is_last(self, place: int) -> bool:
+        """Return whether no reader has got further than this place."""
         return place == self._n_drawn
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Restore the stream for the first reader; the others were stopped at the same place."""
         if not self._is_restored:
             self._stream.load_state_dict(state)
@@ -105,15 +109,15 @@ class StreamReader(Iterator[Tensor]):
         self._shares = dict(shares)
 
     def __next__(self) -> Float[Tensor, "batch_size d_in"]:
-        drawn = self._shared._batch(self.place, self._shares)
+        drawn = self._shared.batch_at(self.place, self._shares)
         self.pairs, self.counts, self._epochs = drawn.pairs, drawn.counts, drawn.epochs
         self.place += 1
-        self._shared._drop_what_all_have_read()
+        self._shared.drop_what_all_have_read()
         return drawn.rows
 
     def draw_ahead(self) -> None:
         """Begin to draw the next batch in a thread, where no reader has got so far."""
-        if self._shared._is_last(self.place):
+        if self._shared.is_last(self.place):
             self._stream.draw_ahead()
 
     def wait(self) -> None:
@@ -122,19 +126,19 @@ class StreamReader(Iterator[Tensor]):
 
     def close(self) -> None:
         """Read no more: what only this reader has not read is dropped."""
-        self._shared._leave(self)
+        self._shared.leave(self)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that decides the batches from here on.
 
         Only where no reader has got further.
         """
-        assert self._shared._is_last(self.place), "the stream is further on"
+        assert self._shared.is_last(self.place), "the stream is further on"
         return self._stream.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume after the batch last read when `state` was taken; all readers at one place."""
-        self._shared._restore(state)
+        self._shared.restore(state)
         self._shares, self._epochs = self._stream.shares, self._stream.epochs
 
 

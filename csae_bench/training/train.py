@@ -10,24 +10,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 
 from csae_bench.activations.cache.draws import ActivationCache, activation_cache
 from csae_bench.config import ResolvedConfig
-from csae_bench.errors import TrainingError
+from csae_bench.errors import ResultError
 from csae_bench.pairs import SharedStream
 from csae_bench.pairs.shared_stream import StreamReader
 from csae_bench.support import progress as reporting
 from csae_bench.training.data import held_out_stream, pair_stream
-from csae_bench.training.interruption import Interruption, interruption
+from csae_bench.training.interruption import interruption
 from csae_bench.training.log import LOG_FILE
 from csae_bench.training.outcome import OUTCOME_FILE, TrainingOutcome, read_outcome
+from csae_bench.training.rounds import Trained, counted, stepped, stop_error_of
 from csae_bench.training.sae_training import SaeTraining, step_of
 from csae_bench.training.settings import wandb_run
 from csae_bench.training.state import (
@@ -42,19 +43,6 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 __all__ = ["Trained", "TrainingOutcome", "TrainingTask", "train", "train_side_by_side"]
-
-
-StopError = Callable[[int], BaseException]
-"""Makes the error of trainings that were stopped after a step."""
-
-
-class Trained(NamedTuple):
-    """How the training of one SAE ended."""
-
-    task: TrainingTask
-    outcome: TrainingOutcome | None
-    """None where it failed."""
-    error: Exception | None = None
 
 
 def train(
@@ -127,9 +115,9 @@ def train_side_by_side(
             task.folder.mkdir(parents=True, exist_ok=True)
             waiting.append(task)
     for group in _at_one_step(waiting):
-        cache_gib = group[0].resolved.config.activations.cache_gib
-        with activation_cache(cache_folder, cache_gib) as cache:
-            yield from _train(group, model, device=device, cache=cache, progress=progress)
+        yield from _train_cached(
+            group, model, device=device, cache_folder=cache_folder, progress=progress
+        )
 
 
 def _at_one_step(tasks: Sequence[TrainingTask]) -> list[list[TrainingTask]]:
@@ -140,6 +128,27 @@ def _at_one_step(tasks: Sequence[TrainingTask]) -> list[list[TrainingTask]]:
     )
     groups = [[task for _, task in group] for _, group in groupby(known, lambda entry: entry[0])]
     return groups + [[task] for step, task in steps if step is None]
+
+
+def _train_cached(
+    tasks: Sequence[TrainingTask],
+    model: HookedTransformer | None,
+    *,
+    device: str,
+    cache_folder: Path | None,
+    progress: bool,
+) -> Iterator[Trained]:
+    have_failed = False
+    try:
+        with activation_cache(
+            cache_folder, tasks[0].resolved.config.activations.cache_gib
+        ) as cache:
+            for trained in _train(tasks, model, device=device, cache=cache, progress=progress):
+                have_failed |= trained.error is not None
+                yield trained
+    except ResultError:  # of the cache, at its end: then it is known of already
+        if not have_failed:
+            raise
 
 
 def _train(
@@ -164,8 +173,8 @@ def _train(
             else:
                 yield begun
         ended: list[SaeTraining] = []
-        with _counted(trainings, progress) as counter:
-            for end in _stepped(trainings, lambda: _stop_error(stop, cache), counter):
+        with counted(trainings, bar=progress) as counter:
+            for end in stepped(trainings, lambda: stop_error_of(stop, cache), counter):
                 if isinstance(end, SaeTraining):
                     ended.append(end)
                 else:
@@ -201,83 +210,6 @@ def _begun(
         except Exception as error:  # of this SAE; those beside it go on
             reader.close()
             yield Trained(task, None, error)
-
-
-def _stepped(
-    trainings: Sequence[SaeTraining],
-    must_stop: Callable[[], StopError | None],
-    counter: reporting.ProgressCounter,
-) -> Iterator[SaeTraining | Trained]:
-    """Make all steps in turn; yield each training at its end, or the error that ended it.
-
-    Args:
-        must_stop: returns what makes the error of all trainings that are not at their end, given
-            the step; None: they go on.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; the states are saved.
-    """
-    live = list(trainings)
-    while live:
-        for training in tuple(live):
-            try:
-                if training.step():
-                    counter.advance(training.loss if len(trainings) == 1 else None)
-                    continue
-                end: SaeTraining | Trained = training
-            except Exception as error:  # of this SAE; those beside it go on
-                end = _failed(training, error)
-            live.remove(training)
-            yield end
-        stop_error = must_stop()
-        if stop_error is not None:  # between two rounds: all have made the same steps
-            yield from _stopped(live, stop_error)
-            return
-
-
-def _stop_error(stop: Interruption, cache: ActivationCache | None) -> StopError | None:
-    """Return what makes the error of trainings that must stop, of the step; None: they go on."""
-    failure = None if cache is None else cache.failure
-    if stop.is_requested:
-        return lambda step: stop.error(
-            f"Training stopped after step {step}; the same command resumes from there."
-        )
-    if failure is not None:
-        return lambda step: TrainingError(
-            f"{failure} Training stopped after step {step}; it resumes from there."
-        )
-    return None
-
-
-def _stopped(trainings: Sequence[SaeTraining], stop_error: StopError) -> Iterator[Trained]:
-    error: BaseException | None = None
-    for training in trainings:
-        try:
-            training.save()
-            error = stop_error(training.trainer.n_training_steps)
-        except TrainingError as not_saved:
-            error = not_saved
-        if isinstance(error, Exception):
-            yield _failed(training, error)
-    if error is not None and not isinstance(error, Exception):
-        raise error
-
-
-def _failed(training: SaeTraining, error: Exception) -> Trained:
-    training.stream.close()
-    return Trained(training.task, None, error)
-
-
-def _counted(
-    trainings: Sequence[SaeTraining], progress: bool
-) -> AbstractContextManager[reporting.ProgressCounter]:
-    return reporting.counted(
-        "training",
-        sum(training.trainer.planned_steps for training in trainings),
-        done=sum(training.trainer.n_training_steps for training in trainings),
-        rows_a_step=trainings[0].stream.batch_size if trainings else None,
-        bar=progress,
-    )
 
 
 def _finished(training: SaeTraining, held_out: StreamReader) -> Trained:

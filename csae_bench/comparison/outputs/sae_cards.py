@@ -248,7 +248,7 @@ def _summary(eval_name: str, reading: Reading | None) -> str:
     except PluginError:  # compare says in its warnings that the package cannot be imported
         return ""
     summary = "" if spec is None else spec.summary.rstrip(".")
-    unit = POOLING_IN_WORDS.get(reading.conditions.get("pooling")) if reading else None
+    unit = POOLING_IN_WORDS.get(str(reading.conditions.get("pooling"))) if reading else None
     return "; ".join(part for part in (summary, unit) if part)
 
 

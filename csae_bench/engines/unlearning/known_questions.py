@@ -39,4 +39,6 @@ def to_json(asked: AskedModel, ids: Mapping[str, list[int]]) -> str:
 
 @cache
 def _shipped() -> dict[str, dict[str, list[int]]]:
-    return json.loads(files(__package__).joinpath(FILE).read_text(encoding="utf-8"))
+    return json.loads(
+        files("csae_bench.engines.unlearning").joinpath(FILE).read_text(encoding="utf-8")
+    )
