@@ -2,8 +2,8 @@
 
 SAEs of custom_sae that differ in k, at its full size, for 60 steps, with the end of training:
 threshold, L0, pair separation. The ideal is 8 / (m + 8 s), with m the share of drawing the batches
-and s the share of the SAE's steps in one training, measured apart in the same run. Trainings come in
-turn, so that a machine that slows down slows all of them.
+and s the share of the SAE's steps in one training, measured apart in the same run. Trainings come
+in turn, so that a machine that slows down slows all of them.
 """
 
 from __future__ import annotations
