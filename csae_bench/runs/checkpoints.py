@@ -125,16 +125,20 @@ def _train(
     resolved_sae: ResolvedSae, request: RunRequest, *, device: str, load_model: LoadModel
 ) -> None:
     progress.begin_imports()
+    from csae_bench.support.float32_products import float32_products
     from csae_bench.training.train import train
 
-    train(
-        resolved_sae.resolved,
-        load_model(resolved_sae.config.model) if resolved_sae.model else None,
-        resolved_sae.checkpoint,
-        device=device,
-        resume=request.resume,
-        progress=request.progress,
-    )
+    config = resolved_sae.config
+    types = (config.model_dtype, "bfloat16") if config.training.autocast else (config.model_dtype,)
+    with float32_products(device, *types):
+        train(
+            resolved_sae.resolved,
+            load_model(config.model) if resolved_sae.model else None,
+            resolved_sae.checkpoint,
+            device=device,
+            resume=request.resume,
+            progress=request.progress,
+        )
 
 
 def _baseline(
@@ -142,6 +146,7 @@ def _baseline(
 ) -> SAE[Any]:
     progress.begin_imports()
     from csae_bench.saes.baselines import BuildInputs, build
+    from csae_bench.support.float32_products import float32_products
     from csae_bench.training.data import sae_metadata, sample_rows
 
     progress.begin(f"making {resolved_sae.sae_id}")
@@ -149,7 +154,8 @@ def _baseline(
 
     def rows(n_rows: int) -> Tensor:
         model = load_model(config.model) if resolved_sae.model else None
-        return sample_rows(resolved_sae.resolved, model, n_rows, device=device)
+        with float32_products(device, config.model_dtype):
+            return sample_rows(resolved_sae.resolved, model, n_rows, device=device)
 
     def other_sae() -> SAE[Any]:
         from csae_bench.saes.loading import load_sae

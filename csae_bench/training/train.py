@@ -42,7 +42,7 @@ from csae_bench.training.outcome import (
     read_outcome,
     write_outcome,
 )
-from csae_bench.training.separation import pair_separation
+from csae_bench.training.separation import N_ROWS, pair_separation
 from csae_bench.training.settings import trainer_config, wandb_run
 from csae_bench.training.state import StateFolder, seed_everything
 
@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 __all__ = ["TrainingOutcome", "train"]
 
 N_ROWS_FOR_L0 = 16_384
-"""Fresh rows on which L0 is counted, in the form that was trained and in that of inference."""
+"""Fresh rows on which L0 is counted, in the form that was trained and in that of inference, at
+most."""
 
 
 def train(
@@ -209,13 +210,15 @@ def _finish(
         reporting.begin("setting the threshold for inference")
         calibrate_threshold(sae, stream, config.training.calibration_tokens)
     reporting.begin("saving the SAE, and measuring L0 and pair separation")
-    batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]
+    # no more than it was trained on: of a large model a trial of two steps costs minutes as it is
+    n_rows = min(config.training.n_tokens, N_ROWS_FOR_L0)
+    batches = [next(stream) for _ in range(-(-n_rows // stream.batch_size))]
     unfinished = folder / "inference.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     with _writing(unfinished, "the trained SAE"):
         sae.save_inference_model(unfinished)
     inference = SAE.load_from_disk(unfinished, device=str(sae.device))
-    separation = pair_separation(inference, held_out)
+    separation = pair_separation(inference, held_out, min(config.training.n_tokens, N_ROWS))
     outcome = replace(
         outcome,
         l0_training=mean_l0(sae, batches),
