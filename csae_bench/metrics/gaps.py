@@ -23,6 +23,9 @@ from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.discretise import sparse_bins
 from csae_bench.metrics.inputs import CodesLike, FactorsLike
 
+_ROUNDING = 1e-12
+"""What equal numbers of order 1 differ by at most once they are summed in another order."""
+
 
 class Gaps(NamedTuple):
     """For each factor, or each value: the gap in units of its entropy, and the best latent."""
@@ -46,13 +49,24 @@ def normalised(
     return shares
 
 
+def first_best(values: NDArray[np.float64], axis: int) -> NDArray[np.int64]:
+    """Indices of the largest along an axis; of those equal up to rounding the first.
+
+    Counts of few samples make ties common, and the machine decides which of two sums that should be
+    equal has the larger last bit.
+
+    Args:
+        values: of order 1.
+    """
+    return (values >= values.max(axis, keepdims=True) - _ROUNDING).argmax(axis)
+
+
 def factor_gaps(information: NDArray[np.float64], entropies: NDArray[np.float64]) -> Gaps:
     """Best minus second best latent for each factor; of one latent, against nothing."""
     shares = normalised(information, entropies)
-    best = shares.argmax(0)
-    highest = _pick(shares, best)
+    best, highest = first_best(shares, 0), shares.max(0)
     shares[best, np.arange(len(best))] = -np.inf if len(shares) > 1 else 0
-    runner_up = shares.argmax(0)
+    runner_up = first_best(shares, 0)
     return Gaps(highest - _pick(shares, runner_up), best, runner_up, highest)
 
 
@@ -67,19 +81,19 @@ def value_gaps(info: Information, table: Contingency, means: NDArray[np.float64]
         means: mean activation [d_sae, n_values_total] for each value; see `mean_activations`.
     """
     shares = normalised(info.values, value_entropies(table))
-    best = shares.argmax(0)
-    highest = _pick(shares, best)
-    own_factor = np.nan_to_num(normalised(info.factors, factor_entropies(table)), nan=-1).argmax(1)
+    best, highest = first_best(shares, 0), shares.max(0)
+    of_factors = normalised(info.factors, factor_entropies(table))
+    own_factor = first_best(np.nan_to_num(of_factors, nan=-1), 1)
     second, runner_up = np.empty_like(highest), np.empty_like(best)
     for factor, (first, last) in enumerate(
         zip(table.value_ptr[:-1], table.value_ptr[1:], strict=True)
     ):
-        peaks = means[:, first:last].argmax(1)
+        peaks = first_best(means[:, first:last], 1)
         is_sibling = peaks[:, None] != peaks[best[first:last]]
         is_sibling &= (own_factor == factor)[:, None]
         rivals = np.where(is_sibling, -1.0, shares[:, first:last])
         rivals[best[first:last], np.arange(last - first)] = -1
-        runner_up[first:last] = rivals.argmax(0)
+        runner_up[first:last] = first_best(rivals, 0)
         second[first:last] = _pick(rivals, runner_up[first:last])
     # where all others are siblings there is no rival
     runner_up = np.where(second < 0, best, runner_up)
@@ -98,7 +112,7 @@ class SupGaps(NamedTuple):
 def sup_gaps(information: NDArray[np.float64], entropies: NDArray[np.float64]) -> SupGaps:
     """Gaps between the factors of each latent; at least two factors must have entropy."""
     shares = np.nan_to_num(normalised(information, entropies), nan=-1)
-    best = shares.argmax(1)
+    best = first_best(shares, 1)
     ordered = np.partition(shares, -2, axis=1)
     gaps = ordered[:, -1] - ordered[:, -2]
     counts = np.bincount(best, minlength=len(entropies))

@@ -49,8 +49,13 @@ def both(
     return passes[0], passes[1]
 
 
-def assert_equal(sparse: tuple[Any, Any], dense: tuple[Any, Any]) -> None:
-    """Up to the order of float32 sums of up to 256 terms."""
+def assert_equal(sparse: tuple[Any, Any], dense: tuple[Any, Any], *, at_kinks: int = 0) -> None:
+    """Up to the order of float32 sums of up to 256 terms.
+
+    Args:
+        at_kinks: latents of which a pre-activation may be so near 0 that rounding says whether it
+            is active; that moves the gradient of the latent's own encoder weights.
+    """
     (ours, sae), (theirs, twin) = sparse, dense
     assert torch.equal(ours.feature_acts != 0, theirs.feature_acts != 0)
     for name in ("sae_out", "feature_acts", "hidden_pre", "loss"):
@@ -62,8 +67,14 @@ def assert_equal(sparse: tuple[Any, Any], dense: tuple[Any, Any]) -> None:
     for name, parameter in twin.named_parameters():
         largest = parameter.grad.abs().max()
         assert largest > 0, name
-        error = (dict(sae.named_parameters())[name].grad - parameter.grad).abs().max()
-        assert error < 1e-5 * largest, name
+        error = (dict(sae.named_parameters())[name].grad - parameter.grad).abs()
+        is_off = error > 1e-5 * largest
+        if at_kinks and name.endswith("_enc"):  # [d_in, d_sae] or [d_sae]
+            assert error.max() < 1e-4 * largest, name
+            is_off = is_off.reshape(-1, len(sae.W_dec)).any(0)
+            assert is_off.sum() <= at_kinks, name
+        else:
+            assert not is_off.any(), name
     for name, buffer in twin.named_buffers():
         assert torch.allclose(dict(sae.named_buffers())[name], buffer, atol=1e-6), name
 
@@ -81,7 +92,8 @@ def test_every_term_together_has_the_gradient_of_the_dense_step(
         "rescale_acts_by_decoder_norm": rescale,
         "apply_b_dec_to_input": apply_b_dec_to_input,
     }
-    assert_equal(*both(make_sae, make_step, monkeypatch, losses=TERMS, **fields))
+    passes = both(make_sae, make_step, monkeypatch, losses=TERMS, **fields)
+    assert_equal(*passes, at_kinks=1)  # mixed rows are encoded anew
 
 
 @pytest.mark.parametrize("settings", ROWS.values(), ids=ROWS)

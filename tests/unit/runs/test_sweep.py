@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from csae_bench.config.yaml_files import parse_value
@@ -45,6 +45,7 @@ VALUES = st.recursive(
 
 
 @given(value=VALUES)
+@example("\xa0")  # a space to `str.strip`, a text to YAML
 def test_set_reads_the_value_that_the_file_has(
     value: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
