@@ -50,7 +50,7 @@ def normalised(
 
 
 def first_best(values: NDArray[np.float64], axis: int) -> NDArray[np.int64]:
-    """Indices of the largest along an axis; of those equal up to rounding the first.
+    """Return the places of the largest along an axis; of those equal up to rounding the first.
 
     Counts of few samples make ties common, and the machine decides which of two sums that should be
     equal has the larger last bit.

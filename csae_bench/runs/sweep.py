@@ -104,5 +104,7 @@ def _texts(grid: list[tuple[str, list[Any]]]) -> Iterator[list[str]]:
 
 def _text(value: Any) -> str:
     """Return a value as YAML in one line that is read as the same value."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=2**31, allow_unicode=True)
+    text = yaml.safe_dump(
+        value, default_flow_style=True, width=2**31, allow_unicode=str(value).isprintable()
+    )
     return text.removesuffix("...\n").removesuffix("\n")

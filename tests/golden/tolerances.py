@@ -32,7 +32,7 @@ FLIPS = 0.02
 """Share of a part's values that may flip on another machine: p-values, votes, indices of latents,
 what is null, and what hangs on them. Measured were 0.0012 at most."""
 FLIPS_OF = {
-    "sparse_probing_sae_probes": 0.08,  # measured: 0.059; one text classified otherwise is in 8 of 136
+    "sparse_probing_sae_probes": 0.08,  # measured: 0.059, of one text classified otherwise
     "unlearning": 0.05,  # one question answered otherwise stands in 6 of 158 values
 }
 

@@ -16,12 +16,12 @@ def test_of_those_equal_up_to_rounding_the_first_is_the_best(later: float) -> No
 
 
 def test_a_larger_one_is_the_best_however_little_above_rounding() -> None:
-    assert first_best(np.array([0.3, 0.3 + 1e-9]), 0) == 1
+    assert first_best(np.array([[0.3, 0.3 + 1e-9]]), 1).tolist() == [1]
 
 
 def test_missing_values_lose_where_there_are_others() -> None:
-    assert first_best(np.array([-np.inf, -np.inf, -0.5]), 0) == 2
-    assert first_best(np.array([-np.inf, -np.inf]), 0) == 0
+    values = np.array([[-np.inf, -np.inf, -0.5], [-np.inf, -np.inf, -np.inf]])
+    assert first_best(values, 1).tolist() == [2, 0]
 
 
 def test_a_gap_between_equals_is_never_below_0() -> None:

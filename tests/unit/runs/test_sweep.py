@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from csae_bench.config.yaml_files import parse_value
@@ -45,11 +45,19 @@ VALUES = st.recursive(
 
 
 @given(value=VALUES)
-@example("\xa0")  # a space to `str.strip`, a text to YAML
 def test_set_reads_the_value_that_the_file_has(
     value: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.getbasetemp() / "one.yaml"
+    _assert_set_reads(value, tmp_path_factory.getbasetemp() / "one.yaml")
+
+
+@pytest.mark.parametrize("space", ["\xa0", "\u3000", "\x85", "\u2028", " \n"])
+def test_spaces_of_unicode_are_kept(space: str, tmp_path: Path) -> None:
+    _assert_set_reads(f"{space}a{space}", tmp_path / "one.yaml")
+    _assert_set_reads(space, tmp_path / "one.yaml")
+
+
+def _assert_set_reads(value: Any, path: Path) -> None:
     path.write_text(yaml.safe_dump({"key": [value]}, allow_unicode=True), encoding="utf-8")
     in_file = yaml.safe_load(path.read_text(encoding="utf-8"))["key"][0]
     ((text,),) = read_sweep(path)
