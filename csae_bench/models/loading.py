@@ -56,16 +56,29 @@ def _load_from_folder(folder: Path, fields: dict[str, Any]) -> HookedTransformer
     hooked = HookedTransformer(cfg, read_tokenizer(folder, cfg.d_vocab), move_to_device=False)
     check_tokenization(hooked, folder)
     convert = getattr(weight_conversions, ARCHITECTURES[fields["original_architecture"]].converter)
-    hooked.load_and_process_state_dict(
-        convert(published, cfg),
-        fold_ln=False,
-        center_writing_weights=False,
-        center_unembed=False,
-        fold_value_biases=False,
-        refactor_factored_attn_matrices=False,
-    )
+    weights = hooked.fill_missing_keys(convert(published, cfg))
+    del published  # its tensors are views of the files; each is let go once it is taken over
+    _take_over(hooked, weights, torch.device(fields["device"]))
     hooked.move_model_modules_to_device()
     return hooked
+
+
+def _take_over(
+    hooked: HookedTransformer, weights: dict[str, torch.Tensor], device: torch.device
+) -> None:
+    """Give the model its weights one by one, so that memory holds them about once.
+
+    HookedTransformer.load_and_process_state_dict holds all of them in float32 meanwhile, four
+    times a bfloat16 model. Tensors keep their order in memory, the published one: the model asks
+    for its matrices transposed, which is then no copy.
+    """
+    parameters = dict(hooked.named_parameters())
+    while weights:
+        name, given = weights.popitem()
+        parameter = parameters.get(name)
+        if parameter is not None:  # else a buffer, which the model made itself
+            assert given.shape == parameter.shape, f"{name}: {given.shape}, not {parameter.shape}"
+            parameter.data = given.detach().to(device=device, dtype=parameter.dtype, copy=True)
 
 
 def _read_published_model(folder: Path, dtype: torch.dtype) -> transformers.PreTrainedModel:
