@@ -76,14 +76,18 @@ class UnlearningConfig(EvalConfig):
             return Needs()
         data = chosen_data(self.data, asked)
         skip = None if self.model else " ".join(model_problems(asked)) or None
+        scale = self.scale(data, asked)
         return Needs(
+            batch_size=scale.llm_batch_size,
+            prompt_tokens=scale.seq_len,
+            n_logits=2,  # questions, of which twice as many are asked at once; texts have none
             inputs=(
                 QuestionsInput(
                     name=data,
                     model=asked,
                     d_in_model=model if self.model else None,
                     forget_corpus=self.forget_corpus,
-                    seq_len=self.scale(data, asked).seq_len,
+                    seq_len=scale.seq_len,
                 ),
             ),
             skip=skip,

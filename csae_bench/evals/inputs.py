@@ -101,6 +101,10 @@ class Needs:
     """Prompts in one forward pass, for the estimate of memory."""
     context_size: int | None = None
     """Tokens in a prompt; must fit the model's context. None: the eval fits itself to the model."""
+    prompt_tokens: int | None = None
+    """Tokens in a prompt, for the estimate of memory; None: `context_size`."""
+    n_logits: int | None = None
+    """Positions of a prompt whose logits are computed, for the estimate of memory; None: all."""
     skip: str | None = None
     """Reason to skip this eval with the run's model; None to run it."""
     problems: tuple[str, ...] = ()

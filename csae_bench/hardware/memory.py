@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from csae_bench.config import (
@@ -23,6 +23,9 @@ LIBRARIES_BYTES = 1.2 * GIB
 """Memory that torch, transformers and SAELens take by themselves, as measured."""
 
 
+N_CHECKED_TEXTS = 16
+"""Texts in a forward pass when it is checked that the SAE is alive."""
+
 OF_EACH_SAE = ("SAE", "optimizer")
 """Parts of training that each of several SAEs holds all the time; the others are held once, or by
 the one that makes a step."""
@@ -30,19 +33,47 @@ the one that makes a step."""
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes by part, for training and for evaluation, which do not happen at the same time."""
+    """Bytes by part, for what happens one after the other."""
 
     training: dict[str, float]
     evaluation: dict[str, float]
+    loading: dict[str, float] = field(default_factory=dict[str, float])
+    """The model's weights on their way to the device; counted where that is the CPU."""
+    checking: dict[str, float] = field(default_factory=dict[str, float])
+    """Check that the SAE is alive."""
+
+    @property
+    def largest(self) -> tuple[str, dict[str, float]]:
+        """Name and parts of what needs most."""
+        return max(vars(self).items(), key=lambda phase: sum(phase[1].values()))
 
     @property
     def peak(self) -> float:
-        """The larger of the two sums."""
-        return max(sum(self.training.values()), sum(self.evaluation.values()))
+        """The largest of the sums."""
+        return sum(self.largest[1].values())
+
+
+class EvalShape(NamedTuple):
+    """Size of an eval's forward passes."""
+
+    batch: int
+    """Prompts in one pass."""
+    context: int
+    """Tokens in a prompt."""
+    n_logits: int | None = None
+    """Positions of a prompt that logits are computed of; None: all."""
+    more_weights: float = 0.0
+    """Bytes of other language models that are held meanwhile."""
 
 
 def estimate(
-    config: RunConfig, model: ModelInfo | None, *, eval_batch: int, eval_context: int
+    config: RunConfig,
+    model: ModelInfo | None,
+    *,
+    eval_batch: int,
+    eval_context: int,
+    eval_logits: int | None = None,
+    more_weights: float = 0.0,
 ) -> MemoryEstimate:
     """Estimate the peak memory of a run, in bytes by part.
 
@@ -50,13 +81,15 @@ def estimate(
         model: None for generated activations.
         eval_batch: prompts in one forward pass of an eval.
         eval_context: tokens in a prompt of an eval.
+        eval_logits: positions of a prompt whose logits the eval computes; None: all.
+        more_weights: bytes of the eval's own language model, which is held with the run's.
     """
     sae, activations, rows = config.sae, config.activations, config.training.batch_size
     d_in = activations.d_in if isinstance(activations, GeneratorActivations) else 0
     weights = 0.0
     if model is not None:
         d_in = model.d_model
-        weights = float(model.n_parameters * DTYPE_BYTES[config.model_dtype])
+        weights = weights_bytes(model, config.model_dtype)
     n_latents = d_sae(config, d_in)
     sae_bytes = 4.0 * (2 * d_in * n_latents + d_in + 2 * n_latents)
     training: dict[str, float] = {"libraries": LIBRARIES_BYTES, "model weights": weights}
@@ -73,19 +106,59 @@ def estimate(
             * (2 * 8.0 * d_in * activations.pairs_in_buffer),
         }
     if isinstance(activations, ModelActivations) and model is not None:
-        tokens = activations.batch_size_prompts * activations.context_size
-        training["forward pass of the model"] = 4.0 * tokens * model.d_model * 12
+        n_read = activations.batch_size_prompts * activations.context_size
+        training["forward pass of the model"] = _pass_bytes(model, n_read)
     evaluation: dict[str, float] = {
         "libraries": LIBRARIES_BYTES,
         "model weights": weights,
         "SAE": 2 * sae_bytes,
     }
-    if model is not None:
-        tokens = eval_batch * eval_context
-        # clean, with the SAE and ablated, each with its softmax
-        evaluation["logits"] = 6.0 * tokens * model.d_vocab * DTYPE_BYTES[config.model_dtype]
-        evaluation["codes"] = 3.0 * 4 * tokens * n_latents
-    return MemoryEstimate(training, evaluation)
+    if model is None:
+        return MemoryEstimate(training, evaluation)
+    tokens = eval_batch * eval_context
+    a_logit = model.d_vocab * DTYPE_BYTES[config.model_dtype]
+    if more_weights:
+        evaluation["weights of the eval's own model"] = more_weights
+    # clean, with the SAE and ablated, each with its softmax
+    n_logits = eval_batch * (eval_context if eval_logits is None else eval_logits)
+    evaluation["logits"] = 6.0 * n_logits * a_logit
+    evaluation["codes"] = 3.0 * 4 * tokens * n_latents
+    evaluation["forward pass of the model"] = _pass_bytes(model, tokens)
+    n_checked = N_CHECKED_TEXTS * activations.context_size
+    checking = {
+        "libraries": LIBRARIES_BYTES,
+        "model weights": weights,
+        "SAE": sae_bytes,
+        # the product, and two on the way through the soft cap or the softmax
+        "logits": 3.0 * n_checked * a_logit,
+        "codes": 2.0 * 4 * n_checked * n_latents,
+        "forward pass of the model": _pass_bytes(model, n_checked),
+    }
+    return MemoryEstimate(training, evaluation, _loading(config, model, more_weights), checking)
+
+
+def weights_bytes(model: ModelInfo, dtype: str) -> float:
+    """Return the size of a loaded model."""
+    return float(model.n_parameters * DTYPE_BYTES[dtype])
+
+
+def _pass_bytes(model: ModelInfo, n_tokens: int) -> float:
+    """Return what a layer of the model works on."""
+    return 4.0 * n_tokens * model.d_model * 12
+
+
+def _loading(config: RunConfig, model: ModelInfo, more_weights: float) -> dict[str, float]:
+    """Return what loading needs on the CPU, where the weights lie in files and in memory."""
+    if config.device.startswith("cuda"):
+        return {}
+    embedding = float(model.d_vocab * model.d_model * DTYPE_BYTES[config.model_dtype])
+    weights = weights_bytes(model, config.model_dtype)
+    return {
+        "libraries": LIBRARIES_BYTES,
+        "model weights": weights + more_weights,
+        # weights are taken over one by one; Gemma's embedding is read twice, and scaled
+        "copy of the embedding": embedding,
+    }
 
 
 def term_bytes(term: TermSettings, *, n_pairs: int, d_sae: int) -> float:
@@ -128,13 +201,24 @@ def compared(term: TermSettings, *, n_pairs: int, d_sae: int) -> ComparedObjects
 
 
 def largest_batch(
-    config: RunConfig, model: ModelInfo, *, available: float, eval_context: int
+    config: RunConfig,
+    model: ModelInfo,
+    *,
+    available: float,
+    eval_context: int,
+    more_weights: float = 0.0,
 ) -> int:
     """Return the largest power-of-two batch of prompts that fits `available` bytes; 0: none."""
     batch = 0
     for exponent in range(10):
         candidate = 2**exponent
-        needed = estimate(config, model, eval_batch=candidate, eval_context=eval_context)
+        needed = estimate(
+            config,
+            model,
+            eval_batch=candidate,
+            eval_context=eval_context,
+            more_weights=more_weights,
+        )
         if sum(needed.evaluation.values()) > available:
             break
         batch = candidate

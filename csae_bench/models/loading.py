@@ -73,9 +73,8 @@ def _take_over(
     for its matrices transposed, which is then no copy.
     """
     parameters = dict(hooked.named_parameters())
-    while weights:
-        name, given = weights.popitem()
-        parameter = parameters.get(name)
+    for name in list(weights):
+        given, parameter = weights.pop(name), parameters.get(name)
         if parameter is not None:  # else a buffer, which the model made itself
             assert given.shape == parameter.shape, f"{name}: {given.shape}, not {parameter.shape}"
             parameter.data = given.detach().to(device=device, dtype=parameter.dtype, copy=True)

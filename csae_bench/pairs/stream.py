@@ -18,6 +18,7 @@ from csae_bench.pairs.shares import pairs_of_each_kind
 from csae_bench.pairs.shuffling import exchange_positives
 from csae_bench.pairs.source import PairSource, seeds_of_kind
 from csae_bench.saes.pair_ids import PairIds
+from csae_bench.support.float32_products import carried_over
 
 
 class PairStream(Iterator[Tensor]):
@@ -132,7 +133,7 @@ class PairStream(Iterator[Tensor]):
         Until it is drawn the language model must not be used otherwise: see `wait`.
         """
         if self._ahead is None:
-            self._ahead = self._thread.submit(self._batch)
+            self._ahead = self._thread.submit(carried_over(self._batch))
 
     def wait(self) -> None:
         """Wait until no batch is being drawn; one that is drawn already is kept."""

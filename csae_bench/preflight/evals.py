@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from csae_bench import models
 from csae_bench.config.problems import eval_problems
 from csae_bench.errors import CsaeBenchError, UsageError
 from csae_bench.evals import EvalConfig, get_eval
 from csae_bench.evals.inputs import Needs
+from csae_bench.hardware.memory import EvalShape, weights_bytes
 from csae_bench.preflight.check import Findings
 from csae_bench.runs.resolving import ResolvedSae
 
@@ -62,18 +64,33 @@ def eval_settings(sae: ResolvedSae) -> dict[str, EvalConfig]:
     return {name: _eval_config(sae, name) for name in sae.config.evals}
 
 
-def largest_prompts(sae: ResolvedSae) -> tuple[int, int]:
-    """Return prompts in a forward pass and tokens in a prompt of the eval that needs most."""
+def eval_shapes(sae: ResolvedSae) -> list[EvalShape]:
+    """Return the sizes of the forward passes of each eval, of which there is at least one."""
     model = sae.config.model if sae.model is not None else None
-    shapes: list[tuple[int, int]] = []
+    held: dict[str, float] = {}
+    shapes: list[EvalShape] = []
     for name in sae.config.evals:
         try:
-            needs = _eval_config(sae, name).needs(model)
+            settings = _eval_config(sae, name)
+            needs = settings.needs(model)
+            held |= _own_model(sae, settings)
         except CsaeBenchError:  # reported by the check of the evals
             continue
-        shapes.append((needs.batch_size, needs.context_size or USUAL_CONTEXT))
-    usual = (Needs().batch_size, USUAL_CONTEXT)
-    return max(shapes, default=usual, key=lambda shape: shape[0] * shape[1])
+        context = needs.prompt_tokens or needs.context_size or USUAL_CONTEXT
+        # a model that was loaded for one eval stays for the next ones
+        shape = EvalShape(needs.batch_size, context, needs.n_logits, sum(held.values()))
+        shapes.append(shape)
+    return shapes or [EvalShape(Needs().batch_size, USUAL_CONTEXT)]
+
+
+def _own_model(sae: ResolvedSae, settings: EvalConfig) -> dict[str, float]:
+    """Return the bytes of an eval's own language model, where it is not the run's."""
+    if settings.model is None or sae.model is None:
+        return {}
+    own = models.describe(settings.model)
+    if (own.name, own.path) == (sae.model.name, sae.model.path):
+        return {}
+    return {str(own.path or own.name): weights_bytes(own, sae.config.model_dtype)}
 
 
 def _eval_config(sae: ResolvedSae, name: str) -> EvalConfig:

@@ -12,7 +12,7 @@ from csae_bench.hardware import memory as needs
 from csae_bench.hardware.devices import pick_device
 from csae_bench.hardware.gpus import GpuEstimate, gpu_estimates
 from csae_bench.preflight.check import Findings
-from csae_bench.preflight.evals import largest_prompts
+from csae_bench.preflight.evals import eval_shapes
 from csae_bench.results.store import Store
 from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.support.regular_files import impossible_path
@@ -33,15 +33,17 @@ def device(sae: ResolvedSae, *, asked: str | None) -> Findings:
 
 
 def memory(sae: ResolvedSae) -> Findings:
-    needed, context = _needed(sae)
-    parts = needed.training if sum(needed.training.values()) == needed.peak else needed.evaluation
-    detail = ", ".join(
-        f"{name} {size / needs.GIB:.2g}" for name, size in parts.items() if size > 0.05 * needs.GIB
-    )
-    summary = f"about {needed.peak / needs.GIB:.1f} GiB needed ({detail})"
     try:
         device = pick_device(sae.config.device)
     except UsageError:
+        device = None
+    needed, shape = _needed(sae, device or sae.config.device)
+    phase, parts = needed.largest
+    detail = ", ".join(
+        f"{name} {size / needs.GIB:.2g}" for name, size in parts.items() if size > 0.05 * needs.GIB
+    )
+    summary = f"about {needed.peak / needs.GIB:.1f} GiB needed ({_WHILE[phase]}: {detail})"
+    if device is None:
         yield "unknown", f"{summary}; {sae.config.device} is not here to compare with"
         return
     available = needs.available_bytes(device)
@@ -50,8 +52,16 @@ def memory(sae: ResolvedSae) -> Findings:
     elif needed.peak <= available:
         yield "ok", f"{summary}, {available / needs.GIB:.1f} GiB free"
     else:
-        advice = _memory_advice(sae, needed, available, context)
+        advice = _memory_advice(sae, needed, available, shape)
         yield "problem", f"memory: {summary}, {available / needs.GIB:.1f} GiB free. {advice}"
+
+
+_WHILE = {
+    "loading": "while the model is loaded",
+    "training": "in training",
+    "checking": "when it is checked that the SAE is alive",
+    "evaluation": "in an eval",
+}
 
 
 def gpus(sae: ResolvedSae) -> Findings:
@@ -65,29 +75,57 @@ def estimates(sae: ResolvedSae) -> list[GpuEstimate]:
     config = sae.config
     if not config.device.startswith("cuda") or not config.is_trained:
         return []
-    return gpu_estimates(config, sae.model, _needed(sae)[0].peak)
+    return gpu_estimates(config, sae.model, _needed(sae, config.device)[0].peak)
 
 
-def _needed(sae: ResolvedSae) -> tuple[needs.MemoryEstimate, int]:
-    """Return the memory of the run, with the tokens of a prompt of the eval that needs most."""
-    batch, context = largest_prompts(sae)
-    needed = needs.estimate(sae.config, sae.model, eval_batch=batch, eval_context=context)
-    return needed, context
+def _needed(sae: ResolvedSae, device: str) -> tuple[needs.MemoryEstimate, needs.EvalShape]:
+    """Return the memory of the run, with the size of the eval that needs most."""
+    config = sae.config.model_copy(update={"device": device})
+    estimates = [
+        (
+            needs.estimate(
+                config,
+                sae.model,
+                eval_batch=shape.batch,
+                eval_context=shape.context,
+                eval_logits=shape.n_logits,
+                more_weights=shape.more_weights,
+            ),
+            shape,
+        )
+        for shape in eval_shapes(sae)
+    ]
+    return max(estimates, key=lambda entry: sum(entry[0].evaluation.values()))
 
 
 def _memory_advice(
-    sae: ResolvedSae, needed: needs.MemoryEstimate, available: float, context: int
+    sae: ResolvedSae,
+    needed: needs.MemoryEstimate,
+    available: float,
+    shape: needs.EvalShape,
 ) -> str:
+    def is_too_much(parts: dict[str, float]) -> bool:
+        return sum(parts.values()) > available
+
     advice: list[str] = []
-    if sae.model is not None and sum(needed.evaluation.values()) > available:
+    if is_too_much(needed.loading):
+        half = " Set model_dtype=bfloat16." if sae.config.model_dtype == "float32" else ""
+        advice.append(f"The language model does not fit: take a smaller one.{half}")
+    elif sae.model is not None and is_too_much(needed.evaluation):
         batch = needs.largest_batch(
-            sae.config, sae.model, available=available, eval_context=context
+            sae.config,
+            sae.model,
+            available=available,
+            eval_context=shape.context,
+            more_weights=shape.more_weights,
         )
         if batch == 0:
             advice.append("Not even one prompt fits: take a smaller model or SAE.")
         else:
             advice.append(f"Set evals.core.batch_size_prompts={batch}.")
-    if sum(needed.training.values()) > available:
+    if is_too_much(needed.checking) and not is_too_much(needed.loading):
+        advice.append("Lower activations.context_size.")
+    if is_too_much(needed.training):
         advice.append(
             "Lower training.batch_size, activations.pairs_in_buffer or "
             "activations.batch_size_prompts."

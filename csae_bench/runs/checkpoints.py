@@ -160,24 +160,32 @@ def _train(
     wanted: Sequence[tuple[ResolvedSae, RunRequest]], *, device: str, load_model: LoadModel
 ) -> Iterator[Made]:
     progress.begin_imports()
+    from csae_bench.support.float32_products import float32_products
     from csae_bench.training.train import TrainingTask, train_side_by_side
 
     of_folder = {resolved_sae.checkpoint: resolved_sae for resolved_sae, _ in wanted}
     first, request = wanted[0]
+    config = first.config
+    types = (config.model_dtype, "bfloat16") if config.training.autocast else (config.model_dtype,)
     tasks = [
         TrainingTask(
             resolved=resolved_sae.resolved, folder=resolved_sae.checkpoint, resume=request.resume
         )
         for resolved_sae, request in wanted
     ]
-    model = load_model(first.config.model) if first.model else None
-    for trained in train_side_by_side(
+    model = load_model(config.model) if first.model else None
+    trainings = train_side_by_side(
         tasks,
         model,
         device=device,
         cache_folder=request.store.activation_cache,
         progress=request.progress,
-    ):
+    )
+    while True:
+        with float32_products(device, *types):  # not while the SAEs that are made wait
+            trained = next(trainings, None)
+        if trained is None:
+            return
         yield Made(of_folder[trained.task.folder], trained.error)
 
 
@@ -192,6 +200,7 @@ def _baseline(
     progress.begin_imports()
     from csae_bench.activations.cache.draws import activation_cache
     from csae_bench.saes.baselines import BuildInputs, build
+    from csae_bench.support.float32_products import float32_products
     from csae_bench.training.data import sae_metadata, sample_rows
 
     progress.begin(f"making {resolved_sae.sae_id}")
@@ -199,9 +208,10 @@ def _baseline(
 
     def rows(n_rows: int) -> Tensor:
         model = load_model(config.model) if resolved_sae.model else None
-        with activation_cache(
-            request.store.activation_cache, config.activations.cache_gib
-        ) as cache:
+        with (
+            float32_products(device, config.model_dtype),
+            activation_cache(request.store.activation_cache, config.activations.cache_gib) as cache,
+        ):
             return sample_rows(resolved_sae.resolved, model, n_rows, device=device, cache=cache)
 
     def other_sae() -> SAE[Any]:

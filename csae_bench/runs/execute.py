@@ -90,6 +90,8 @@ def measure(
     """
     import torch
 
+    from csae_bench.support.float32_products import float32_products
+
     spec, settings = get_eval(job.eval_name), settings_of(job)
     sae = session.sae(job.sae)
     seed = int(digest({"seed": job.seed, "eval": spec.name})[:8], 16)
@@ -110,7 +112,12 @@ def measure(
         shared=session.shared,
     )
     # SAE-Bench prints; stdout is for results.
-    with seeded(seed), torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
+    with (
+        seeded(seed),
+        torch.no_grad(),
+        contextlib.redirect_stdout(sys.stderr),
+        float32_products(session.device, job.model_dtype),
+    ):
         return spec.run(context, settings)
 
 

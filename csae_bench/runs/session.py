@@ -60,7 +60,7 @@ class Session:
         if key not in self._models:
             progress.begin_imports()
             load = models.load  # imports the libraries
-            with progress.during(f"loading {key[0]}"):
+            with progress.during(f"loading {models.resolve(name).name}"):
                 self._models[key] = load(name, device=self.device, dtype=dtype)
         return self._models[key]
 
@@ -97,9 +97,11 @@ class Session:
         return sae
 
     def _key(self, name: str, dtype: str) -> tuple[str, str]:
-        return (
-            (name, dtype) if (name, dtype) in self._models else (models.describe(name).name, dtype)
-        )
+        if (name, dtype) in self._models:
+            return name, dtype
+        model = models.resolve(name)
+        # by path, where there is one: two folders may have the same name
+        return (model.name if model.path is None else str(model.path)), dtype
 
 
 def _fill_metadata(sae: AnySae, ref: SaeRef) -> None:

@@ -63,16 +63,18 @@ def judged(
         config: says on which text or activations.
     """
     from csae_bench.runs.vital_signs import vital_signs
+    from csae_bench.support.float32_products import float32_products
 
     progress.begin("checking that the SAE is alive")
     started = time.perf_counter()
-    signs = vital_signs(
-        session.sae(sae),
-        config=config,
-        model=model,
-        hook_name=sae.hook_name,
-        shared=session.shared,
-    )
+    with float32_products(session.device, config.model_dtype):
+        signs = vital_signs(
+            session.sae(sae),
+            config=config,
+            model=model,
+            hook_name=sae.hook_name,
+            shared=session.shared,
+        )
     is_control = kind_of(config.sae.architecture) == "control"
     return validity_cell(signs, key, is_control, time.perf_counter() - started)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from csae_bench.activations.continuing import layer_after
 from csae_bench.activations.shared import SharedPasses
 from csae_bench.activations.sources import GeneratorSource
 from csae_bench.config import GeneratorActivations, ModelActivations, RunConfig
@@ -98,6 +100,8 @@ class _Batch(NamedTuple):
     """Cross-entropy, in nats."""
     ablated: float
     """The same with the activation at the hook set to zero."""
+    acts: Tensor | None
+    """Activations at the hook, from which a pass with an SAE goes on; None where it cannot."""
 
 
 def _text_batches(
@@ -105,12 +109,11 @@ def _text_batches(
 ) -> list[_Batch]:
     from csae_bench.activations.sources import special_token_ids
 
-    def to_zero(acts: Tensor, hook: Any) -> Tensor:
-        return torch.zeros_like(acts)
-
     tokenizer: Any = model.tokenizer
     special = torch.tensor(special_token_ids(tokenizer))
     texts = iter(open_corpus(settings.dataset, split="core"))
+    # a mask of padded tokens, which only a tokenizer that pads on the left makes, is not passed on
+    continues = layer_after(hook_name) is not None and tokenizer.padding_side == "right"
     batches: list[_Batch] = []
     for _ in range(N_BATCHES):
         batch = [row["text"] for row, _ in zip(texts, range(N_TEXTS), strict=False)]
@@ -118,10 +121,25 @@ def _text_batches(
             break
         tokens = model.to_tokens(batch, prepend_bos=True)[:, : settings.context_size]
         usable = ~torch.isin(tokens.cpu(), special).to(tokens.device)
-        clean = float(model(tokens, return_type="loss"))
-        ablated = model.run_with_hooks(tokens, return_type="loss", fwd_hooks=[(hook_name, to_zero)])
-        batches.append(_Batch(tokens, usable, clean, float(ablated)))
+        kept: list[Tensor] = []
+        hook = (hook_name, lambda acts, hook, kept=kept: kept.append(acts.clone()))
+        clean = model.run_with_hooks(tokens, return_type="loss", fwd_hooks=[hook])
+        plain = _Batch(tokens, usable, float(clean), 0.0, kept[0] if continues else None)
+        ablated = _loss(model, hook_name, plain, lambda acts, hook: torch.zeros_like(acts))
+        batches.append(plain._replace(ablated=ablated))
     return batches
+
+
+def _loss(
+    model: HookedTransformer, hook_name: str, batch: _Batch, change: Callable[..., Tensor]
+) -> float:
+    """Return the cross-entropy with the activation changed, as a pass from the start gives it."""
+    start = layer_after(hook_name)
+    if batch.acts is None or start is None:
+        hook: Any = (hook_name, change)
+        return float(model.run_with_hooks(batch.tokens, return_type="loss", fwd_hooks=[hook]))
+    changed = change(batch.acts, hook=model.hook_dict[hook_name])
+    return float(model(changed, tokens=batch.tokens, start_at_layer=start, return_type="loss"))
 
 
 def _on_text(
@@ -137,10 +155,7 @@ def _on_text(
             counts.add(acts[usable], codes[usable], output[usable])
             return torch.where(usable[..., None], output, acts)
 
-        loss = model.run_with_hooks(
-            batch.tokens, return_type="loss", fwd_hooks=[(hook_name, with_sae)]
-        )
-        losses.append(float(loss))
+        losses.append(_loss(model, hook_name, batch, with_sae))
     if not losses:
         return VitalSigns()
     n = len(losses)

@@ -20,11 +20,12 @@ from csae_bench.support import progress
 from csae_bench.training.calibration import calibrate_threshold, mean_l0
 from csae_bench.training.outcome import TrainingOutcome, write_outcome
 from csae_bench.training.saving import save
-from csae_bench.training.separation import pair_separation
+from csae_bench.training.separation import N_ROWS, pair_separation
 from csae_bench.training.state import StateFolder
 
 N_ROWS_FOR_L0 = 16_384
-"""Fresh rows on which L0 is counted, in the form that was trained and in that of inference."""
+"""Fresh rows on which L0 is counted, in the form that was trained and in that of inference, at
+most."""
 
 
 def finish(
@@ -53,11 +54,13 @@ def finish(
         progress.begin("setting the threshold for inference")
         calibrate_threshold(sae, stream, config.training.calibration_tokens)
     progress.begin("saving the SAE, and measuring L0 and pair separation")
-    batches = [next(stream) for _ in range(-(-N_ROWS_FOR_L0 // stream.batch_size))]
+    # no more than it was trained on: of a large model a trial of two steps costs minutes as it is
+    n_rows = min(config.training.n_tokens, N_ROWS_FOR_L0)
+    batches = [next(stream) for _ in range(-(-n_rows // stream.batch_size))]
     unfinished = folder / "inference.new"
     save(lambda: _save_sae(sae, unfinished), unfinished, "the trained SAE", cache)
     inference = SAE.load_from_disk(unfinished, device=str(sae.device))
-    separation = pair_separation(inference, held_out)
+    separation = pair_separation(inference, held_out, min(config.training.n_tokens, N_ROWS))
     outcome = replace(
         outcome,
         l0_training=mean_l0(sae, batches),

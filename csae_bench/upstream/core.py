@@ -19,7 +19,7 @@ from sae_lens import SAE
 from transformer_lens import HookedTransformer
 
 from csae_bench.activations.shared import SharedPasses
-from csae_bench.errors import ConfigError, DataError, ModelError, SaeError
+from csae_bench.errors import ConfigError, DataError, EvalError, ModelError, SaeError
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.upstream.adapting import formatted_copy
@@ -105,9 +105,12 @@ def run_core(
         store = _open_store(model, own_sae, dataset, settings)
         store.observer = observer
         observer.watch_sae(own_sae)
-        scalars, features = _run_evals(
-            own_sae, store, observer.watched_model(split), config, ignore_tokens, settings
-        )
+        try:
+            scalars, features = _run_evals(
+                own_sae, store, observer.watched_model(split), config, ignore_tokens, settings
+            )
+        except ZeroDivisionError as error:
+            raise _without_effect(observer, config, settings.hook_name) from error
         scalars["misc_metrics"] = core_main.calculate_misc_metrics(features)
         undefined = _undefined(scalars)
         features = core_main.replace_nans_with_negative_one(features)
@@ -153,6 +156,18 @@ def _run_evals(
         raise DataError(
             f"{settings.dataset_name} holds not one sequence of {settings.context_size} tokens."
         ) from None
+
+
+def _without_effect(observer: Observer, config: CoreEvalConfig, hook_name: str) -> EvalError:
+    """Return what SAE-Bench's division by zero means: it is made by what ablation changes."""
+    clean, ablated = observer.cross_entropies()
+    half = config.llm_dtype != "float32"
+    return EvalError(
+        f"core: SAE-Bench divides by what it costs to set {hook_name} to zero, which is 0 in "
+        f"{config.llm_dtype}: cross-entropy is {clean:.6g} as it is and {ablated:.6g} so ablated. "
+        + ("Set model_dtype=float32, where less is rounded away, or n" if half else "N")
+        + "ame a hook that the language model uses."
+    )
 
 
 def special_tokens(model: HookedTransformer, model_name: str) -> set[int]:

@@ -8,6 +8,7 @@ model and the SAE that core is given report what passes through them, and no pas
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Generator
 from typing import Any, NamedTuple, TypedDict
 
@@ -106,6 +107,13 @@ class Observer:
             n_distinct_sequences=len(self._sequences),
             n_epochs=self._n_epochs,
         )
+
+    def cross_entropies(self) -> tuple[float, float]:
+        """Return the cross-entropies so far: without an SAE, and with the activation at zero."""
+        sums = self._logit_sums
+        if sums is None or not sums.n_predictions:
+            return math.nan, math.nan
+        return sums.ce_without_sae / sums.n_predictions, sums.ce_with_ablation / sums.n_predictions
 
     def see_epoch(self) -> None:
         """Note that the dataset begins, or begins again."""
