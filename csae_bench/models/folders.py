@@ -37,17 +37,32 @@ def weight_files(folder: Path) -> list[Path]:
             f"{f', only {others[0]}' if others else ''}; save the model with transformers' "
             "save_pretrained, or fetch the missing file."
         )
+    content = _read_index(index)
+    names = sorted(set(content["weight_map"].values()))
+    for name in names:
+        if Path(name).name != name:
+            raise ModelError(
+                f"{index} names {name}, which is no file of its folder; fetch it again."
+            )
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder} has no {name}, which {index.name} names; fetch it.")
+    return [folder / name for name in names]
+
+
+def _read_index(index: Path) -> dict[str, dict[str, str]]:
+    """Read both parts that transformers reads; without `metadata` it raises a KeyError."""
+    part = "weight_map"
     try:
-        shard_of = cast(dict[str, str], json.loads(index.read_bytes())["weight_map"])
-        shards = [folder / name for name in sorted(set(shard_of.values()))]
+        content = json.loads(index.read_bytes())
+        for part in ("weight_map", "metadata"):
+            content[part].items()
+        if not all(isinstance(name, str) for name in content["weight_map"].values()):
+            raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"{index} is not an index of weights (it has no weight_map); fetch it again."
+            f"{index} is not an index of weights (it has no {part}); fetch it again."
         ) from error
-    for shard in shards:
-        if not shard.is_file():
-            raise ModelError(f"{folder} has no {shard.name}, which {index.name} names; fetch it.")
-    return shards
+    return content
 
 
 def check_weight_files(folder: Path) -> None:
