@@ -19,6 +19,7 @@ from csae_bench.errors import ModelError, reason_of
 from csae_bench.models.architectures import ARCHITECTURES
 from csae_bench.models.description import model_shape
 from csae_bench.models.hub import load_from_hub
+from csae_bench.models.layout import store_as_multiplied
 from csae_bench.models.names import resolve
 from csae_bench.models.tokenizers import check_tokenization, read_tokenizer
 
@@ -46,6 +47,7 @@ def load(name_or_path: str, *, device: str = "cpu", dtype: str = "float32") -> H
         else:
             fields = {**shape, "model_name": model.name, "device": device, "dtype": torch_dtype}
             hooked = _load_from_folder(model.path, fields)
+    store_as_multiplied(hooked)
     return hooked.eval()
 
 
@@ -69,8 +71,8 @@ def _take_over(
     """Give the model its weights one by one, so that memory holds them about once.
 
     HookedTransformer.load_and_process_state_dict holds all of them in float32 meanwhile, four
-    times a bfloat16 model. Tensors keep their order in memory, the published one: the model asks
-    for its matrices transposed, which is then no copy.
+    times a bfloat16 model. Tensors keep the published order in memory, mostly that of
+    `store_as_multiplied`.
     """
     parameters = dict(hooked.named_parameters())
     for name in list(weights):

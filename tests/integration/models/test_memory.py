@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 import weakref
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import pytest
 import torch
 import transformers
 from torch import Tensor
-from transformer_lens import HookedTransformer
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.pretrained import weight_conversions
 from transformer_lens.weight_processing import ProcessWeights
 
 from csae_bench import models
 from csae_bench.models import hub, loading
+from csae_bench.models.layout import store_as_multiplied
 from csae_bench.runs.session import Session
 from tests.gemma_folder import SMALL_SHAPE, write_gemma_folder
 
@@ -49,12 +52,53 @@ def test_the_published_model_is_let_go_before_its_weights_are_copied(
     assert left == [0]
 
 
-def test_the_model_multiplies_by_its_weights_as_they_lie(folder: Path) -> None:
-    model = models.load(str(folder), dtype="bfloat16")
-    block: Any = model.blocks[1]
-    for matrix in (block.mlp.W_in, block.mlp.W_gate, block.mlp.W_out, model.unembed.W_U):
-        assert matrix.T.is_contiguous()  # else transformer-lens copies it in every pass
-    assert block.attn.W_Q.permute(0, 2, 1).is_contiguous()
+SHAPES: dict[str, dict[str, Any]] = {
+    "gemma2": {
+        "act_fn": "gelu_pytorch_tanh",
+        "gated_mlp": True,
+        "n_key_value_heads": 2,
+        "normalization_type": "RMS",
+        "positional_embedding_type": "rotary",
+    },
+    "gpt2": {"act_fn": "gelu_new", "normalization_type": "LN"},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_order_of_weights_in_memory_changes_no_bit(shape: str, dtype: torch.dtype) -> None:
+    cfg = HookedTransformerConfig(
+        n_layers=2, d_model=24, n_heads=4, d_head=8, d_mlp=40, n_ctx=16, d_vocab=50, seed=0,
+        dtype=dtype, **SHAPES[shape],
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "HookedTransformer", DeprecationWarning)
+        model = HookedTransformer(cfg).eval()
+    tokens = torch.randint(50, (3, 16), generator=torch.Generator().manual_seed(0))
+    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    with torch.no_grad():
+        expected = model(tokens)
+        store_as_multiplied(model)
+        assert torch.equal(model(tokens), expected)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name])
+        assert parameter.requires_grad
+
+
+@pytest.mark.parametrize("kind", ["folder", "bundled"])
+def test_a_loaded_model_copies_no_matrix_of_weights_in_a_pass(kind: str, folder: Path) -> None:
+    model = models.load(str(folder) if kind == "folder" else "tiny-gemma2-it")
+    smallest = min(p.numel() for name, p in model.named_parameters() if "W_" in name)
+
+    class Watching(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
+            result = func(*args, **(kwargs or {}))
+            if func in (torch.ops.aten.clone.default, torch.ops.aten._to_copy.default):
+                assert result.numel() < smallest, func
+            return result
+
+    with torch.no_grad(), Watching():
+        model(torch.tensor([[2, 10, 11]]))
 
 
 def test_taken_over_weights_are_the_models_own(folder: Path) -> None:
