@@ -59,20 +59,21 @@ def _without_float32_copy() -> Generator[None]:
 
     At once, and beside the published ones: four times a bfloat16 model at the peak.
     """
-    from transformer_lens.weight_processing import ProcessWeights
+    from transformer_lens import weight_processing
 
-    process = ProcessWeights.process_weights
+    owner: Any = weight_processing.ProcessWeights
+    process = owner.process_weights
 
     def unprocessed(state_dict: dict[str, Any], cfg: Any, **options: Any) -> dict[str, Any]:
         if any(value for name, value in options.items() if name != "adapter"):
             return process(state_dict, cfg, **options)
         return state_dict
 
-    ProcessWeights.process_weights = staticmethod(unprocessed)
+    owner.process_weights = staticmethod(unprocessed)
     try:
         yield
     finally:
-        ProcessWeights.process_weights = staticmethod(process)
+        owner.process_weights = staticmethod(process)
 
 
 def _require_hub(name: str, what: str) -> None:

@@ -8,7 +8,7 @@ import torch
 from transformer_lens import HookedTransformer
 from transformer_lens.components.mlps.gated_mlp import GatedMLP
 
-_OF_ATTENTION = {
+_OF_ATTENTION: dict[str, tuple[int, ...]] = {
     "W_Q": (0, 2, 1),
     "W_K": (0, 2, 1),
     "W_V": (0, 2, 1),
@@ -17,7 +17,7 @@ _OF_ATTENTION = {
     "W_O": (2, 0, 1),
 }
 """Order of dimensions in memory, outermost first, in which no copy is needed."""
-_OF_GATED_MLP = dict.fromkeys(("W_in", "W_gate", "W_out"), (1, 0))
+_OF_GATED_MLP: dict[str, tuple[int, ...]] = {"W_in": (1, 0), "W_gate": (1, 0), "W_out": (1, 0)}
 
 
 def store_as_multiplied(model: HookedTransformer) -> None:

@@ -159,7 +159,7 @@ class Watched:
             except psutil.NoSuchProcess:
                 return
             self.peaks[self.phase] = max(self.peaks.get(self.phase, 0.0), held)
-            threading.Event().wait(0.05)
+            threading.Event().wait(0.2)
 
 
 def csae_bench(*arguments: str) -> subprocess.Popen[str]:

@@ -1,6 +1,8 @@
-"""csae_bench/memory.py."""
+"""csae_bench/hardware/memory.py."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from csae_bench.config.loading import load_config
 from csae_bench.config.loss_terms import LOSS_TERMS, ColumnsSettings, RowsSettings
 from csae_bench.hardware.memory import (
     GIB,
+    MemoryEstimate,
     available_bytes,
     compared,
     estimate,
@@ -96,3 +99,46 @@ def test_terms_are_counted_in_the_stage_that_needs_most() -> None:
     alone, together = {"name": "a", "until": 0.5, "strength": 0}, {"name": "b", "until": 1}
     assert terms(1) == terms(1, alone, together) > 0
     assert terms(0) == 0
+
+
+GEMMA = "google/gemma-2-2b"
+
+
+def gemma(device: str, **shape: Any) -> MemoryEstimate:
+    config = load_config("gemma_2_2b").config.model_copy(update={"device": device})
+    return estimate(config, describe(GEMMA), **{"eval_batch": 1, "eval_context": 16, **shape})
+
+
+def test_loading_on_the_cpu_needs_the_weights_and_one_embedding() -> None:
+    parts = gemma("cpu").loading
+    embedding = 256_000 * 2304 * 2
+    assert parts["model weights"] == 2 * describe(GEMMA).n_parameters
+    assert parts["copy of the embedding"] == embedding
+    assert gemma("cuda").loading == {}
+
+
+def test_a_second_language_model_is_held_with_the_first() -> None:
+    alone, both = gemma("cpu"), gemma("cpu", more_weights=6 * GIB)
+    for phase in ("evaluation", "loading"):
+        sums = [sum(getattr(needed, phase).values()) for needed in (alone, both)]
+        assert sums[1] - sums[0] == pytest.approx(6 * GIB)
+    assert both.training == alone.training
+    assert both.checking == alone.checking
+
+
+def test_logits_are_counted_of_the_positions_that_have_them() -> None:
+    every, last = (gemma("cpu", eval_batch=8, eval_logits=n).evaluation for n in (None, 1))
+    assert every["logits"] == 16 * last["logits"]
+    assert every["codes"] == last["codes"]
+
+
+def test_the_check_of_life_reads_16_texts_of_the_trainings_length() -> None:
+    assert gemma("cpu").checking["logits"] == 3 * 16 * 128 * 256_000 * 2
+    assert gemma("cpu").checking == gemma("cpu", eval_batch=64).checking
+
+
+def test_the_largest_phase_decides() -> None:
+    needed = gemma("cpu", eval_batch=64, eval_context=128)
+    assert needed.largest[0] == "evaluation"
+    assert needed.peak == sum(needed.evaluation.values())
+    assert gemma("cuda").largest[0] == "training"
