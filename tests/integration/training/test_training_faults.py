@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from csae_bench.activations.sources import GeneratorSource, Sequences
 from csae_bench.config import ResolvedConfig
 from csae_bench.errors import ModelError, TrainingError, UsageError
+from csae_bench.pairs import PairStream
 from csae_bench.saes import losses
 from csae_bench.saes.views import Views
 from csae_bench.training.data import sample_rows
@@ -231,3 +233,21 @@ def test_rows_are_sampled_without_special_tokens_and_as_many_as_asked(resolve: R
     assert rows.shape == (333, 24)
     assert rows.dtype == torch.float32
     assert torch.equal(rows[:100], sample_rows(resolve(), None, 100))
+
+
+def test_a_trial_of_two_steps_is_measured_on_as_many_rows_as_it_was_trained_on(
+    resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    next_batch = PairStream.__next__
+
+    def counted(self: PairStream) -> Tensor:
+        batch = next_batch(self)
+        drawn.append(len(batch))
+        return batch
+
+    monkeypatch.setattr(PairStream, "__next__", counted)
+    train(resolve(training={"n_tokens": 256, "lr_warm_up_steps": 0, "lr_decay_steps": 0},
+                  sae={"architecture": "topk", "d_sae": 64, "k": 6}),
+          None, tmp_path, progress=False)  # fmt: skip
+    assert sum(drawn) == 3 * 256  # trained on, for L0, and held out for the separation of pairs
