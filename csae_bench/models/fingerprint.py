@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from csae_bench.models.folders import TOKENIZER_FILES, check_tokenizer_files, weight_files
 from csae_bench.models.hf_config import read_hf_config
 from csae_bench.models.names import resolve
-from csae_bench.support.hashes import kept_hash
+from csae_bench.support import progress
+from csae_bench.support.hashes import WORTH_BYTES, kept_hash
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -37,7 +38,13 @@ def weights_fingerprint(name_or_path: str) -> str:
             total.update(f"{path.name} {content}\n".encode())
         return total.hexdigest()
 
-    return kept_hash("model 1", paths, read)
+    def said() -> str:
+        if sum(path.stat().st_size for path in paths) < WORTH_BYTES:
+            return read()
+        with progress.during(f"hashing the files of {model.name}"):
+            return read()
+
+    return kept_hash("model 1", paths, said)
 
 
 def loaded_fingerprint(model: HookedTransformer) -> str:

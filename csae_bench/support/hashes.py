@@ -21,6 +21,8 @@ WORTH_BYTES = 8 * 2**20
 _SETTLED_SECONDS = 2.0
 """A file that was written a moment ago may be written again without its times changing."""
 _N_DIGITS = 64
+_not_kept: dict[str, str] = {}
+"""Hashes of this process that could not be written; a run asks for its model's four times."""
 
 
 def kept_hash(kind: str, paths: Sequence[Path], make: Callable[[], str]) -> str:
@@ -47,6 +49,8 @@ def kept_hash(kind: str, paths: Sequence[Path], make: Callable[[], str]) -> str:
         known = place.read_text(encoding="ascii")
         if len(known) == _N_DIGITS:
             return known
+    if name in _not_kept:
+        return _not_kept[name]
     value = make()
     newest = max(max(one.st_mtime, one.st_ctime) for one in status)
     if time.time() - newest > _SETTLED_SECONDS:
@@ -56,7 +60,9 @@ def kept_hash(kind: str, paths: Sequence[Path], make: Callable[[], str]) -> str:
 
 def _keep(place: Path, value: str) -> None:
     temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone
+    try:
         place.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(value, encoding="ascii")
         os.replace(temporary, place)
+    except OSError:  # a cache that cannot be written costs time alone, and once in a process
+        _not_kept[place.name] = value

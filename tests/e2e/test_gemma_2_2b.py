@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 LIMIT_GIB = 24
 NEEDED_MEMORY_GIB, NEEDED_DISK_GIB = 10, 7
-CONTEXT, CORE_PROMPTS = 16, 8
+CONTEXT, CORE_CONTEXT, CORE_PROMPTS = 8, 16, 8
 SETTINGS: Mapping[str, Any] = {
     "activations.context_size": CONTEXT,
     "activations.batch_size_prompts": 16,
@@ -46,7 +46,7 @@ SETTINGS: Mapping[str, Any] = {
         f"sae.losses.{term}.warm_up_steps": 0
         for term in ("rows", "columns", "cross_view", "push_up", "mixing")
     },
-    "evals.core.context_size": CONTEXT,
+    "evals.core.context_size": CORE_CONTEXT,
     "evals.core.batch_size_prompts": CORE_PROMPTS,
     "evals.core.n_eval_reconstruction_batches": 1,
     "evals.core.n_eval_sparsity_variance_batches": 1,
@@ -140,16 +140,17 @@ class Watched:
 
     def wait(self) -> int:
         sampling = threading.Thread(target=self._sample, daemon=True)
-        sampling.start()
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
-            self.phase = next(
-                (phase for begin, phase in PHASES.items() if line.startswith(begin)), self.phase
-            )
-        code = self.process.wait()
+        with self.process as process:
+            sampling.start()
+            assert process.stderr is not None
+            for line in process.stderr:
+                self.lines.append(line)
+                self.phase = next(
+                    (phase for begin, phase in PHASES.items() if line.startswith(begin)),
+                    self.phase,
+                )
         sampling.join()
-        return code
+        return process.returncode
 
     def _sample(self) -> None:
         process = psutil.Process(self.process.pid)
@@ -180,7 +181,7 @@ def _forecast(folder: Path) -> dict[str, float]:
         config.model_copy(update={"device": "cpu"}),
         models.describe(str(folder)),
         eval_batch=CORE_PROMPTS,
-        eval_context=CONTEXT,
+        eval_context=CORE_CONTEXT,
     )
     return {phase: sum(parts.values()) / GIB for phase, parts in vars(needed).items()}
 
