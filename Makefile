@@ -43,7 +43,7 @@ test: $(STAMP) ## all tests but the slow ones: 10 minutes on two cores
 test-fast: $(STAMP) ## unit tests alone: 90 seconds
 	$(PYTEST) -m "not slow and not real" tests/unit
 
-test-slow: $(STAMP) ## the tests that `make test` leaves out: 3 to 10 minutes
+test-slow: $(STAMP) ## the tests that `make test` leaves out: 15 to 30 minutes
 	$(PYTEST) -m "slow or real"
 
 check: fmt lint types imports test ## format, lint, types, import rules, tests
