@@ -21,8 +21,6 @@ GIB = 2**30
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 LIBRARIES_BYTES = 1.2 * GIB
 """Memory that torch, transformers and SAELens take by themselves, as measured."""
-
-
 N_CHECKED_TEXTS = 16
 """Texts in a forward pass when it is checked that the SAE is alive."""
 
