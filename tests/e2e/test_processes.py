@@ -8,19 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file
 
+from tests.e2e.comparing import assert_equal_results, results_of, weights_of
 from tests.e2e.conftest import CUSTOM, CsaeBench
 
 SECONDS = 300
 """Longest wait on a busy machine."""
-TIMES = {"datetime_epoch_millis", "eval_id", "wall_seconds", "peak_memory_gib", "started"}
-PLACES = {"source", "location"}
 
 
 @pytest.fixture(scope="module")
@@ -44,32 +41,6 @@ def _command(sweep: Path, results: Path, *flags: str) -> list[str]:
     return [*command, "--results", str(results), *flags]
 
 
-def _without(value: Any, names: set[str]) -> Any:
-    if isinstance(value, dict):
-        return {k: _without(v, names) for k, v in value.items() if k not in names}
-    return [_without(v, names) for v in value] if isinstance(value, list) else value
-
-
-def _results(folder: Path) -> dict[str, Any]:
-    return {
-        path.name: _without(json.loads(path.read_text()), TIMES | PLACES)
-        for path in folder.glob("core/*.json")
-    }
-
-
-def _weights(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in sorted(folder.glob("checkpoints/*/*/inference/sae_weights.safetensors")):
-        yield str(path.relative_to(folder)), load_file(path)
-
-
-def _assert_equal(one: Path, other: Path) -> None:
-    assert _results(one) == _results(other)
-    assert len(_results(one)) == 4
-    for (name, mine), (other_name, theirs) in zip(_weights(one), _weights(other), strict=True):
-        assert name == other_name
-        assert all((mine[key] == theirs[key]).all() for key in mine)
-
-
 def _records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in folder.glob("runs/*.json")]
 
@@ -91,10 +62,10 @@ def test_an_sae_of_a_sweep_is_the_one_that_set_makes(
         "--results", tmp_path,
     )  # fmt: skip
     assert outcome.exit_code == 0, outcome.stderr
-    ((name, result),) = _results(tmp_path).items()
-    assert _results(together)[name] == result
-    ((checkpoint, weights),) = _weights(tmp_path)
-    beside = dict(_weights(together))[checkpoint]
+    ((name, result),) = results_of(tmp_path).items()
+    assert results_of(together)[name] == result
+    ((checkpoint, weights),) = weights_of(tmp_path)
+    beside = dict(weights_of(together))[checkpoint]
     assert all((weights[key] == beside[key]).all() for key in weights)
 
 
@@ -106,7 +77,7 @@ def test_two_processes_give_the_results_of_one_to_the_bit(
         capture_output=True, text=True, timeout=SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    _assert_equal(together, tmp_path)
+    assert_equal_results(together, tmp_path, n=4)
     assert {record["config"]["threads"] for record in _records(tmp_path)} == {1}
     assert {record["training"]["n_side_by_side"] for record in _records(tmp_path)} == {2}
     for what in ("worker 1: ", "worker 2: ", "SAEs done"):
@@ -150,7 +121,7 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(
     assert running.returncode == 0, said
     assert "was killed (signal 9" in said
     assert "attempt 2 of 3" in said
-    _assert_equal(together, tmp_path)
+    assert_equal_results(together, tmp_path, n=4)
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
@@ -168,7 +139,7 @@ def test_after_ctrl_c_no_worker_is_left_and_the_same_command_ends_in_the_same_re
     assert not [worker for worker in workers if Path(f"/proc/{worker}/cmdline").exists()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr
-    _assert_equal(together, tmp_path)
+    assert_equal_results(together, tmp_path, n=4)
 
 
 def test_workers_without_processes_is_a_mistake(csae_bench: CsaeBench) -> None:
