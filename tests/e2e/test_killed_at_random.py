@@ -1,4 +1,4 @@
-"""A run that is killed at ten random moments ends, started again, in what it would have ended in."""
+"""A run that is killed at ten random moments ends, started again, as if it had not been killed."""
 
 from __future__ import annotations
 
