@@ -23,6 +23,7 @@ import sys
 from pathlib import Path
 from csae_bench.activations.cache.entry import Entry
 from csae_bench.activations.cache.folder import CacheFolder
+from tests.small_disks import mounted
 entry = Entry(CacheFolder(Path(sys.argv[1])), {{"model": "m"}}, max_bytes=2**30)
 n_read = 0
 print("open", flush=True)
@@ -136,17 +137,8 @@ def test_an_entry_that_another_process_uses_is_not_cleared(tmp_path: Path) -> No
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 512 KiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("this user cannot mount a file system")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with mounted(tmp_path / "small", "512k") as place:
+        yield place
 
 
 def _draw_forty(root: Path) -> None:

@@ -16,6 +16,7 @@ from csae_bench.preflight.machine import results
 from csae_bench.runs.request import RunRequest
 from csae_bench.runs.resolving import ResolvedSae, resolve_sae
 from csae_bench.runs.run import run
+from tests.small_disks import mounted
 
 
 def _resolved_sae(folder: Path, *sets: str, source: str = "topk") -> ResolvedSae:
@@ -35,17 +36,8 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def one_mebibyte(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 1 MiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("this user cannot mount a file system")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with mounted(tmp_path / "small", "1m") as place:
+        yield place
 
 
 def test_enough_room_is_ok_with_the_numbers(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from csae_bench.activations.cache.draws import ActivationCache
 from csae_bench.errors import TrainingError
 from csae_bench.training import saving
 from csae_bench.training.saving import save
+from tests.small_disks import mounted
 from tests.unit.activations.cache.made import KEY, draw, draws, shard_files
 
 
@@ -87,17 +87,8 @@ def test_another_error_costs_no_cache(error: Exception) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 4 MiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("this user cannot mount a file system")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with mounted(tmp_path / "small", "4m") as place:
+        yield place
 
 
 @pytest.mark.parametrize("size", [10_000, 400_000])
