@@ -2,27 +2,37 @@
 
 compare_2000_first reads every file, compare_2000_next finds what the first left in its index; both
 are of the whole command, from outside. The files were written just before, so they come from the
-page cache. compare_help is the best of three `csae-bench compare --help`.
+page cache. The ratios are to Python's `json.loads` of the same files in this process.
+compare_help_ratio is the median of five `csae-bench compare --help` over that of starts of Python
+with libraries that it needs.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.timing import N_STARTS, seconds, seconds_of_command, seconds_of_start
 from csae_bench.config import RunConfig
 from csae_bench.results.envelope import Provenance, eval_result
 from csae_bench.results.store import Store
 
-FIGURES = ("compare_2000_first", "compare_2000_next", "compare_help")
+FIGURES = (
+    "compare_2000_first_ratio",
+    "compare_2000_next_ratio",
+    "compare_help_ratio",
+    "compare_2000_first",
+    "compare_2000_next",
+    "compare_help",
+)
 N_FAMILIES, N_SEEDS = 100, 5
 N_CONTENTS = 8
 """Distinct details: they are most of the bytes, and nothing reads them."""
@@ -63,27 +73,53 @@ FACTOR_EVALS = ("mig", "factor_vae", "feature_correlation")
 N_FACTORS, N_VALUES = 8, 8
 
 
+class Taken(NamedTuple):
+    """Seconds."""
+
+    first: float
+    next: float
+    parsing: float
+    """`json.loads` of all files."""
+
+
 def main() -> None:
-    """Print the three figures."""
-    first, next_ = seconds_of_compare(d_sae=1024)
-    print(f"BENCH compare_2000_first {first:.2f} s")
-    print(f"BENCH compare_2000_next {next_:.2f} s")
-    help_ = min(_seconds("compare", "--help") for _ in range(3))
+    """Print the figures."""
+    report("compare_2000", seconds_of_compare(d_sae=1024))
+    help_ = statistics.median(seconds_of_command("compare", "--help") for _ in range(N_STARTS))
+    print(f"BENCH compare_help_ratio {help_ / seconds_of_start():.2f} ratio")
     print(f"BENCH compare_help {help_:.2f} s")
 
 
-def seconds_of_compare(d_sae: int) -> tuple[float, float]:
+def report(name: str, taken: Taken) -> None:
+    """Print the figures of a folder."""
+    print(f"json.loads of all files: {taken.parsing:.2f} s", file=sys.stderr)
+    print(f"BENCH {name}_first_ratio {taken.first / taken.parsing:.2f} ratio")
+    print(f"BENCH {name}_next_ratio {taken.next / taken.parsing:.2f} ratio")
+    print(f"BENCH {name}_first {taken.first:.2f} s")
+    print(f"BENCH {name}_next {taken.next:.2f} s")
+
+
+def seconds_of_compare(d_sae: int) -> Taken:
     """Time the first and the next `compare` of a folder of 2000 files."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         write_results(Path(folder), d_sae)
-        files = [file.stat().st_size for file in Path(folder).rglob("*_eval_results.json")]
+        files = list(Path(folder).rglob("*_eval_results.json"))
         print(
-            f"wrote {len(files)} files, {sum(files) / 2**20:.0f} MiB, in "
+            f"wrote {len(files)} files, {sum(f.stat().st_size for f in files) / 2**20:.0f} MiB, in "
             f"{time.perf_counter() - started:.0f} s",
             file=sys.stderr,
         )
-        return _seconds("compare", folder, "--json"), _seconds("compare", folder, "--json")
+        return Taken(
+            first=seconds_of_command("compare", folder, "--json"),
+            next=seconds_of_command("compare", folder, "--json"),
+            parsing=seconds(lambda: _parse(files)),
+        )
+
+
+def _parse(files: list[Path]) -> None:
+    for file in files:
+        json.loads(file.read_bytes())
 
 
 def write_results(folder: Path, d_sae: int) -> None:
@@ -203,14 +239,3 @@ def _of_factors(rng: np.random.Generator, eval_name: str) -> list[dict[str, Any]
 def _as_text(details: list[dict[str, Any]]) -> str:
     """Format the result as `json.dumps(result, indent=2)` does, one level deep."""
     return json.dumps(details, indent=2).replace("\n", "\n  ")
-
-
-def _seconds(*arguments: str) -> float:
-    """Time of one csae-bench command, the interpreter's start included."""
-    started = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "csae_bench.cli", *arguments],
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    return time.perf_counter() - started

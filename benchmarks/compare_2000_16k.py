@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from benchmarks.compare_2000 import seconds_of_compare
+from benchmarks.compare_2000 import report, seconds_of_compare
 
-FIGURES = ("compare_2000_16k_first", "compare_2000_16k_next")
+FIGURES = (
+    "compare_2000_16k_first_ratio",
+    "compare_2000_16k_next_ratio",
+    "compare_2000_16k_first",
+    "compare_2000_16k_next",
+)
 
 
 def main() -> None:
-    """Print the two figures."""
-    first, next_ = seconds_of_compare(d_sae=16_384)
-    print(f"BENCH compare_2000_16k_first {first:.2f} s")
-    print(f"BENCH compare_2000_16k_next {next_:.2f} s")
+    """Print the figures."""
+    report("compare_2000_16k", seconds_of_compare(d_sae=16_384))

@@ -1,32 +1,25 @@
 """A training step of the contrastive objective against SAELens's own step of its TopK class.
 
 d_in 2304, d_sae 16384, 4096 rows: steps of SAELens's SAETrainer on a stock TopK SAE and of ours on
-a `contrastive_topk`, on the same batch, in turn, in one process; medians. Ours is `OBJECTIVE`, and
+a `contrastive_topk`, on the same batch, in turn, in one process. Ours is `OBJECTIVE`, and
 `OBJECTIVE` with mixing in every step. The step that measures gradients for the ratio control is
-timed by itself and counts once in its period. Drawing batches is part of neither.
-
-Peak memories are those of processes of their own, libraries and batch included: of three steps of
-either, and of three steps with d_sae 65536.
+timed by itself and counts once in its period. Drawing batches is part of neither. A figure is the
+median of the ratios of the rounds; the ratio of each round goes to stderr.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+from benchmarks.timing import seconds
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
 
-FIGURES = (
-    "contrastive_step_time_ratio",
-    "mixing_step_time_ratio",
-    "contrastive_peak_memory_ratio",
-    "contrastive_65k_peak_memory",
-)
+FIGURES = ("contrastive_step_time_ratio", "mixing_step_time_ratio")
 D_IN, ROWS, K = 2304, 4096, 40
 OBJECTIVE: dict[str, dict[str, Any]] = {
     "rows": {"weight": 0.1, "latent_fraction": 0.2},
@@ -38,42 +31,35 @@ N_ROUNDS = 3
 
 
 def main() -> None:
-    """Print the four figures."""
-    times = _times()
-    for name, seconds in times.items():
-        print(f"{name}: {seconds:.2f} s a step", file=sys.stderr)
+    """Print both figures."""
+    steps = {name: step_of(name, 16384) for name in ("stock", "contrastive", "mixing")}
+    for step in steps.values():
+        step(False)  # the first one allocates
+    rounds = [_round(number, steps) for number in range(1, N_ROUNDS + 1)]
     for figure, ours in (
         ("contrastive_step_time_ratio", "contrastive"),
         ("mixing_step_time_ratio", "mixing"),
     ):
-        each = ((PERIOD - 1) * times[ours] + times[f"{ours}, measuring"]) / PERIOD
-        print(f"BENCH {figure} {each / times['stock']:.3f} ratio", flush=True)
-    stock, ours, wide = (
-        _peak_gib(*arguments)
-        for arguments in (("stock", 16384), ("contrastive", 16384), ("contrastive", 65536))
-    )
-    print(f"peak memory: stock {stock:.2f} GiB, contrastive {ours:.2f} GiB", file=sys.stderr)
-    print(f"BENCH contrastive_peak_memory_ratio {ours / stock:.3f} ratio")
-    print(f"BENCH contrastive_65k_peak_memory {wide:.2f} GiB")
+        ratios = [_of_a_period(times, ours) / times["stock"] for times in rounds]
+        print(f"{figure}: {min(ratios):.3f} to {max(ratios):.3f}", file=sys.stderr)
+        print(f"BENCH {figure} {median(ratios):.3f} ratio", flush=True)
 
 
-def _times() -> dict[str, float]:
-    steps = {name: _step(name, 16384) for name in ("stock", "contrastive", "mixing")}
-    seconds: dict[str, list[float]] = {}
-    for number in range(N_ROUNDS + 1):
-        for name, step in steps.items():
-            for measuring in (False,) if name == "stock" else (False, True):
-                started = time.perf_counter()
-                step(measuring)
-                taken = time.perf_counter() - started
-                if number:  # the first round allocates and measures for the first time
-                    label = f"{name}, measuring" if measuring else name
-                    seconds.setdefault(label, []).append(taken)
-        print(f"round {number} of {N_ROUNDS}", file=sys.stderr)
-    return {name: median(values) for name, values in seconds.items()}
+def _round(number: int, steps: dict[str, Callable[[bool], None]]) -> dict[str, float]:
+    """Return the seconds of a step of each kind."""
+    times = {name: seconds(lambda step=step: step(False)) for name, step in steps.items()}
+    for name in ("contrastive", "mixing"):
+        times[f"{name}, measuring"] = seconds(lambda step=steps[name]: step(True))
+    shown = ", ".join(f"{name} {taken:.2f} s" for name, taken in times.items())
+    print(f"round {number} of {N_ROUNDS}: {shown}", file=sys.stderr)
+    return times
 
 
-def _step(name: str, d_sae: int) -> Callable[[bool], None]:
+def _of_a_period(times: dict[str, float], name: str) -> float:
+    return ((PERIOD - 1) * times[name] + times[f"{name}, measuring"]) / PERIOD
+
+
+def step_of(name: str, d_sae: int) -> Callable[[bool], None]:
     """Make one step of SAELens's trainer (`stock`) or of ours."""
     import torch
     from sae_lens.config import SAETrainerConfig
@@ -132,24 +118,6 @@ def _step(name: str, d_sae: int) -> Callable[[bool], None]:
         ours.step(batch)
 
     return step
-
-
-def _peak_gib(name: str, d_sae: int) -> float:
-    code = f"from benchmarks.contrastive_step import three_steps; three_steps({name!r}, {d_sae})"
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return float(done.stdout.split()[-1])
-
-
-def three_steps(name: str, d_sae: int) -> None:
-    """Make three steps, one of them measuring, and print the peak memory of this process."""
-    from csae_bench.hardware.peak_memory import peak_memory_gib
-
-    step = _step(name, d_sae)
-    for measuring in (True, False, True):
-        step(measuring)
-    print(peak_memory_gib("cpu"))
 
 
 if __name__ == "__main__":

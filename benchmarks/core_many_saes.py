@@ -17,9 +17,10 @@ import json
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks.timing import seconds
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -61,9 +62,9 @@ def main() -> None:
         saes = [_sae(seed) for seed in range(N_SAES)]
         _theirs(saes[:1], model, data, folder)  # imports, and the first pass of a process
         for _ in range(N_TURNS):  # in turn: a machine that slows down slows all of them
-            theirs = _seconds(lambda: _theirs(saes[:1], model, data, folder))
-            one = _seconds(lambda: _ours(saes[:1], model, data))
-            eight = _seconds(lambda: _ours(saes, model, data))
+            theirs = seconds(lambda: _theirs(saes[:1], model, data, folder))
+            one = seconds(lambda: _ours(saes[:1], model, data))
+            eight = seconds(lambda: _ours(saes, model, data))
             turns.append((theirs, one, eight))
             print(f"theirs {theirs:.1f} s, one {one:.1f} s, 8 {eight:.1f} s", file=sys.stderr)
     operations = count_operations(model)
@@ -176,12 +177,6 @@ def _ours(saes: list[SAE[Any]], model: HookedTransformer, data: Path) -> None:
     )
     for sae in saes:
         run_core(sae, model, open_corpus(str(data), split="core"), settings, shared)
-
-
-def _seconds(run: Any) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks.timing import seconds
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -76,10 +77,10 @@ def _turn(configs: list[ResolvedConfig], model: HookedTransformer) -> Times:
             batches.append((rows, stream.pairs, stream.counts))
 
     return Times(
-        drawing=_seconds(draw),
-        steps=_seconds(lambda: _make_steps(configs[0], _Replay(batches))),
-        one=_seconds(lambda: _train(configs[:1], model)),
-        many=_seconds(lambda: _train(configs, model)),
+        drawing=seconds(draw),
+        steps=seconds(lambda: _make_steps(configs[0], _Replay(batches))),
+        one=seconds(lambda: _train(configs[:1], model)),
+        many=seconds(lambda: _train(configs, model)),
     )
 
 
@@ -134,12 +135,6 @@ class _Replay(Iterator[Any]):
 
     def wait(self) -> None:
         """Do nothing: nothing is being drawn."""
-
-
-def _seconds(run: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":
