@@ -97,6 +97,10 @@ class TrainingError(RunError):
     """Training stopped: a non-finite loss, no pairs, or a term without gradient."""
 
 
+class TrainingStopped(TrainingError):
+    """SIGTERM: the state is saved, and nothing else is begun."""
+
+
 class EvalError(RunError):
     """An eval raised, or ended without leaving a result."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from csae_bench.errors import PreflightError, ResultError
+from csae_bench.errors import PreflightError, ResultError, TrainingStopped
 from csae_bench.executors import Done
 from csae_bench.hardware.memory import available_bytes
 from csae_bench.results.schema import Cell, RunRecord
@@ -35,18 +35,33 @@ class LocalExecutor:
     def run(self, plan: Plan) -> Iterator[Done]:
         """Yield each step as it ends; an error ends the jobs of its SAE and of no other.
 
-        SAEs with the same rows are trained side by side, then each is evaluated.
+        SAEs with the same rows are trained side by side, then each is evaluated. After SIGTERM
+        during a training no other SAE is begun.
         """
+        is_stopped = False
         for group in training_groups(plan.saes, lambda: available_bytes(self.session.device)):
-            if len(group) == 1:
-                yield from self._sae(group[0])
+            if is_stopped:
+                yield from map(_not_begun, group)
                 continue
-            made: list[SaePlan] = []
-            for done in self._side_by_side(group):
-                if done.error is None:
-                    made.append(done.sae)
+            for done in self._group(group):
+                is_stopped |= isinstance(done.error, TrainingStopped)
                 yield done
-            for sae in made:
+
+    def _group(self, saes: Sequence[SaePlan]) -> Iterator[Done]:
+        if len(saes) == 1:
+            yield from self._sae(saes[0])
+            return
+        made: list[SaePlan] = []
+        is_stopped = False
+        for done in self._side_by_side(saes):
+            is_stopped |= isinstance(done.error, TrainingStopped)
+            if done.error is None:
+                made.append(done.sae)
+            yield done
+        for sae in made:
+            if is_stopped:
+                yield _not_begun(sae)
+            else:
                 yield from self._sae(sae, is_made=True)
 
     def _side_by_side(self, saes: Sequence[SaePlan]) -> Iterator[Done]:
@@ -111,6 +126,11 @@ class LocalExecutor:
             else:
                 done = execute(job.with_weights(hashed), session, request.store, options)
                 yield done.name, done.cell, hashed
+
+
+def _not_begun(sae: SaePlan) -> Done:
+    error = TrainingStopped("Not begun: the run was stopped by SIGTERM; the same command goes on.")
+    return Done(sae=sae, name="run", cell=None, weights_hash=None, error=error)
 
 
 def _training_done(sae: SaePlan, error: Exception | None) -> Done:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from csae_bench.errors import TrainingError
+from csae_bench.errors import TrainingStopped
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,9 +24,9 @@ class Interruption:
         return self.signal is not None
 
     def error(self, message: str) -> BaseException:
-        """Return the error: KeyboardInterrupt after Ctrl-C, TrainingError after SIGTERM."""
+        """Return the error: KeyboardInterrupt after Ctrl-C, TrainingStopped after SIGTERM."""
         is_keyboard = self.signal == signal.SIGINT
-        return KeyboardInterrupt(message) if is_keyboard else TrainingError(message)
+        return KeyboardInterrupt(message) if is_keyboard else TrainingStopped(message)
 
 
 @contextmanager

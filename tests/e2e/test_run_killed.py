@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import CUSTOM
+
 SECONDS = 240
 """Longest wait for a result on a busy machine."""
 
@@ -75,6 +77,28 @@ def test_a_run_that_is_killed_between_two_cells_is_completed_by_the_next(
     }
     assert {path: path.read_bytes() for path in results.glob("mig/*.json")} == filed
     assert _results(results) == ["feature_correlation", "mig"]
+
+
+def test_sigterm_during_a_training_saves_its_state_and_begins_no_other(tmp_path: Path) -> None:
+    sweep, results = tmp_path / "sweep.yaml", tmp_path / "r"
+    sweep.write_text("seed: [0, 1]\n")  # of other rows: one after the other
+    command = [sys.executable, "-m", "csae_bench.cli", "train", *CUSTOM, "--sweep", str(sweep)]
+    command += ["--set", "training.checkpoint_every=5", "--results", str(results)]
+    running = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + SECONDS
+    while not list(results.glob("checkpoints/*/*/trainer")):
+        assert time.monotonic() < until
+        assert running.poll() is None, "it ended before it could be stopped"
+        time.sleep(0.01)
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate()
+    assert running.returncode == 4
+    assert "Training stopped after step" in said
+    assert "Not begun: the run was stopped by SIGTERM" in said
+    assert "Traceback" not in said
+    assert len(list(results.glob("checkpoints/*/*"))) == 1
 
 
 def test_two_processes_on_one_folder_lose_and_double_nothing(prompts: Path, tmp_path: Path) -> None:
