@@ -1,4 +1,4 @@
-"""Peak memory of training steps of the contrastive objective, and of SAELens's step of its TopK class.
+"""Peak memory of steps of the contrastive objective, and of SAELens's step of its TopK class.
 
 The steps of `contrastive_step`, two of either and one of them measuring gradients, in a process of
 its own each, libraries and batch included; and two of ours with d_sae 65536.
