@@ -17,14 +17,18 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.operations import count_operations
 from benchmarks.timing import seconds
 
 if TYPE_CHECKING:
     from sae_lens import SAE
     from transformer_lens import HookedTransformer
+
+    from csae_bench.upstream.core import CoreSettings
 
 FIGURES = ("core_1_sae_of_ideal", "core_8_saes_of_ideal", "core_8_saes_speedup")
 N_LAYERS, D_MODEL, D_SAE, LAYER = 12, 256, 1024, 7
@@ -32,34 +36,16 @@ HOOK_NAME = f"blocks.{LAYER}.hook_resid_post"
 CONTEXT, N_PROMPTS = 128, 16
 N_RECONSTRUCTION, N_SPARSITY = 6, 20
 """Batches, in SAE-Bench's default proportion of about one to three for small data."""
+N_TOKENS = CONTEXT * N_PROMPTS * (N_RECONSTRUCTION + N_SPARSITY + 8)
 N_SAES, N_TURNS = 8, 3
-
-
-class Operations(NamedTuple):
-    """Counted multiplications and additions of a token."""
-
-    prefix: float
-    suffix: float
-    sae: float
-
-    def of_sae_bench(self, n_saes: int) -> float:
-        """Count those of `multiple_evals`, of a token of each batch."""
-        whole = self.prefix + self.suffix
-        of_one = N_RECONSTRUCTION * (3 * whole + self.sae) + N_SPARSITY * (self.prefix + self.sae)
-        return n_saes * of_one
-
-    def of_ours(self, n_saes: int) -> float:
-        """Count those of ours."""
-        reconstruction = self.prefix + (n_saes + 2) * self.suffix + n_saes * self.sae
-        return N_RECONSTRUCTION * reconstruction + N_SPARSITY * (self.prefix + n_saes * self.sae)
 
 
 def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as name:
         folder, turns = Path(name), list[tuple[float, float, float]]()
-        model, data = _model(), _write_text(Path(name) / "text")
-        saes = [_sae(seed) for seed in range(N_SAES)]
+        model, data = _model(), write_text(Path(name) / "text", N_TOKENS)
+        saes = [random_sae(seed) for seed in range(N_SAES)]
         _theirs(saes[:1], model, data, folder)  # imports, and the first pass of a process
         for _ in range(N_TURNS):  # in turn: a machine that slows down slows all of them
             theirs = seconds(lambda: _theirs(saes[:1], model, data, folder))
@@ -67,32 +53,17 @@ def main() -> None:
             eight = seconds(lambda: _ours(saes, model, data))
             turns.append((theirs, one, eight))
             print(f"theirs {theirs:.1f} s, one {one:.1f} s, 8 {eight:.1f} s", file=sys.stderr)
-    operations = count_operations(model)
+    operations = count_operations(model, LAYER, CONTEXT, D_SAE)
+    batches = (N_RECONSTRUCTION, N_SPARSITY)
     for n_saes, place in ((1, 1), (N_SAES, 2)):
         # of SAE-Bench K SAEs cost K times one
         speedup = statistics.median(n_saes * turn[0] / turn[place] for turn in turns)
-        ideal = operations.of_sae_bench(n_saes) / operations.of_ours(n_saes)
+        ideal = operations.of_sae_bench(n_saes, *batches) / operations.of_ours(n_saes, *batches)
         print(f"{n_saes}: {speedup:.2f} of {ideal:.2f} by operations", file=sys.stderr)
         name = f"core_{n_saes}_sae{'s' * (n_saes > 1)}"
         print(f"BENCH {name}_of_ideal {speedup / ideal:.2f} share")
         if n_saes > 1:
             print(f"BENCH {name}_speedup {speedup:.2f} ratio")
-
-
-def count_operations(model: HookedTransformer) -> Operations:
-    """Count a token's operations in the products of matrices, attention's included."""
-    cfg = model.cfg
-    d_mlp = cfg.d_mlp or 4 * cfg.d_model
-    projections = 4 * 2 * cfg.d_model * cfg.n_heads * cfg.d_head
-    attention = 2 * 2 * CONTEXT * cfg.n_heads * cfg.d_head
-    layer = projections + attention + 2 * 2 * cfg.d_model * d_mlp
-    unembedding = 2 * cfg.d_model * cfg.d_vocab
-    n_before = LAYER + 1
-    return Operations(
-        prefix=n_before * layer,
-        suffix=(cfg.n_layers - n_before) * layer + unembedding,
-        sae=2 * 2 * cfg.d_model * D_SAE,
-    )
 
 
 def _model() -> HookedTransformer:
@@ -114,25 +85,28 @@ def _model() -> HookedTransformer:
     return HookedTransformer(cfg, tokenizer=tokenizer, default_padding_side="right").eval()
 
 
-def _sae(seed: int) -> SAE[Any]:
+def random_sae(
+    seed: int, hook_name: str = HOOK_NAME, d_in: int = D_MODEL, d_sae: int = D_SAE
+) -> SAE[Any]:
+    """Return an SAE with random directions, of which 32 latents are active."""
     import torch
     from sae_lens import TopKSAE, TopKSAEConfig
     from sae_lens.saes.sae import SAEMetadata
 
     torch.manual_seed(seed)
-    metadata = SAEMetadata(model_name="random", hook_name=HOOK_NAME, prepend_bos=True)
-    sae = TopKSAE(TopKSAEConfig(d_in=D_MODEL, d_sae=D_SAE, k=32, metadata=metadata))
+    metadata = SAEMetadata(model_name="random", hook_name=hook_name, prepend_bos=True)
+    sae = TopKSAE(TopKSAEConfig(d_in=d_in, d_sae=d_sae, k=32, metadata=metadata))
     with torch.no_grad():
         sae.W_dec.copy_(torch.nn.functional.normalize(torch.randn_like(sae.W_dec), dim=1))
         sae.W_enc.copy_(sae.W_dec.T)
     return sae
 
 
-def _write_text(folder: Path) -> Path:
+def write_text(folder: Path, n_tokens: int) -> Path:
+    """Write the tinyworld's text for core as a dataset of at least so many tokens."""
     from csae_bench.corpora import open_corpus
 
     folder.mkdir()
-    n_tokens = CONTEXT * N_PROMPTS * (N_RECONSTRUCTION + N_SPARSITY + 8)
     with (folder / "text.jsonl").open("w") as file:
         n_words = 0
         for row in open_corpus("tinyworld", split="core"):
@@ -161,11 +135,8 @@ def _theirs(saes: list[SAE[Any]], model: HookedTransformer, data: Path, folder: 
 
 
 def _ours(saes: list[SAE[Any]], model: HookedTransformer, data: Path) -> None:
-    from csae_bench.activations.shared import SharedPasses
-    from csae_bench.corpora import open_corpus
-    from csae_bench.upstream.core import CoreSettings, run_core
+    from csae_bench.upstream.core import CoreSettings
 
-    shared = SharedPasses(n_users=len(saes))
     settings = CoreSettings(
         dataset_name=str(data),
         model_name="random",
@@ -175,6 +146,18 @@ def _ours(saes: list[SAE[Any]], model: HookedTransformer, data: Path) -> None:
         n_eval_reconstruction_batches=N_RECONSTRUCTION,
         n_eval_sparsity_variance_batches=N_SPARSITY,
     )
+    run_ours(saes, model, data, settings)
+
+
+def run_ours(
+    saes: Sequence[SAE[Any]], model: HookedTransformer, data: Path, settings: CoreSettings
+) -> None:
+    """Run our core on SAEs that share passes."""
+    from csae_bench.activations.shared import SharedPasses
+    from csae_bench.corpora import open_corpus
+    from csae_bench.upstream.core import run_core
+
+    shared = SharedPasses(n_users=len(saes))
     for sae in saes:
         run_core(sae, model, open_corpus(str(data), split="core"), settings, shared)
 

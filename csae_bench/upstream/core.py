@@ -98,16 +98,16 @@ def run_core(
     ignore_tokens = special_tokens(model, settings.model_name)
     _check(sae, model, settings)
     config = _core_eval_config(model, settings)
-    observer = Observer(ignore_tokens)
     split = SplitModel(model, settings.hook_name, shared or SharedPasses())
+    observer = Observer(ignore_tokens, split)
     with isolated() as warnings:
         own_sae = formatted_copy(sae, model, settings.model_name, settings.hook_name)
-        store = _open_store(model, own_sae, dataset, settings)
+        store = _open_store(split, own_sae, dataset, settings)
         store.observer = observer
         observer.watch_sae(own_sae)
         try:
             scalars, features = _run_evals(
-                own_sae, store, observer.watched_model(split), config, ignore_tokens, settings
+                own_sae, store, observer.watched_model(), config, ignore_tokens, settings
             )
         except ZeroDivisionError as error:
             raise _without_effect(observer, config, settings.hook_name) from error
@@ -234,7 +234,7 @@ def _core_eval_config(model: HookedTransformer, settings: CoreSettings) -> CoreE
 
 
 def _open_store(
-    model: HookedTransformer,
+    model: SplitModel,
     sae: SAE[Any],
     dataset: IterableDataset | str,
     settings: CoreSettings,
@@ -243,7 +243,7 @@ def _open_store(
         store = cast(
             ObservedStore,
             ObservedStore.from_sae(
-                model,
+                cast(HookedTransformer, model),
                 sae,
                 context_size=settings.context_size,
                 dataset=dataset,

@@ -17,17 +17,17 @@ from jaxtyping import Float, Int
 from sae_lens import SAE
 from sae_lens.training.activations_store import ActivationsStore
 from torch import Tensor
-from transformer_lens import HookedTransformer
 
 from csae_bench.errors import EvalError
 from csae_bench.upstream.adapting import AdaptedSae
-from csae_bench.upstream.corrected import (
+from csae_bench.upstream.split_model import SplitModel
+from csae_bench.upstream.sums import (
     ActivationSums,
     LogitSums,
     activation_sums,
+    clean_sums,
     logit_sums,
 )
-from csae_bench.upstream.split_model import SplitModel
 
 
 class DataUse(TypedDict):
@@ -47,9 +47,14 @@ class Sums(NamedTuple):
 
 
 class Observer:
-    """Collects the sums behind the corrected values, batch by batch."""
+    """Collects the sums behind the corrected values, batch by batch.
 
-    def __init__(self, ignore_tokens: Collection[int]) -> None:
+    Args:
+        split: keeps what is the same for every SAE.
+    """
+
+    def __init__(self, ignore_tokens: Collection[int], split: SplitModel) -> None:
+        self._split = split
         self._ignore_tokens = torch.tensor(sorted(ignore_tokens))
         self._tokens: Tensor | None = None
         self._logits: list[Tensor] = []
@@ -81,9 +86,9 @@ class Observer:
         sae.encode = watched_encode
         sae.decode = watched_decode
 
-    def watched_model(self, model: HookedTransformer | SplitModel) -> Any:
-        """Return a stand-in for `model` that reports its logits."""
-        return _WatchedModel(model, self)
+    def watched_model(self) -> Any:
+        """Return a stand-in for the model that reports its logits."""
+        return _WatchedModel(self._split, self)
 
     def sums(self, n_reconstruction_batches: int, n_sparsity_batches: int) -> Sums:
         """Return the sums over everything that core evaluated.
@@ -134,8 +139,12 @@ class Observer:
         if len(self._logits) < 3:
             return
         tokens = self._batch()
+        is_used = self._is_used(tokens)
         clean, with_sae, with_ablation = self._logits
-        sums = logit_sums(clean, with_sae, with_ablation, tokens, self._is_used(tokens))
+        of_all = self._split.once(
+            "sums", tokens, lambda: clean_sums(clean, with_ablation, tokens, is_used)
+        )
+        sums = logit_sums(of_all, clean, with_sae, tokens, is_used)
         self._logit_sums = sums if self._logit_sums is None else self._logit_sums + sums
         self._n_logit_batches += 1
         self._logits.clear()
@@ -182,7 +191,7 @@ class ObservedStore(ActivationsStore):
 class _WatchedModel:
     """The model, as far as core uses it."""
 
-    def __init__(self, model: HookedTransformer | SplitModel, observer: Observer) -> None:
+    def __init__(self, model: SplitModel, observer: Observer) -> None:
         self._model = model
         self._observer = observer
 

@@ -1,8 +1,8 @@
 """A language model for SAE-Bench's core eval that runs once whatever no SAE changes.
 
 The clean logits of a batch, the logits with the hook at zero and the activations at the hook are
-the same for every SAE: they are kept, as long as there is room. A pass with an SAE in place
-continues from the kept activations. Each step is the same as in the whole model, on the same
+the same for every SAE: they are kept, as long as there is room, and so are a text's tokens. A pass
+with an SAE in place continues from the kept activations. Each step is the same as in the whole model, on the same
 numbers, so every result is bit-identical to the model's own.
 """
 
@@ -11,13 +11,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 from transformer_lens import HookedTransformer
 
 from csae_bench.activations.continuing import layer_after
 from csae_bench.activations.shared import SharedPasses
+
+T = TypeVar("T")
 
 ZERO_ABLATION = "standard_zero_ablate_hook"
 """SAE-Bench's name of the hook that sets all activations to zero."""
@@ -69,6 +71,19 @@ class SplitModel:
             lambda: self._changed(tokens, change, options),
             only_if_room=True,
         )
+
+    def to_tokens(self, text: str, **options: Any) -> Tensor:
+        """Return what the model's own `to_tokens` does."""
+        asked = repr(sorted(options.items()))
+        return self._shared.get_or_make(
+            ("tokens", id(self._model), text, asked),
+            lambda: self._model.to_tokens(text, **options),
+            only_if_room=True,
+        )
+
+    def once(self, what: str, tokens: Tensor, make: Callable[[], T]) -> T:
+        """Return what is the same for every SAE of a batch, made once while there is room."""
+        return self._shared.get_or_make(self._key(what, tokens), make, only_if_room=True)
 
     def run_with_cache(self, tokens: Tensor, **options: Any) -> Any:
         """Return what the model gives, and the activations that it kept on the way."""

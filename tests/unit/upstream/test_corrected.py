@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from csae_bench.upstream import corrected
-from csae_bench.upstream.corrected import (
+from csae_bench.upstream import sums
+from csae_bench.upstream.corrected import activation_values, reconstruction_values
+from csae_bench.upstream.sums import (
     ActivationSums,
     LogitSums,
     activation_sums,
-    activation_values,
+    clean_sums,
     logit_sums,
-    reconstruction_values,
 )
 
 SUMMATION = 1e-12
@@ -29,6 +29,13 @@ def random_batch(seed: int = 0, n: int = 3) -> tuple[Tensor, Tensor, Tensor, Ten
     reconstructions = acts + torch.randn(n, 7, 5, generator=g)
     is_used = torch.rand(n, 7, generator=g) > 0.3
     return acts, codes, reconstructions, is_used
+
+
+def sums_of(
+    clean: Tensor, with_sae: Tensor, ablated: Tensor, tokens: Tensor, is_used: Tensor
+) -> LogitSums:
+    of_all = clean_sums(clean, ablated, tokens, is_used)
+    return logit_sums(of_all, clean, with_sae, tokens, is_used)
 
 
 def random_logits(seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -106,7 +113,7 @@ def test_kl_and_cross_entropy_agree_with_a_loop_over_tokens() -> None:
     ) / (expected["ce_loss_with_ablation"] - expected["ce_loss_without_sae"])
     expected["n_tokens_reconstruction"] = int(is_used.sum())
     expected["total_tokens_eval_reconstruction"] = int(is_used.sum())
-    result = reconstruction_values(logit_sums(clean, with_sae, ablated, tokens, is_used))
+    result = reconstruction_values(sums_of(clean, with_sae, ablated, tokens, is_used))
     assert result.values == pytest.approx(expected, rel=SUMMATION)
     assert result.reasons == {}
 
@@ -114,9 +121,20 @@ def test_kl_and_cross_entropy_agree_with_a_loop_over_tokens() -> None:
 def test_kl_does_not_depend_on_how_many_logits_are_taken_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = logit_sums(*random_logits())
-    monkeypatch.setattr(corrected, "CHUNK_ELEMENTS", 30)  # two positions of 13 words
-    assert vars(logit_sums(*random_logits())) == pytest.approx(vars(whole), rel=SUMMATION)
+    whole = sums_of(*random_logits())
+    monkeypatch.setattr(sums, "CHUNK_ELEMENTS", 30)  # two positions of 13 words
+    assert vars(sums_of(*random_logits())) == pytest.approx(vars(whole), rel=SUMMATION)
+
+
+def test_sums_are_the_same_where_probabilities_are_too_large_to_keep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clean, _, ablated, tokens, is_used = random_logits()
+    assert clean_sums(clean, ablated, tokens, is_used).kept is not None
+    kept = sums_of(*random_logits())
+    monkeypatch.setattr(sums, "KEPT_ELEMENTS", clean.numel() - 1)
+    assert clean_sums(clean, ablated, tokens, is_used).kept is None
+    assert sums_of(*random_logits()) == kept
 
 
 def test_batches_add_up_to_their_concatenation() -> None:
@@ -137,14 +155,14 @@ def test_explained_variance_survives_a_mean_far_above_the_deviation() -> None:
 
 def test_kl_is_finite_where_probabilities_underflow() -> None:
     clean, with_sae, ablated, tokens, is_used = random_logits()
-    sums = logit_sums(clean * 500, with_sae * 500, ablated * 500, tokens, is_used)
-    assert math.isfinite(sums.kl_with_sae)
-    assert sums.kl_with_sae > 0
+    extreme = sums_of(clean * 500, with_sae * 500, ablated * 500, tokens, is_used)
+    assert math.isfinite(extreme.kl_with_sae)
+    assert extreme.kl_with_sae > 0
 
 
 def test_kl_of_equal_logits_is_exactly_zero() -> None:
     clean, _, ablated, tokens, is_used = random_logits()
-    assert logit_sums(clean, clean, ablated, tokens, is_used).kl_with_sae == 0
+    assert sums_of(clean, clean, ablated, tokens, is_used).kl_with_sae == 0
 
 
 def test_a_word_that_cannot_occur_adds_nothing_to_kl() -> None:
@@ -152,7 +170,7 @@ def test_a_word_that_cannot_occur_adds_nothing_to_kl() -> None:
     for x in logits:
         x[..., 0] = -math.inf
     tokens, is_used = torch.ones(2, 6, dtype=torch.long), torch.ones(2, 6, dtype=torch.bool)
-    assert math.isfinite(logit_sums(*logits, tokens, is_used).kl_with_sae)
+    assert math.isfinite(sums_of(*logits, tokens, is_used).kl_with_sae)
 
 
 def test_cossim_of_a_zero_output_is_missing_with_its_count() -> None:
@@ -217,8 +235,7 @@ def test_without_a_token_everything_is_missing_and_says_so() -> None:
 
 
 def test_a_score_without_effect_of_ablation_is_missing() -> None:
-    sums = LogitSums(10, 9, 0.0, 0.0, 5.0, 5.0, 5.0)
-    values, reasons = reconstruction_values(sums)
+    values, reasons = reconstruction_values(LogitSums(10, 9, 0.0, 0.0, 5.0, 5.0, 5.0))
     assert values["kl_div_score"] is None
     assert values["ce_loss_score"] is None
     assert "ablating the activation changes nothing" in reasons["ce_loss_score"]
