@@ -2,8 +2,8 @@
 
 The clean logits of a batch, the logits with the hook at zero and the activations at the hook are
 the same for every SAE: they are kept, as long as there is room, and so are a text's tokens. A pass
-with an SAE in place continues from the kept activations. Each step is the same as in the whole model, on the same
-numbers, so every result is bit-identical to the model's own.
+with an SAE in place continues from the kept activations. Each step is the same as in the whole
+model, on the same numbers, so every result is bit-identical to the model's own.
 """
 
 from __future__ import annotations
