@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from csae_bench.activations.continuing import final_logits, layer_after
+from csae_bench.activations.code_steps import CodeSteps
+from csae_bench.activations.continuing import final_logits, last_residual, layer_after
 from csae_bench.activations.sources import special_token_ids
 from csae_bench.errors import DataError
 from csae_bench.factors.dataset import FactorDataset, Pooling
@@ -63,6 +64,8 @@ class _Sequence(_Question):
     """A question that was read."""
 
     acts: Float[Tensor, "n_pos d_in"]
+    codes: Float[Tensor, "n_pos n_latents"]
+    """Of the latents that may be set."""
 
 
 class Interventions:
@@ -78,7 +81,7 @@ class Interventions:
             dataset's own. At the last token of a sentence alone a code may change nothing, since
             later tokens need not read it: on the bundled model true directions set at the full
             stop move the answer by 0.00 nats, set from there on by 1.1.
-        latents: those whose codes at tokens are kept, for `quantile`.
+        latents: those that may be set; their codes at tokens are kept.
 
     Raises:
         DataError: a later word is not one token, or a prompt with its stem is longer than the
@@ -102,7 +105,7 @@ class Interventions:
         self._n_values = int(dataset.table.value_ptr[-1])
         self._place = {row: place for place, row in enumerate(rows)}
         self._continue = continuation(model, hook_name)
-        self._d_head = attributes.d_head(sae, model)
+        self._steps = CodeSteps(sae, latents, attributes.d_head(sae, model))
         self._sequences: list[_Sequence] = []
         self._active: dict[int, list[Tensor]] = {latent: [] for latent in latents}
         self.clean: LogOdds = np.full((len(rows), self._n_values), np.nan)
@@ -144,22 +147,22 @@ class Interventions:
     def _read(self, asked: list[_Question], read: Callable[[Tensor], Tensor]) -> None:
         tokens = pad_sequence([one.tokens for one in asked], batch_first=True)
         acts = read(tokens)
+        codes = self._steps.encoded(acts)[..., list(self._active)]
         batch = [
-            _Sequence(**vars(one), acts=acts[i, : len(one.tokens)].clone())
+            _Sequence(
+                **vars(one),
+                acts=acts[i, : len(one.tokens)].clone(),
+                codes=codes[i, : len(one.tokens)].clone(),
+            )
             for i, one in enumerate(asked)
         ]
         is_set = pad_sequence([one.is_set for one in batch], batch_first=True)
-        latents = list(self._active)
-        codes = self._encoded(acts)[..., latents].float().cpu()
-        for place, latent in enumerate(latents):
+        codes = codes.float().cpu()
+        for place, latent in enumerate(self._active):
             of_latent = codes[..., place][is_set]
             self._active[latent].append(of_latent[of_latent > 0])
         self._answer(batch, acts, self.clean)
         self._sequences += batch
-
-    def _encoded(self, acts: Float[Tensor, "n n_pos d_in"]) -> Float[Tensor, "n n_pos d_sae"]:
-        rows = acts.unflatten(-1, (-1, self._d_head)) if self._d_head else acts
-        return attributes.encode(self._sae, rows)
 
     def _answer_with(
         self, batch: list[_Sequence], settings: Sequence[LatentSetting], log_odds: list[LogOdds]
@@ -168,19 +171,16 @@ class Interventions:
         is_set = pad_sequence([one.is_set for one in batch], batch_first=True).to(
             attributes.device(self._sae)
         )
-        codes = self._encoded(acts)
-        before = self._sae.decode(codes)
+        codes = pad_sequence([one.codes for one in batch], batch_first=True)
         for (latent, code), into in zip(settings, log_odds, strict=True):
-            column = codes[..., latent].clone()
+            column = codes[..., self._steps.latents.index(latent)]
             changed = torch.where(is_set, torch.full_like(column, code), column)
             is_changed = (changed != column).any(1).cpu()
             kept = is_changed.nonzero()[:, 0].tolist()
             if not kept:  # an unchanged sequence has its clean log-odds
                 continue
-            codes[..., latent] = changed
-            step = (self._sae.decode(codes) - before).flatten(2).float().cpu()
-            codes[..., latent] = column
-            self._answer([batch[i] for i in kept], (acts + step)[kept], into)
+            rows = acts[kept] + self._steps.step(acts[kept], codes[kept], latent, changed[kept])
+            self._answer([batch[i] for i in kept], rows, into)
 
     def _answer(
         self, batch: Sequence[_Sequence], acts: Float[Tensor, "n n_pos d_in"], into: LogOdds
@@ -215,8 +215,9 @@ def continuation(
 
     def run(tokens: Tensor, acts: Tensor, positions: Tensor) -> Tensor:
         acts = acts.to(device=device, dtype=dtype)
+        positions = positions.to(acts.device)
         if start is not None:
-            residual = model(acts, start_at_layer=start, stop_at_layer=n_layers)
+            last = last_residual(model, acts, start, positions)
         else:
             residual = model.run_with_hooks(
                 tokens.to(device),
@@ -224,9 +225,8 @@ def continuation(
                 prepend_bos=False,
                 fwd_hooks=[(hook_name, lambda own, hook: acts.view_as(own))],
             )
-        each = torch.arange(len(residual), device=residual.device)
-        last = residual[each, positions.to(residual.device)]
-        return final_logits(model, last[:, None], torch.float32)[:, 0]
+            last = residual[torch.arange(len(residual), device=device), positions][:, None]
+        return final_logits(model, last, torch.float32)[:, 0]
 
     return run
 

@@ -76,6 +76,7 @@ class UnlearningRun:
         self._clamp: Clamp | None = None
         self._are_asked_again = True
         self._ask_and_score = metrics.modify_and_calculate_metrics
+        self._list_settings = metrics.generate_ablate_params_list
 
     def fast_answers(self) -> contextlib.AbstractContextManager[None]:
         """Let SAE-Bench's functions ask the engine, and take finished settings as they are."""
@@ -84,6 +85,7 @@ class UnlearningRun:
             get_output_probs_abcd=self._probabilities,
             modify_model=self._modify_model,
             modify_and_calculate_metrics=self._finished_or_asked,
+            generate_ablate_params_list=self._listed,
             save_target_question_ids=_no_questions_to_find,
         )
 
@@ -148,15 +150,16 @@ class UnlearningRun:
     ) -> Sweep:
         """Run the sweep again with as many random live latents, drawn again for each number."""
         drawn: dict[tuple[float, int], tuple[int, ...]] = {}
-        by_setting: list[tuple[Setting, dict[str, Any]]] = []
-        for setting in tqdm(sweep.settings, desc="random latents", disable=not self.progress):
+        settings: list[Setting] = []
+        for setting in sweep.settings:
             chosen = setting.retain_threshold, setting.n_features
             if chosen not in drawn:
                 latents = rng.choice(alive, setting.n_features, replace=False)
                 drawn[chosen] = tuple(int(latent) for latent in latents)
-            random = setting._replace(latents=drawn[chosen])
-            by_setting.append((random, self._answers_under(random)))
-        return self._sweep(by_setting)
+            settings.append(setting._replace(latents=drawn[chosen]))
+        self._ask_ahead([(setting.latents, setting.multiplier) for setting in settings])
+        bar = tqdm(settings, desc="random latents", disable=not self.progress)
+        return self._sweep([(setting, self._answers_under(setting)) for setting in bar])
 
     def _always_right(self, subject: str, data: UnlearningData) -> dict[str, Any]:
         """Run SAE-Bench's `save_target_question_ids`, without asking again what failed once."""
@@ -226,6 +229,21 @@ class UnlearningRun:
             },
         )
 
+    def _listed(self, *args: Any, **params: Any) -> list[dict[str, Any]]:
+        """Return SAE-Bench's list of settings, once the answers under all of them are made."""
+        listed = self._list_settings(*args, **params)
+        self._ask_ahead([(_latents(one), int(one["multiplier"])) for one in listed])
+        return listed
+
+    def _ask_ahead(self, settings: Sequence[tuple[tuple[int, ...], int]]) -> None:
+        self.engine.ask_ahead(
+            [
+                Clamp(latents=latents, multiplier=multiplier)
+                for latents, multiplier in settings
+                if not self.of_sae.has("setting", _key(latents, multiplier))
+            ]
+        )
+
     def _modify_model(self, model: HookedTransformer, sae: Any, **params: Any) -> None:
         """Replace SAE-Bench's hook on the model: pass the clamp to the engine instead."""
         self._clamp = Clamp(latents=_latents(params), multiplier=int(params["multiplier"]))
@@ -250,7 +268,7 @@ class UnlearningRun:
                 for name, answer in answers.items()
             }
 
-        key = {"latents": sorted(_latents(params)), "multiplier": int(params["multiplier"])}
+        key = _key(_latents(params), int(params["multiplier"]))
         known = self.of_sae.get_or_make("setting", key, ask)
         return {
             name: {**answer, "is_correct": np.array(answer["is_correct"])}
@@ -274,6 +292,11 @@ def _no_questions_to_find(*_: Any, **__: Any) -> None:
 def _setting(threshold: float, params: Mapping[str, Any]) -> Setting:
     latents = _latents(params)
     return Setting(threshold, len(latents), int(params["multiplier"]), latents)
+
+
+def _key(latents: Sequence[int], multiplier: int) -> dict[str, Any]:
+    """Return what a setting's answers are kept under."""
+    return {"latents": sorted(latents), "multiplier": multiplier}
 
 
 def _latents(params: Mapping[str, Any]) -> tuple[int, ...]:

@@ -36,7 +36,7 @@ class Cache:
         """
         if self.folder is None:
             return make()
-        path = self.folder / f"{what}-{digest(key)[:N_DIGITS]}.json"
+        path = self._path(what, key)
         try:
             known = read_json(path)
         except ResultError:  # damaged from outside: it is made again, and overwritten
@@ -46,16 +46,24 @@ class Cache:
             self._keep(path, known)
         return known
 
+    def has(self, what: str, key: Mapping[str, Any]) -> bool:
+        """Return whether a value was kept under the key."""
+        return self.folder is not None and self._path(what, key).is_file()
+
     def part(self, what: str, key: Mapping[str, Any]) -> Cache:
         """Return a cache in a folder of its own below this one."""
         if self.folder is None:
             return self
-        return Cache(self.folder / f"{what}-{digest(key)[:N_DIGITS]}")
+        return Cache(self._path(what, key).with_suffix(""))
 
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, what: str, key: Mapping[str, Any]) -> Path:
+        assert self.folder is not None, "nothing is kept without a folder"
+        return self.folder / f"{what}-{digest(key)[:N_DIGITS]}.json"
 
     def _keep(self, path: Path, value: dict[str, Any]) -> None:
         try:

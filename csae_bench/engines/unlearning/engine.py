@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MEMORY_GIB = 4.0
 """Activations and codes that are kept between settings, at most."""
+AHEAD_BYTES = 2**26
+"""Activations of prompts under several clamps that run together: 64 MiB, or one batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,14 @@ class Clamp:
 
     latents: tuple[int, ...]
     multiplier: int
+
+
+class _Clamped(NamedTuple):
+    """Prompts of a batch that a clamp changes."""
+
+    clamp: Clamp
+    is_changed: Bool[Tensor, " n"]
+    resid: Float[Tensor, "k length d_model"]
 
 
 @dataclass
@@ -53,6 +63,10 @@ class AnswerEngine:
     """Prompts in a forward pass; answers do not depend on it."""
     asked: AskedPrompts = field(default_factory=lambda: AskedPrompts(MEMORY_GIB))
     """Activations kept between settings, and from the previous SAE."""
+    _batches_asked: dict[int, Batch] = field(default_factory=dict[int, Batch])
+    """Batches that were asked and are kept, by their identity."""
+    _ahead: dict[tuple[int, Clamp], Tensor] = field(default_factory=dict[tuple[int, Clamp], Tensor])
+    """Answers that `ask_ahead` has made, until they are asked for."""
     _codes: dict[int, ActiveLatents] = field(default_factory=dict[int, ActiveLatents])
     """By the identity of the batch."""
     _codes_bytes: int = 0
@@ -80,9 +94,62 @@ class AnswerEngine:
         )
         of_answers = torch.empty(len(prompts), len(ANSWERS) // N_SPELLINGS, device=self._device)
         for batch in batches:
+            if keep:
+                self._batches_asked[id(batch)] = batch
             answers = self._answers(batch, clamp, keep=keep)
             of_answers[batch.rows] = answers.to(of_answers.dtype)
         return of_answers
+
+    @torch.no_grad()
+    def ask_ahead(self, clamps: Sequence[Clamp]) -> None:
+        """Make the answers of all prompts asked so far under each clamp, several in one pass.
+
+        `probabilities` then takes them as they are, once. Nothing is done where the clamped
+        activation cannot be entered, or changes by more than its share of the decoder.
+        """
+        wanted = [clamp for clamp in dict.fromkeys(clamps) if clamp.latents]
+        self._ahead.clear()
+        if not self._place[1] or len(wanted) < 2:
+            return
+        for batch in self._batches_asked.values():
+            resid = self._resid(batch, keep=True)
+            if not all(
+                self._has_linear_decoder(batch, resid, clamp, keep=True) for clamp in wanted
+            ):
+                return
+            bytes_of_one = resid[0].numel() * resid.element_size()
+            n_rows = max(self.batch_size, AHEAD_BYTES // bytes_of_one)
+            self._ask_ahead(batch, resid, wanted, n_rows)
+
+    def _ask_ahead(
+        self,
+        batch: Batch,
+        resid: Float[Tensor, "n length d_model"],
+        clamps: Sequence[Clamp],
+        n_rows: int,
+    ) -> None:
+        waiting: list[_Clamped] = []
+        for clamp in clamps:
+            clamped, is_changed = self._clamped_linearly(batch, resid, clamp, keep=True)
+            one = _Clamped(clamp, is_changed, clamped[is_changed])
+            if sum(len(other.resid) for other in waiting) + len(one.resid) > n_rows:
+                self._answer_together(batch, waiting)
+                waiting.clear()
+            waiting.append(one)
+        self._answer_together(batch, waiting)
+
+    def _answer_together(self, batch: Batch, clamped: Sequence[_Clamped]) -> None:
+        clean = self._answers(batch, None, keep=True)
+        resid = torch.cat([one.resid for one in clamped])
+        answers = clean[:0]
+        if len(resid):
+            answer_at = torch.cat([batch.answer_at[one.is_changed] for one in clamped])
+            answers = self._ask(resid, answer_at)
+        parts = answers.split([len(one.resid) for one in clamped])
+        for one, part in zip(clamped, parts, strict=True):
+            of_clamp = clean.clone()
+            of_clamp[one.is_changed] = part
+            self._ahead[id(batch), one.clamp] = of_clamp
 
     @cached_property
     def _device(self) -> torch.device:
@@ -114,17 +181,20 @@ class AnswerEngine:
     ) -> Float[Tensor, "n n_choices"]:
         if clamp is None or not clamp.latents:
             if batch.clean is None:
-                batch.clean = self._ask(batch, self._resid(batch, keep=keep))
+                batch.clean = self._ask(self._resid(batch, keep=keep), batch.answer_at)
             return batch.clean
+        known = self._ahead.pop((id(batch), clamp), None)
+        if known is not None:
+            return known
         if not self._place[1]:
             return self._ask_hooked(batch, clamp)
         resid = self._resid(batch, keep=keep)
         if not self._has_linear_decoder(batch, resid, clamp, keep=keep):
-            return self._ask(batch, self._clamped(resid, clamp))
+            return self._ask(self._clamped(resid, clamp), batch.answer_at)
         clamped, is_changed = self._clamped_linearly(batch, resid, clamp, keep=keep)
         answers = self._answers(batch, None, keep=keep).clone()
         if bool(is_changed.any()):
-            answers[is_changed] = self._ask(batch, clamped[is_changed], is_changed)
+            answers[is_changed] = self._ask(clamped[is_changed], batch.answer_at[is_changed])
         return answers
 
     def _resid(self, batch: Batch, *, keep: bool) -> Float[Tensor, "n length d_model"]:
@@ -212,17 +282,13 @@ class AnswerEngine:
         resid = self._resid(batch, keep=True)
         hook = (self.hook_name, lambda acts, hook: self._clamped(acts, clamp))
         with self.model.hooks(fwd_hooks=[hook]):
-            return self._ask(batch, resid)
+            return self._ask(resid, batch.answer_at)
 
     def _ask(
-        self,
-        batch: Batch,
-        resid: Float[Tensor, "k length d_model"],
-        among: Bool[Tensor, " n"] | None = None,
-    ) -> Float[Tensor, "k n_choices"]:
-        """Run the rest of the model on the rows of the batch that `among` selects."""
+        self, resid: Float[Tensor, "n length d_model"], answer_at: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n n_choices"]:
+        """Run the rest of the model."""
         model, (start, is_at_hook) = self.model, self._place
-        answer_at = batch.answer_at if among is None else batch.answer_at[among]
         if is_at_hook:
             last = last_residual(model, resid, start, answer_at)
         else:

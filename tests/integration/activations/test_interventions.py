@@ -51,7 +51,7 @@ def _asked(
     dataset: FactorDataset,
     sae: SAE[Any] | None = None,
     hook_name: str = HOOK,
-    latents: tuple[int, ...] = (),
+    latents: Sequence[int] = range(96),
     **options: Any,
 ) -> Interventions:
     # not `sae or`: SAELens warns of the length that this asks for
@@ -132,6 +132,32 @@ def test_a_set_code_is_decoded_onto_the_activations_and_the_error_is_kept(
     (result,) = asked.with_codes([row], [LatentSetting(latent, code)])
     np.testing.assert_allclose(result[0, _columns(dataset, factor)], expected, atol=1e-3)
     assert abs(result[0] - asked.clean[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("power", [1, 3])
+def test_a_decoder_that_is_not_linear_decodes_all_codes(
+    model: HookedTransformer, dataset: FactorDataset, power: int
+) -> None:
+    sae = _sae()
+    decode = sae.decode
+    sae.decode = lambda codes: decode(codes**power)
+    latents = [3, 5]
+    asked = _asked(model, dataset, sae, latents=latents)
+    tokens = _prompt(model, dataset, ROWS[1], "tense")
+    stop = model.to_tokens(dataset.prompts[ROWS[1]]).shape[1] - 1
+    for latent in latents:  # the second after the way was chosen
+
+        def edit(acts: torch.Tensor, hook: Any, latent: int = latent) -> torch.Tensor:
+            codes = sae.encode(acts)
+            edited = codes.clone()
+            edited[:, stop:, latent] = 2.0
+            return acts + sae.decode(edited) - sae.decode(codes)
+
+        with torch.no_grad():
+            logits = model.run_with_hooks(tokens, fwd_hooks=[(HOOK, edit)])[0, -1]
+        expected = log_odds(logits[_words(model, dataset, ROWS[1], "tense")].double())
+        (result,) = asked.with_codes([ROWS[1]], [LatentSetting(latent, 2.0)])
+        np.testing.assert_allclose(result[0, _columns(dataset, "tense")], expected, atol=1e-3)
 
 
 def test_codes_are_set_from_the_pooled_token_on(
