@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from csae_bench.config.loading import is_config, partial_config
 from csae_bench.executors.processes import ProcessesExecutor
 from csae_bench.runs.request import RunRequest
+from csae_bench.support.threads import n_cores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class WorkerSettings:
 
     @property
     def _n(self) -> int:
-        return self.n_workers or len(gpu_ids()) or max(1, _n_cores() // 2)
+        return self.n_workers or len(gpu_ids()) or max(1, n_cores() // 2)
 
     def prepared(self, requests: Sequence[RunRequest]) -> list[RunRequest]:
         """Return the requests with the threads that a worker takes, where none are set.
@@ -29,7 +30,7 @@ class WorkerSettings:
         They become part of the configuration that results record: the last bits of a sum can
         depend on them.
         """
-        n_threads = max(1, _n_cores() // self._n)
+        n_threads = max(1, n_cores() // self._n)
         return [_with_threads(request, n_threads) for request in requests]
 
     def executor(self, device: str, *, n_saes: int, train_only: bool) -> ProcessesExecutor:
@@ -65,7 +66,3 @@ def _with_threads(request: RunRequest, n_threads: int) -> RunRequest:
     elif any(text.startswith("threads=") for text in request.sets):
         return request
     return replace(request, sets=(*request.sets, f"threads={n_threads}"))
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -18,6 +18,7 @@ from scipy import sparse
 
 from csae_bench.metrics.data import Factors, MetricInputError
 from csae_bench.metrics.discretise import Binned
+from csae_bench.metrics.products import product
 
 MAX_CELLS = 2**28
 """Largest table counted at once: 1 GiB of int32."""
@@ -85,7 +86,7 @@ class Counter:
                 f"{one_hot.shape[1]} factor values need a table of more than {MAX_CELLS} cells; "
                 "a factor with so many values is no category: group its values."
             )
-        counts = self._members @ one_hot
+        counts = product(self._members, one_hot)
         counts[self.zero_rows] += one_hot.sum(0, dtype=np.int32) - self._add_up @ counts
         return counts
 

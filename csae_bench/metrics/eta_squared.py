@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.nulls import permutations
+from csae_bench.metrics.products import product
 
 
 class Standardised(NamedTuple):
@@ -62,7 +63,7 @@ def explained(
     units: Standardised, one_hot: NDArray[np.float64], factors: Factors
 ) -> NDArray[np.float64]:
     """`eta_squared` for a table of factors in another order: one_hot float [n, n_values_total]."""
-    sums = units.by_latent @ one_hot
+    sums = product(units.by_latent, one_hot)
     between = sums**2 / np.maximum(factors.value_counts, 1)
     shares = np.add.reduceat(between, factors.value_ptr[:-1], axis=1)
     shares -= (units.sums**2 / factors.n)[:, None]
@@ -81,7 +82,7 @@ def weighted_eta_squared(
     """
     weighted = one_hot * weights[:, None]
     counts, n = weighted.sum(0), weights.sum()
-    sums = by_latent @ weighted
+    sums = product(by_latent, weighted)
     first = slice(0, factors.value_ptr[1])
     square_of_sum = sums[:, first].sum(1) ** 2 / n
     total = by_latent.power(2) @ weights.astype(np.float64) - square_of_sum

@@ -24,6 +24,7 @@ from csae_bench.metrics.gaps import (
     sup_gaps,
     value_gaps,
 )
+from csae_bench.metrics.products import product
 
 SCORES = ("maximum", "mig", "value_mig", "mig_sup")
 
@@ -80,7 +81,7 @@ class Resampled:
         return Tables(
             sparse=self._sparse.count(one_hot),
             equal_width=self._equal_width.count(one_hot),
-            sums=self._by_latent @ one_hot.astype(np.float64),
+            sums=product(self._by_latent, one_hot.astype(np.float64)),
             value_counts=one_hot.sum(0, dtype=np.int64),
         )
 
@@ -89,7 +90,7 @@ class Resampled:
         if not self._any_varies:
             return self._nothing()
         table, classic = (contingency(bins, self._factors) for bins in self._bins)
-        sums = self._by_latent @ self._factors.one_hot(np.float64)
+        sums = product(self._by_latent, self._factors.one_hot(np.float64))
         return self._of(table, classic, sums)
 
     def statistics(self, tables: Tables) -> dict[str, NDArray[np.float64]]:

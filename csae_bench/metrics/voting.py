@@ -11,6 +11,7 @@ from scipy import sparse
 
 from csae_bench.metrics.data import Factors
 from csae_bench.metrics.eta_squared import Standardised
+from csae_bench.metrics.products import product
 
 _BLOCK_CELLS = 2**22
 _TIE = 1e-9
@@ -73,7 +74,7 @@ def _least_varying(
         block = units.by_latent[first : first + width].toarray().T
         block -= block.mean(0)
         # one product for both sums: finding the members of a batch is most of its time
-        squares, sums = np.hsplit(members @ np.hstack([block**2, block]), 2)
+        squares, sums = np.hsplit(product(members, np.hstack([block**2, block])), 2)
         variances = squares - sums**2 / batch_size
         variances *= (n - 1) / (batch_size - 1)
         smallest = variances.min(1)

@@ -9,6 +9,7 @@ from csae_bench import models
 from csae_bench.activations.shared import MAX_BYTES, SharedPasses
 from csae_bench.runs.job import ModelRef, SaeRef
 from csae_bench.support import progress
+from csae_bench.support.threads import limit_threads
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -41,8 +42,9 @@ class Session:
         """Torch's own choice, once another was made."""
 
     def set_threads(self, n: int | None) -> None:
-        """Limit torch to so many threads on the CPU; None leaves torch's own choice."""
+        """Limit the CPU's work to so many threads; None leaves it to torch and the cores."""
         self._wanted = n
+        limit_threads(n)
 
     def _apply_threads(self) -> None:
         """Do so, now that torch is imported anyway."""
