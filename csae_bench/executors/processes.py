@@ -192,7 +192,11 @@ class _Pool:
 
     def _status(self) -> str:
         workers = "; ".join(f"{worker.name}: {worker.line}" for worker in self._live)
-        return f"{self._n_done} of {self._n_saes} SAEs done; {workers}"
+        return f"{self._n_done_of_all}; {workers}"
+
+    @property
+    def _n_done_of_all(self) -> str:
+        return f"{self._n_done} of {self._n_saes} SAEs done"
 
     def _start(self) -> None:
         number, gpus = self._n_started, self._executor.gpus
@@ -223,6 +227,7 @@ class _Pool:
         elif message.is_end:
             assert worker.part is not None
             self._n_done += len(worker.part.places)
+            progress.say(self._n_done_of_all)
             worker.part.places.clear()
             self._give_work(worker)
         else:

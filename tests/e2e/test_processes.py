@@ -80,7 +80,7 @@ def test_two_processes_give_the_results_of_one_to_the_bit(
     assert_equal_results(together, tmp_path, n=4)
     assert {record["config"]["threads"] for record in _records(tmp_path)} == {1}
     assert {record["training"]["n_side_by_side"] for record in _records(tmp_path)} == {2}
-    for what in ("worker 1: ", "worker 2: ", "SAEs done"):
+    for what in ("worker 1: ", "worker 2: ", "4 of 4 SAEs done"):
         assert what in done.stderr
 
 

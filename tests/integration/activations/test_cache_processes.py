@@ -15,6 +15,7 @@ from csae_bench.activations.cache.draws import activation_cache
 from csae_bench.activations.cache.folder import Shard, read_manifest
 from csae_bench.activations.cache.listing import clear, summaries
 from csae_bench.errors import ResultError
+from tests.small_disks import mounted
 from tests.unit.activations.cache.made import KEY, draw, draws, shard_files
 
 N_SHARDS = 75
@@ -23,7 +24,6 @@ import sys
 from pathlib import Path
 from csae_bench.activations.cache.entry import Entry
 from csae_bench.activations.cache.folder import CacheFolder
-from tests.small_disks import mounted
 entry = Entry(CacheFolder(Path(sys.argv[1])), {{"model": "m"}}, max_bytes=2**30)
 n_read = 0
 print("open", flush=True)
