@@ -79,7 +79,7 @@ def _fixed_calculation(codes: Any, factors: Any) -> None:
     entries = codes.tocoo()
     for _ in range(10):
         np.lexsort((entries.data, entries.col))
-        codes.T @ one_hot
+        _ = codes.T @ one_hot
 
 
 def _codes(factors: Any, rng: np.random.Generator) -> Any:
