@@ -63,11 +63,7 @@ def last_residual(
         _CAN_RUN_AT_ONE_POSITION[model] = _is_equal_at_one_position(model, resid, positions)
     if not _CAN_RUN_AT_ONE_POSITION[model]:
         return _at(_last_layer(model, resid), positions)
-    last = torch.empty_like(resid[:, :1])
-    for position in positions.unique().tolist():
-        rows = positions == position
-        last[rows] = _last_layer_at_end(model, resid[rows, : position + 1])
-    return last
+    return _last_layer_at(model, resid, positions)
 
 
 _CAN_RUN_AT_ONE_POSITION: WeakKeyDictionary[HookedTransformer, bool] = WeakKeyDictionary()
@@ -85,26 +81,48 @@ def _last_layer(model: HookedTransformer, resid: Tensor) -> Tensor:
     return block(resid)
 
 
-def _last_layer_at_end(
-    model: HookedTransformer, resid: Float[Tensor, "n n_pos d_model"]
+def _last_layer_at(
+    model: HookedTransformer,
+    resid: Float[Tensor, "n n_pos d_model"],
+    positions: Int[Tensor, " n"],
 ) -> Float[Tensor, "n 1 d_model"]:
+    """Run the last layer at one position of each row, as generation runs it at the last one.
+
+    Rows are moved so that their positions come to stand at the end; what is before a row is
+    padding, which the layer does not attend to and does not count.
+    """
     from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
 
+    length = int(positions.max()) + 1
+    missing = length - 1 - positions
+    mask: Tensor | None = None
+    if bool(missing.any()):
+        place = torch.arange(length, device=resid.device) - missing[:, None]
+        mask = (place >= 0).int()
+        resid = resid.gather(1, place.clamp_min(0)[..., None].expand(-1, -1, resid.shape[-1]))
     block: Any = model.blocks[model.cfg.n_layers - 1]
-    before = block.ln1(resid[:, :-1])
+    before = block.ln1(resid[:, : length - 1])
     _, keys, values = block.attn.calculate_qkv_matrices(before[:, :1], before, before)
     past = TransformerLensKeyValueCacheEntry(past_keys=keys, past_values=values)
-    return block(resid[:, -1:], past_kv_cache_entry=past)
+    at_end = resid[:, length - 1 : length]
+    return block(at_end, past_kv_cache_entry=past, attention_mask=mask)
 
 
 def _is_equal_at_one_position(
     model: HookedTransformer, resid: Tensor, positions: Int[Tensor, " n"]
 ) -> bool:
-    if resid.dtype not in (torch.float32, torch.float64) or int(positions[0]) == 0:
+    """Try it with a row at its position alone, and with the same row at another one beside it."""
+    if resid.dtype not in (torch.float32, torch.float64) or int(positions[0]) < 2:
         return False
-    whole = _at(_last_layer(model, resid[:1]), positions[:1])
+    rows = resid[:1].expand(2, -1, -1)
+    both = torch.stack([positions[0], positions[0] - 1])
+    whole = _at(_last_layer(model, rows), both)
     try:
-        alone = _last_layer_at_end(model, resid[:1, : int(positions[0]) + 1])
+        beside = _last_layer_at(model, rows, both)
+        alone = _last_layer_at(model, rows[:1], both[:1])
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
         return False  # an architecture whose attention takes other inputs
-    return bool(torch.allclose(alone, whole, rtol=1e-4, atol=1e-4 * float(whole.abs().max())))
+    tolerance = {"rtol": 1e-4, "atol": 1e-4 * float(whole.abs().max())}
+    return bool(
+        torch.allclose(beside, whole, **tolerance) and torch.allclose(alone, whole[:1], **tolerance)
+    )

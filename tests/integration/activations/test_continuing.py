@@ -1,4 +1,4 @@
-"""csae_bench/models/continuing.py, on the bundled model."""
+"""The last layer at one position of each row: what the whole layer gives there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import torch
 from transformer_lens import HookedTransformer
 
 from csae_bench import models
-from csae_bench.activations.continuing import final_logits, layer_after
+from csae_bench.activations import continuing
+from csae_bench.activations.continuing import last_residual
 
 
 @pytest.fixture(scope="module")
@@ -15,31 +16,51 @@ def model() -> HookedTransformer:
     return models.load("tiny-gemma2-it")
 
 
-def test_the_rest_of_the_model_gives_its_own_logits(model: HookedTransformer) -> None:
-    tokens = torch.arange(12).view(2, 6)
-    n_layers = model.cfg.n_layers
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Lengths of the batches that ran through the whole last layer."""
+    lengths: list[int] = []
+    run = continuing._last_layer  # pyright: ignore[reportPrivateUsage]
+
+    def counted(model: HookedTransformer, resid: torch.Tensor) -> torch.Tensor:
+        lengths.append(len(resid))
+        return run(model, resid)
+
+    monkeypatch.setattr(continuing, "_last_layer", counted)
+    return lengths
+
+
+@pytest.mark.parametrize("start", [1, 3])
+@pytest.mark.parametrize("positions", [[9, 9, 9], [11, 4, 7], [2, 11, 2]])
+def test_each_row_gets_what_the_whole_model_gives_at_its_position(
+    model: HookedTransformer, start: int, positions: list[int], whole: list[int]
+) -> None:
+    resid = 3 * torch.randn(3, 12, model.cfg.d_model, generator=torch.Generator().manual_seed(0))
+    at = torch.tensor(positions)
     with torch.no_grad():
-        expected = model(tokens)
-        for hook_name in ("blocks.0.hook_resid_pre", "blocks.1.hook_resid_post",
-                          f"blocks.{n_layers - 1}.hook_resid_post"):  # fmt: skip
-            start = layer_after(hook_name)
-            assert start is not None
-            acts = model.run_with_cache(tokens, names_filter=hook_name)[1][hook_name]
-            last = acts if start == n_layers else model(
-                acts, start_at_layer=start, stop_at_layer=n_layers
-            )  # fmt: skip
-            # the same operations on the same numbers, but for the shape of the batch
-            torch.testing.assert_close(final_logits(model, last), expected, atol=1e-5, rtol=1e-5)
+        last_residual(model, resid, start, torch.tensor([8, 8, 8]))  # what is tried once
+        whole.clear()
+        result = last_residual(model, resid, start, at)
+        expected = model(resid, start_at_layer=start, stop_at_layer=model.cfg.n_layers)
+    torch.testing.assert_close(result[:, 0], expected[torch.arange(3), at], atol=1e-4, rtol=1e-5)
+    assert whole == [], "the layer ran at all positions"
 
 
-def test_logits_are_of_the_type_that_is_asked_for(model: HookedTransformer) -> None:
-    resid = torch.randn(1, 2, model.cfg.d_model, generator=torch.Generator().manual_seed(0))
-    assert final_logits(model, resid, torch.float64).dtype == torch.float64
-    assert final_logits(model, resid).dtype == torch.float32
+def test_a_layer_that_takes_no_mask_runs_as_a_whole(
+    model: HookedTransformer, monkeypatch: pytest.MonkeyPatch, whole: list[int]
+) -> None:
+    def refuse(*_: object) -> torch.Tensor:
+        raise TypeError("unexpected keyword argument 'attention_mask'")
 
-
-@pytest.mark.parametrize(
-    "hook_name", ["blocks.1.hook_resid_mid", "blocks.1.attn.hook_z", "hook_embed"]
-)
-def test_no_layer_begins_at_a_hook_within_one(hook_name: str) -> None:
-    assert layer_after(hook_name) is None
+    monkeypatch.setattr(continuing, "_last_layer_at", refuse)
+    continuing._CAN_RUN_AT_ONE_POSITION.pop(model, None)  # pyright: ignore[reportPrivateUsage]
+    resid = torch.randn(2, 6, model.cfg.d_model, generator=torch.Generator().manual_seed(0))
+    at = torch.tensor([5, 3])
+    try:
+        with torch.no_grad():
+            result = last_residual(model, resid, 3, at)
+            expected = model(resid, start_at_layer=3, stop_at_layer=model.cfg.n_layers)
+        assert torch.equal(result[:, 0], expected[torch.arange(2), at])
+    finally:
+        continuing._CAN_RUN_AT_ONE_POSITION.pop(model, None)  # pyright: ignore[reportPrivateUsage]
+    assert whole == [2, 2]
