@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from csae_bench.metrics.data import Codes, Factors, MetricInputError
 from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike, same_samples
+from csae_bench.support.threads import mapped
 
 N_RESAMPLES = 1000
 MIN_RESAMPLES = 1000
@@ -54,12 +55,13 @@ def cluster_bootstrap(
     clusters (below 10 or so) the percentile interval of these covers too little.
 
     Args:
-        statistic: of how often each cluster was drawn, an array of any length, NaN allowed.
+        statistic: of how often each cluster was drawn, an array of any length, NaN allowed; several
+            threads may call it at once.
 
     Raises:
         MetricInputError: fewer than 1000 resamples.
     """
-    return np.stack([statistic(drawn) for drawn in cluster_draws(n_clusters, n_resamples, seed)])
+    return np.stack(list(mapped(statistic, cluster_draws(n_clusters, n_resamples, seed))))
 
 
 def cluster_draws(

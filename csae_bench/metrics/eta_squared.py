@@ -12,6 +12,7 @@ from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.nulls import permutations
 from csae_bench.metrics.products import product
+from csae_bench.support.threads import mapped
 
 
 class Standardised(NamedTuple):
@@ -98,9 +99,7 @@ def null_of_largest(
 ) -> Float[NDArray[Any], "n_permutations n_factors"]:
     """Draw the largest eta^2 of all latents with each factor, the samples' factors permuted."""
     one_hot = factors.one_hot(np.float64)
+    orders = permutations(factors.n, n_permutations, seed)
     return np.stack(
-        [
-            explained(units, one_hot[order], factors).max(0)
-            for order in permutations(factors.n, n_permutations, seed)
-        ]
+        list(mapped(lambda order: explained(units, one_hot[order], factors).max(0), orders))
     )

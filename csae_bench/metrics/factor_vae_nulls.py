@@ -12,6 +12,7 @@ from csae_bench.metrics.factor_vae import FactorVaePopulationScore, election, fa
 from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.nulls import ScoreNull, null_of, permutations
 from csae_bench.metrics.score import Score
+from csae_bench.support.threads import mapped
 
 N_PERMUTATIONS = 20
 """For the classic score, which draws 15,000 votes for each and moves little between them."""
@@ -37,10 +38,10 @@ def factor_vae_null(
     codes, factors = same_samples(codes, factors)
     names = ("delta", "batch_size", "n_train", "n_eval", "seed")
     settings = {name: score.settings[name] for name in names}
-    draws = [
-        factor_vae(codes, factors.samples(order), **settings)
-        for order in permutations(factors.n, n_permutations, seed)
-    ]
+    orders = permutations(factors.n, n_permutations, seed)
+    draws = list(
+        mapped(lambda order: factor_vae(codes, factors.samples(order), **settings), orders)
+    )
     return ScoreNull(
         score=_null(score.value, [draw.value for draw in draws]),
         by_factor={
@@ -77,13 +78,13 @@ def factor_vae_population_null(
         [1.0 if vote is None else vote.null_quantile_95 for vote in score.votes.values()]
     )
     units, one_hot = standardised(codes), factors.one_hot(np.float64)
-    accepted = np.stack(
-        [
-            election(explained(units, one_hot[order], factors), quantiles).is_accepted
-            # other permutations than the quantiles'
-            for order in permutations(factors.n, n_permutations, seed + 2**31)
-        ]
-    ).astype(np.float64)
+
+    def is_accepted(order: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return election(explained(units, one_hot[order], factors), quantiles).is_accepted
+
+    # other permutations than the quantiles'
+    orders = permutations(factors.n, n_permutations, seed + 2**31)
+    accepted = np.stack(list(mapped(is_accepted, orders))).astype(np.float64)
     each = {
         name: _null(score.by_factor[name], accepted[:, k]) for k, name in enumerate(factors.names)
     }

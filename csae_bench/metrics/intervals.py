@@ -31,6 +31,7 @@ from csae_bench.metrics.factor_vae import FactorVaePopulationScore, election
 from csae_bench.metrics.gaps import factor_gaps, mean_activations, value_gaps
 from csae_bench.metrics.inputs import CodesLike, FactorsLike, LabelsLike
 from csae_bench.metrics.resampling import Resampled, Tables
+from csae_bench.support.threads import mapped
 
 N_CANDIDATES = 4
 """Latents kept for each factor and value: those elected, and others that could win a resample."""
@@ -84,9 +85,7 @@ def mig_intervals(
     prepared = Resampled(codes.latents(kept), factors, **bins, sup_latents=is_sampled)
     one_hot = factors.one_hot()
     draws = cluster_draws(n_clusters, n_resamples, seed)
-    each = (
-        prepared.statistics(tables) for tables in _weighted_tables(prepared, one_hot, labels, draws)
-    )
+    each = mapped(prepared.statistics, _weighted_tables(prepared, one_hot, labels, draws))
     drawn = np.stack([np.concatenate([scores[name] for name in names]) for scores in each])
     of_names = dict(zip(names, np.split(drawn, len(names), axis=1), strict=True))
     observed = prepared.observed()

@@ -20,6 +20,7 @@ from csae_bench.metrics.contingency import (
 from csae_bench.metrics.data import Codes, Factors
 from csae_bench.metrics.families import Families
 from csae_bench.metrics.gaps import normalised
+from csae_bench.support.threads import mapped
 
 QUANTILE = 0.95
 """Quantile of a null above which information counts as known."""
@@ -95,12 +96,16 @@ def permuted(
     best, led_by, largest = [], [], []
     family_means = np.zeros((codes.d_sae, families.n_families))
     kept = Largest.empty(len(orders), codes.d_sae, families.n_families)
-    for number, order in enumerate(orders):
+
+    def measured(order: NDArray[np.int64]) -> tuple[NDArray[np.float64], Any]:
         one_hot = factors.one_hot()[order]
         table = replace(plain, counts=counter.count(one_hot))
         shares = np.nan_to_num(normalised(value_information(table), entropies))
+        return shares, assign(shares, rises(codes, one_hot), families)
+
+    for number, (shares, assigned) in enumerate(mapped(measured, orders)):
         best.append(shares.max(1))
-        led_by.append(assign(shares, rises(codes, one_hot), families))
+        led_by.append(assigned)
         largest.append(shares.max(0))
         family_means += families.largest(shares) / len(orders)
         kept.add(number, shares, families)

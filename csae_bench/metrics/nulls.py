@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from csae_bench.metrics.data import Factors, MetricInputError
 from csae_bench.metrics.inputs import CodesLike, FactorsLike, same_samples
 from csae_bench.metrics.resampling import SCORES, Resampled
+from csae_bench.support.threads import mapped
 
 N_PERMUTATIONS = 200
 
@@ -79,10 +80,8 @@ def permutation_null(
     prepared = Resampled(codes, factors, n_quantiles=n_quantiles, n_bins=n_bins)
     one_hot = factors.one_hot()
     observed = prepared.observed()
-    draws = [
-        prepared.statistics(prepared.tables(one_hot[order]))
-        for order in permutations(factors.n, n_permutations, seed)
-    ]
+    orders = permutations(factors.n, n_permutations, seed)
+    draws = list(mapped(lambda order: prepared.statistics(prepared.tables(one_hot[order])), orders))
     nulls = {
         name: _score_null(factors, observed[name], np.stack([draw[name] for draw in draws]))
         for name in SCORES

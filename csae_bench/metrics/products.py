@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from csae_bench.support.threads import n_threads
+from csae_bench.support.threads import n_threads, pool
 
 _MIN_TERMS = 2**19
 """Terms of a product that is divided: about half a millisecond of work."""
@@ -38,7 +36,7 @@ def product(left: Any, right: NDArray[Any]) -> NDArray[Any]:
         first, last = bounds[part : part + 2]
         out[first:last] = _rows(left, first, last) @ right
 
-    list(_pool(n_parts).map(fill, range(n_parts)))
+    list(pool(n_parts).map(fill, range(n_parts)))
     return out
 
 
@@ -48,8 +46,3 @@ def _rows(matrix: Any, first: int, last: int) -> Any:
     entries = matrix.data[start:end], matrix.indices[start:end]
     indptr = matrix.indptr[first : last + 1] - start
     return sparse.csr_array((*entries, indptr), shape=(last - first, matrix.shape[1]))
-
-
-@cache
-def _pool(n: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n, thread_name_prefix="products")

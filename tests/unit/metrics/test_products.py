@@ -9,7 +9,7 @@ from scipy import sparse
 from csae_bench.metrics import products
 from csae_bench.metrics.products import product
 from csae_bench.support import threads
-from csae_bench.support.threads import limit_threads, n_threads
+from csae_bench.support.threads import limit_threads
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +47,3 @@ def test_rows_of_another_order_in_memory_are_read_right(monkeypatch: pytest.Monk
     left = sparse.csr_array(np.arange(12.0).reshape(4, 3))
     right = np.asfortranarray(np.arange(6.0).reshape(3, 2))
     assert (product(left, right) == left.toarray() @ right).all()
-
-
-def test_threads_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert n_threads() == 3
-    limit_threads(5)
-    assert n_threads() == 5
-    limit_threads(None)
-    monkeypatch.setenv("OMP_NUM_THREADS", "all of them")
-    assert n_threads() == threads.n_cores()
