@@ -146,23 +146,28 @@ class _Worker:
     def _send(self, line: str) -> None:
         assert self.process.stdin is not None
         # where it is gone, that is noticed where its messages are read
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
 
     def _read(self, said: queue.Queue[_Said]) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with contextlib.suppress(ValueError):  # the last line of one that was killed
-                said.put(_Said(self, WorkerMessage.from_line(line)))
+        with self.process.stdout:
+            for line in self.process.stdout:
+                with contextlib.suppress(ValueError):  # the last line of one that was killed
+                    said.put(_Said(self, WorkerMessage.from_line(line)))
         self.process.wait()
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):  # of what it did not read any more
+            self.process.stdin.close()
         said.put(_Said(self, None))
 
     def _read_errors(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.errors.append(line.rstrip())
-            sys.stderr.write(f"{self.name}: {line}")
+        with self.process.stderr:
+            for line in self.process.stderr:
+                self.errors.append(line.rstrip())
+                sys.stderr.write(f"{self.name}: {line}")
 
 
 class _Pool:
