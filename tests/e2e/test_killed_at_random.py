@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -48,8 +49,9 @@ def test_killed_at_random_moments_it_ends_in_the_same_results(
             _command(killed, "--sweep", str(sweep), *flags),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        time.sleep(moments.uniform(0.2, 1) * seconds)
-        if running.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # or it ended before
+            running.wait(moments.uniform(0.2, 1) * seconds)
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
         running.wait()
     _run(_command(killed, "--sweep", str(sweep), *flags))
