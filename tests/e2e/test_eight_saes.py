@@ -26,9 +26,7 @@ def test_eight_saes_have_the_results_of_single_runs_and_compare_gives_verdicts(
         (local, ()),
         (processes, ("--executor", "processes", "--workers", "2")),
     ):
-        outcome = csae_bench(
-            "run", *CUSTOM, *EVALS, "--sweep", sweep, "--results", results, *flags
-        )
+        outcome = csae_bench("run", *CUSTOM, *EVALS, "--sweep", sweep, "--results", results, *flags)
         assert outcome.exit_code == 0, outcome.stderr
     assert_equal_results(local, processes, n=24)
 
