@@ -122,7 +122,5 @@ def _is_equal_at_one_position(
         alone = _last_layer_at(model, rows[:1], both[:1])
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
         return False  # an architecture whose attention takes other inputs
-    tolerance = {"rtol": 1e-4, "atol": 1e-4 * float(whole.abs().max())}
-    return bool(
-        torch.allclose(beside, whole, **tolerance) and torch.allclose(alone, whole[:1], **tolerance)
-    )
+    result, expected = torch.cat([beside, alone]), torch.cat([whole, whole[:1]])
+    return torch.allclose(result, expected, rtol=1e-4, atol=1e-4 * float(whole.abs().max()))
