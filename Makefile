@@ -37,7 +37,7 @@ $(STAMP): requirements/torch.txt requirements/lock.txt requirements/dev.txt pypr
 run: $(STAMP) ## the main job: train custom_sae on the bundled model and evaluate it
 	$(BIN)/csae-bench run --sae custom_sae
 
-test: $(STAMP) ## all tests but the slow ones: 10 minutes on two cores
+test: $(STAMP) ## all tests but the slow ones: 15 minutes on two cores
 	$(PYTEST) -m "not slow and not real"
 
 test-fast: $(STAMP) ## unit tests alone: 90 seconds

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from sae_lens import SAE
     from transformer_lens import HookedTransformer
 
-    from csae_bench.upstream.core import CoreSettings
-
 FIGURES = ("core_1_sae_of_ideal", "core_8_saes_of_ideal", "core_8_saes_speedup")
 N_LAYERS, D_MODEL, D_SAE, LAYER = 12, 256, 1024, 7
 HOOK_NAME = f"blocks.{LAYER}.hook_resid_post"
@@ -135,29 +133,35 @@ def _theirs(saes: list[SAE[Any]], model: HookedTransformer, data: Path, folder: 
 
 
 def _ours(saes: list[SAE[Any]], model: HookedTransformer, data: Path) -> None:
-    from csae_bench.upstream.core import CoreSettings
-
-    settings = CoreSettings(
-        dataset_name=str(data),
-        model_name="random",
-        hook_name=HOOK_NAME,
-        context_size=CONTEXT,
-        batch_size_prompts=N_PROMPTS,
-        n_eval_reconstruction_batches=N_RECONSTRUCTION,
-        n_eval_sparsity_variance_batches=N_SPARSITY,
-    )
-    run_ours(saes, model, data, settings)
+    run_ours(saes, model, data, HOOK_NAME, (N_RECONSTRUCTION, N_SPARSITY))
 
 
 def run_ours(
-    saes: Sequence[SAE[Any]], model: HookedTransformer, data: Path, settings: CoreSettings
+    saes: Sequence[SAE[Any]],
+    model: HookedTransformer,
+    data: Path,
+    hook_name: str,
+    n_batches: tuple[int, int],
 ) -> None:
-    """Run our core on SAEs that share passes."""
+    """Run our core on SAEs that share passes.
+
+    Args:
+        n_batches: of reconstruction, and of sparsity.
+    """
     from csae_bench.activations.shared import SharedPasses
     from csae_bench.corpora import open_corpus
-    from csae_bench.upstream.core import run_core
+    from csae_bench.upstream.core import CoreSettings, run_core
 
     shared = SharedPasses(n_users=len(saes))
+    settings = CoreSettings(
+        dataset_name=str(data),
+        model_name=model.cfg.model_name,
+        hook_name=hook_name,
+        context_size=CONTEXT,
+        batch_size_prompts=N_PROMPTS,
+        n_eval_reconstruction_batches=n_batches[0],
+        n_eval_sparsity_variance_batches=n_batches[1],
+    )
     for sae in saes:
         run_core(sae, model, open_corpus(str(data), split="core"), settings, shared)
 

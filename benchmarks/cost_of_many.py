@@ -14,19 +14,20 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from benchmarks.core_many_saes import CONTEXT, N_PROMPTS, random_sae, run_ours, write_text
 from benchmarks.operations import count_operations, matmul_rate
 from benchmarks.timing import seconds
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
-LAYER, CONTEXT, N_PROMPTS, K = 2, 128, 16, 18
+LAYER, K = 2, 18
 N_RECONSTRUCTION, N_SPARSITY = 2, 6
 N_STEPS, BATCH = 3, 2048
 
@@ -146,39 +147,22 @@ def _seconds_of_a_round(model: HookedTransformer, n_saes: int, d_sae: int) -> fl
 
 
 def _core(model: HookedTransformer, numbers: Sequence[int], d_sae: int, rate: float) -> Cost:
-    from benchmarks.core_many_saes import random_sae, write_text
-
     hook_name = f"blocks.{LAYER}.hook_resid_post"
     saes = [random_sae(seed, hook_name, model.cfg.d_model, d_sae) for seed in range(max(numbers))]
-    n_batches = N_RECONSTRUCTION + N_SPARSITY
+    batches = (N_RECONSTRUCTION, N_SPARSITY)
+    n_batches = sum(batches)
     with tempfile.TemporaryDirectory() as folder:
         data = write_text(Path(folder) / "text", CONTEXT * N_PROMPTS * (n_batches + 4))
-        run = _core_of(model, data, hook_name)
-        run(saes[:1])
-        of_many = {n: seconds(lambda n=n: run(saes[:n])) / n_batches for n in numbers}
+
+        def run(n_saes: int) -> None:
+            run_ours(saes[:n_saes], model, data, hook_name, batches)
+
+        run(1)
+        of_many = {n: seconds(lambda n=n: run(n)) / n_batches for n in numbers}
     operations = count_operations(model, LAYER, CONTEXT, d_sae)
-    batches = (N_RECONSTRUCTION, N_SPARSITY)
     per_batch = CONTEXT * N_PROMPTS / n_batches / rate
     one, two = (operations.of_ours(n, *batches) * per_batch for n in (1, 2))
     return Cost(of_many, model=2 * one - two, sae=two - one)
-
-
-def _core_of(
-    model: HookedTransformer, data: Path, hook_name: str
-) -> Callable[[Sequence[Any]], None]:
-    from benchmarks.core_many_saes import run_ours
-    from csae_bench.upstream.core import CoreSettings
-
-    settings = CoreSettings(
-        dataset_name=str(data),
-        model_name="tiny-gemma2-it",
-        hook_name=hook_name,
-        context_size=CONTEXT,
-        batch_size_prompts=N_PROMPTS,
-        n_eval_reconstruction_batches=N_RECONSTRUCTION,
-        n_eval_sparsity_variance_batches=N_SPARSITY,
-    )
-    return lambda saes: run_ours(saes, model, data, settings)
 
 
 if __name__ == "__main__":

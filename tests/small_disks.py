@@ -11,10 +11,10 @@ import pytest
 
 
 @contextmanager
-def mounted(place: Path, size: str) -> Generator[Path]:
-    """Mount a file system of `size`, such as 512k, at a new folder; skip where it is forbidden."""
+def mounted(place: Path, options: str) -> Generator[Path]:
+    """Mount a file system, such as size=512k, at a new folder; skip where it is forbidden."""
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
     try:
         is_mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
     except OSError:

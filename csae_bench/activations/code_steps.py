@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -23,13 +21,11 @@ class CodeSteps:
     code of 1 adds, and no codes of other latents are needed.
 
     Args:
-        latents: those whose codes are at hand beforehand.
         d_head: size of a head where the SAE takes heads apart.
     """
 
-    def __init__(self, sae: AnySae, latents: Sequence[int], d_head: int | None) -> None:
+    def __init__(self, sae: AnySae, d_head: int | None) -> None:
         self._sae, self._d_head = sae, d_head
-        self.latents = tuple(latents)
         self._is_linear: bool | None = None
         self._directions: dict[int, Tensor] = {}
 
@@ -41,26 +37,40 @@ class CodeSteps:
     def step(
         self,
         acts: Float[Tensor, "n n_pos d_in"],
-        known: Float[Tensor, "n n_pos n_latents"],
         latent: int,
+        codes: Float[Tensor, "n n_pos"],
         changed: Float[Tensor, "n n_pos"],
     ) -> Float[Tensor, "n n_pos d_in"]:
         """Return decode(z') - decode(z), in float32 on the CPU.
 
         Args:
-            known: codes of `latents`.
-            changed: the latent's codes in z'; all others are those of the activations.
+            codes: the latent's in z, which are those of the activations.
+            changed: the latent's in z'; all others are as in z.
         """
-        if self._is_linear is False or changed.dtype not in (torch.float32, torch.float64):
+        if changed.dtype not in (torch.float32, torch.float64):
             return self._decoded(acts, latent, changed)
-        change = changed - known[..., self.latents.index(latent)]
-        added = (change[..., None] * self._direction(latent)).float().cpu()
         if self._is_linear is None:
-            exact = self._decoded(acts, latent, changed)
-            near = _NEAR * (1 + float(exact.abs().max()))
-            self._is_linear = bool((exact - added).abs().max() <= near)
-            return added if self._is_linear else exact
-        return added
+            self._is_linear = self._adds_up(acts, latent, codes)
+        if not self._is_linear:
+            return self._decoded(acts, latent, changed)
+        return self._added(latent, changed - codes)
+
+    def _adds_up(
+        self, acts: Float[Tensor, "n n_pos d_in"], latent: int, codes: Float[Tensor, "n n_pos"]
+    ) -> bool:
+        """Try whether the latent's share of the decoder is all that a change of its codes adds.
+
+        A change as large as the largest code of all: that of a small one is lost in rounding.
+        """
+        change = self.encoded(acts).abs().max().clamp_min(1).expand_as(codes)
+        exact = self._decoded(acts, latent, codes + change)
+        difference = exact - self._added(latent, change)
+        return bool(difference.abs().max() <= _NEAR * exact.abs().max())
+
+    def _added(
+        self, latent: int, change: Float[Tensor, "n n_pos"]
+    ) -> Float[Tensor, "n n_pos d_in"]:
+        return (change[..., None] * self._direction(latent)).float().cpu()
 
     def _decoded(
         self, acts: Float[Tensor, "n n_pos d_in"], latent: int, changed: Float[Tensor, "n n_pos"]

@@ -105,7 +105,7 @@ class Interventions:
         self._n_values = int(dataset.table.value_ptr[-1])
         self._place = {row: place for place, row in enumerate(rows)}
         self._continue = continuation(model, hook_name)
-        self._steps = CodeSteps(sae, latents, attributes.d_head(sae, model))
+        self._steps = CodeSteps(sae, attributes.d_head(sae, model))
         self._sequences: list[_Sequence] = []
         self._active: dict[int, list[Tensor]] = {latent: [] for latent in latents}
         self.clean: LogOdds = np.full((len(rows), self._n_values), np.nan)
@@ -173,14 +173,14 @@ class Interventions:
         )
         codes = pad_sequence([one.codes for one in batch], batch_first=True)
         for (latent, code), into in zip(settings, log_odds, strict=True):
-            column = codes[..., self._steps.latents.index(latent)]
+            column = codes[..., self.latents.index(latent)]
             changed = torch.where(is_set, torch.full_like(column, code), column)
             is_changed = (changed != column).any(1).cpu()
             kept = is_changed.nonzero()[:, 0].tolist()
             if not kept:  # an unchanged sequence has its clean log-odds
                 continue
-            rows = acts[kept] + self._steps.step(acts[kept], codes[kept], latent, changed[kept])
-            self._answer([batch[i] for i in kept], rows, into)
+            step = self._steps.step(acts[kept], latent, column[kept], changed[kept])
+            self._answer([batch[i] for i in kept], acts[kept] + step, into)
 
     def _answer(
         self, batch: Sequence[_Sequence], acts: Float[Tensor, "n n_pos d_in"], into: LogOdds

@@ -40,10 +40,7 @@ class LocalExecutor:
         """
         is_stopped = False
         for group in training_groups(plan.saes, lambda: available_bytes(self.session.device)):
-            if is_stopped:
-                yield from map(_not_begun, group)
-                continue
-            for done in self._group(group):
+            for done in self._group(group) if not is_stopped else map(_not_begun, group):
                 is_stopped |= isinstance(done.error, TrainingStopped)
                 yield done
 
@@ -59,10 +56,7 @@ class LocalExecutor:
                 made.append(done.sae)
             yield done
         for sae in made:
-            if is_stopped:
-                yield _not_begun(sae)
-            else:
-                yield from self._sae(sae, is_made=True)
+            yield from [_not_begun(sae)] if is_stopped else self._sae(sae, is_made=True)
 
     def _side_by_side(self, saes: Sequence[SaePlan]) -> Iterator[Done]:
         """Train SAEs on the same rows; whatever stops all of them is an error of each."""

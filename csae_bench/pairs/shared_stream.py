@@ -53,7 +53,7 @@ class SharedStream:
             self._shares = dict(shares)
         try:
             rows = next(stream)
-        except Exception as error:
+        except Exception as error:  # raised here, and for every other reader of this batch
             self._error = error
             raise
         drawn = _Drawn(rows, stream.pairs, stream.counts, stream.epochs, shares)

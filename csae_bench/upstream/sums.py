@@ -81,7 +81,7 @@ class Clean:
     kl_with_ablation: float
     ce_without_sae: float
     ce_with_ablation: float
-    kept: tuple[tuple[Tensor, Tensor], ...] | None
+    kept: list[tuple[Tensor, Tensor]] | None
     """Of each chunk, the probabilities without an SAE and their logarithms, [n, vocabulary]; None
     where they are too large."""
 
@@ -94,7 +94,7 @@ def clean_sums(
     is_used: Bool[Tensor, "batch context"],
 ) -> Clean:
     """Sum KL(clean || ablated) and both cross-entropies, over the positions used."""
-    kept: list[tuple[Tensor, Tensor]] = []
+    kept: list[tuple[Tensor, Tensor]] | None = [] if clean.numel() <= KEPT_ELEMENTS else None
     n_tokens, n_predictions, sums = 0, 0, [0.0] * 3
     for chunk in _chunks(is_used, tokens, clean.shape[-1]):
         log_p, log_r = chunk.log_softmax(clean), chunk.log_softmax(with_ablation)
@@ -103,10 +103,9 @@ def clean_sums(
         sums = [total + term for total, term in zip(sums, terms, strict=True)]
         n_tokens += len(chunk.rows)
         n_predictions += int(chunk.has_next.sum())
-        if clean.numel() <= KEPT_ELEMENTS:
+        if kept is not None:
             kept.append((p, log_p))
-    is_kept = clean.numel() <= KEPT_ELEMENTS
-    return Clean(n_tokens, n_predictions, *sums, kept=tuple(kept) if is_kept else None)
+    return Clean(n_tokens, n_predictions, *sums, kept=kept)
 
 
 @torch.no_grad()

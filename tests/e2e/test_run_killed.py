@@ -42,6 +42,14 @@ def _command(results: Path, prompts: Path, evals: str) -> list[str]:
     ]
 
 
+def _wait_for(results: Path, pattern: str, running: subprocess.Popen[Any]) -> None:
+    until = time.monotonic() + SECONDS
+    while not list(results.glob(pattern)):
+        assert time.monotonic() < until
+        assert running.poll() is None, "it ended before it could be stopped"
+        time.sleep(0.01)
+
+
 def _record(results: Path) -> dict[str, Any]:
     (path,) = (results / "runs").glob("*.json")
     return json.loads(path.read_text())
@@ -57,11 +65,7 @@ def test_a_run_that_is_killed_between_two_cells_is_completed_by_the_next(
     results = tmp_path / "r"
     command = _command(results, prompts, "mig,feature_correlation")
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + SECONDS
-    while not list(results.glob("mig/*.json")):
-        assert time.monotonic() < until
-        assert running.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
+    _wait_for(results, "mig/*.json", running)
     running.send_signal(signal.SIGKILL)
     running.wait()
     filed = {path: path.read_bytes() for path in results.glob("mig/*.json")}
@@ -87,11 +91,7 @@ def test_sigterm_during_a_training_saves_its_state_and_begins_no_other(tmp_path:
     running = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    until = time.monotonic() + SECONDS
-    while not list(results.glob("checkpoints/*/*/trainer")):
-        assert time.monotonic() < until
-        assert running.poll() is None, "it ended before it could be stopped"
-        time.sleep(0.01)
+    _wait_for(results, "checkpoints/*/*/trainer", running)
     running.send_signal(signal.SIGTERM)
     _, said = running.communicate()
     assert running.returncode == 4

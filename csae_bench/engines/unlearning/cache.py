@@ -36,7 +36,7 @@ class Cache:
         """
         if self.folder is None:
             return make()
-        path = self._path(what, key)
+        path = self.folder / f"{_name(what, key)}.json"
         try:
             known = read_json(path)
         except ResultError:  # damaged from outside: it is made again, and overwritten
@@ -48,22 +48,18 @@ class Cache:
 
     def has(self, what: str, key: Mapping[str, Any]) -> bool:
         """Return whether a value was kept under the key."""
-        return self.folder is not None and self._path(what, key).is_file()
+        return self.folder is not None and (self.folder / f"{_name(what, key)}.json").is_file()
 
     def part(self, what: str, key: Mapping[str, Any]) -> Cache:
         """Return a cache in a folder of its own below this one."""
         if self.folder is None:
             return self
-        return Cache(self._path(what, key).with_suffix(""))
+        return Cache(self.folder / _name(what, key))
 
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _path(self, what: str, key: Mapping[str, Any]) -> Path:
-        assert self.folder is not None, "nothing is kept without a folder"
-        return self.folder / f"{what}-{digest(key)[:N_DIGITS]}.json"
 
     def _keep(self, path: Path, value: dict[str, Any]) -> None:
         try:
@@ -72,3 +68,7 @@ class Cache:
             # a second run of the same may end, and remove the folder, while this one writes
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
+
+
+def _name(what: str, key: Mapping[str, Any]) -> str:
+    return f"{what}-{digest(key)[:N_DIGITS]}"

@@ -33,6 +33,8 @@ MEMORY_GIB = 4.0
 """Activations and codes that are kept between settings, at most."""
 AHEAD_BYTES = 2**26
 """Activations of prompts under several clamps that run together: 64 MiB, or one batch."""
+AHEAD_BATCHES = 16
+"""The same in batches, at most: where memory runs out, batches are halved, and so is this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +120,8 @@ class AnswerEngine:
             ):
                 return
             bytes_of_one = resid[0].numel() * resid.element_size()
-            n_rows = max(self.batch_size, AHEAD_BYTES // bytes_of_one)
+            n_batches = AHEAD_BYTES // (bytes_of_one * self.batch_size)
+            n_rows = self.batch_size * min(max(1, n_batches), AHEAD_BATCHES)
             self._ask_ahead(batch, resid, wanted, n_rows)
 
     def _ask_ahead(

@@ -137,7 +137,7 @@ def test_an_entry_that_another_process_uses_is_not_cleared(tmp_path: Path) -> No
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 512 KiB."""
-    with mounted(tmp_path / "small", "512k") as place:
+    with mounted(tmp_path / "small", "size=512k") as place:
         yield place
 
 

@@ -87,7 +87,7 @@ def test_another_error_costs_no_cache(error: Exception) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 4 MiB."""
-    with mounted(tmp_path / "small", "4m") as place:
+    with mounted(tmp_path / "small", "size=4m") as place:
         yield place
 
 
