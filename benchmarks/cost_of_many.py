@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 LAYER, K = 2, 18
 N_RECONSTRUCTION, N_SPARSITY = 2, 6
-N_STEPS, BATCH = 3, 2048
+N_WARM_UP, N_STEPS, BATCH = 2, 8, 2048
 
 
 class Cost(NamedTuple):
@@ -83,14 +84,12 @@ def _print_table(title: str, numbers: Sequence[int], costs: dict[int, Cost]) -> 
 
 
 def _training(model: HookedTransformer, numbers: Sequence[int], d_sae: int, rate: float) -> Cost:
-    n_read = _TokensRead(model)
-    of_many = {n: _seconds_of_a_round(model, n, d_sae) for n in numbers}
+    rounds = {n: _round(model, n, d_sae) for n in numbers}
     d_in = model.cfg.d_model
-    n_batches = len(numbers) * (N_STEPS + 2)  # those of the warm-up and the one drawn ahead too
     prefix = count_operations(model, LAYER, CONTEXT, d_sae).prefix
     return Cost(
-        of_many,
-        model=prefix * n_read.stop() / n_batches / rate,
+        {n: taken for n, (taken, _) in rounds.items()},
+        model=prefix * mean(n_tokens for _, n_tokens in rounds.values()) / rate,
         sae=BATCH * d_in * (3 * d_sae + 12 * K) / rate,
     )
 
@@ -99,51 +98,58 @@ class _TokensRead:
     """Counts the tokens that a model reads."""
 
     def __init__(self, model: HookedTransformer) -> None:
-        self._n = 0
+        self.n = 0
         embed: Any = model.embed
         self._hook = embed.register_forward_pre_hook(self._count)
 
     def _count(self, _: Any, inputs: tuple[Any, ...]) -> None:
-        self._n += inputs[0].numel()
+        self.n += inputs[0].numel()
 
-    def stop(self) -> int:
-        """Stop counting; return how many they were."""
+    def stop(self) -> None:
+        """Stop counting."""
         self._hook.remove()
-        return self._n
 
 
-def _seconds_of_a_round(model: HookedTransformer, n_saes: int, d_sae: int) -> float:
-    """Return the seconds of a step of each SAE, batch drawn; the first round is not timed."""
+def _round(model: HookedTransformer, n_saes: int, d_sae: int) -> tuple[float, float]:
+    """Return the seconds of a step of each SAE on one batch, and the tokens read meanwhile."""
     from csae_bench.config.loading import load_config
     from csae_bench.pairs import SharedStream
     from csae_bench.training.data import pair_stream
     from csae_bench.training.sae_training import SaeTraining
     from csae_bench.training.task import TrainingTask
 
+    # a buffer of two batches: the model runs in every round, not in one of eight
     sets = (f"sae.d_sae={d_sae}", f"training.n_tokens={1000 * BATCH}", "training.curriculum=[]",
-            "sae.losses.rows.warm_up_steps=0", "sae.losses.mixing.warm_up_steps=0")  # fmt: skip
+            "sae.losses.rows.warm_up_steps=0", "sae.losses.mixing.warm_up_steps=0",
+            f"activations.pairs_in_buffer={BATCH}")  # fmt: skip
     config = load_config("custom_sae", sets=sets, model=None, seed=None, device=None, evals=None)
     with tempfile.TemporaryDirectory() as folder:
         stream = SharedStream(pair_stream(config.config, model))
         readers = [stream.reader() for _ in range(n_saes)]
+        folders = [Path(folder) / str(i) for i in range(n_saes)]
+        for own in folders:
+            own.mkdir()
         trainings = [
             SaeTraining(
-                TrainingTask(resolved=config, folder=Path(folder) / str(i)),
+                TrainingTask(resolved=config, folder=own),
                 reader,
                 device="cpu",
                 n_side_by_side=n_saes,
             )
-            for i, reader in enumerate(readers)
+            for own, reader in zip(folders, readers, strict=True)
         ]
 
         def round_() -> None:
             for training in trainings:
                 training.step()
 
-        round_()
-        taken = seconds(lambda: [round_() for _ in range(N_STEPS)]) / N_STEPS
+        for _ in range(N_WARM_UP):
+            round_()
+        read = _TokensRead(model)
+        taken = seconds(lambda: [round_() for _ in range(N_STEPS)])
         readers[0].wait()
-        return taken
+        read.stop()
+        return taken / N_STEPS, read.n / N_STEPS
 
 
 def _core(model: HookedTransformer, numbers: Sequence[int], d_sae: int, rate: float) -> Cost:
