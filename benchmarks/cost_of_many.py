@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 LAYER, K = 2, 18
 N_RECONSTRUCTION, N_SPARSITY = 2, 6
-N_WARM_UP, N_STEPS, BATCH = 2, 8, 2048
+BATCH = 2048
+N_STEPS, N_LONG_STEPS = 8, 2
+"""Rounds that are timed up to and beyond `LONG` latents."""
+LONG = 4096
 
 
 class Cost(NamedTuple):
@@ -143,13 +146,13 @@ def _round(model: HookedTransformer, n_saes: int, d_sae: int) -> tuple[float, fl
             for training in trainings:
                 training.step()
 
-        for _ in range(N_WARM_UP):
-            round_()
+        n_steps = N_STEPS if d_sae <= LONG else N_LONG_STEPS
+        round_()
         read = _TokensRead(model)
-        taken = seconds(lambda: [round_() for _ in range(N_STEPS)])
+        taken = seconds(lambda: [round_() for _ in range(n_steps)])
         readers[0].wait()
         read.stop()
-        return taken / N_STEPS, read.n / N_STEPS
+        return taken / n_steps, read.n / n_steps
 
 
 def _core(model: HookedTransformer, numbers: Sequence[int], d_sae: int, rate: float) -> Cost:
