@@ -11,7 +11,7 @@ from csae_bench.models.architectures import hooked_config
 from csae_bench.models.folders import check_tokenizer_files, check_weight_files
 from csae_bench.models.held import held_shape
 from csae_bench.models.hf_config import HfConfig, read_hf_config
-from csae_bench.models.names import ModelKind, ModelReference, resolve
+from csae_bench.models.names import ModelKind, ModelReference, prepare, resolve
 from csae_bench.models.table import MODELS
 
 
@@ -74,6 +74,7 @@ def describe(name_or_path: str) -> ModelInfo:
 
 def model_shape(model: ModelReference) -> dict[str, Any]:
     """Convert the model's config to fields of HookedTransformerConfig."""
+    prepare(model)
     if model.path is not None:
         shape = hooked_config(read_hf_config(model.path))
         check_weight_files(model.path)
