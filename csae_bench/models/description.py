@@ -41,6 +41,9 @@ class ModelInfo:
     """Default hook of an SAE: the residual stream after two thirds of the
     layers, or where the model table says."""
 
+    has_resid_mid: bool = True
+    """Whether its layers have a `hook_resid_mid`: not where attention and MLP run side by side."""
+
 
 def describe(name_or_path: str) -> ModelInfo:
     """Return a model's name, place and sizes, from its config; no weights are read.
@@ -69,6 +72,7 @@ def describe(name_or_path: str) -> ModelInfo:
         d_vocab=shape["d_vocab"],
         n_parameters=count_parameters(shape),
         default_hook_name=f"blocks.{layer}.hook_resid_post",
+        has_resid_mid=not (shape.get("parallel_attn_mlp") or shape.get("attn_only")),
     )
 
 
