@@ -19,7 +19,7 @@ from csae_bench.activations.sources import (
     model_source,
 )
 from csae_bench.config import GeneratorActivations, ResolvedConfig, RunConfig
-from csae_bench.corpora import open_paraphrases
+from csae_bench.paraphrases import open_paraphrases
 from csae_bench.errors import ConfigError, ModelError
 from csae_bench.pairs import (
     PairSource,
