@@ -9,6 +9,7 @@ datasets.
 
 from csae_bench.corpora.named import NAMED_CORPORA, SAE_PROBES, TINYWORLD, CorpusSplit, NamedCorpus
 from csae_bench.corpora.paraphrases import CollectedParaphrases, Paraphrases
+from csae_bench.corpora.sae_probes_sources import PROBING_DATASETS
 from csae_bench.corpora.text import (
     SUFFIXES,
     corpus_fingerprint,
@@ -19,6 +20,7 @@ from csae_bench.corpora.text import (
 
 __all__ = [
     "NAMED_CORPORA",
+    "PROBING_DATASETS",
     "SAE_PROBES",
     "SUFFIXES",
     "TINYWORLD",

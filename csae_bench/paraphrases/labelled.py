@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from random import Random
 
 from csae_bench.corpora import CollectedParaphrases
 from csae_bench.corpora.files import file_stamps, sha256
+from csae_bench.corpora.probing_files import OF_PACKAGE
 from csae_bench.corpora.sae_probes_sources import PARAPHRASES
 from csae_bench.corpora.sae_probes_text import dataset_paths, files_hash, prompts
-from csae_bench.errors import UsageError
+from csae_bench.errors import DataError, UsageError
 
 BETWEEN = " | "
 """Separator of the two texts of a row."""
@@ -18,8 +20,8 @@ _SAY_THE_SAME = "1"
 """Class of the rows whose texts say the same."""
 
 
-def labelled_paraphrases() -> CollectedParaphrases:
-    """Read the texts that people called paraphrases of each other, in the order of the datasets.
+def labelled_paraphrases(seed: int) -> CollectedParaphrases:
+    """Read the texts that people called paraphrases of each other, in an order that `seed` decides.
 
     Pairs with a text in common, whatever its case and spaces, make one group: else what says the
     same would be another group's negative. So some groups have more than two texts.
@@ -29,7 +31,10 @@ def labelled_paraphrases() -> CollectedParaphrases:
         DataError: one of its files is missing or broken.
     """
     paths = dataset_paths(PARAPHRASES)
-    return _read(paths, tuple(file_stamps(paths)))
+    read = _read(paths, tuple(file_stamps(paths)))
+    groups = list(read.groups)
+    Random(f"sae_probes/paraphrases/{seed}").shuffle(groups)
+    return CollectedParaphrases(tuple(groups), read.n_alone)
 
 
 def labelled_fingerprint() -> str:
@@ -43,7 +48,7 @@ def labelled_fingerprint() -> str:
 
 @lru_cache(maxsize=1)
 def _read(paths: tuple[Path, ...], stamps: tuple[str, ...]) -> CollectedParaphrases:
-    """Read files that have these stamps."""
+    """Read files that have these stamps, group by group in the order in which they begin."""
     import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -56,7 +61,10 @@ def _read(paths: tuple[Path, ...], stamps: tuple[str, ...]) -> CollectedParaphra
             if number.setdefault(_key(text), len(texts)) == len(texts):
                 texts.append(text)
         pairs.append((number[_key(pair[0])], number[_key(pair[1])]))
-    first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    if not pairs:
+        names = ", ".join(path.name for path in paths)
+        raise DataError(f"{names}: none of their rows is a pair of class 1. {OF_PACKAGE}")
+    first, second = np.array(pairs, dtype=np.int64).T
     edges = coo_array((np.ones(len(pairs)), (first, second)), shape=(len(texts), len(texts)))
     group_of = connected_components(edges, directed=False)[1]
     groups: dict[int, list[str]] = {}

@@ -52,7 +52,7 @@ NAMED_PARAPHRASES: Mapping[str, NamedParaphrases] = {
     ),
     SAE_PROBES: NamedParaphrases(
         what="paraphrases of MRPC and QQP that sae-probes ships",
-        open=lambda seed: labelled_paraphrases(),
+        open=labelled_paraphrases,
         fingerprint=labelled_fingerprint,
     ),
 }

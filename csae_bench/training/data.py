@@ -74,8 +74,9 @@ def held_out_stream(
     """Make pairs of the same kinds and shares as training's, never shuffled, to measure an SAE on.
 
     Tinyworld's texts and generated activations are such as training never draws, from
-    the same world. Of files and of datasets on the hub the texts are those of training, paired and
-    mixed otherwise.
+    the same world; so are the paraphrases of `english`. The texts of sae_probes come in another
+    order, in which few are those of a training much shorter than a pass. Of files and of datasets
+    on the hub the texts are those of training, paired and mixed otherwise.
     """
     other = config.model_copy(update={"seed": config.seed + _HELD_OUT_SEED})
     if not isinstance(config.activations, GeneratorActivations):

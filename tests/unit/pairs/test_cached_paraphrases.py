@@ -15,7 +15,8 @@ from csae_bench.activations.cache.draws import DrawCache
 from csae_bench.activations.cache.entry import CacheWarning, Entry
 from csae_bench.activations.cache.folder import CacheFolder
 from csae_bench.activations.sources import EpochWarning
-from csae_bench.corpora import Paraphrases, TinyworldParaphrases
+from csae_bench.corpora import Paraphrases
+from csae_bench.paraphrases import TinyworldParaphrases
 from csae_bench.errors import DataError
 from csae_bench.pairs import PairSource, ParaphrasePairs
 from csae_bench.pairs.cached_paraphrases import CachedParaphrases

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from csae_bench.activations.sources import EpochWarning, special_token_ids
-from csae_bench.corpora import TinyworldParaphrases
+from csae_bench.paraphrases import TinyworldParaphrases
 from csae_bench.errors import DataError
 from csae_bench.pairs import ParaphrasePairs
 from tests.unit.pairs.sources import ReadTokens, collected, paraphrase_pairs
