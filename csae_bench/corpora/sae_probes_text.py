@@ -35,11 +35,12 @@ MIN_WORDS = 30
 MIN_ENGLISH = 0.15
 """Least share of `ENGLISH_WORDS` among a document's first words; code, lists and other languages
 have less. In prose it is a third, in the tersest news a sixth."""
-ENGLISH_WORDS = frozenset(
+_SMALL_WORDS = (
     "the of and to a in is was that for it on with as be by at this are from i he you she we they "
     "not or have had but an my his her their so if which has were been will would there what when "
-    "who all about".split()
+    "who all about"
 )
+ENGLISH_WORDS = frozenset(_SMALL_WORDS.split())
 _KEY_WORDS = 40
 _PROSE_WORDS = 200
 """Words of a document that are looked at to tell whether it is English prose."""

@@ -4,7 +4,6 @@ The named sets are the rows of `NAMED_PARAPHRASES`. Looking at them (`paraphrase
 `paraphrase_fingerprint`) imports neither torch nor datasets.
 """
 
-from csae_bench.paraphrases.english import EnglishParaphrases
 from csae_bench.paraphrases.named import (
     ENGLISH,
     NAMED_PARAPHRASES,
@@ -20,7 +19,6 @@ from csae_bench.paraphrases.opening import (
 __all__ = [
     "ENGLISH",
     "NAMED_PARAPHRASES",
-    "EnglishParaphrases",
     "NamedParaphrases",
     "TinyworldParaphrases",
     "open_paraphrases",

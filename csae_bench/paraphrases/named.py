@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from csae_bench.corpora import SAE_PROBES, TINYWORLD, Paraphrases, corpus_fingerprint
-from csae_bench.paraphrases.english import EnglishParaphrases, english_fingerprint
 from csae_bench.paraphrases.labelled import labelled_fingerprint, labelled_paraphrases
 
 ENGLISH = "english"
@@ -25,6 +24,18 @@ class TinyworldParaphrases:
         from csae_bench.tinyworld import paraphrases
 
         return next(paraphrases(1, seed=self.seed, start=group))
+
+
+def _english(seed: int) -> Paraphrases:
+    from csae_bench.paraphrases.english import EnglishParaphrases
+
+    return EnglishParaphrases(seed)
+
+
+def _english_fingerprint() -> str:
+    from csae_bench.paraphrases.english import english_fingerprint
+
+    return english_fingerprint()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +58,8 @@ NAMED_PARAPHRASES: Mapping[str, NamedParaphrases] = {
     ),
     ENGLISH: NamedParaphrases(
         what="English sentences of the grid `english`, in its training templates and words",
-        open=EnglishParaphrases,
-        fingerprint=english_fingerprint,
+        open=_english,
+        fingerprint=_english_fingerprint,
     ),
     SAE_PROBES: NamedParaphrases(
         what="paraphrases of MRPC and QQP that sae-probes ships",

@@ -52,9 +52,7 @@ def kept_counts(kind: str, paths: Sequence[Path], make: Callable[[], Sequence[in
     Raises:
         OSError: a file cannot be looked at.
     """
-    written = _kept(
-        kind, paths, lambda: " ".join(map(str, make())) + _END, _is_counts
-    )
+    written = _kept(kind, paths, lambda: " ".join(map(str, make())) + _END, _is_counts)
     return [int(number) for number in written.removesuffix(_END).split()]
 
 
@@ -88,7 +86,7 @@ def _kept(
 
 def _is_counts(known: str) -> bool:
     numbers = known.removesuffix(_END)
-    return numbers != known and all(number.isdecimal() for number in numbers.split())
+    return numbers != known and numbers.replace(" ", "").isdecimal()
 
 
 def _keep(place: Path, value: str) -> None:

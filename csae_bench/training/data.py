@@ -19,7 +19,6 @@ from csae_bench.activations.sources import (
     model_source,
 )
 from csae_bench.config import GeneratorActivations, ResolvedConfig, RunConfig
-from csae_bench.paraphrases import open_paraphrases
 from csae_bench.errors import ConfigError, ModelError
 from csae_bench.pairs import (
     PairSource,
@@ -29,6 +28,7 @@ from csae_bench.pairs import (
     activations_at,
 )
 from csae_bench.pairs.cached_paraphrases import CachedParaphrases
+from csae_bench.paraphrases import open_paraphrases
 from csae_bench.results import identity
 from csae_bench.training.cache_keys import paraphrases_key, sequences_key
 

@@ -8,7 +8,7 @@ from collections import Counter
 from csae_bench.factors import open_factors
 from csae_bench.factors.datasets.english.in_english import ENGLISH, Verb
 from csae_bench.factors.datasets.english.language import Adjective, Forms, Words
-from csae_bench.paraphrases import EnglishParaphrases
+from csae_bench.paraphrases.english import EnglishParaphrases
 
 N_GROUPS = 3000
 
