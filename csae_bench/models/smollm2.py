@@ -15,7 +15,9 @@ import json
 import os
 import shutil
 import uuid
+from contextlib import redirect_stderr
 from importlib.metadata import PackageNotFoundError, distribution
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -171,11 +173,14 @@ def _write(source: Path, to: Path) -> None:
     from csae_bench.models.loading import quiet_transformers
 
     named: dict[str, Any] = {"gguf_file": source.name, "local_files_only": True}
-    with quiet_transformers():
+    # its bar of progress has no switch
+    with quiet_transformers(), redirect_stderr(StringIO()):
         tokenizer = AutoTokenizer.from_pretrained(source.parent, **named)
         tokenizer.pad_token = PAD_TOKEN
         tokenizer.save_pretrained(to)
-        model = AutoModelForCausalLM.from_pretrained(source.parent, **named)
+        model: Any = AutoModelForCausalLM.from_pretrained(source.parent, **named)
+        model.hf_quantizer = None  # the weights are float32 now
+        del model.config.quantization_config
         model.config.architectures = [type(model).__name__]  # GGUF does not say it
         model.config.pad_token_id = tokenizer.pad_token_id
         model.save_pretrained(to)
