@@ -22,8 +22,8 @@ EVALS = ("core", "sparse_probing_sae_probes", "mig", "factor_vae", "feature_corr
          "factor_probing")  # fmt: skip
 N_TELLING = 10
 N_TEXTS = 3
-N_WINDOWS = 512
-"""Windows of running text that are read for the texts of latents: 65,536 tokens."""
+N_DOCUMENTS, N_IN_BATCH, CONTEXT = 512, 32, 128
+"""Documents of core's text that are read for the texts of latents, each to its 128th token."""
 N_AROUND = 8
 """Tokens shown before the one at which a latent's code is largest."""
 
@@ -65,6 +65,15 @@ class Telling(NamedTuple):
     """Running text up to the tokens of its largest codes, each of another window."""
 
 
+class Batch(NamedTuple):
+    """Some documents, padded on the right."""
+
+    tokens: torch.Tensor
+    acts: torch.Tensor
+    is_usable: torch.Tensor
+    """False at special tokens, padding included."""
+
+
 class Step(NamedTuple):
     """A step of `make real`."""
 
@@ -79,7 +88,7 @@ def main(results: Path, to: Path) -> None:
     """Write the page, and print the share of each step."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    records = {name: _record(results, name) for name in SAES}
+    records = _records(results)
     steps = list(_steps(records))
     total = sum(step.seconds for step in steps)
     for step in steps:
@@ -95,9 +104,10 @@ def main(results: Path, to: Path) -> None:
         saes=SAES,
         records=records,
         logs={name: _last_line_of_log(results, record) for name, record in records.items()},
-        rows=list(_rows(results)),
-        probing=_by_dataset(results),
+        rows=list(_rows(results, records)),
+        probing=_by_dataset(results, records),
         telling=_telling(results, records),
+        n_documents=N_DOCUMENTS,
         steps=steps,
         total=total,
     )
@@ -106,22 +116,25 @@ def main(results: Path, to: Path) -> None:
     click.echo(f"wrote {to}")
 
 
-def _record(results: Path, name: str) -> dict[str, Any]:
-    paths = [
-        path
-        for path in sorted((results / "runs").glob("*.json"))
-        if json.loads(path.read_text(encoding="utf-8"))["sae_id"] == name
-    ]
-    if not paths:
-        raise click.ClickException(f"{results} holds no run of {name}; run make real.")
-    return json.loads(paths[0].read_text(encoding="utf-8"))
+def _records(results: Path) -> dict[str, dict[str, Any]]:
+    """Return each SAE's run record, found by the configuration that it was made from."""
+    every = [json.loads(path.read_text("utf-8")) for path in (results / "runs").glob("*.json")]
+    by_source = {record["source"]: record for record in every}
+    for name in SAES:
+        missing = [
+            eval_name
+            for eval_name in ("validity", *EVALS)
+            if by_source.get(name, {}).get("cells", {}).get(eval_name, {}).get("status") != "ok"
+        ]
+        if missing:
+            raise click.ClickException(
+                f"{results} holds no {', '.join(missing)} of {name} that is ok; run make real."
+            )
+    return {name: by_source[name] for name in SAES}
 
 
-def _result(results: Path, eval_name: str, sae: str) -> dict[str, Any]:
-    path = next((results / eval_name).glob(f"*_sae_{sae}_eval_results.json"), None)
-    if path is None:
-        raise click.ClickException(f"{results} holds no {eval_name} of {sae}; run make real.")
-    return json.loads(path.read_text(encoding="utf-8"))
+def _result(results: Path, record: Mapping[str, Any], eval_name: str) -> dict[str, Any]:
+    return json.loads((results / record["cells"][eval_name]["result"]).read_text("utf-8"))
 
 
 def _last_line_of_log(results: Path, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +151,7 @@ def _steps(records: Mapping[str, Mapping[str, Any]]) -> Iterator[Step]:
         yield Step(eval_name, sum(cell["wall_seconds"] for cell in cells))
 
 
-def _rows(results: Path) -> Iterator[Row]:
+def _rows(results: Path, records: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
     """Yield the headline of each eval, with its interval and its null where it has them."""
     from csae_bench.evals import get_eval
     from csae_bench.evals.metric_values import values
@@ -146,7 +159,7 @@ def _rows(results: Path) -> Iterator[Row]:
     for eval_name in EVALS:
         spec = get_eval(eval_name)
         by_name = {value.name: value for value in values(spec.metrics)}
-        of_saes = [_result(results, eval_name, name) for name in SAES]
+        of_saes = [_result(results, record, eval_name) for record in records.values()]
         for name in spec.shown:
             places = {
                 part: by_name[f"{name}_{part}"].place if f"{name}_{part}" in by_name else None
@@ -171,11 +184,13 @@ def _at(result: Mapping[str, Any], place: str | None) -> float | None:
     return value
 
 
-def _by_dataset(results: Path) -> list[tuple[str, list[float | None], float | None]]:
+def _by_dataset(
+    results: Path, records: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, list[float | None], float | None]]:
     """Return each dataset with the AUROC of probes on 5 latents of both SAEs, and of the dense."""
     of_saes = [
-        {row["dataset_name"]: row for row in _result(results, EVALS[1], name)["eval_result_details"]}
-        for name in SAES
+        {row["dataset_name"]: row for row in _result(results, record, EVALS[1])["eval_result_details"]}
+        for record in records.values()
     ]
     return [
         (
@@ -187,57 +202,55 @@ def _by_dataset(results: Path) -> list[tuple[str, list[float | None], float | No
     ]
 
 
-def _telling(
-    results: Path, records: Mapping[str, Mapping[str, Any]]
-) -> dict[str, list[Telling]]:
+def _telling(results: Path, records: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Telling]]:
     import torch
 
     from csae_bench import models
+    from csae_bench.activations.sources import special_token_ids
     from csae_bench.cli.terminal import prepare_process
-    from csae_bench.config.loading import load_config
-    from csae_bench.training.data import activation_source
+    from csae_bench.corpora import open_corpus
+    from csae_bench.pairs import activations_at
 
     prepare_process()
-    config = load_config(SAES[0], sets=("activations.dataset=sae_probes",)).config
-    model: Any = models.load(config.model)
-    source: Any = activation_source(config, model)
-    store = source._store
-    batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    while sum(len(tokens) for tokens, _, _ in batches) < N_WINDOWS:
-        tokens = store.get_batch_tokens()
-        acts = store.get_activations(tokens)
-        batches.append((tokens, acts.flatten(2), ~torch.isin(tokens, source._special)))
+    record = records[SAES[0]]
+    model: Any = models.load(record["model"])
+    activations = activations_at(model, record["hook_name"], device="cpu")
+    texts = [row["text"] for row in open_corpus("sae_probes", split="core").take(N_DOCUMENTS)]
+    special = torch.tensor(special_token_ids(model.tokenizer))
+    batches: list[Batch] = []
+    for start in range(0, N_DOCUMENTS, N_IN_BATCH):
+        some = texts[start : start + N_IN_BATCH]
+        tokens = model.to_tokens(some, padding_side="right")[:, :CONTEXT]
+        batches.append(Batch(tokens, activations(tokens), ~torch.isin(tokens, special)))
     return {
-        name: _of_sae(results, name, record, model, batches) for name, record in records.items()
+        name: list(_of_sae(results, record, model, batches)) for name, record in records.items()
     }
 
 
 def _of_sae(
-    results: Path,
-    name: str,
-    record: Mapping[str, Any],
-    model: Any,
-    batches: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]],
-) -> list[Telling]:
+    results: Path, record: Mapping[str, Any], model: Any, batches: Sequence[Batch]
+) -> Iterator[Telling]:
     import torch
 
     from csae_bench.saes.loading import load_sae
 
     sae: Any = load_sae(results / record["training"]["checkpoint"])
-    best = _most_telling(_result(results, "factor_probing", name)["eval_result_details"])
-    latents = torch.tensor([latent for latent, *_ in best])
+    best = _most_telling(_result(results, record, "factor_probing")["eval_result_details"])
+    latents = [latent for latent, *_ in best]
     with torch.no_grad():
-        codes = torch.cat(
-            [
-                sae.encode(acts)[:, :, latents].where(usable[..., None], 0.0)
-                for _, acts, usable in batches
-            ]
-        )
-    tokens = torch.cat([tokens for tokens, _, _ in batches])
-    return [
-        Telling(latent, factor, value, information, _top_texts(model, tokens, codes[:, :, i]))
-        for i, (latent, factor, value, information) in enumerate(best)
-    ]
+        codes = [
+            sae.encode(batch.acts)[:, :, latents].where(batch.is_usable[..., None], 0.0)
+            for batch in batches
+        ]
+    for i, (latent, factor, value, information) in enumerate(best):
+        found = [
+            (float(code), batch.tokens[row, : int(at) + 1])
+            for batch, of_batch in zip(batches, codes, strict=True)
+            for row, (code, at) in enumerate(zip(*of_batch[:, :, i].max(1), strict=True))
+        ]
+        top = sorted(found, key=lambda entry: -entry[0])[:N_TEXTS]
+        shown = [_shown(model, tokens) for code, tokens in top if code > 0]
+        yield Telling(latent, factor, value, information, shown)
 
 
 def _most_telling(factors: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, str, float]]:
@@ -254,18 +267,11 @@ def _most_telling(factors: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, 
     return list(best.values())[:N_TELLING]
 
 
-def _top_texts(model: Any, tokens: torch.Tensor, codes: torch.Tensor) -> list[str]:
-    """Return the text before, and in bold at, a latent's largest codes in different windows."""
-    largest, position = codes.max(1)
-    texts: list[str] = []
-    for window in largest.argsort(descending=True)[:N_TEXTS].tolist():
-        if largest[window] <= 0:
-            break
-        at = int(position[window])
-        before = model.to_string(tokens[window, max(1, at - N_AROUND) : at])
-        last = model.to_string(tokens[window, at : at + 1])
-        texts.append(f"{_plain(before)}**{_plain(last).strip() or _plain(last)}**")
-    return texts
+def _shown(model: Any, tokens: torch.Tensor) -> str:
+    """Return the last of some tokens in bold, and those before it that are not `<bos>`."""
+    before = model.to_string(tokens[1:-1][-N_AROUND:]) if len(tokens) > 2 else ""
+    last = _plain(model.to_string(tokens[-1:]))
+    return f"{_plain(before)}{' ' * last.startswith(' ')}**{last.strip() or last}**"
 
 
 def _plain(text: str) -> str:

