@@ -13,7 +13,7 @@ import torch
 from sae_lens.saes.sae import SAE
 
 from csae_bench import models
-from csae_bench.activations.sources import EpochWarning, model_source
+from csae_bench.activations.sources import EpochWarning, ModelSource, model_source
 from csae_bench.config import ModelActivations, ResolvedConfig
 from csae_bench.paraphrases import NAMED_PARAPHRASES
 from csae_bench.training.data import held_out_stream, pair_stream
@@ -79,5 +79,9 @@ def test_text_that_ends_is_read_again_with_a_warning(
     hook_name = models.describe("tiny-gemma2-it").default_hook_name
     source = model_source(model, settings, hook_name=hook_name, seed=0)
     with pytest.warns(EpochWarning, match=r"The dataset ended after \d+ sequences of 64 tokens"):
-        while not source.epochs:
-            source.next_sequences()
+        _read_to_the_end(source)
+
+
+def _read_to_the_end(source: ModelSource) -> None:
+    while not source.epochs:
+        source.next_sequences()
