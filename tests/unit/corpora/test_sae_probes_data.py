@@ -75,13 +75,19 @@ def test_documents_are_english_prose(texts: Documents) -> None:
     assert not set(_normalised(code)) & set(_normalised([*texts.sae, *texts.core]))
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_first_million_tokens_are_of_all_genres(texts: Documents, seed: int) -> None:
-    genre_of: dict[str, str] = {}
+@pytest.fixture(scope="module")
+def genre_of() -> dict[str, str]:
+    """Genre of a text by its key."""
+    genres: dict[str, str] = {}
     paths = iter(dataset_paths(tuple(source.name for source in sources())))
     for genre, group in PROSE.items():
         for source in group:
-            genre_of |= {document_key(text): genre for text in prompts(next(paths), source.target)}
+            genres |= {document_key(text): genre for text in prompts(next(paths), source.target)}
+    return genres
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_first_million_tokens_are_of_all_genres(genre_of: dict[str, str], seed: int) -> None:
     stream = [row["text"] for row in open_corpus("sae_probes", split="sae", seed=seed)]
     lengths = list(accumulate(map(len, stream)))
     first = [text for text, end in zip(stream, lengths, strict=True) if end < 4.5e6]

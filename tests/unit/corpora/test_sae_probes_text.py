@@ -77,9 +77,9 @@ def test_a_text_of_a_probing_dataset_is_in_no_split(folder: Path, name: str) -> 
 def test_only_the_class_with_prose_is_read(folder: Path) -> None:
     texts = [prose("code"), prose("news")]
     write_dataset(folder, "161_agnews_0", texts, [0, 1])
-    found = _all()
-    assert texts[1] in found
-    assert texts[0] not in found
+    kept = _all()
+    assert texts[1] in kept
+    assert texts[0] not in kept
 
 
 def test_line_ends_that_are_written_out_become_line_ends(folder: Path) -> None:
