@@ -18,7 +18,7 @@ pytestmark = [
 
 SMALL = (
     "training.n_tokens=40960",
-    "training.batch_size=1024",
+    "training.batch_size=256",
     "training.lr_warm_up_steps=2",
     "training.lr_decay_steps=4",
     "training.calibration_tokens=8192",
@@ -44,7 +44,7 @@ def test_both_saes_are_trained_evaluated_and_described(tmp_path: Path) -> None:
     made = subprocess.run([*command, "--to", str(page)], check=True, capture_output=True, text=True)
     assert "both trainings, side by side" in made.stdout
     text = page.read_text()
-    assert "| steps | 40 of 40 | 40 of 40 |" in text
+    assert "| steps | 160 of 160 | 160 of 160 |" in text
     for said in ("CE loss score", "Value MIG", "105_click_bait", "stands for"):
         assert said in text
     assert "nan" not in text.lower()
