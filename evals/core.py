@@ -16,8 +16,9 @@ class CoreConfig(EvalConfig):
     """Settings of the core eval, named as in SAE-Bench."""
 
     dataset: str = "tinyworld"
-    """`tinyworld` (the core documents of tinyworld), a folder of .jsonl or .parquet files
-    with a `text` column, or the name of a dataset on the Hugging Face hub."""
+    """`tinyworld` or `sae_probes` (the documents of either that are kept for core), a folder of
+    .jsonl or .parquet files with a `text` column, or the name of a dataset on the Hugging Face
+    hub."""
 
     context_size: Annotated[int, Field(ge=2)] = 128
     """Tokens in a sequence, `<bos>` included."""

@@ -13,8 +13,9 @@ class ModelActivations(Settings):
     kind: Literal["model"] = "model"
 
     dataset: str = "tinyworld"
-    """`tinyworld` (the text of tinyworld), a folder of .jsonl or .parquet files with a
-    `text` column, or the name of a dataset on the Hugging Face hub."""
+    """`tinyworld` (the text of tinyworld), `sae_probes` (English prose of the datasets that
+    sae-probes ships), a folder of .jsonl or .parquet files with a `text` column, or the name of a
+    dataset on the Hugging Face hub."""
 
     context_size: Count = 128
     """Tokens in a sequence, `<bos>` included."""

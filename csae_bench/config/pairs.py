@@ -38,8 +38,10 @@ class ParaphraseSettings(PairKindSettings):
     """A position in each of two texts that say the same."""
 
     dataset: str = "tinyworld"
-    """`tinyworld` (tinyworld's training templates and words), a .jsonl or .parquet file or a
-    folder of such files, or the name of a dataset on the Hugging Face hub (its split `train`)."""
+    """`tinyworld` or `english` (sentences in the training templates and words of the factor grid of
+    that name), `sae_probes` (the pairs of MRPC and QQP that say the same), a .jsonl or .parquet
+    file or a folder of such files, or the name of a dataset on the Hugging Face hub (its split
+    `train`)."""
 
     group_column: str = "group"
     """Column with the id of a text's group: texts of equal id say the same. A string or a whole

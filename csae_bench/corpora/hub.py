@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from csae_bench.corpora.files import no_column
-from csae_bench.errors import DataError, reason_of
+from csae_bench.errors import DataError, did_you_mean, reason_of
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
 
 def hub_stream(
-    name: str, columns: Sequence[str], *, remedy: str = "", split: str = "train"
+    name: str,
+    columns: Sequence[str],
+    *,
+    remedy: str = "",
+    split: str = "train",
+    names: Iterable[str] = (),
 ) -> IterableDataset:
     """Stream a split of a dataset on the hub, with these columns alone.
 
     `NAME:SUBSET` names one configuration of a dataset that has several. `remedy` is what to do
-    about a missing column.
+    about a missing column, `names` what the name may have been meant to be.
 
     Raises:
         DataError: there is none of that name, no network, or no such column.
@@ -32,7 +37,7 @@ def hub_stream(
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(
             f"dataset '{name}': there is no such folder, and it cannot be had from the hub: "
-            f"{reason_of(error)}."
+            f"{reason_of(error)}.{did_you_mean(name, names)}"
         ) from error
     for column in columns:
         if column not in present:

@@ -15,49 +15,49 @@ from csae_bench.corpora.files import (
     sha256,
 )
 from csae_bench.corpora.hub import hub_stream
-from csae_bench.errors import DataError
+from csae_bench.corpora.named import NAMED_CORPORA, CorpusSplit
+from csae_bench.errors import DataError, UsageError, did_you_mean
 from csae_bench.support import old_names
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
-CorpusSplit = Literal["sae", "core"]
-"""Use of the text. Tinyworld has separate documents for training SAEs (`sae`) and
-for measuring them (`core`); of a folder or a hub dataset both are the same rows."""
-
-TINYWORLD = "tinyworld"
-_ENDLESS = 10**12
-"""Documents in tinyworld's stream."""
-
 
 def open_corpus(dataset: str, *, split: CorpusSplit, seed: int = 0) -> IterableDataset:
     """Open a stream of rows with the one column `text`.
 
-    Tinyworld's text never ends and differs from seed to seed. Files of a folder are read
-    in the order of their names. A hub dataset is streamed, its split `train`, and no code of it is
-    ever run.
+    Of a named corpus the seed decides the text, or its order: tinyworld's never ends,
+    sae_probes's documents come each once. Files of a folder are read in the order of their names.
+    A hub dataset is streamed, its split `train`, and no code of it is ever run.
 
     Raises:
         DataError: what `dataset` names is not there, empty or malformed. A broken row is found
             only when it is reached, and reported with its file and line.
+        UsageError: the package that a named corpus is read from is not installed.
     """
     dataset = old_names.value_of("dataset", dataset)
-    if dataset == TINYWORLD:
-        return _stream(_tinyworld_rows, split=split, seed=seed)
+    if dataset in NAMED_CORPORA:
+        named = NAMED_CORPORA[dataset]
+        named.check()
+        return _stream(named.rows, split=split, seed=seed)
     if is_folder(dataset):
         return _stream(_file_rows, files=[str(path) for path in _checked_files(dataset)])
-    return hub_stream(dataset, ["text"])
+    return hub_stream(dataset, ["text"], names=NAMED_CORPORA)
 
 
 def corpus_status(dataset: str) -> tuple[Literal["ok", "problem", "unknown"], str]:
-    """Check a corpus quickly: only its files and their first rows are looked at.
+    """Check a corpus quickly: of a folder only its files and their first rows are looked at.
 
     `unknown`: it is on the hub.
     """
-    if dataset == TINYWORLD:
-        return "ok", "tinyworld's text"
+    if dataset in NAMED_CORPORA:
+        try:
+            return "ok", NAMED_CORPORA[dataset].summary()
+        except UsageError as error:
+            return "problem", f"dataset '{dataset}': {error}"
     if not is_folder(dataset):
-        return "unknown", f"dataset '{dataset}' is on the hub: not checkable here"
+        suggestion = did_you_mean(dataset, NAMED_CORPORA)
+        return "unknown", f"dataset '{dataset}' is on the hub: not checkable here.{suggestion}"
     try:
         files = _checked_files(dataset)
     except DataError as error:
@@ -69,14 +69,13 @@ def corpus_status(dataset: str) -> tuple[Literal["ok", "problem", "unknown"], st
 def corpus_fingerprint(dataset: str, split: CorpusSplit) -> str:
     """Return a fingerprint of the text, as far as possible without reading it.
 
-    For tinyworld it covers the code that writes it and its tokenizer, for a folder the files'
+    For tinyworld it covers the code that writes it and its tokenizer, for sae_probes the package's
+    version and files and the code that selects from them, for a folder the files'
     names, sizes and times of change (none where it is missing), for a hub dataset no more than its
     name.
     """
-    if dataset == TINYWORLD:
-        world = Path(__file__).parents[1] / "tinyworld"
-        files = sorted([*world.rglob("*.py"), *world.rglob("tokenizer*.json")])
-        parts = [f"{path.relative_to(world)} {sha256(path.read_bytes())}" for path in files]
+    if dataset in NAMED_CORPORA:
+        parts = NAMED_CORPORA[dataset].parts()
     elif is_folder(dataset):
         parts = file_stamps(data_files(dataset))
     else:
@@ -90,13 +89,6 @@ def _stream(examples: Any, **arguments: Any) -> IterableDataset:
 
     # not IterableDataset.from_generator: it leaves a lock file in Hugging Face's cache
     return IterableDataset(ExamplesIterable(examples, arguments))
-
-
-def _tinyworld_rows(split: CorpusSplit, seed: int) -> Iterator[tuple[int, dict[str, str]]]:
-    from csae_bench.tinyworld import documents
-
-    for index, text in enumerate(documents(split, _ENDLESS, seed=seed)):
-        yield index, {"text": text}
 
 
 def _file_rows(files: list[str]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -3,7 +3,7 @@
 Importing this, `resolve`, `describe` of everything but a hub name without a row in the table, and
 `weights_fingerprint` import neither torch nor transformers; `load` does.
 
-Adding a model is a row in `table.py`; adding an architecture is one in `architectures.py`.
+Adding a model is a row in `table.py`; adding an architecture is one in `architectures/table.py`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from csae_bench.models.architectures import hooked_config
 from csae_bench.models.folders import check_tokenizer_files, check_weight_files
 from csae_bench.models.held import held_shape
 from csae_bench.models.hf_config import HfConfig, read_hf_config
-from csae_bench.models.names import ModelKind, ModelReference, resolve
+from csae_bench.models.names import ModelKind, ModelReference, prepare, resolve
 from csae_bench.models.table import MODELS
 
 
@@ -41,6 +41,9 @@ class ModelInfo:
     """Default hook of an SAE: the residual stream after two thirds of the
     layers, or where the model table says."""
 
+    has_resid_mid: bool = True
+    """Whether its layers have a `hook_resid_mid`: not where attention and MLP run side by side."""
+
 
 def describe(name_or_path: str) -> ModelInfo:
     """Return a model's name, place and sizes, from its config; no weights are read.
@@ -69,11 +72,13 @@ def describe(name_or_path: str) -> ModelInfo:
         d_vocab=shape["d_vocab"],
         n_parameters=count_parameters(shape),
         default_hook_name=f"blocks.{layer}.hook_resid_post",
+        has_resid_mid=not (shape.get("parallel_attn_mlp") or shape.get("attn_only")),
     )
 
 
 def model_shape(model: ModelReference) -> dict[str, Any]:
     """Convert the model's config to fields of HookedTransformerConfig."""
+    prepare(model)
     if model.path is not None:
         shape = hooked_config(read_hf_config(model.path))
         check_weight_files(model.path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from csae_bench.models.folders import TOKENIZER_FILES, check_tokenizer_files, weight_files
 from csae_bench.models.hf_config import read_hf_config
-from csae_bench.models.names import resolve
+from csae_bench.models.names import prepare, resolve
 from csae_bench.support import progress
 from csae_bench.support.hashes import WORTH_BYTES, kept_hash
 
@@ -25,6 +25,7 @@ def weights_fingerprint(name_or_path: str) -> str:
     model = resolve(name_or_path)
     if model.path is None:
         return model.name
+    prepare(model)
     read_hf_config(model.path)
     check_tokenizer_files(model.path)
     tokenizer = [model.path / name for name in TOKENIZER_FILES if (model.path / name).is_file()]

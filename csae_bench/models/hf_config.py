@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,10 +37,17 @@ class HfConfig:
             raise self.wrong(key, "a whole number of at least 1")
         return value
 
+    def count(self, key: str, default: int) -> int:
+        """Read a whole number of at least 0."""
+        value = self._get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.wrong(key, "a whole number of at least 0")
+        return value
+
     def number(self, key: str, default: object = _REQUIRED) -> float:
         """Read a number above 0."""
         value = self._get(key, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < inf:
             raise self.wrong(key, "a number above 0")
         return float(value)
 
@@ -61,10 +69,21 @@ class HfConfig:
             raise self.wrong(key, f"one of {', '.join(allowed)}")
         return cast(str, value)
 
-    def must_be_off(self, key: str) -> None:
-        """Refuse a setting that HookedTransformer cannot represent: it would be silently lost."""
+    def must_be_off(self, key: str, reason: str = "HookedTransformer has no such setting") -> None:
+        """Refuse a setting that would be silently lost."""
         if self.values.get(key):
-            raise self.wrong(key, "absent or false, since HookedTransformer has no such setting")
+            raise self.wrong(key, f"absent or false, since {reason}")
+
+    def inner(self, key: str) -> HfConfig:
+        """Read an object within this one; an empty one where it is absent or null."""
+        value: object = self.values.get(key)
+        if value is not None and not isinstance(value, dict):
+            raise self.wrong(key, "a JSON object")
+        return HfConfig(cast(dict[str, Any], value or {}), f"{self.source}, {key}")
+
+    def is_null(self, key: str) -> bool:
+        """Whether the key is there and its value is null."""
+        return key in self.values and self.values[key] is None
 
     def wrong(self, key: str, allowed: str) -> ModelError:
         """Make the error for a key whose value is not allowed."""

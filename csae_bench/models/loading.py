@@ -89,7 +89,7 @@ def _read_published_model(folder: Path, dtype: torch.dtype) -> transformers.PreT
     with nothing but a warning.
     """
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=dtype,
@@ -140,7 +140,7 @@ def _check_device(device: str) -> None:
 
 
 @contextlib.contextmanager
-def _quiet_transformers() -> Generator[None]:
+def quiet_transformers() -> Generator[None]:
     """Keep transformers' bar and report off stderr: what matters of them becomes an error."""
     log = transformers.utils.logging
     verbosity, has_bar = log.get_verbosity(), log.is_progress_bar_enabled()

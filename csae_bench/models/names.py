@@ -14,7 +14,9 @@ from csae_bench.errors import UnknownNameError
 from csae_bench.models.held import held_shape
 from csae_bench.models.table import MODELS
 
-ModelKind = Literal["tinyworld", "folder", "hub", "memory"]
+ModelKind = Literal["tinyworld", "package", "folder", "hub", "memory"]
+"""Origin of a model: bundled, out of another installed package, a folder of the user's, the hub, or
+memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +56,21 @@ def resolve(name_or_path: str) -> ModelReference:
     raise UnknownNameError("model", name_or_path, {*MODELS, *(_hub_names()[name] for name in near)})
 
 
+def prepare(model: ModelReference) -> None:
+    """Make the folder of a model that comes out of another package, unless it is there.
+
+    Raises ModelError if that cannot be done.
+    """
+    row = MODELS.get(model.name) if model.kind == "package" else None
+    if row is not None and row.prepare is not None:
+        row.prepare()
+
+
 def _named(name: str) -> ModelReference:
     row = MODELS.get(name)
     if row is not None and row.folder is not None:
-        return ModelReference(name=name, kind="tinyworld", path=row.folder())
+        kind = "tinyworld" if row.prepare is None else "package"
+        return ModelReference(name=name, kind=kind, path=row.folder())
     return ModelReference(name=name, kind="hub", path=None)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench import tinyworld
+from csae_bench.models import smollm2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,10 @@ class ModelRow:
     """Entry of the table for one model."""
 
     folder: Callable[[], Path] | None = None
-    """Folder of a bundled model; none: the model is on the Hugging Face hub under its name."""
+    """Folder of a model on this machine; none: it is on the Hugging Face hub under its name."""
+
+    prepare: Callable[[], None] | None = None
+    """Makes the folder out of another package; none: it is bundled."""
 
     default_layer: int | None = None
     """Layer whose output the default hook reads; none: the last of the first two thirds."""
@@ -58,6 +62,8 @@ _GPT2: Mapping[str, Any] = {
 
 MODELS: Mapping[str, ModelRow] = {
     tinyworld.MODEL_NAME: ModelRow(folder=tinyworld.model_dir),
+    # a third of the way: SmolLM2's recipe trains there
+    smollm2.MODEL_NAME: ModelRow(folder=smollm2.folder, prepare=smollm2.prepare, default_layer=10),
     # 19, not 17: the layer that the project's recipe for this model trains on
     "google/gemma-2-2b": ModelRow(default_layer=19, published_config=_GEMMA_2_2B),
     "google/gemma-2-2b-it": ModelRow(default_layer=19, published_config=_GEMMA_2_2B),

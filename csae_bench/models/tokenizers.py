@@ -17,7 +17,11 @@ def read_tokenizer(folder: Path, d_vocab: int) -> PreTrainedTokenizerBase:
     except Exception as error:  # what tokenizers raises for a malformed tokenizer.json
         reason = " ".join(reason_of(error).split())
         raise ModelError(f"{folder}: its tokenizer cannot be read: {reason}.") from error
-    largest = max(tokenizer.get_vocab().values(), default=-1)
+    # Gemma 3's text models have the tokenizer of those that see: its mark of an image, which no text
+    # contains, lies beyond the vocabulary
+    marks = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    ids = tokenizer.get_vocab().values()
+    largest = max((i for i in ids if i < d_vocab or i not in marks), default=-1)
     if not 0 <= largest < d_vocab:
         raise ModelError(
             f"{folder}: its tokenizer's largest token id is {largest}; with vocab_size={d_vocab} "

@@ -59,6 +59,12 @@ def model(sae: ResolvedSae) -> Findings:
             f"{sae.resolved.path}: hook_name is '{sae.hook_name}'; it must end in one of "
             f"{', '.join(HOOKS_OF_WIDTH_D_MODEL)}.",
         )
+    elif sae.hook_name.endswith("hook_resid_mid") and not model.has_resid_mid:
+        yield (
+            "problem",
+            f"{sae.resolved.path}: hook_name is '{sae.hook_name}'; {model.name} has no such hook, "
+            "since attention and MLP of a layer run side by side. Use hook_resid_post.",
+        )
     d_in = sae.trained_d_in
     if d_in is not None and d_in != model.d_model:
         yield (

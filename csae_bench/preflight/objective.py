@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from csae_bench.config import Contrastive, GeneratorActivations, RunConfig
 from csae_bench.config.loss_terms import TermSettings
-from csae_bench.corpora import paraphrase_status
 from csae_bench.errors import ConfigError
+from csae_bench.paraphrases import paraphrase_status
 from csae_bench.preflight.check import Findings
 from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.saes.curriculum import Curriculum

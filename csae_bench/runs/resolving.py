@@ -20,9 +20,10 @@ from csae_bench.config import (
     RunConfig,
 )
 from csae_bench.config.loading import Flags, config_names, is_config, load_config
-from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
+from csae_bench.corpora import corpus_fingerprint
 from csae_bench.errors import ConfigError, ResultError, SaeError, UnknownNameError
 from csae_bench.factors import factor_fingerprint
+from csae_bench.paraphrases import paraphrase_fingerprint
 from csae_bench.results import identity
 from csae_bench.results.store import Store, read_record
 from csae_bench.runs.request import RunRequest

@@ -1,4 +1,4 @@
-"""Hashes of large files, cached by path, size and times, so that weights are not read again.
+"""Hashes and counts of large files, cached by path, size and times, so that they are read once.
 
 They lie in the user's cache folder (`XDG_CACHE_HOME`), one small file each; all may be deleted.
 """
@@ -21,6 +21,8 @@ WORTH_BYTES = 8 * 2**20
 _SETTLED_SECONDS = 2.0
 """A file that was written a moment ago may be written again without its times changing."""
 _N_DIGITS = 64
+_END = " end"
+"""Last word of counts, without which they are not whole."""
 _not_kept: dict[str, str] = {}
 """Hashes of this process that could not be written; a run asks for its model's four times."""
 
@@ -36,6 +38,30 @@ def kept_hash(kind: str, paths: Sequence[Path], make: Callable[[], str]) -> str:
     Raises:
         OSError: a file cannot be looked at.
     """
+    return _kept(kind, paths, make, lambda known: len(known) == _N_DIGITS)
+
+
+def kept_counts(kind: str, paths: Sequence[Path], make: Callable[[], Sequence[int]]) -> list[int]:
+    """Return whole numbers that some files give, made only where the files have changed.
+
+    Args:
+        kind: what they count, with its version.
+        paths: the files that they are made of.
+        make: reads the files and returns the numbers, at least one.
+
+    Raises:
+        OSError: a file cannot be looked at.
+    """
+    written = _kept(kind, paths, lambda: " ".join(map(str, make())) + _END, _is_counts)
+    return [int(number) for number in written.removesuffix(_END).split()]
+
+
+def _kept(
+    kind: str,
+    paths: Sequence[Path],
+    make: Callable[[], str],
+    is_whole: Callable[[str], bool],
+) -> str:
     status = [path.stat() for path in paths]
     if sum(one.st_size for one in status) < WORTH_BYTES:
         return make()
@@ -47,7 +73,7 @@ def kept_hash(kind: str, paths: Sequence[Path], make: Callable[[], str]) -> str:
     place = user_cache_path("csae-bench") / "hashes" / name
     with contextlib.suppress(OSError):
         known = place.read_text(encoding="ascii")
-        if len(known) == _N_DIGITS:
+        if is_whole(known):
             return known
     if name in _not_kept:
         return _not_kept[name]
@@ -56,6 +82,11 @@ def kept_hash(kind: str, paths: Sequence[Path], make: Callable[[], str]) -> str:
     if time.time() - newest > _SETTLED_SECONDS:
         _keep(place, value)
     return value
+
+
+def _is_counts(known: str) -> bool:
+    numbers = known.removesuffix(_END)
+    return numbers != known and numbers.replace(" ", "").isdecimal()
 
 
 def _keep(place: Path, value: str) -> None:

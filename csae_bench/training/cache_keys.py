@@ -6,6 +6,7 @@ dataset, and the weights of a hub model, are taken to be what their names say.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,9 @@ import torch
 
 from csae_bench import models
 from csae_bench.config import ModelActivations, RunConfig
-from csae_bench.corpora import corpus_fingerprint, paraphrase_fingerprint
-from csae_bench.corpora.text import TINYWORLD
+from csae_bench.corpora import NAMED_CORPORA, corpus_fingerprint
 from csae_bench.models.fingerprint import loaded_fingerprint
+from csae_bench.paraphrases import NAMED_PARAPHRASES, paraphrase_fingerprint
 from csae_bench.results.identity import TRAINING_VERSION
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def sequences_key(
     """
     return {
         "kind": "sequences",
-        "dataset": _dataset(activations.dataset),
+        "dataset": _dataset(activations.dataset, NAMED_CORPORA),
         "data": corpus_fingerprint(activations.dataset, split="sae"),
-        "seed": config.seed if activations.dataset == TINYWORLD else None,
+        "seed": config.seed if activations.dataset in NAMED_CORPORA else None,
         **_common(config, activations, model, hook_name, device),
     }
 
@@ -59,7 +60,7 @@ def paraphrases_key(
     settings = config.pairs.paraphrase
     return {
         "kind": "paraphrases",
-        "dataset": _dataset(settings.dataset),
+        "dataset": _dataset(settings.dataset, NAMED_PARAPHRASES),
         "data": paraphrase_fingerprint(settings),
         "columns": [settings.group_column, settings.text_column],
         "positions": settings.positions,
@@ -93,7 +94,7 @@ def _common(
     }
 
 
-def _dataset(dataset: str) -> str:
+def _dataset(dataset: str, named: Container[str]) -> str:
     """Return a dataset's name, or the absolute path of a file or folder."""
     path = Path(dataset).expanduser()
-    return str(path.resolve()) if dataset != TINYWORLD and path.exists() else dataset
+    return str(path.resolve()) if dataset not in named and path.exists() else dataset

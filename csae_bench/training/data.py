@@ -19,7 +19,6 @@ from csae_bench.activations.sources import (
     model_source,
 )
 from csae_bench.config import GeneratorActivations, ResolvedConfig, RunConfig
-from csae_bench.corpora import open_paraphrases
 from csae_bench.errors import ConfigError, ModelError
 from csae_bench.pairs import (
     PairSource,
@@ -29,6 +28,7 @@ from csae_bench.pairs import (
     activations_at,
 )
 from csae_bench.pairs.cached_paraphrases import CachedParaphrases
+from csae_bench.paraphrases import open_paraphrases
 from csae_bench.results import identity
 from csae_bench.training.cache_keys import paraphrases_key, sequences_key
 
@@ -74,8 +74,9 @@ def held_out_stream(
     """Make pairs of the same kinds and shares as training's, never shuffled, to measure an SAE on.
 
     Tinyworld's texts and generated activations are such as training never draws, from
-    the same world. Of files and of datasets on the hub the texts are those of training, paired and
-    mixed otherwise.
+    the same world; so are the paraphrases of `english`. The texts of sae_probes come in another
+    order, in which few are those of a training much shorter than a pass. Of files and of datasets
+    on the hub the texts are those of training, paired and mixed otherwise.
     """
     other = config.model_copy(update={"seed": config.seed + _HELD_OUT_SEED})
     if not isinstance(config.activations, GeneratorActivations):

@@ -15,9 +15,9 @@ from typing_extensions import override
 
 from csae_bench.activations.sources import ModelSource
 from csae_bench.config import HoldL0Settings, PairsSettings, Stage, WeightingSettings
-from csae_bench.corpora import open_paraphrases
 from csae_bench.errors import ConfigError
 from csae_bench.pairs import PairSource, PairStream, ParaphrasePairs, SameSequencePairs
+from csae_bench.paraphrases import open_paraphrases
 from csae_bench.saes import register
 from csae_bench.training.interruption import Interruption, interruption
 from csae_bench.training.log import LOG_FILE, TrainingLog

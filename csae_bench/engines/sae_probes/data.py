@@ -9,23 +9,27 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from csae_bench.errors import CsaeBenchError, DataError, UnknownNameError, UsageError, reason_of
-from csae_bench.support.regular_files import check_regular
+from csae_bench.corpora.probing_files import (
+    SUFFIX,
+    installed_version,
+    package_datasets,
+    package_folder,
+    read_rows,
+)
+from csae_bench.errors import CsaeBenchError, DataError, UnknownNameError
 
 PACKAGE = "package"
 """Name of the datasets that the package ships: 113 in version 0.4."""
-SUFFIX = ".csv.zst"
 MAX_ROWS = 5000
 """Rows of a dataset that sae-probes looks at, from the first."""
 MAX_TRAIN = 1024
 N_HELD_OUT = 100
 """Rows that are at least kept from training."""
 _LEAST_TRAIN = 4
+_REMEDY = "Write it with pandas: template.to_csv(path, index=False, compression='zstd')."
 
 
 def chosen_files(data: str, names: Sequence[str] | None) -> list[Path]:
@@ -40,7 +44,7 @@ def chosen_files(data: str, names: Sequence[str] | None) -> list[Path]:
         DataError: there is no such folder, or no dataset in it.
         UnknownNameError: the folder has no such dataset; the message suggests the nearest.
     """
-    folder = _package_folder() / "cleaned_data" if data == PACKAGE else Path(data).expanduser()
+    folder = package_datasets() if data == PACKAGE else Path(data).expanduser()
     if not folder.is_dir():
         raise DataError(
             f"data is '{data}'; it must be `{PACKAGE}` or a folder of <name>{SUFFIX} files with "
@@ -67,24 +71,7 @@ def read_dataset(path: Path) -> Any:
         DataError: it cannot be read, lacks a column or text, has no two classes, or too few rows
             of one of them.
     """
-    import pandas
-    import zstandard
-
-    try:
-        check_regular(path)
-        rows = pandas.read_csv(path, compression="zstd")
-    except (OSError, ValueError, pandas.errors.ParserError, zstandard.ZstdError) as error:
-        reason = reason_of(error).splitlines()[0]
-        raise DataError(
-            f"{path}: cannot be read as zstd-compressed CSV: {reason}. Write it with "
-            "pandas: template.to_csv(path, index=False, compression='zstd')."
-        ) from error
-    missing = [name for name in ("prompt", "target") if name not in rows.columns]
-    if missing:
-        raise DataError(
-            f"{path}: there is no column {' or '.join(missing)}; sae-probes needs prompt and "
-            f"target. It has {', '.join(map(str, rows.columns))}."
-        )
+    rows = read_rows(path, remedy=_REMEDY)
     is_bad = ~rows["prompt"].map(lambda prompt: isinstance(prompt, str)) | rows["target"].isna()
     if is_bad.any():
         # the header is line 1; prompts may have line ends of their own, so it is a row, not a line
@@ -121,18 +108,6 @@ def data_fingerprint(data: str, names: Sequence[str] | None) -> str:
     return total.hexdigest()
 
 
-def installed_version() -> str:
-    """Return the version of sae-probes.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    try:
-        return version("sae-probes")
-    except PackageNotFoundError:
-        raise _not_installed() from None
-
-
 def n_train(n_rows: int) -> int:
     """Count the prompts that sae-probes trains on, for a dataset with so many rows."""
     return min(n_rows - N_HELD_OUT, MAX_TRAIN)
@@ -167,18 +142,7 @@ def _names_of_package() -> list[str]:
     import pandas
 
     table = pandas.read_csv(
-        _package_folder() / "probing_datasets_MASTER.csv.zst", compression="zstd"
+        package_folder() / "probing_datasets_MASTER.csv.zst", compression="zstd"
     )
     binary = table[table["Data type"] == "Binary Classification"]["Dataset save name"]
     return [Path(name).name.split(".")[0] for name in binary]
-
-
-def _package_folder() -> Path:
-    spec = find_spec("sae_probes")
-    if spec is None or spec.origin is None:
-        raise _not_installed()
-    return Path(spec.origin).parent / "data"
-
-
-def _not_installed() -> UsageError:
-    return UsageError("sae-probes is not installed; `pip install sae-probes` brings it.")

@@ -8,7 +8,8 @@ from typing import Any
 
 from csae_bench.corpora.files import SUFFIXES, file_stamps, is_folder, rows, sha256
 from csae_bench.corpora.hub import hub_stream
-from csae_bench.corpora.text import TINYWORLD, corpus_fingerprint
+from csae_bench.corpora.named import TINYWORLD
+from csae_bench.corpora.text import corpus_fingerprint
 from csae_bench.engines.unlearning.data import (
     FORGET,
     MIN_CHARACTERS,

@@ -14,6 +14,7 @@ from sae_lens.saes.sae import SAEMetadata
 from torch import Tensor
 
 from csae_bench import models
+from csae_bench.corpora import NAMED_CORPORA
 from csae_bench.errors import EvalError
 from csae_bench.evals import EvalContext, EvalResult, get_eval
 
@@ -92,6 +93,15 @@ def test_core_writes_down_what_it_ran_with(result: EvalResult) -> None:
     assert result.eval_config is not None
     asked = {"model_name": NAME, "dataset": "tinyworld", "llm_dtype": "float32", **SMALL}
     assert {name: result.eval_config[name] for name in asked} == asked
+
+
+@pytest.mark.parametrize("dataset", NAMED_CORPORA)
+def test_core_runs_on_each_named_corpus(run_eval: Callable[..., EvalResult], dataset: str) -> None:
+    result = run_eval(dataset=dataset)
+    assert result.eval_config is not None
+    assert result.eval_config["dataset"] == dataset
+    assert np.isfinite(result.unstructured["corrected"]["ce_loss_score"])
+    assert result.unstructured["data"]["n_epochs"] <= 1
 
 
 def test_the_headline_of_core_is_in_its_result(result: EvalResult) -> None:

@@ -16,94 +16,21 @@ import pytest
 import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import (
-    AutoModelForCausalLM,
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoModelForCausalLM
 
 from csae_bench.errors import ModelError
 from csae_bench.models import describe, load, weights_fingerprint
+from tests.model_configs import N_CTX, TOKENS
+from tests.model_folders import (
+    LONG,
+    change_config,
+    logits_of_ours,
+    logits_of_transformers,
+    save_model,
+    save_tokenizer,
+)
 
-TOKENS = ["<pad>", "<eos>", "<bos>", "<unk>", " ", "\n", *(f"w{i}" for i in range(26)), "a", "b"]
-N_CTX = 48
-LONG = torch.randint(4, len(TOKENS), (2, N_CTX), generator=torch.Generator().manual_seed(0))
-
-# Window, soft caps and scale are far from their defaults, so that leaving any of them out shows.
-GEMMA2: dict[str, Any] = {
-    "vocab_size": len(TOKENS),
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 12,
-    "max_position_embeddings": N_CTX,
-    "sliding_window": 8,
-    "attn_logit_softcapping": 1.0,
-    "final_logit_softcapping": 2.0,
-    "query_pre_attn_scalar": 40,
-    "rope_parameters": {"rope_theta": 500.0, "rope_type": "default"},
-    "pad_token_id": 0,
-    "eos_token_id": 1,
-    "bos_token_id": 2,
-}
-GPT2: dict[str, Any] = {
-    "vocab_size": len(TOKENS),
-    "n_embd": 32,
-    "n_layer": 3,
-    "n_head": 4,
-    "n_positions": N_CTX,
-    "layer_norm_epsilon": 1e-3,
-    "bos_token_id": 2,
-    "eos_token_id": 1,
-}
-
-
-def save_tokenizer(folder: Path, *, template: bool = True, **special: str | None) -> None:
-    ids = {token: i for i, token in enumerate(TOKENS)}
-    tokenizer = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "isolated")
-    if template:
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single="<bos> $A", special_tokens=[("<bos>", 2)]
-        )
-    names = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", **special}
-    named = {key: name for key, name in names.items() if name is not None}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", **named).save_pretrained(
-        folder
-    )
-
-
-def save_model(folder: Path, kind: str, **changes: Any) -> PreTrainedModel:
-    """A random model with its tokenizer, in `folder`."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        if kind == "gemma2":
-            model = Gemma2ForCausalLM(Gemma2Config(**{**GEMMA2, **changes}))
-        else:
-            model = GPT2LMHeadModel(GPT2Config(**{**GPT2, **changes}))
-        for parameter in model.parameters():  # norms, biases and soft caps matter at this size
-            parameter.data = parameter.data + torch.randn_like(parameter) * 0.3
-    model.save_pretrained(folder)
-    save_tokenizer(folder)
-    return model
-
-
-def logits_of_transformers(folder: Path) -> torch.Tensor:
-    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager")
-    with torch.no_grad():
-        return model.eval()(LONG).logits
-
-
-def logits_of_ours(folder: Path) -> torch.Tensor:
-    with torch.no_grad():
-        return load(str(folder))(LONG)
+KINDS = {"gemma2": "Gemma2ForCausalLM", "gpt2": "GPT2LMHeadModel"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -117,11 +44,9 @@ def one_thread() -> Generator[None]:
 
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One folder per architecture, never to be written to."""
+    """Folders never to be written to."""
     root = tmp_path_factory.mktemp("models")
-    for kind in ("gemma2", "gpt2"):
-        save_model(root / kind, kind)
-    return {kind: root / kind for kind in ("gemma2", "gpt2")}
+    return {kind: save_model(root / kind, architecture) for kind, architecture in KINDS.items()}
 
 
 @pytest.fixture(scope="session")
@@ -134,12 +59,6 @@ def logits(saved: dict[str, Path]) -> dict[str, torch.Tensor]:
 def broken(saved: dict[str, Path], tmp_path: Path) -> Path:
     """A copy to break."""
     return shutil.copytree(saved["gpt2"], tmp_path / "broken")
-
-
-def change_config(folder: Path, drop: tuple[str, ...] = (), **values: Any) -> None:
-    path = folder / "config.json"
-    config = {**json.loads(path.read_text()), **values}
-    path.write_text(json.dumps({key: config[key] for key in config if key not in drop}))
 
 
 # Logits. 1e-4: the worst seen is 8e-6; both sides work in float32 and differ in the order of sums.
@@ -202,7 +121,7 @@ def test_a_gemma2_config_written_before_transformers_5_gives_the_same_logits(
 def test_every_option_of_gpt2_gives_the_logits_of_transformers(
     tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    save_model(tmp_path / "gpt2", "gpt2", **change)
+    save_model(tmp_path / "gpt2", "GPT2LMHeadModel", **change)
     expected = logits_of_transformers(tmp_path / "gpt2")
     torch.testing.assert_close(logits_of_ours(tmp_path / "gpt2"), expected, atol=1e-4, rtol=0)
 
@@ -367,7 +286,7 @@ def test_old_mask_buffers_in_gpt2_weights_are_no_error(broken: Path) -> None:
 def test_a_tokenizer_larger_than_the_vocabulary_is_an_error(
     saved: dict[str, Path], tmp_path: Path
 ) -> None:
-    save_model(tmp_path / "model", "gpt2", vocab_size=20)
+    save_model(tmp_path / "model", "GPT2LMHeadModel", vocab_size=20)
     with pytest.raises(ModelError, match=r"token id is 33; with vocab_size=20 .* must be 0 to 19"):
         load(str(tmp_path / "model"))
 
@@ -380,8 +299,8 @@ def test_a_tokenizer_that_adds_a_second_bos_is_an_error(broken: Path) -> None:
 
 
 def test_a_folder_of_an_unsupported_architecture_is_an_error(broken: Path) -> None:
-    change_config(broken, architectures=["LlamaForCausalLM"], model_type="llama")
-    with pytest.raises(ModelError, match="LlamaForCausalLM; supported from a folder are GPT2LMHe"):
+    change_config(broken, architectures=["MambaForCausalLM"], model_type="mamba")
+    with pytest.raises(ModelError, match="MambaForCausalLM; supported from a folder are GPT2LMHe"):
         load(str(broken))
 
 

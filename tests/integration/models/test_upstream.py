@@ -19,6 +19,7 @@ from transformer_lens.loading_from_pretrained import (
 from transformer_lens.pretrained import weight_conversions
 from transformer_lens.utilities.activation_functions import SUPPORTED_ACTIVATIONS
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     Gemma2Config,
@@ -31,6 +32,7 @@ from csae_bench.models.architectures import ACTIVATIONS, ARCHITECTURES, hooked_c
 from csae_bench.models.hf_config import HfConfig
 from csae_bench.models.names import resolve
 from csae_bench.models.table import MODELS
+from tests.model_configs import NEEDED, SMALL
 
 # Gemma-2-2B's config as transformers writes it today, from the numbers of its model card.
 GEMMA_2_2B = {
@@ -88,22 +90,12 @@ def test_a_published_config_in_the_table_is_transformer_lens_s(name: str, tmp_pa
     assert ours == {key: value for key, value in theirs.items() if key not in NAMED_DIFFERENTLY}
 
 
-@pytest.mark.parametrize(
-    ("architecture", "config"),
-    [("Gemma2ForCausalLM", Gemma2Config()), ("GPT2LMHeadModel", GPT2Config())],
-)
-def test_what_a_config_leaves_out_is_what_transformers_puts_in(
-    architecture: str, config: Gemma2Config | GPT2Config
-) -> None:
-    sizes = {
-        "Gemma2ForCausalLM": {
-            "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-            "vocab_size",
-        },
-        "GPT2LMHeadModel": {"n_embd", "n_head", "n_layer", "n_positions", "vocab_size"},
-    }[architecture]  # fmt: skip
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_a_config_leaves_out_is_what_transformers_puts_in(architecture: str) -> None:
+    model_type = str(SMALL[architecture]["model_type"])
+    config = AutoConfig.for_model(model_type)
     whole = {**config.to_dict(), "architectures": [architecture]}
-    bare = {key: whole[key] for key in (*sizes, "architectures")}
+    bare = {key: whole[key] for key in (*NEEDED[architecture], "architectures")}
     assert hooked_config(HfConfig(bare, "bare")) == hooked_config(HfConfig(whole, "whole"))
 
 
@@ -136,7 +128,7 @@ def tiny_folder(tmp_path: Path) -> Path:
 
 @pytest.mark.filterwarnings("ignore:HookedTransformer:DeprecationWarning")
 def test_fence_hooked_transformer_cannot_load_a_folder(tiny_folder: Path) -> None:
-    # once it can, csae_bench/models/architectures.py and most of loading.py can go
+    # once it can, csae_bench/models/architectures and most of loading.py can go
     with pytest.raises(ValueError, match="not found"):
         HookedTransformer.from_pretrained_no_processing(str(tiny_folder), device="cpu")
 

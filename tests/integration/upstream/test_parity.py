@@ -18,6 +18,7 @@ from csae_bench import models
 from csae_bench.config import ContrastiveTopKSae
 from csae_bench.corpora import open_corpus
 from csae_bench.errors import EvalError
+from csae_bench.models import smollm2
 from csae_bench.saes.building import training_sae
 from csae_bench.saes.loading import load_sae
 from csae_bench.upstream import sae_cfg_dict, validate_core
@@ -79,9 +80,25 @@ def test_every_metric_is_that_of_multiple_evals_in_bfloat16(
     assert ours.eval_config["llm_dtype"] == "bfloat16"
 
 
-def test_the_stock_runner_takes_a_checkpoint_of_ours_and_agrees_with_core(tmp_path: Path) -> None:
-    model = models.load("tiny-gemma2-it")
-    info = models.describe("tiny-gemma2-it")
+@pytest.mark.parametrize(
+    ("name", "corpus"),
+    [
+        ("tiny-gemma2-it", "tinyworld"),
+        pytest.param(
+            smollm2.MODEL_NAME, "sae_probes",
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.real,
+                pytest.mark.skipif(not smollm2.is_installed(), reason=smollm2.INSTALL),
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_the_stock_runner_takes_a_checkpoint_of_ours_and_agrees_with_core(
+    name: str, corpus: str, tmp_path: Path
+) -> None:
+    model = models.load(name)
+    info = models.describe(name)
     torch.manual_seed(0)
     trained = training_sae(
         ContrastiveTopKSae(d_sae=64, k=8),
@@ -98,7 +115,7 @@ def test_the_stock_runner_takes_a_checkpoint_of_ours_and_agrees_with_core(tmp_pa
     sae = load_sae(tmp_path / "inference")
     text = tmp_path / "text"
     text.mkdir()
-    rows = list(open_corpus("tinyworld", split="core").take(60))
+    rows = list(open_corpus(corpus, split="core").take(60))
     (text / "core.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     ask = CoreSettings(
         dataset_name=str(text),

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from csae_bench.corpora import corpus_fingerprint, corpus_status, open_corpus
+from csae_bench.corpora import NAMED_CORPORA, corpus_fingerprint, corpus_status, open_corpus
 from csae_bench.errors import DataError
 
 
@@ -44,8 +44,20 @@ def test_tinyworld_text_differs_by_split_and_by_seed() -> None:
     assert plain != _texts("tinyworld", 3, seed=1)
 
 
-def test_stream_can_be_shuffled_as_sae_bench_does() -> None:
-    corpus = open_corpus("tinyworld", split="core")
+@pytest.mark.parametrize("name", NAMED_CORPORA)
+def test_a_named_corpus_has_other_documents_for_core_and_another_order_for_each_seed(
+    name: str,
+) -> None:
+    texts = _texts(name, 300)
+    assert texts == _texts(name, 300)
+    assert len(set(texts)) == 300
+    assert not set(texts) & set(_texts(name, 300, split="core"))
+    assert texts != _texts(name, 300, seed=1)
+
+
+@pytest.mark.parametrize("name", NAMED_CORPORA)
+def test_stream_can_be_shuffled_as_sae_bench_does(name: str) -> None:
+    corpus = open_corpus(name, split="core")
     assert isinstance(corpus, datasets.IterableDataset)
     assert next(iter(corpus.shuffle(seed=42, buffer_size=1)))["text"]
 
@@ -54,7 +66,7 @@ def test_streaming_writes_nothing_to_the_cache_of_hugging_face(tmp_path: Path) -
     _jsonl(tmp_path / "a.jsonl", {"text": "x"})
     code = (
         "from csae_bench.corpora import open_corpus\n"
-        f"for name in ('tinyworld', {str(tmp_path)!r}):\n"
+        f"for name in ({', '.join(map(repr, NAMED_CORPORA))}, {str(tmp_path)!r}):\n"
         "    print(next(iter(open_corpus(name, split='sae')))['text'])"
     )
     home = tmp_path / "hf"
@@ -68,7 +80,7 @@ def test_looking_at_a_corpus_imports_neither_torch_nor_datasets(tmp_path: Path) 
     code = (
         "import sys\n"
         "from csae_bench.corpora import corpus_fingerprint, corpus_status\n"
-        f"for name in ('tinyworld', {str(tmp_path)!r}, 'owner/name'):\n"
+        f"for name in ({', '.join(map(repr, NAMED_CORPORA))}, {str(tmp_path)!r}, 'owner/name'):\n"
         "    corpus_status(name), corpus_fingerprint(name, 'sae')\n"
         "sys.exit(len({'torch', 'datasets'} & sys.modules.keys()))"
     )
@@ -161,6 +173,12 @@ def test_a_file_of_garbage_is_an_error(tmp_path: Path, name: str) -> None:
         _texts(tmp_path)
 
 
+def test_a_name_that_is_not_there_suggests_the_nearest() -> None:
+    assert corpus_status("sae_prob")[1].endswith("checkable here. Did you mean 'sae_probes'?")
+    with pytest.raises(DataError, match="Did you mean 'tinyworld'"):
+        _texts("tinywrld")
+
+
 def test_a_hub_name_without_a_network_is_an_error() -> None:
     with pytest.raises(DataError, match="'nobody/nothing': there is no such folder, and it cannot"):
         _texts("nobody/nothing")
@@ -187,5 +205,6 @@ def test_fingerprint_of_a_missing_folder_is_left_to_preflight(tmp_path: Path) ->
 
 
 def test_fingerprints_differ_by_split_and_by_name() -> None:
-    names = {corpus_fingerprint(name, "sae") for name in ("tinyworld", "a/b", "a/c")}
-    assert len(names | {corpus_fingerprint("tinyworld", "core")}) == 4
+    names = {corpus_fingerprint(name, "sae") for name in (*NAMED_CORPORA, "a/b", "a/c")}
+    names |= {corpus_fingerprint(name, "core") for name in NAMED_CORPORA}
+    assert len(names) == 2 * len(NAMED_CORPORA) + 2

@@ -307,10 +307,10 @@ def test_a_missing_size_is_named(folder: Path, key: str) -> None:
 
 
 def test_an_unsupported_architecture_lists_the_supported(folder: Path) -> None:
-    change_config(folder, architectures=["LlamaForCausalLM"])
+    change_config(folder, architectures=["MambaForCausalLM"])
     with pytest.raises(ModelError) as error:
         describe(str(folder))
-    assert "LlamaForCausalLM" in str(error.value)
+    assert "MambaForCausalLM" in str(error.value)
     assert all(name in str(error.value) for name in ARCHITECTURES)
 
 

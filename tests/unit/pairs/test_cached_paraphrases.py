@@ -15,10 +15,11 @@ from csae_bench.activations.cache.draws import DrawCache
 from csae_bench.activations.cache.entry import CacheWarning, Entry
 from csae_bench.activations.cache.folder import CacheFolder
 from csae_bench.activations.sources import EpochWarning
-from csae_bench.corpora import Paraphrases, TinyworldParaphrases
+from csae_bench.corpora import Paraphrases
 from csae_bench.errors import DataError
 from csae_bench.pairs import PairSource, ParaphrasePairs
 from csae_bench.pairs.cached_paraphrases import CachedParaphrases
+from csae_bench.paraphrases import TinyworldParaphrases
 from tests.unit.pairs.sources import ReadTokens, collected, paraphrase_pairs
 
 TEXTS = collected(

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from csae_bench.activations.sources import EpochWarning, special_token_ids
-from csae_bench.corpora import TinyworldParaphrases
 from csae_bench.errors import DataError
 from csae_bench.pairs import ParaphrasePairs
+from csae_bench.paraphrases import TinyworldParaphrases
 from tests.unit.pairs.sources import ReadTokens, collected, paraphrase_pairs
 
 # the shipped tokenizer has a token for every word of these: " she" is one, "she" is not

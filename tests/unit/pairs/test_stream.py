@@ -11,9 +11,9 @@ import torch
 
 from csae_bench.activations.sources import EpochWarning, GeneratorSource
 from csae_bench.config import GeneratorActivations, ParaphraseSettings
-from csae_bench.corpora import TinyworldParaphrases, open_paraphrases
 from csae_bench.errors import ConfigError, DataError
 from csae_bench.pairs import PairStream
+from csae_bench.paraphrases import TinyworldParaphrases, open_paraphrases
 from tests.unit.pairs.sources import (
     NumberedSource,
     ReadTokens,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from csae_bench.support import hashes
-from csae_bench.support.hashes import kept_hash
+from csae_bench.support.hashes import kept_counts, kept_hash
 
 
 class _Reader:
@@ -92,3 +92,24 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(
 def test_a_missing_file_is_the_systems_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         kept_hash("a", [tmp_path / "nowhere"], _Reader())
+
+
+def test_counts_of_an_unchanged_file_are_made_once(large: Path) -> None:
+    made: list[int] = []
+
+    def count() -> list[int]:
+        made.append(len(made))
+        return [7, 31_134, len(made)]
+
+    assert kept_counts("a", [large], count) == kept_counts("a", [large], count) == [7, 31_134, 1]
+    large.write_bytes(b"54321")
+    os.utime(large, ns=(1, 1))
+    assert kept_counts("a", [large], count) == [7, 31_134, 2]
+
+
+@pytest.mark.parametrize("damaged", ["", "7 31", "7 x end", "end"])
+def test_damaged_counts_are_made_again(large: Path, tmp_path: Path, damaged: str) -> None:
+    kept_counts("a", [large], lambda: [7, 31])
+    (entry,) = (tmp_path / "cache").rglob("hashes/*")
+    entry.write_text(damaged)
+    assert kept_counts("a", [large], lambda: [8, 32]) == [8, 32]

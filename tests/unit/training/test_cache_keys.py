@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from csae_bench.config import ModelActivations, RunConfig
+from csae_bench.corpora import NAMED_CORPORA
+from csae_bench.paraphrases import NAMED_PARAPHRASES
 from csae_bench.training import cache_keys
 from csae_bench.training.cache_keys import paraphrases_key, sequences_key
 
@@ -90,6 +92,27 @@ def test_files_are_known_by_absolute_path_size_and_time_whatever_the_seed(
     assert key == _key(activations={"dataset": str(folder)}, seed=7)
     (folder / "a.jsonl").write_text('{"text": "another"}\n')
     assert key != _key(activations={"dataset": str(folder)})
+
+
+@pytest.mark.parametrize("name", NAMED_CORPORA)
+def test_text_of_a_named_corpus_is_known_by_name_and_seed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()  # a folder of that name is another thing
+    monkeypatch.chdir(tmp_path)
+    key = _key(activations={"dataset": name})
+    assert (key["dataset"], key["seed"]) == (name, 0)
+    assert key != _key(activations={"dataset": name}, seed=7)
+
+
+@pytest.mark.parametrize("name", NAMED_PARAPHRASES)
+def test_named_paraphrases_are_known_by_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    key = _key(paraphrases_key, pairs={"paraphrase": {"weight": 1, "dataset": name}})
+    assert key["dataset"] == name
 
 
 def test_other_versions_have_another_key(monkeypatch: pytest.MonkeyPatch) -> None:

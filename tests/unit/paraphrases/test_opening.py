@@ -14,14 +14,14 @@ import pyarrow.parquet
 import pytest
 
 from csae_bench.config import ParaphraseSettings
-from csae_bench.corpora import (
-    CollectedParaphrases,
-    open_corpus,
+from csae_bench.corpora import CollectedParaphrases, open_corpus
+from csae_bench.errors import DataError
+from csae_bench.paraphrases import (
+    NAMED_PARAPHRASES,
     open_paraphrases,
     paraphrase_fingerprint,
     paraphrase_status,
 )
-from csae_bench.errors import DataError
 from tests.unit.pairs.sources import write_jsonl
 from tests.unit.tinyworld.test_corpus import FORBIDDEN
 
@@ -101,6 +101,32 @@ def test_words_and_templates_reserved_for_evaluation_never_occur_in_training_tex
     texts = list(_training_texts(kind))
     assert len(texts) >= 800
     assert not [each for text in texts for each in FORBIDDEN.findall(text)]
+
+
+@pytest.mark.parametrize("name", NAMED_PARAPHRASES)
+def test_a_named_set_has_groups_of_different_texts_that_are_always_the_same(name: str) -> None:
+    groups = open_paraphrases(_settings(name), seed=3)
+    first = [groups.texts(i) for i in range(50)]
+    assert all(len(texts) >= 2 and len(set(texts)) == len(texts) for texts in first)
+    again = open_paraphrases(_settings(name), seed=3)
+    assert [again.texts(i) for i in reversed(range(50))] == first[::-1]
+    other = open_paraphrases(_settings(name), seed=4)
+    assert [other.texts(i) for i in range(50)] != first
+
+
+@pytest.mark.parametrize("name", NAMED_PARAPHRASES)
+def test_a_named_set_is_found_sound(name: str) -> None:
+    assert paraphrase_status(_settings(name))[0] == "ok"
+
+
+def test_a_name_that_is_not_there_suggests_the_nearest() -> None:
+    assert paraphrase_status(_settings("englsh")) == (
+        "unknown",
+        "pairs.paraphrase.dataset 'englsh' is on the hub: not checkable here. Did you mean "
+        "'english'?",
+    )
+    with pytest.raises(DataError, match="Did you mean 'sae_probes'"):
+        _collected("sae_probs")
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
@@ -194,8 +220,8 @@ def test_looking_at_paraphrases_imports_neither_torch_nor_datasets(tmp_path: Pat
     code = (
         "import sys\n"
         "from csae_bench.config import ParaphraseSettings\n"
-        "from csae_bench.corpora import paraphrase_fingerprint, paraphrase_status\n"
-        f"for name in ('tinyworld', {str(file)!r}, 'owner/name'):\n"
+        "from csae_bench.paraphrases import paraphrase_fingerprint, paraphrase_status\n"
+        f"for name in ({', '.join(map(repr, NAMED_PARAPHRASES))}, {str(file)!r}, 'owner/name'):\n"
         "    settings = ParaphraseSettings(dataset=name)\n"
         "    paraphrase_status(settings), paraphrase_fingerprint(settings)\n"
         "sys.exit(len({'torch', 'datasets'} & sys.modules.keys()))"
@@ -209,8 +235,8 @@ def test_fingerprint_changes_with_the_file_and_with_the_name(tmp_path: Path) -> 
     assert before == paraphrase_fingerprint(_settings(file))
     write_jsonl(file, *ROWS[:3])
     seen: set[Any] = {before, paraphrase_fingerprint(_settings(file))}
-    seen |= {paraphrase_fingerprint(_settings(name)) for name in ("tinyworld", "a/b", "a/c")}
-    assert len(seen) == 5
+    seen |= {paraphrase_fingerprint(_settings(name)) for name in (*NAMED_PARAPHRASES, "a/b", "a/c")}
+    assert len(seen) == 4 + len(NAMED_PARAPHRASES)
     assert paraphrase_fingerprint(_settings(tmp_path / "nowhere.jsonl"))
 
 
