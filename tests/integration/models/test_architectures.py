@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Tokenizer
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoTokenizer
 
@@ -25,6 +25,7 @@ from tests.model_folders import (
     logits_of_ours,
     logits_of_transformers,
     save_model,
+    save_tokenizer,
 )
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -294,6 +295,26 @@ def test_bfloat16_logits_are_near_those_of_float32(
         rounded = model(LONG).float()
     # 8 bits of mantissa through four random layers
     assert (rounded - logits[architecture]).abs().mean() < 0.1 * logits[architecture].std()
+
+
+@every_architecture
+@pytest.mark.parametrize("bos", ["<bos>", None])
+def test_text_is_read_as_the_folders_tokenizer_json_says(
+    copied: Callable[[str], Path], architecture: str, bos: str | None
+) -> None:
+    folder = copied(architecture)
+    save_tokenizer(folder, template=False, bos_token=bos)
+    model = load(str(folder))
+    written = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("a b w7 unheard").ids
+    first = TOKENS.index(bos or "<eos>")
+    assert model.to_tokens("a b w7 unheard", prepend_bos=False).tolist() == [written]
+    assert model.to_tokens("a b w7 unheard").tolist() == [[first, *written]]
+
+
+def test_fence_transformers_ignores_the_tokenizer_json_of_a_qwen_2(saved: dict[str, Path]) -> None:
+    # once it does not, the tokenizer need not be compared with its file
+    written = Tokenizer.from_file(str(saved[QWEN2] / "tokenizer.json")).encode("a b").ids
+    assert AutoTokenizer.from_pretrained(saved[QWEN2])("a b")["input_ids"] != written
 
 
 def test_a_special_token_beyond_the_vocabulary_is_no_error(copied: Callable[[str], Path]) -> None:
