@@ -176,6 +176,10 @@ DAMAGE: dict[str, tuple[Callable[[Path, str], None], str]] = {
         lambda folder, _: change_config(folder, vocab_size=99),
         "has another shape in the weights than in config.json",
     ),
+    "a setting that transformers does not check": (
+        lambda folder, _: change_config(folder, layer_types=7),
+        "transformers cannot load it|layer_types is 7",
+    ),
     "another's config": (
         lambda folder, _: change_config(folder, model_type="opt"),
         "weights|transformers cannot load it",
