@@ -68,7 +68,6 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "Gemma2ForCausalLM": {
         "model_type": "gemma2",
         **_GROUPED,
-        "rms_norm_eps": 1e-6,
         "sliding_window": 8,
         "attn_logit_softcapping": 1.0,
         "final_logit_softcapping": 2.0,

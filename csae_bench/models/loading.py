@@ -23,6 +23,10 @@ from csae_bench.models.layout import store_as_multiplied
 from csae_bench.models.names import resolve
 from csae_bench.models.tokenizers import check_tokenization, read_tokenizer
 
+_FOUND_BY_TRANSFORMERS = (OSError, ValueError, StrictDataclassError, SafetensorError)
+_STUMBLED_OVER_BY_TRANSFORMERS = (TypeError, AttributeError, KeyError)
+"""What it raises for a setting of config.json that it has no check for."""
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -98,7 +102,7 @@ def _read_published_model(folder: Path, dtype: torch.dtype) -> transformers.PreT
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # reported below, in words
             )
-    except (OSError, ValueError, StrictDataclassError, SafetensorError) as error:
+    except (*_FOUND_BY_TRANSFORMERS, *_STUMBLED_OVER_BY_TRANSFORMERS) as error:
         reason = " ".join(reason_of(error).split())
         raise ModelError(f"{folder}: transformers cannot load it: {reason}.") from error
     model, report = loaded

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from tokenizers import Tokenizer
 from transformer_lens import HookedTransformer
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from csae_bench.errors import ModelError, reason_of
+
+_PROBE = "The 3 cats don't sleep; they've seen 42 dogs.\n\n  Look, a word!"
 
 
 def read_tokenizer(folder: Path, d_vocab: int) -> PreTrainedTokenizerBase:
     """Read the folder's tokenizer; ModelError if it cannot be read or does not fit the model."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = _as_written(
+            folder, AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        )
     except Exception as error:  # what tokenizers raises for a malformed tokenizer.json
         reason = " ".join(reason_of(error).split())
         raise ModelError(f"{folder}: its tokenizer cannot be read: {reason}.") from error
-    # Gemma 3's text models have the tokenizer of those that see: its mark of an image, which no text
-    # contains, lies beyond the vocabulary
+    # Gemma 3's text models have the tokenizer of those that see: its mark of an image, which no
+    # text contains, lies beyond the vocabulary
     marks = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     ids = tokenizer.get_vocab().values()
     largest = max((i for i in ids if i < d_vocab or i not in marks), default=-1)
@@ -34,6 +40,27 @@ def read_tokenizer(folder: Path, d_vocab: int) -> PreTrainedTokenizerBase:
             "as bos_token in tokenizer_config.json."
         )
     return tokenizer
+
+
+def _as_written(folder: Path, tokenizer: Any) -> PreTrainedTokenizerBase:
+    """Return a tokenizer that reads text as the folder's tokenizer.json does.
+
+    For some model types, Qwen 2 among them, transformers 5 builds its own from the vocabulary, and
+    silently drops what the file says of normalizing and splitting.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        return tokenizer
+    written = Tokenizer.from_file(str(path)).encode(_PROBE, add_special_tokens=False).ids
+    if tokenizer.encode(_PROBE, add_special_tokens=False) == written:
+        return tokenizer
+    own: Any = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    if own.bos_token is None:
+        return own
+    # HookedTransformer would read it again, as transformers builds it, to have a <bos> put first
+    return PreTrainedTokenizerFast.from_pretrained(
+        folder, local_files_only=True, add_bos_token=True
+    )
 
 
 def check_tokenization(model: HookedTransformer, folder: Path) -> None:

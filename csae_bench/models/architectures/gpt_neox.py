@@ -15,6 +15,8 @@ def build_gpt_neox(config: HfConfig) -> dict[str, Any]:
     if not config.flag("attention_bias", True):
         raise config.wrong("attention_bias", "true, since transformer-lens reads these biases")
     d_head = divided_width(config)
+    if config.values.get("head_dim") not in (None, d_head):
+        raise config.wrong("head_dim", f"absent: heads are hidden_size / heads = {d_head} wide")
     rope = rope_object(config)
     base = rope.number("rope_theta") if "rope_theta" in rope.values else None
     return {

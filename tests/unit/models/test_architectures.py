@@ -71,6 +71,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         for name in ROTARY[1:]
     ),
     ("GPTNeoXForCausalLM", {"attention_bias": False}, "attention_bias is False"),
+    ("GPTNeoXForCausalLM", {"head_dim": 4}, "head_dim is 4; it must be absent"),
     ("GPTNeoXForCausalLM", {"use_parallel_residual": 1}, "use_parallel_residual is 1"),
     ("GPTNeoXForCausalLM", {"rotary_pct": 0.4}, "rotary_pct is 0.4; it must be a share of 8"),
     ("GPTNeoXForCausalLM", {"rotary_pct": 1.5}, "rotary_pct is 1.5"),
