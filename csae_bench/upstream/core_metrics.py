@@ -112,7 +112,8 @@ METRICS = {
         direction=_HIGHER, low=None,
     ),
     "corrected.frac_alive": _right(
-        "Alive latents, corrected", "Alive latents; null where no token was read.",
+        "Alive latents, corrected",
+        "Alive latents, negative codes counted; null where no token was read.",
         direction=_HIGHER, short="alive", gist="share of the latents that ever fire",
     ),
     "corrected.dead_fraction": _right(

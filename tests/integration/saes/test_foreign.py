@@ -41,7 +41,7 @@ from tests.sae_folders import (
 )
 
 ROUNDING = {"rtol": 1e-5, "atol": 5e-6}
-"""Sums of 128 terms in another order, and norms that are folded, in float32: values are up to 30."""
+"""Sums of 128 terms in another order and norms that are folded; values are up to 30."""
 
 
 @pytest.fixture(scope="module")
