@@ -35,6 +35,6 @@ def existing(sae: ResolvedSae) -> Findings:
     parts += [
         str(cfg["dtype"]).removeprefix("torch."),
         *([] if cfg.get("apply_b_dec_to_input", True) else ["encodes x, not x - b_dec"]),
-        f"{form}'s {kind if form in ('SAELens', 'csae-bench') else ''}form",
+        f"{kind if form in ('SAELens', 'csae-bench') else ''}form of {form}",
     ]
     yield "ok", ", ".join(parts)

@@ -44,9 +44,7 @@ def _is_place(path: Path) -> bool:
     """Test for a folder, or a file of bare arrays that is not a part of one."""
     if path.is_dir():
         return True
-    return is_array_file(path) and not any(
-        (path.parent / name).exists() for name in (CFG_FILENAME, "config.json")
-    )
+    return is_array_file(path) and not (path.parent / CFG_FILENAME).exists()
 
 
 def _of_release(release: str, pattern: str) -> list[str]:

@@ -24,9 +24,9 @@ from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.upstream.adapting import formatted_copy
 from csae_bench.upstream.corrected import (
-    alive_values,
     CorrectedValues,
     activation_values,
+    alive_values,
     reconstruction_values,
 )
 from csae_bench.upstream.instrumentation import DataUse, ObservedStore, Observer

@@ -181,7 +181,7 @@ def _scaled(config: Mapping[str, Any], trainer: Mapping[str, Any]) -> Iterator[s
     for prefix, place in places.items():
         for key in _SCALINGS:
             value = place.get(key) if isinstance(place, Mapping) else None
-            if value not in (None, False, 1):
+            if value is True or value not in (None, False, 1):  # true equals 1
                 yield (
                     f"{prefix}{key} is {shown(value)}, which dictionary_learning 0.1.0 never "
                     f"writes: whether {WEIGHTS} contains this scaling of the activations is not "
