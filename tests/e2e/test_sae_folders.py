@@ -124,6 +124,8 @@ OWN: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a flag as text": ({"apply_b_dec_to_input": "false"}, "apply_b_dec_to_input is 'false'"),
     "rescale as a number": ({"rescale_acts_by_decoder_norm": 1}, "decoder_norm is 1; it must be"),
+    "a threshold of NaN": ({"residual_threshold": float("nan")}, "residual_threshold is NaN; it"),
+    "iterations as text": ({"max_iterations": "10"}, "max_iterations is '10'; it must be null"),
     "normalization unknown": ({"normalize_activations": "l3"}, "normalize_activations is 'l3'"),
     "normalization a list": ({"normalize_activations": []}, r"normalize_activations is \[\]"),
     "reshaping unknown": ({"reshape_activations": "hook_q"}, "reshape_activations is 'hook_q'"),
