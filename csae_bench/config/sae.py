@@ -103,7 +103,7 @@ class MatchingPursuitSae(TrainedSae):
     """Most active latents per row; none: d_in."""
     stop_on_duplicate_support: bool = True
     """Stop a row where a latent is chosen again."""
-    decoder_init_norm: Annotated[float, Field(ge=1, le=1)] = 1.0
+    decoder_init_norm: Annotated[float, Field(ge=1, le=1)] = 1.0  # pyright: ignore[reportIncompatibleVariableOverride]
     """Norm of the decoder's rows at the start, which must be 1."""
 
 

@@ -161,7 +161,7 @@ def _load_folder(folder: Path, *, device: str) -> SAE[Any]:
 def _load_foreign(form: Form, place: Path, *, device: str) -> SAE[Any]:
     cfg = check_folder(place)
 
-    def read(_: Any, device: str, cfg_overrides: Any = None) -> tuple[dict[str, Any], Any]:
+    def read(path: Any, device: str, cfg_overrides: Any = None) -> tuple[dict[str, Any], Any]:
         # without a version SAELens takes it for one of before version 6, and drops the metadata
         versions = {"sae_lens_version": sae_lens.__version__, "sae_lens_training_version": None}
         tensors = {name: one.to(device) for name, one in form.tensors(place, cfg).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.sae_folders import (
     ABSENT,
     D_IN,
     D_SAE,
+    FOREIGN_WRITERS,
     HOOK,
     MODEL,
     random_weights,
@@ -221,6 +223,29 @@ def test_a_hookpoint_of_sparsify_is_translated_where_it_is_unambiguous(
 
 
 # ---- refused
+
+
+@pytest.mark.parametrize("form", FOREIGN_WRITERS)
+def test_a_fifo_in_place_of_the_weights_is_refused_without_waiting(
+    form: str, csae_bench: CsaeBench, tmp_path: Path
+) -> None:
+    place = FOREIGN_WRITERS[form](tmp_path / "sae")
+    weights = place if place.is_file() else max(place.iterdir(), key=lambda p: p.stat().st_size)
+    weights.unlink()
+    os.mkfifo(weights)
+    outcome = csae_bench("run", "--sae", place, "--results", tmp_path / "results")
+    check_refused(outcome, rf"{re.escape(weights.name)} cannot be read: Is no regular file but a")
+
+
+def test_the_weights_of_a_folder_are_no_sae_by_themselves(
+    csae_bench: CsaeBench, tmp_path: Path
+) -> None:
+    for path in (
+        write_sae(tmp_path / "saelens") / "sae_weights.safetensors",
+        write_sparsify(tmp_path / "layers.2") / "sae.safetensors",
+    ):
+        outcome = csae_bench("doctor", "--sae", path, "--results", tmp_path / "results")
+        check_refused(outcome, "is a file; an SAE is named by the folder that holds")
 
 
 def some_files(*names: str) -> Callable[[Path], Path]:

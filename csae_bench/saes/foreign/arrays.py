@@ -51,7 +51,6 @@ ACTIVATIONS: Mapping[str, str] = {
 }
 """Activation -> SAELens's architecture that computes it. The last two have become a threshold."""
 
-_TRAINED_AS = {"relu": "standard"}
 _LAYOUT: Layout = {
     "W_enc": Part("W_enc", ("d_in", "d_sae")),
     "b_enc": Part("b_enc", ("d_sae",)),
@@ -219,7 +218,7 @@ def _cfg(file: ArrayFile) -> dict[str, Any]:
         "normalize_activations": "none",
         "metadata": metadata_of(
             FORM.name,
-            _TRAINED_AS.get(activation, activation),
+            "standard" if activation == "relu" else str(activation),
             **{name: values.get(name) for name in _NAMES},
         ),
     }

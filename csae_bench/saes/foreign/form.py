@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from csae_bench.saes.folder import read_json
 
@@ -88,12 +88,12 @@ def json_object(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: Any) -> TypeGuard[int]:
     """Test for a whole number from 1 on, which true is not."""
     return type(value) is int and value >= 1
 
 
-def metadata_of(form: str, architecture: str, **known: Any) -> dict[str, Any]:
+def metadata_of(form: str, architecture: str, /, **known: Any) -> dict[str, Any]:
     """Return the metadata of a converted SAE, without what is not known."""
     values = {"training_architecture": architecture, "converted_from": form, **known}
     return {name: value for name, value in values.items() if value is not None}

@@ -124,11 +124,10 @@ def _settings_problems(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _width(settings: Mapping[str, Any]) -> int | None:
-    n, d_in, factor = (settings.get(key) for key in ("num_latents", "d_in", "expansion_factor"))
+    n, d_in = settings.get("num_latents"), settings.get("d_in")
+    factor = settings.get("expansion_factor", 32)  # the default of SparseCoderConfig
     if is_count(n):
         return n
-    # 32: the default of SparseCoderConfig
-    factor = 32 if factor is None else factor
     return d_in * factor if is_count(d_in) and is_count(factor) else None
 
 
