@@ -110,6 +110,28 @@ def test_a_truncated_file_is_refused(form: str, n_bytes: int, tmp_path: Path) ->
         load_sae(place)
 
 
+@pytest.mark.parametrize("form", FOREIGN_WRITERS)
+def test_bytes_changed_anywhere_in_the_weights_are_an_error_or_other_numbers(
+    form: str, tmp_path: Path
+) -> None:
+    place = FOREIGN_WRITERS[form](tmp_path / "sae")
+    weights = place if place.is_file() else max(place.iterdir(), key=lambda p: p.stat().st_size)
+    content, rng = weights.read_bytes(), np.random.default_rng(0)
+    # headers and pickles lie at the ends
+    places = [*range(0, 1200, 9), *rng.integers(0, len(content), 20), *range(-2000, 0, 17)]
+    refused: list[str] = []
+    for at in places:
+        changed = bytearray(content)
+        changed[at] ^= int(rng.integers(1, 256))
+        weights.write_bytes(changed)
+        try:
+            load_sae(place)
+        except SaeError as error:
+            refused.append(str(error))
+    assert len(refused) > 30
+    assert all(str(place) in message for message in refused)
+
+
 # ---- sparsify
 
 
