@@ -220,8 +220,8 @@ def _without_a_place(inference: Path, missing: str) -> SaeError:
             f"{inference}/cfg.json: metadata.{missing} is missing; pass it with {flag}."
         )
     return SaeError(
-        f"{inference}: {missing} is not known; {form.name} says it by {form.says[missing]}, "
-        f"which it does not here. Pass it with {flag}."
+        f"{inference}: {missing} is not known; the form of {form.name} has it in "
+        f"{form.says[missing]}. Pass it with {flag}."
     )
 
 

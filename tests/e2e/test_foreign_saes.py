@@ -168,7 +168,7 @@ def test_the_identity_in_each_form_has_the_scores_of_the_identity(
 def test_what_a_folder_does_not_say_can_be_given(csae_bench: CsaeBench, tmp_path: Path) -> None:
     place = write_sparsify(tmp_path / "some_folder")
     arguments = ("doctor", "--sae", place, "--results", tmp_path / "r")
-    check_refused(csae_bench(*arguments), "model_name is not known; sparsify says it by `model` in")
+    check_refused(csae_bench(*arguments), "model_name is not known; the form of spar.* `model`")
     check_refused(
         csae_bench(*arguments, "--model", MODEL), r"hook_name is not known.*--set hook_name=blocks"
     )
@@ -194,7 +194,7 @@ def test_a_hook_of_dictionary_learning_is_translated_where_it_is_unambiguous(
     if hook_name is not None:
         assert resolve_sae(request).hook_name == hook_name
         return
-    with pytest.raises(SaeError, match=r"dictionary_learning says it by trainer\.submodule_name"):
+    with pytest.raises(SaeError, match=r"form of dictionary_learning has it in trainer\.sub"):
         resolve_sae(request)
 
 
@@ -218,7 +218,7 @@ def test_a_hookpoint_of_sparsify_is_translated_where_it_is_unambiguous(
     if hook_name is not None:
         assert resolve_sae(request).hook_name == hook_name
         return
-    with pytest.raises(SaeError, match="hook_name is not known; sparsify says it by the folder's"):
+    with pytest.raises(SaeError, match="hook_name is not known; the form of sparsify has"):
         resolve_sae(request)
 
 

@@ -182,7 +182,7 @@ FORM = Form(
     read=_read,
     tensors=_tensors,
     says={
-        "hook_name": "the folder's name, where it is that of a whole block, such as layers.5",
+        "hook_name": "the folder's name, where that is a whole block's, such as layers.5",
         "model_name": "`model` in the config.json that the training wrote above it",
     },
 )
