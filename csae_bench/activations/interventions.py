@@ -126,7 +126,10 @@ class Interventions:
         return tuple(self._active)
 
     def quantile(self, latent: int) -> float | None:
-        """Return the 95% quantile of the latent's codes where it is active; None if nowhere."""
+        """Return the 95% quantile of the latent's codes where it is active; None if nowhere.
+
+        Of codes with signs the positive ones: a latent stands for a value that it rises with.
+        """
         active = torch.cat(self._active[latent])
         return float(torch.quantile(active, QUANTILE)) if len(active) else None
 

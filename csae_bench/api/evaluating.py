@@ -37,11 +37,13 @@ class EvaluateOptions(TypedDict, total=False):
 
 
 @overload
-def evaluate(sae: Mapping[str, AnySae], **options: Unpack[EvaluateOptions]) -> Evaluations: ...
-@overload
-def evaluate(sae: AnySae, **options: Unpack[EvaluateOptions]) -> Evaluation: ...
 def evaluate(
-    sae: AnySae | Mapping[str, AnySae],
+    sae: Mapping[str, AnySae | str | Path], **options: Unpack[EvaluateOptions]
+) -> Evaluations: ...
+@overload
+def evaluate(sae: AnySae | str | Path, **options: Unpack[EvaluateOptions]) -> Evaluation: ...
+def evaluate(
+    sae: AnySae | str | Path | Mapping[str, AnySae | str | Path],
     *,
     model: str | Path | HookedTransformer | None = None,
     hook_name: str | None = None,
@@ -60,7 +62,8 @@ def evaluate(
 
     Args:
         sae: of sae_lens, or any module with `encode`, `decode` and `W_dec` [d_sae, d_in] (`W_enc`,
-            where an eval needs it); or name -> such an SAE. It is copied and never changed.
+            where an eval needs it), which is copied and never changed; or what `load_sae` reads,
+            such as a folder of sparsify; or name -> one of these.
         model: a name, a folder or a HookedTransformer; None: what the SAE's metadata name.
         hook_name: where its activations are taken; None: what its metadata name.
         evals: names of evals, see `csae-bench list evals`.
@@ -89,7 +92,7 @@ def evaluate(
         >>> evaluation.status in ("ok", "invalid")
         True
     """
-    saes: Mapping[str, AnySae] = sae if isinstance(sae, Mapping) else {name: sae}
+    saes: Mapping[str, AnySae | str | Path] = sae if isinstance(sae, Mapping) else {name: sae}
     if not saes:
         raise UsageError("evaluate was given no SAE.")
     session = Session(pick_device(device), n_saes=len(saes))

@@ -59,8 +59,8 @@ class InMemory:
         self._cache = ScratchFolder()
         """Folder in which evals keep what all SAEs of the call share, such as known questions."""
 
-    def of(self, name: str, sae: AnySae, *, shows_progress: bool) -> Evaluation:
-        """Evaluate one SAE."""
+    def of(self, name: str, sae: AnySae | str | Path, *, shows_progress: bool) -> Evaluation:
+        """Evaluate one SAE, in memory or as `load_sae` reads it."""
         from csae_bench.saes import attributes
         from csae_bench.saes.hashing import loaded_hash
         from csae_bench.saes.loading import load_sae

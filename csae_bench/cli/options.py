@@ -19,8 +19,8 @@ def run_options(function: F) -> F:
         click.option(
             "--sae", "sources", type=Text(), required=True, multiple=True,
             metavar="NAME|PATH|RELEASE:ID",
-            help="A configuration's name or path, a checkpoint folder, or a pretrained SAE's id; "
-            "* matches folders, or ids of a release. Repeatable: the model runs once for all.",
+            help="A configuration's name or path, an SAE's folder or file, or a pretrained SAE's "
+            "id; * matches folders, or ids of a release. Repeatable: the model runs once for all.",
         ),
         click.option(
             "--sweep", type=FilePath(), metavar="FILE",

@@ -98,7 +98,7 @@ class PermutedSae(BaselineSae):
 
     architecture: Literal["permuted"] = "permuted"
     of: str = "custom_sae"
-    """The other SAE: a config's name or path, or a checkpoint folder."""
+    """The other SAE: a config's name or path, or an SAE's folder or file."""
 
     @property
     @override

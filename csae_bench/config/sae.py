@@ -74,6 +74,39 @@ class TopKSae(TrainedSae):
     """Choose the k largest after multiplying by the decoder's norms."""
 
 
+class AbsTopKSae(TopKSae):
+    """The k pre-activations of each row that are largest in magnitude, with their signs."""
+
+    architecture: Literal["abstopk"] = "abstopk"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class GatedSae(TrainedSae):
+    """ReLU for the magnitude, and a gate of its own for what is active; L1 on the gate."""
+
+    architecture: Literal["gated"] = "gated"
+    l1_coefficient: NonNegative = 1.0
+    """Weight of the L1 penalty on the gate's pre-activations times decoder norms."""
+    l1_warm_up_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps over which the penalty rises from 0."""
+
+
+class MatchingPursuitSae(TrainedSae):
+    """One latent after the other, each the one that explains most of what is left.
+
+    The encoder is the transposed decoder. A row takes a pass over all latents for each active one.
+    """
+
+    architecture: Literal["matching_pursuit"] = "matching_pursuit"
+    residual_threshold: NonNegative = 0.01
+    """Norm of what is left at which a row has enough latents."""
+    max_iterations: Count | None = None
+    """Most active latents per row; none: d_in."""
+    stop_on_duplicate_support: bool = True
+    """Stop a row where a latent is chosen again."""
+    decoder_init_norm: Annotated[float, Field(ge=1, le=1)] = 1.0  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Norm of the decoder's rows at the start, which must be 1."""
+
+
 class BatchTopKSae(TrainedSae):
     """The k * rows largest pre-activations of each batch; JumpReLU at inference."""
 
@@ -203,6 +236,9 @@ _TRAINED: tuple[type[TrainedSae], ...] = (
     BatchTopKSae,
     MatryoshkaBatchTopKSae,
     JumpReluSae,
+    AbsTopKSae,
+    GatedSae,
+    MatchingPursuitSae,
     ContrastiveSae,
     ContrastiveTopKSae,
     ContrastiveBatchTopKSae,

@@ -1,4 +1,4 @@
-"""Output of doctor on an existing SAE: its own architecture and sizes."""
+"""Output of doctor on an existing SAE: its own form, architecture and sizes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from csae_bench.errors import SaeError
 from csae_bench.preflight.check import Findings
 from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.saes.architectures import CHOOSES_K, architecture_of, k_of
-from csae_bench.saes.checking import check_folder
+from csae_bench.saes.checking import check_folder, form_of
 from csae_bench.saes.folder import find_folder, is_training_form, stated
 
 
 def existing(sae: ResolvedSae) -> Findings:
-    """Read cfg.json and the header of the weights, and say what they hold."""
+    """Read the settings and the header of the weights, and say what they hold."""
     try:
-        cfg = check_folder(find_folder(sae.checkpoint))
+        place = find_folder(sae.checkpoint)
+        cfg = check_folder(place)
     except SaeError as error:  # changed since it was resolved
         for line in str(error).splitlines():
             yield "problem", line
@@ -29,8 +30,11 @@ def existing(sae: ResolvedSae) -> Findings:
     if architecture in CHOOSES_K or is_training_form(cfg):
         k = k_of(cfg)
         parts += [f"k={k}"] if k is not None else []
+    form = form_of(place, cfg)
+    kind = {True: "training ", False: "inference "}[is_training_form(cfg)]
     parts += [
         str(cfg["dtype"]).removeprefix("torch."),
-        f"{'training' if is_training_form(cfg) else 'inference'} form",
+        *([] if cfg.get("apply_b_dec_to_input", True) else ["encodes x, not x - b_dec"]),
+        f"{kind if form in ('SAELens', 'csae-bench') else ''}form of {form}",
     ]
     yield "ok", ", ".join(parts)

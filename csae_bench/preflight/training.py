@@ -93,9 +93,8 @@ def _held_l0(config: RunConfig, sae: TrainedSae) -> Iterator[str]:
         return
     if not isinstance(sae, StandardSae | JumpReluSae):
         yield (
-            "training.hold_l0 is set, but sae.architecture has no sparsity penalty to hold it "
-            "with: its L0 is k. Leave it out, or take standard, jumprelu, contrastive or "
-            "contrastive_jumprelu"
+            "training.hold_l0 is set, but sae.architecture has no sparsity penalty that it can "
+            "change. Leave it out, or take standard, jumprelu, contrastive or contrastive_jumprelu"
         )
         return
     if held.target > sae.d_sae:

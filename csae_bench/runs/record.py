@@ -22,7 +22,8 @@ from csae_bench.runs.checkpoints import training_of
 from csae_bench.runs.request import RunRequest
 from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.saes.architectures import architecture_of
-from csae_bench.saes.folder import find_folder, read_cfg
+from csae_bench.saes.checking import cfg_of
+from csae_bench.saes.folder import find_folder
 from csae_bench.upstream import versions
 
 
@@ -53,7 +54,7 @@ class Recorder:
         Raises:
             ResultError: it cannot be written.
         """
-        cfg = read_cfg(find_folder(self.sae.checkpoint))
+        cfg = cfg_of(find_folder(self.sae.checkpoint))
         metadata: dict[str, Any] = cfg.get("metadata") or {}
         record = self._known().model_copy(
             update={

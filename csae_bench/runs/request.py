@@ -14,7 +14,7 @@ class RunRequest:
     """Request of a user; every command fills it from the same flags."""
 
     source: str
-    """`--sae`: a config's name or path, a checkpoint folder, or RELEASE:SAE_ID."""
+    """`--sae`: a config's name or path, a folder or file of an SAE, or RELEASE:SAE_ID."""
     results: Path = Path("results")
     model: str | None = None
     evals: tuple[str, ...] | None = None

@@ -28,7 +28,8 @@ from csae_bench.results import identity
 from csae_bench.results.store import Store, read_record
 from csae_bench.runs.request import RunRequest
 from csae_bench.saes.checking import check_folder
-from csae_bench.saes.folder import find_folder, local_folder, sort_cfg, stated
+from csae_bench.saes.folder import find_folder, local_place, name_of, sort_cfg, stated
+from csae_bench.saes.foreign import foreign_form
 from csae_bench.saes.hashing import weights_hash
 
 _FILE_NAME = re.compile(r"[\w.+=,@-]{1,120}")
@@ -83,7 +84,7 @@ def resolve_sae(request: RunRequest, resolved: ResolvedConfig | None = None) -> 
     """
     if resolved is not None or is_config(request.source):
         return _of_config(request, resolved or load_config(request.source, **request.flags))
-    folder = local_folder(request.source)
+    folder = local_place(request.source)
     if folder is not None:
         return _of_folder(request, folder)
     if is_pretrained(request.source):
@@ -93,7 +94,7 @@ def resolve_sae(request: RunRequest, resolved: ResolvedConfig | None = None) -> 
 
 def is_pretrained(source: str) -> bool:
     """Return whether `source` is written as RELEASE:SAE_ID of SAELens's directory."""
-    return ":" in source and not is_config(source) and local_folder(source) is None
+    return ":" in source and not is_config(source) and local_place(source) is None
 
 
 def fetched_folder(request: RunRequest) -> Path | None:
@@ -195,9 +196,7 @@ def _of_folder(request: RunRequest, folder: Path) -> ResolvedSae:
     resolved = _config_of_folder(request, folder, name, hook_name)
     hook_name = resolved.config.hook_name
     if not name or not hook_name:
-        missing = "model_name" if not name else "hook_name"
-        flag = "--model" if not name else "--set hook_name=blocks.2.hook_resid_post"
-        raise SaeError(f"{inference}/cfg.json: metadata.{missing} is missing; pass it with {flag}.")
+        raise _without_a_place(inference, "model_name" if not name else "hook_name")
     model = models.describe(name)
     release = identity.release(model.name, hook_name)
     return ResolvedSae(
@@ -213,6 +212,20 @@ def _of_folder(request: RunRequest, folder: Path) -> ResolvedSae:
     )
 
 
+def _without_a_place(inference: Path, missing: str) -> SaeError:
+    """Return the error for an SAE that says neither its model nor, say, its hook."""
+    form = foreign_form(inference)
+    flag = "--model" if missing == "model_name" else "--set hook_name=blocks.2.hook_resid_post"
+    if form is None:
+        return SaeError(
+            f"{inference}/cfg.json: metadata.{missing} is missing; pass it with {flag}."
+        )
+    return SaeError(
+        f"{inference}: {missing} is not known; the form of {form.name} has it in "
+        f"{form.says[missing]}. Pass it with {flag}."
+    )
+
+
 def _id_of_folder(
     store: Store, release: str, folder: Path, metadata: Mapping[str, Any], hashed: str
 ) -> str:
@@ -222,7 +235,7 @@ def _id_of_folder(
     """
     named = metadata.get(identity.SAE_ID_KEY)
     if not isinstance(named, str) or not _FILE_NAME.fullmatch(named):
-        return f"{folder.resolve().name}-{hashed[:8]}"
+        return f"{name_of(folder)}-{hashed[:8]}"
     try:
         record = read_record(store.run_record(release, named))
     except ResultError:  # a damaged record says nothing
@@ -260,7 +273,7 @@ def _config_of_folder(
     )
     flags: Flags = {**request.flags, "sets": sets, "model": model}
     loaded = load_config("_existing", **flags)
-    return loaded.model_copy(update={"name": folder.resolve().name, "path": folder})
+    return loaded.model_copy(update={"name": name_of(folder), "path": folder})
 
 
 def _identity_of(sae: ResolvedSae | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from csae_bench.config.loading import is_config
 from csae_bench.errors import UsageError
+from csae_bench.saes.folder import CFG_FILENAME, is_array_file
 
 _MAGIC = re.compile(r"[*?]|\[[^\]]+\]")
 """Characters that make a source a pattern."""
@@ -30,13 +31,20 @@ def _expanded(source: str) -> list[str]:
     release, colon, pattern = source.partition(":")
     if colon and not _MAGIC.search(release):
         return _of_release(release, pattern)
-    folders = sorted(path for path in glob.glob(source, recursive=True) if Path(path).is_dir())
-    if not folders:
+    places = sorted(path for path in glob.glob(source, recursive=True) if _is_place(Path(path)))
+    if not places:
         raise UsageError(
             f"--sae {source}: no folder matches this pattern. Quote it, and name folders of SAEs, "
-            "such as 'checkpoints/*/*'."
+            "such as 'checkpoints/*/*', or files of bare arrays, such as 'saes/*.npz'."
         )
-    return folders
+    return places
+
+
+def _is_place(path: Path) -> bool:
+    """Test for a folder, or a file of bare arrays that is not a part of one."""
+    if path.is_dir():
+        return True
+    return is_array_file(path) and not (path.parent / CFG_FILENAME).exists()
 
 
 def _of_release(release: str, pattern: str) -> list[str]:

@@ -54,6 +54,11 @@ def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _is_threshold(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value < math.inf
+
+
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 4096 and value.isprintable()
 
@@ -84,6 +89,13 @@ _OPTIONAL = (
     _Rule("rescale_acts_by_decoder_norm", _is_flag, "true or false"),
     _Rule("reshape_activations", _one_of("none", "hook_z"), "'none' or 'hook_z'"),
     _Rule("metadata", lambda value: isinstance(value, dict), "an object"),
+    _Rule("stop_on_duplicate_support", _is_flag, "true or false"),
+    _Rule("residual_threshold", _is_threshold, "a finite number from 0 on"),
+    _Rule(
+        "max_iterations",
+        lambda v: v is None or _is_width(v),
+        f"null, or a whole number from 1 to {MAX_WIDTH:,}",
+    ),
     _Rule("activation_fn_kwargs", lambda v: v is None or isinstance(v, dict), "an object"),
 )
 _OF_THE_MODEL = (

@@ -20,6 +20,7 @@ from csae_bench.saes.folder import (
     read_cfg,
     short_path,
 )
+from csae_bench.saes.foreign import foreign_form
 from csae_bench.saes.wording import reason
 
 STOCK_ARCHITECTURES = {"contrastive": "standard", "contrastive_topk": "topk"}
@@ -32,7 +33,8 @@ def export(checkpoint: Path, to: Path, *, stock: bool = False) -> Path:
     The folder appears complete or not at all, and only once it was loaded again.
 
     Args:
-        checkpoint: a checkpoint of ours, or a folder of SAELens in either form.
+        checkpoint: a checkpoint of ours, a folder of SAELens in either form, or what another
+            library wrote: whatever `load_sae` reads from a disk.
         to: a folder that does not exist, or is empty.
         stock: name an architecture of SAELens's own, so that sae_lens loads the folder where
             csae_bench is not installed; ours stays in `metadata.training_architecture`.
@@ -85,7 +87,7 @@ def _unfinished(to: Path) -> Generator[Path]:
 
 
 def _write_inference_form(source: Path, cfg: dict[str, Any], to: Path) -> None:
-    if is_training_form(cfg):
+    if is_training_form(cfg) or foreign_form(source) is not None:
         from csae_bench.saes.loading import save_inference_form  # imports torch and sae_lens
 
         save_inference_form(source, to)

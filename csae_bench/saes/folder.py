@@ -16,6 +16,8 @@ from csae_bench.support.regular_files import MIB, read_regular_text
 
 CFG_FILENAME = "cfg.json"
 WEIGHTS_FILENAME = "sae_weights.safetensors"
+WEIGHTS_OF_FOLDERS = (WEIGHTS_FILENAME, "sae.safetensors", "sparsity.safetensors")
+"""Files of SAELens's and sparsify's folders that are no SAE by themselves."""
 INFERENCE = "inference"
 """Subfolder of our checkpoints with the inference form."""
 
@@ -24,12 +26,23 @@ MAX_CFG_MIB = 64
 _IS_NO_PATH = (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP)
 
 
-def local_folder(source: str) -> Path | None:
-    """Return the folder that `--sae` names; None where there is no such folder.
+ARRAY_SUFFIXES = (".npz", ".safetensors")
+"""Files of bare arrays, which are an SAE without a folder."""
+
+
+def is_array_file(path: Path) -> bool:
+    """Test whether a file's name is that of bare arrays, and not of the weights of its folder."""
+    if path.suffix not in ARRAY_SUFFIXES:
+        return False
+    return path.name not in WEIGHTS_OF_FOLDERS or not (path.parent / CFG_FILENAME).exists()
+
+
+def local_place(source: str) -> Path | None:
+    """Return the folder, or file of bare arrays, that `--sae` names; None where there is none.
 
     Raises:
-        SaeError: no name at all, one that no file can have, a file, or a folder that may not be
-            looked into.
+        SaeError: no name at all, one that no file can have, another file, or a folder that may not
+            be looked into.
     """
     if not source.strip():
         raise SaeError("--sae is empty; name a configuration, a folder or RELEASE:SAE_ID.")
@@ -46,10 +59,12 @@ def local_folder(source: str) -> Path | None:
         if error.errno in _IS_NO_PATH and ":" in source and len(source) < 1000:
             return None  # RELEASE:SAE_ID, which is no path
         raise SaeError(f"--sae {shown(source)}: {reason(error)}.") from error
+    if is_file and is_array_file(path):
+        return path
     if is_file and path.suffix not in {".yaml", ".yml"}:
         raise SaeError(
             f"{path} is a file; an SAE is named by the folder that holds its {CFG_FILENAME} and "
-            f"{WEIGHTS_FILENAME}."
+            f"{WEIGHTS_FILENAME}, or by an .npz or .safetensors file of bare arrays."
         )
     return None
 
@@ -71,10 +86,14 @@ def sort_cfg(folder: Path) -> None:
 def find_folder(source: Path) -> Path:
     """Return the folder with the weights: `source`, or `source/inference` for our checkpoints.
 
+    A file of bare arrays is returned as it is.
+
     Raises:
         SaeError: there is no such folder.
     """
     try:
+        if is_array_file(source) and source.exists() and not source.is_dir():
+            return source
         if not source.is_dir():
             raise SaeError(f"{short_path(source)}: there is no such folder.")
         return source / INFERENCE if (source / INFERENCE).is_dir() else source
@@ -148,6 +167,12 @@ def _whole_number(digits: str) -> int:
     if len(digits) > 400:  # more than a float has, and int() refuses 4,300
         raise ValueError(f"it holds a whole number of {len(digits.lstrip('-'))} digits")
     return int(digits)
+
+
+def name_of(place: Path) -> str:
+    """Return the name by which results call a folder, or a file of bare arrays."""
+    own = place.resolve()
+    return own.stem if is_array_file(own) and not own.is_dir() else own.name
 
 
 def short_path(path: Path) -> str:

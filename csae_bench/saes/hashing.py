@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from csae_bench.errors import SaeError
 from csae_bench.saes.folder import CFG_FILENAME, WEIGHTS_FILENAME, find_folder
+from csae_bench.saes.foreign import foreign_form
 from csae_bench.saes.wording import reason
 from csae_bench.support.hashes import kept_hash
 
@@ -21,14 +22,20 @@ _CHUNK = 1 << 20
 def weights_hash(folder: Path) -> str:
     """Hash the folder's weights and cfg.json, byte for byte: SHA-256, as 64 hex digits.
 
-    Of a checkpoint of ours it is that of its inference form. Imports no torch, so that a run with
-    nothing to do stays fast.
+    Of a checkpoint of ours it is that of its inference form, of another library's folder or file
+    that of the files which its form names. Imports no torch, so that a run with nothing to do
+    stays fast.
 
     Raises:
-        SaeError: one of the two files is missing.
+        SaeError: one of the files is missing.
     """
     folder = find_folder(folder)
-    paths = [folder / name for name in (WEIGHTS_FILENAME, CFG_FILENAME)]
+    form = foreign_form(folder)
+    paths = (
+        [folder / name for name in (WEIGHTS_FILENAME, CFG_FILENAME)]
+        if form is None
+        else [*form.files(folder)]
+    )
 
     def read() -> str:
         digest = hashlib.sha256()

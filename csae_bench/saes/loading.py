@@ -1,4 +1,4 @@
-"""load_sae: any SAE that SAELens or csae-bench has saved, ready to be evaluated."""
+"""load_sae: any SAE that SAELens, csae-bench or another library has saved, to be evaluated."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+import sae_lens
 import torch
 from sae_lens.constants import ACTIVATION_SCALER_CFG_FILENAME
 from sae_lens.registry import (
@@ -26,6 +27,7 @@ from csae_bench.saes.architectures import architecture_of
 from csae_bench.saes.attributes import training_architecture
 from csae_bench.saes.checking import check_folder
 from csae_bench.saes.folder import find_folder, is_training_form, read_cfg, sort_cfg
+from csae_bench.saes.foreign import Form, foreign_form
 from csae_bench.saes.kinds import KEYS, refusal
 from csae_bench.saes.pretrained import is_pretrained_name, load_pretrained
 from csae_bench.saes.weights_file import check_weights
@@ -52,10 +54,11 @@ def load_sae(
     """Return the SAE in its inference form, decoder rows scaled to norm 1 if it allows that.
 
     Args:
-        source: a checkpoint folder of ours, a folder of SAELens in inference or training form, or
-            `RELEASE:SAE_ID` of SAELens's directory of pretrained SAEs. A module, with `encode`,
-            `decode` and `W_dec`, is checked and returned as it is: `device`, `dtype` and the
-            folding of norms are for what is loaded.
+        source: a checkpoint folder of ours, a folder of SAELens in inference or training form, of
+            sparsify or of dictionary_learning, a file of bare arrays (see
+            `csae_bench/saes/foreign`), or `RELEASE:SAE_ID` of SAELens's directory of pretrained
+            SAEs. A module, with `encode`, `decode` and `W_dec`, is checked and returned as it is:
+            `device`, `dtype` and the folding of norms are for what is loaded.
         dtype: type of the weights; none: as saved, or float32 for a pretrained one. Norms are
             folded before the weights are converted.
 
@@ -111,11 +114,17 @@ def load_training_sae(folder: Path, *, device: str = "cpu") -> TrainingSAE[Any]:
 def save_inference_form(folder: Path, to: Path) -> None:
     """Write the inference form of the training SAE in `folder`, as the end of training would.
 
-    What SAELens's trainer does to activations is folded into the weights before.
+    What SAELens's trainer does to activations is folded into the weights before. An SAE of another
+    library is written in SAELens's form.
 
     Raises:
         SaeError: as `load_sae`.
     """
+    form = foreign_form(folder)
+    if form is not None:
+        _load_foreign(form, folder, device="cpu").save_model(to)
+        sort_cfg(to)
+        return
     sae = load_training_sae(folder)
     with _reading(folder):
         _fold_normalization(sae, folder / ACTIVATION_SCALER_CFG_FILENAME)
@@ -134,6 +143,9 @@ def _check_module(sae: nn.Module) -> None:
 
 
 def _load_folder(folder: Path, *, device: str) -> SAE[Any]:
+    form = foreign_form(folder)
+    if form is not None:
+        return _load_foreign(form, folder, device=device)
     cfg = check_folder(folder)
     if is_training_form(cfg):
         with tempfile.TemporaryDirectory() as converted:
@@ -144,6 +156,19 @@ def _load_folder(folder: Path, *, device: str) -> SAE[Any]:
         sae = SAE.load_from_disk(folder, device=device)
     _check_normalization(folder, sae)
     return sae
+
+
+def _load_foreign(form: Form, place: Path, *, device: str) -> SAE[Any]:
+    cfg = check_folder(place)
+
+    def read(path: Any, device: str, cfg_overrides: Any = None) -> tuple[dict[str, Any], Any]:
+        # without a version SAELens takes it for one of before version 6, and drops the metadata
+        versions = {"sae_lens_version": sae_lens.__version__, "sae_lens_training_version": None}
+        tensors = {name: one.to(device) for name, one in form.tensors(place, cfg).items()}
+        return {**cfg, "device": device, "metadata": {**cfg["metadata"], **versions}}, tensors
+
+    with _reading(place):
+        return SAE.load_from_disk(place, device=device, converter=read)
 
 
 def _fold_normalization(sae: TrainingSAE[Any], scaler_path: Path) -> None:

@@ -12,14 +12,14 @@ from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_direc
 from sae_lens.saes.sae import SAE
 
 from csae_bench.errors import SaeError, did_you_mean
-from csae_bench.saes.folder import CFG_FILENAME, local_folder, read_json
+from csae_bench.saes.folder import CFG_FILENAME, local_place, read_json
 from csae_bench.saes.kinds import pretrained_refusal, refusal
 from csae_bench.saes.wording import reason, shown
 
 
 def is_pretrained_name(source: str | Path) -> bool:
     """Test whether it has the form RELEASE:SAE_ID and is no folder that exists."""
-    return isinstance(source, str) and ":" in source and local_folder(source) is None
+    return isinstance(source, str) and ":" in source and local_place(source) is None
 
 
 def load_pretrained(name: str, *, device: str) -> SAE[Any]:

@@ -30,6 +30,10 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
 
 
+Header = Mapping[str, Tensor]
+"""The tensors of a file by name."""
+
+
 def check_weights(folder: Path) -> dict[str, Tensor]:
     """Return the tensors of the weights file, after checking its header and length.
 
@@ -38,11 +42,24 @@ def check_weights(folder: Path) -> dict[str, Tensor]:
     """
     path = folder / WEIGHTS_FILENAME
     try:
+        return read_header(path)
+    except FileNotFoundError:
+        raise missing(path) from None
+
+
+def read_header(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file, after checking its header and length.
+
+    Raises:
+        FileNotFoundError: there is none.
+        SaeError: it may not be read, is truncated, or no safetensors file.
+    """
+    try:
         check_regular(path)
         with safe_open(path, framework="numpy") as file:
             return {name: _tensor(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise missing(path) from None
+        raise
     except OSError as error:
         raise SaeError(f"{path} cannot be read: {reason(error)}.") from error
     except SafetensorError as error:
@@ -71,31 +88,47 @@ def _misfits(cfg: dict[str, Any], tensors: Mapping[str, Tensor]) -> Iterator[str
             present[name] = here
     missing = [name for name in expected if name not in present]
     if missing:
-        yield f"Missing key(s) {_named(missing)}"
+        yield f"Missing key(s) {named(missing)}"
     known = {*present.values(), *architectures.ALLOWED_EXTRA}
     extra = [name for name in tensors if name not in known]
     if extra and not is_training:
         yield (
-            f"Unexpected key(s) {_named(extra)}, of which architecture '{architecture_of(cfg)}' "
+            f"Unexpected key(s) {named(extra)}, of which architecture '{architecture_of(cfg)}' "
             "has none"
         )
-    for name, here in present.items():
-        shape = tuple(int(cfg[size]) for size in expected[name])
-        if tensors[here].shape != shape:
-            sizes = ", ".join(f"{size}={cfg[size]}" for size in dict.fromkeys(expected[name]))
+    yield from shape_misfits({here: expected[name] for name, here in present.items()}, cfg, tensors)
+
+
+def shape_misfits(
+    expected: Mapping[str, tuple[str, ...]], sizes: Mapping[str, Any], tensors: Header
+) -> Iterator[str]:
+    """Yield a clause for each tensor of another shape than expected, or without numbers.
+
+    Args:
+        expected: names that are among the tensors -> their axes.
+        sizes: axis -> its length.
+    """
+    for name, axes in expected.items():
+        shape = tuple(int(sizes[axis]) for axis in axes)
+        if tensors[name].shape != shape:
+            by = ", ".join(f"{axis}={sizes[axis]}" for axis in dict.fromkeys(axes))
+            is_transposed = len(shape) == 2 and tensors[name].shape == shape[::-1]
             yield (
-                f"size mismatch for {here}, which is {[*tensors[here].shape]} and must be "
-                f"{[*shape]} by {sizes}"
+                f"size mismatch for {name}, which is {[*tensors[name].shape]} and must be "
+                f"{[*shape]}"
+                + (f" by {by}" if by else ", one number")
+                + (" (it is transposed)" if is_transposed else "")
             )
-        if tensors[here].dtype not in _FLOATS:
-            yield f"{here} holds {tensors[here].dtype}; it must hold one of {', '.join(_FLOATS)}"
+        if tensors[name].dtype not in _FLOATS:
+            yield f"{name} holds {tensors[name].dtype}; it must hold one of {', '.join(_FLOATS)}"
 
 
 def _tensor(part: Any) -> Tensor:
     return Tensor(str(part.get_dtype()), tuple(part.get_shape()))
 
 
-def _named(names: list[str]) -> str:
+def named(names: list[str]) -> str:
+    """Name the first few in a sentence."""
     first = ", ".join(shown(name).strip("'") for name in names[:_MOST_NAMED])
     rest = len(names) - _MOST_NAMED
     return f"{first} and {rest} more" if rest > 0 else first

@@ -7,7 +7,7 @@ is made of in its order, and equals it bit for bit on the same data.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -24,10 +24,9 @@ from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.upstream.adapting import formatted_copy
 from csae_bench.upstream.corrected import (
-    NO_TOKENS,
     CorrectedValues,
     activation_values,
-    missing,
+    alive_values,
     reconstruction_values,
 )
 from csae_bench.upstream.instrumentation import DataUse, ObservedStore, Observer
@@ -126,7 +125,7 @@ def run_core(
         corrected=_joined(
             reconstruction_values(sums.logits),
             activation_values(sums.activations),
-            _alive(features["feature_density"], sums.activations.n_tokens),
+            alive_values(sums.activations),
         ),
         upstream_undefined=undefined,
         data=data,
@@ -254,13 +253,6 @@ def _open_store(
         raise DataError(f"{settings.dataset_name} is empty.") from None
     store.shuffle_input_dataset(seed=SHUFFLE_SEED)
     return store
-
-
-def _alive(densities: Sequence[float], n_tokens: int) -> CorrectedValues:
-    if n_tokens == 0:
-        return missing(("frac_alive", "dead_fraction"), NO_TOKENS)
-    alive = sum(density > 0 for density in densities) / len(densities)
-    return CorrectedValues({"frac_alive": alive, "dead_fraction": 1 - alive}, {})
 
 
 def _undefined(scalars: Metrics) -> dict[str, str]:

@@ -99,7 +99,8 @@ METRICS = {
         note="A mean of ratios, one for each token: SAE-Bench's earlier formula.",
     ),
     "l1": _raw(
-        "L1", _SPARSITY, "Mean sum of a token's codes.", direction=_NONE, high=None
+        "L1", _SPARSITY, "Mean sum of a token's codes.", direction=_NONE, low=None, high=None,
+        note="Codes of SAEs that have signs are summed with them; core.corrected has magnitudes.",
     ),
     "corrected.ce_loss_score": _right(
         "CE loss score, corrected", "CE loss score over all tokens alike.",
@@ -112,7 +113,8 @@ METRICS = {
         direction=_HIGHER, low=None,
     ),
     "corrected.frac_alive": _right(
-        "Alive latents, corrected", "Alive latents; null where no token was read.",
+        "Alive latents, corrected",
+        "Alive latents, negative codes counted; null where no token was read.",
         direction=_HIGHER, short="alive", gist="share of the latents that ever fire",
     ),
     "corrected.dead_fraction": _right(
@@ -203,7 +205,7 @@ METRICS = {
             ("ce_loss_without_sae", "CE without the SAE", "Over all tokens alike.", "nats"),
             ("ce_loss_with_ablation", "CE with ablation", "Over all tokens alike.", "nats"),
             ("kl_div_with_ablation", "KL with ablation", "Over all tokens alike.", "nats"),
-            ("l1", "L1", "Mean sum of a token's codes.", ""),
+            ("l1", "L1", "Mean sum of the magnitudes of a token's codes.", ""),
             ("l2_norm_in", "L2 norm of activations", "Mean over all tokens.", ""),
             ("l2_norm_out", "L2 norm of reconstructions", "Mean over all tokens.", ""),
             ("total_tokens_eval_reconstruction", "Tokens, reconstruction",

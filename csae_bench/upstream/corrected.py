@@ -85,6 +85,14 @@ def activation_values(sums: ActivationSums) -> CorrectedValues:
     return results.freeze()
 
 
+def alive_values(sums: ActivationSums) -> CorrectedValues:
+    """Return the shares of latents, 0 to 1, whose code is not 0 at any token used, and at none."""
+    if sums.n_tokens == 0:
+        return missing(("frac_alive", "dead_fraction"), NO_TOKENS)
+    alive = int(sums.fired.sum()) / len(sums.fired)
+    return CorrectedValues({"frac_alive": alive, "dead_fraction": 1 - alive}, {})
+
+
 def missing(names: Sequence[str], reason: str) -> CorrectedValues:
     """Return these values as undefined."""
     return CorrectedValues(dict.fromkeys(names), dict.fromkeys(names, reason))

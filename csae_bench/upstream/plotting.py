@@ -19,6 +19,8 @@ from csae_bench.config.baselines import BASELINES
 OURS: dict[str, tuple[str, str]] = {
     "batchtopk": ("s", "purple"),
     "matryoshka_batchtopk": ("*", "brown"),
+    "abstopk": ("^", "teal"),
+    "matching_pursuit": ("P", "olive"),
     "contrastive": ("o", "deeppink"),
     "contrastive_topk": ("^", "deeppink"),
     "contrastive_batchtopk": ("s", "deeppink"),

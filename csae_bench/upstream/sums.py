@@ -60,6 +60,8 @@ class ActivationSums:
     n_cossim_undefined: int
     l0: int
     l1: float
+    fired: Bool[Tensor, " d_sae"]
+    """Whether a latent's code was not 0 at any of the tokens, negative ones included."""
 
     def __add__(self, other: ActivationSums) -> ActivationSums:
         added = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
@@ -156,6 +158,8 @@ def activation_sums(
     is_undefined = is_zero_in | (norm_out == 0)
     product = norm_in * norm_out
     mean = x.mean(dim=0) if len(x) else x.new_zeros(x.shape[-1])
+    # not > 0, as SAE-Bench's densities have it: AbsTopK's codes may be negative
+    is_active = codes != 0
     return ActivationSums(
         n_tokens=len(x),
         mean=mean,
@@ -170,8 +174,9 @@ def activation_sums(
         cossim=float((dot / product)[~is_undefined].sum()),
         n_cossim_undefined=int(is_undefined.sum()),
         # Reduced over latents first: a masked copy of the codes would double the memory.
-        l0=int((codes != 0).sum(dim=-1)[is_used].sum()),
+        l0=int(is_active.sum(dim=-1)[is_used].sum()),
         l1=float(_precise(codes.abs().sum(dim=-1, dtype=_wide(codes))[is_used]).sum()),
+        fired=is_active[is_used].any(dim=0).cpu(),
     )
 
 

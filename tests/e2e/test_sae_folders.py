@@ -1,4 +1,4 @@
-"""What run, doctor and export say of SAE folders that are damaged, foreign or of another kind."""
+"""What run, doctor and export say of SAE folders that are damaged or of another kind."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from tests.e2e.refusals import check_refused, said
 from tests.sae_folders import ABSENT, D_IN, D_SAE, HOOK, MODEL, write_sae
 
 CsaeBench = Callable[..., Result]
@@ -123,6 +124,8 @@ OWN: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a flag as text": ({"apply_b_dec_to_input": "false"}, "apply_b_dec_to_input is 'false'"),
     "rescale as a number": ({"rescale_acts_by_decoder_norm": 1}, "decoder_norm is 1; it must be"),
+    "a threshold of NaN": ({"residual_threshold": float("nan")}, "residual_threshold is NaN; it"),
+    "iterations as text": ({"max_iterations": "10"}, "max_iterations is '10'; it must be null"),
     "normalization unknown": ({"normalize_activations": "l3"}, "normalize_activations is 'l3'"),
     "normalization a list": ({"normalize_activations": []}, r"normalize_activations is \[\]"),
     "reshaping unknown": ({"reshape_activations": "hook_q"}, "reshape_activations is 'hook_q'"),
@@ -183,19 +186,6 @@ OWN: dict[str, tuple[dict[str, Any], str]] = {
 CASES = {**LISTED, **OWN}
 
 
-def said(outcome: Result) -> str:
-    """Everything on the terminal, on one line."""
-    return re.sub(r"\s+", " ", outcome.stdout + outcome.stderr)
-
-
-def check_refused(outcome: Result, pattern: str) -> None:
-    text = said(outcome)
-    assert outcome.exit_code == 2, text
-    assert re.search(pattern, text), text
-    for sign in ("Traceback", "this is a bug", "Errno"):
-        assert sign not in text, text
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_a_folder_that_no_sae_can_be_is_refused(
     name: str, csae_bench: CsaeBench, tmp_path: Path
@@ -249,7 +239,8 @@ def test_doctor_says_what_a_folder_holds(csae_bench: CsaeBench, tmp_path: Path) 
     assert outcome.exit_code == 0, said(outcome)
     by_name = {check["name"]: check["message"] for check in json.loads(outcome.stdout)["checks"]}
     assert by_name["settings"] == (
-        "topk (trained as contrastive_topk), d_in=128, d_sae=32, k=4, float32, inference form"
+        "topk (trained as contrastive_topk), d_in=128, d_sae=32, k=4, float32, "
+        "inference form of csae-bench"
     )
 
 
@@ -309,138 +300,6 @@ def test_a_name_that_no_sae_can_have_is_refused(
     outcome = csae_bench(command, "--sae", source, "--results", tmp_path / "results")
     check_refused(outcome, pattern)
     assert len(said(outcome)) < 1500
-
-
-# ---- foreign forms
-
-
-def write_json(path: Path, value: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value))
-
-
-SPARSIFY = {
-    "activation": "topk", "expansion_factor": 4, "normalize_decoder": True, "num_latents": 0,
-    "k": 4, "multi_topk": False, "skip_connection": False, "transcode": False, "d_in": D_IN,
-}  # fmt: skip
-DICTIONARY = {
-    "trainer": {
-        "trainer_class": "TrainerTopK", "dict_class": "AutoEncoderTopK", "activation_dim": D_IN,
-        "dict_size": 512, "k": 4, "layer": 2,
-    },
-    "buffer": {"d_submodule": D_IN},
-}  # fmt: skip
-
-
-def sparsify(folder: Path, **changes: Any) -> Path:
-    write_json(folder / "cfg.json", {**SPARSIFY, **changes})
-    (folder / "sae.safetensors").write_bytes(b"not looked at")
-    return folder
-
-
-def dictionary_learning(folder: Path, **changes: Any) -> Path:
-    write_json(folder / "config.json", {"trainer": {**DICTIONARY["trainer"], **changes}})
-    (folder / "ae.pt").write_bytes(b"not looked at")
-    return folder
-
-
-def some_files(*names: str) -> Callable[[Path], Path]:
-    def make(folder: Path) -> Path:
-        folder.mkdir()
-        for name in names:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(b"not looked at")
-        return folder
-
-    return make
-
-
-def nested_sparsify(folder: Path) -> Path:
-    for layer in (1, 5):
-        sparsify(folder / f"layers.{layer}")
-    return folder
-
-
-def two_saes(folder: Path) -> Path:
-    write_sae(folder / "a")
-    write_sae(folder / "b" / "inference")
-    return folder
-
-
-def model_folder(folder: Path) -> Path:
-    write_json(folder / "config.json", {"model_type": "gemma2", "architectures": ["Gemma2"]})
-    return folder
-
-
-FOREIGN: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
-    "sparsify": (sparsify, ("sparsify", "cannot be read yet", "encoder.weight.T")),
-    "sparsify, with several problems": (
-        lambda f: sparsify(f, transcode=True, skip_connection=True, k=-1, d_in="x", signed=True),
-        ("sparsify", "transcode is true", "skip_connection is true", "k is -1", "d_in is 'x'",
-         "signed is true"),
-    ),
-    "sparsify, k above its width": (lambda f: sparsify(f, k=10**6), ("k is 1000000", "1 to 512")),
-    "sparsify, widths of nonsense": (
-        lambda f: sparsify(f, num_latents="a", expansion_factor=-1),
-        ("num_latents is 'a'", "expansion_factor is -1"),
-    ),
-    "sparsify, another activation": (
-        lambda f: sparsify(f, activation="groupmax"), ("activation is 'groupmax'",),
-    ),
-    "sparsify without weights": (
-        lambda f: (sparsify(f), (f / "sae.safetensors").unlink(), f)[-1],
-        ("sparsify", "sae.safetensors is missing"),
-    ),
-    "sparsify without settings": (
-        some_files("sae.safetensors"), ("sparsify", "cfg.json is missing"),
-    ),
-    "sparsify, nested": (nested_sparsify, ("2 of its folders do", "sparsify's form", "layers.1")),
-    "dictionary_learning": (
-        dictionary_learning, ("dictionary_learning", "AutoEncoderTopK", "torch pickle", "never"),
-    ),
-    "dictionary_learning, with several problems": (
-        lambda f: dictionary_learning(
-            f, dict_class="CrossCoder", dict_size=-1, activation_dim=None
-        ),
-        ("dictionary_learning", "trainer.dict_size is -1", "trainer.activation_dim is null",
-         "crosscoder"),
-    ),
-    "dictionary_learning without weights": (
-        lambda f: (dictionary_learning(f), (f / "ae.pt").unlink(), f)[-1], ("ae.pt is missing",),
-    ),
-    "dictionary_learning, k above its width": (
-        lambda f: dictionary_learning(f, k=513), ("trainer.k is 513",),
-    ),
-    "dictionary_learning, nested": (
-        lambda f: (dictionary_learning(f / "trainer_0"), f)[-1],
-        ("1 of its folders do", "dictionary_learning's form", "trainer_0"),
-    ),
-    "npz": (some_files("params.npz"), ("bare arrays (params.npz)", "cannot be read yet")),
-    "safetensors": (
-        some_files("model.safetensors", "b.npy"), ("bare arrays", "cannot be read yet"),
-    ),
-    "pickles": (some_files("sae.pt", "x.pth"), ("torch pickles (sae.pt, x.pth)", "never loads")),
-    "several SAEs": (two_saes, ("2 of its folders do", "a, b", "Name one of them")),
-    "a language model": (model_folder, ("a language model", "'gemma2'", "--model")),
-    "nothing": (some_files("readme.txt"), ("cfg.json is missing",)),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", FOREIGN)
-def test_a_folder_of_another_library_is_named_as_what_it_is(
-    name: str, csae_bench: CsaeBench, tmp_path: Path
-) -> None:
-    make, parts = FOREIGN[name]
-    folder, results = make(tmp_path / "sae"), tmp_path / "results"
-    for arguments in (
-        ("run", "--sae", folder, "--results", results),
-        ("doctor", "--sae", folder, "--results", results, "--json"),
-        ("export", folder, "--to", tmp_path / "to"),
-    ):
-        outcome = csae_bench(*arguments)
-        for part in parts:
-            check_refused(outcome, re.escape(part))
-    assert not (tmp_path / "to").exists()
 
 
 # ---- files that are no files

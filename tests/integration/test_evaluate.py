@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -60,6 +61,22 @@ class ByHand(nn.Module):
 @pytest.fixture(scope="module")
 def sae() -> Any:
     return csae_bench.load_sae(SAE)
+
+
+def test_a_file_of_an_saes_arrays_gets_its_numbers(
+    sae: Any, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    arrays = {name: tensor.numpy() for name, tensor in sae.state_dict().items()}
+    names = {name: getattr(sae.cfg.metadata, name) for name in ("hook_name", "model_name")}
+    flag = sae.cfg.apply_b_dec_to_input
+    path = tmp_path / "sae.npz"
+    np.savez(path, **arrays, **names, activation="jumprelu", apply_b_dec_to_input=flag)
+    settings = {"mig": SETTINGS["mig"]}
+    from_file = csae_bench.evaluate(path, evals=["mig"], settings=settings, progress=False)
+    expected = evaluation["mig"].metrics
+    assert expected
+    # norms of 1 are folded once more, which moves codes by a rounding
+    assert from_file["mig"].metrics == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 @pytest.fixture(scope="module")

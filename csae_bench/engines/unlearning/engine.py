@@ -218,7 +218,7 @@ class AnswerEngine:
         codes = self.sae.encode(resid)
         positions = torch.arange(codes.shape[1], device=codes.device)
         is_read = (positions > 0) & (positions <= batch.answer_at[:, None])
-        is_active = (codes > 0) & is_read[..., None]
+        is_active = (codes > 0) & is_read[..., None]  # SAE-Bench clamps no negative code
         row, position, latent = is_active.nonzero(as_tuple=True)
         active = ActiveLatents(row * codes.shape[1] + position, latent, codes[is_active])
         if keep and self.asked.has_room(*active):

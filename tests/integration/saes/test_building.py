@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from sae_lens.registry import get_sae_training_class
+from sae_lens.registry import SAE_TRAINING_CLASS_REGISTRY, get_sae_training_class
 
 from csae_bench.config import (
     ContrastiveMatryoshkaBatchTopKSae,
@@ -31,8 +31,14 @@ def settings_classes(base: type[TrainedSae] = TrainedSae) -> Iterator[type[Any]]
 SETTINGS = sorted(set(settings_classes()), key=lambda settings: settings.__name__)
 
 
-def test_there_are_settings_for_five_backbones_and_their_contrastive_twins() -> None:
-    assert len(SETTINGS) == 10
+def test_there_are_settings_for_each_architecture_that_sae_lens_trains_and_five_twins() -> None:
+    """A transcoder is no SAE, and training one needs pairs of hooks."""
+    names = {settings().architecture for settings in SETTINGS}
+    assert len(names) == len(SETTINGS)
+    contrastive = {name for name in names if name.startswith("contrastive")}
+    assert len(contrastive) == 5
+    stock = {name for name in SAE_TRAINING_CLASS_REGISTRY if not name.startswith("contrastive")}
+    assert names - contrastive == {name for name in stock if "transcoder" not in name}
 
 
 @pytest.mark.parametrize("settings", SETTINGS)

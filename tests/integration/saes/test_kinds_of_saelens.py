@@ -192,7 +192,7 @@ def test_a_pretrained_sae_is_refused_by_the_cfg_in_the_cache(
 
 
 def test_saelens_itself_cannot_convert_a_folder_of_sparsify(tmp_path: Path) -> None:
-    """When this fails, the advice in saes/foreign.py may name SAELens's converter."""
+    """When this fails, saes/foreign/sparsify.py may use SAELens's converter."""
     folder = tmp_path / "layers.2"
     folder.mkdir()
     (folder / "cfg.json").write_text('{"d_in": 8, "num_latents": 16, "k": 4}')

@@ -28,6 +28,12 @@ CONTRASTIVE = {
     "contrastive" if name == "standard" else f"contrastive_{name}": settings
     for name, settings in BACKBONES.items()
 }
+STOCK: dict[str, dict[str, Any]] = {
+    "abstopk": {"k": 6},
+    "gated": {"l1_coefficient": 0.5},
+    "matching_pursuit": {"max_iterations": 6},
+}
+"""SAELens's own that have no contrastive twin."""
 FIELDS = {
     "redundant_latents",
     "step", "loss", "mse_loss", "l0", "explained_variance", "dead_latents", "lr",
@@ -39,7 +45,7 @@ def _sae(architecture: str) -> dict[str, Any]:
     settings = {
         "architecture": architecture,
         "d_sae": 64,
-        **(BACKBONES | CONTRASTIVE)[architecture],
+        **(BACKBONES | STOCK | CONTRASTIVE)[architecture],
     }
     if architecture in CONTRASTIVE:
         settings["losses"] = {"rows": {"weight": 0.1, "warm_up_steps": 10}}
@@ -55,7 +61,7 @@ def trained() -> dict[str, tuple[TrainingOutcome, Path]]:
     return {}
 
 
-@pytest.fixture(params=[*BACKBONES, *CONTRASTIVE])
+@pytest.fixture(params=[*BACKBONES, *STOCK, *CONTRASTIVE])
 def run(
     request: pytest.FixtureRequest,
     trained: dict[str, tuple[TrainingOutcome, Path]],

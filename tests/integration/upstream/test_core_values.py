@@ -11,6 +11,7 @@ import pytest
 import torch
 from datasets import Dataset
 from sae_lens import SAE, TopKSAE, TopKSAEConfig
+from sae_lens.saes.abstopk_sae import AbsTopKSAE
 from sae_lens.training.activations_store import ActivationsStore
 from torch import Tensor
 from transformer_lens import HookedTransformer
@@ -108,6 +109,23 @@ def test_corrected_values_are_close_to_upstreams_where_upstream_is_right(
     corrected = {name: outcome.corrected.values[name] for name in right}
     # Upstream works in float32.
     assert corrected == pytest.approx({name: upstream[name] for name in right}, rel=1e-4)
+
+
+def test_negated_latents_have_the_same_corrected_values_and_upstream_takes_them_for_dead(
+    make_sae: Callable[..., SAE[Any]], toy_model: HookedTransformer, settings: Ask
+) -> None:
+    plain: Any = make_sae("topk", AbsTopKSAE)
+    negated = copy.deepcopy(plain)
+    for name in ("W_enc", "b_enc", "W_dec"):
+        getattr(negated, name).data *= -1
+    outcomes = [run(sae, toy_model, settings()) for sae in (plain, negated)]
+    first, second = (outcome.corrected.values for outcome in outcomes)
+    assert second == first
+    firing = outcomes[0].metrics["misc_metrics"]["frac_alive"]
+    assert isinstance(firing, float)
+    right = first["frac_alive"]
+    assert right is not None
+    assert right > firing, "mended upstream: drop it from the corrected"
 
 
 def test_corrected_explained_variance_is_blind_to_scale_and_upstreams_is_not(

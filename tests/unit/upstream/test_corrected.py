@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 
 from csae_bench.upstream import sums
-from csae_bench.upstream.corrected import activation_values, reconstruction_values
+from csae_bench.upstream.corrected import (
+    activation_values,
+    alive_values,
+    reconstruction_values,
+)
 from csae_bench.upstream.sums import (
     ActivationSums,
     LogitSums,
@@ -52,6 +56,26 @@ def values_of(*batches: tuple[Tensor, Tensor, Tensor, Tensor]) -> dict[str, floa
         total = sums if total is None else total + sums
     assert total is not None
     return activation_values(total).values
+
+
+def test_a_latent_is_alive_that_is_ever_not_0_at_a_token_used() -> None:
+    acts, codes, reconstructions, is_used = random_batch()
+    codes[:] = 0
+    (used, *_), (unused, *_) = is_used.nonzero().tolist(), (~is_used).nonzero().tolist()
+    codes[used[0], used[1], 2] = -0.5
+    codes[unused[0], unused[1], 3] = 1
+    batches = [activation_sums(acts, codes, reconstructions, is_used)]
+    assert alive_values(batches[0]).values["frac_alive"] == pytest.approx(1 / 11)
+    codes[used[0], used[1], 5] = 1
+    batches += [activation_sums(acts, codes, reconstructions, is_used)]
+    values = alive_values(batches[0] + batches[1]).values
+    assert values == pytest.approx({"frac_alive": 2 / 11, "dead_fraction": 9 / 11})
+
+
+def test_nothing_is_alive_or_dead_without_tokens() -> None:
+    acts, codes, reconstructions, is_used = random_batch()
+    sums = activation_sums(acts, codes, reconstructions, torch.zeros_like(is_used))
+    assert alive_values(sums).values == {"frac_alive": None, "dead_fraction": None}
 
 
 def test_activation_values_agree_with_a_loop_over_tokens() -> None:
