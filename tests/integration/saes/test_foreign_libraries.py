@@ -1,6 +1,6 @@
 """Codes against the libraries themselves, where they are installed.
 
-    pip install --no-deps eai-sparsify==1.3.3 dictionary-learning==0.1.0 && pip install natsort
+    make test-real
 
 Their modules are imported without what their packages import: trainers, nnsight, a GPU's kernels.
 """
