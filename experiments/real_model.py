@@ -274,7 +274,7 @@ def _shown(model: Any, tokens: torch.Tensor) -> str:
     """Return the last of some tokens in bold, and those before it that are not `<bos>`."""
     before = model.to_string(tokens[1:-1][-N_AROUND:]) if len(tokens) > 2 else ""
     last = _plain(model.to_string(tokens[-1:]))
-    return f"{_plain(before)}{' ' * last.startswith(' ')}**{last.strip() or last}**"
+    return f"{_plain(before).lstrip()}{' ' * last.startswith(' ')}**{last.strip() or last}**"
 
 
 def _plain(text: str) -> str:
