@@ -32,15 +32,14 @@ def main() -> None:
 
     from csae_bench import models
     from csae_bench.config.loading import load_config
+    from csae_bench.models import smollm2
     from csae_bench.training.data import activation_source
 
     config = load_config(CONFIGURATION).config
     model = models.load(config.model)
     source: Any = activation_source(config, model)
-    published: Any = AutoModelForCausalLM.from_pretrained(
-        models.resolve(config.model).path, dtype=torch.float32
-    )
-    layer = int(config.hook_name.split(".")[1])
+    published: Any = AutoModelForCausalLM.from_pretrained(smollm2.folder(), dtype=torch.float32)
+    layer = int(str(config.hook_name).split(".")[1])
     published.model.layers = published.model.layers[: layer + 1]
     published.model.norm = torch.nn.Identity()
     store = source._store

@@ -16,6 +16,7 @@ import os
 import shutil
 import uuid
 from contextlib import redirect_stderr
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
 from io import StringIO
 from pathlib import Path
@@ -139,10 +140,10 @@ def _missing_packages() -> list[str]:
 
 
 def _architecture(path: Path) -> str:
-    from gguf import GGUFReader
-
+    # by name: the package is not among those that set-up installs
+    reader: Any = import_module("gguf").GGUFReader
     try:
-        field = GGUFReader(path).get_field("general.architecture")
+        field = reader(path).get_field("general.architecture")
         return str(field.contents()) if field is not None else ""
     except (ValueError, KeyError, IndexError, OverflowError, TypeError, AttributeError) as error:
         # what numpy raises where the file ends too early
