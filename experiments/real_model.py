@@ -117,7 +117,7 @@ def main(results: Path, to: Path) -> None:
 
 
 def _records(results: Path) -> dict[str, dict[str, Any]]:
-    """Return each SAE's run record, found by the configuration that it was made from."""
+    """Return each SAE's run record, largest by the configuration that it was made from."""
     every = [json.loads(path.read_text("utf-8")) for path in (results / "runs").glob("*.json")]
     by_source = {record["source"]: record for record in every}
     for name in SAES:
@@ -246,12 +246,12 @@ def _of_sae(
             for batch in batches
         ]
     for i, (latent, factor, value, information) in enumerate(best):
-        found = [
+        largest = [
             (float(code), batch.tokens[row, : int(at) + 1])
             for batch, of_batch in zip(batches, codes, strict=True)
             for row, (code, at) in enumerate(zip(*of_batch[:, :, i].max(1), strict=True))
         ]
-        top = sorted(found, key=lambda entry: -entry[0])[:N_TEXTS]
+        top = sorted(largest, key=lambda entry: -entry[0])[:N_TEXTS]
         shown = [_shown(model, tokens) for code, tokens in top if code > 0]
         yield Telling(latent, factor, value, information, shown)
 

@@ -145,19 +145,19 @@ def test_the_identity_in_each_form_has_the_scores_of_the_identity(
         "--sae", tmp_path / "saes" / "*.safetensors", "--results", results, *SMALL,
     )  # fmt: skip
     assert outcome.exit_code == 0, said(outcome)
-    found: dict[str, Any] = {}
+    corrected: dict[str, Any] = {}
     for path in (results / "core").glob("*_eval_results.json"):
         result = json.loads(path.read_text())
         name = re.search(r"_sae_(.+)-[0-9a-f]{8}_eval_results\.json", path.name)
         assert name is not None, path.name
-        found[name[1]] = result["eval_result_unstructured"]["corrected"]
-    assert sorted(found) == ["layers.2", "own", "signed", "trainer_0"]
-    for right in found.values():
+        corrected[name[1]] = result["eval_result_unstructured"]["corrected"]
+    assert sorted(corrected) == ["layers.2", "own", "signed", "trainer_0"]
+    for right in corrected.values():
         assert right["explained_variance"] == pytest.approx(1, abs=1e-6)
         assert right["ce_loss_score"] == pytest.approx(1, abs=1e-5)
         assert right["l0"] == pytest.approx(D_IN, abs=0.1)
         assert right["mse"] == pytest.approx(0, abs=1e-6)
-    assert found["signed"]["frac_alive"] == 1
+    assert corrected["signed"]["frac_alive"] == 1
     records = [json.loads(path.read_text()) for path in (results / "runs").glob("*.json")]
     assert {record["hook_name"] for record in records} == {HOOK}
     assert {record["training_architecture"] for record in records} == {

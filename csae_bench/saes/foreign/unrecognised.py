@@ -32,7 +32,7 @@ def pickles(folder: Path) -> list[str]:
 
 def _nested(folder: Path, forms: Sequence[Form]) -> Iterator[str]:
     """Report SAEs in subfolders: sparsify's `layers.5`, or several checkpoints."""
-    found: dict[str, str] = {}
+    form_of: dict[str, str] = {}
     for name in entries(folder):
         below = folder / name
         for place in (below, below / "inference"):
@@ -42,13 +42,13 @@ def _nested(folder: Path, forms: Sequence[Form]) -> Iterator[str]:
             if form is None and {CFG_FILENAME, WEIGHTS_FILENAME} <= {*entries(place)}:
                 form = "SAELens"
             if form is not None:
-                found[name] = form
+                form_of[name] = form
                 break
-    if found:
-        form = next(iter(found.values()))
+    if form_of:
+        form = next(iter(form_of.values()))
         yield (
-            f"{folder} holds no SAE itself; {len(found)} of its folders do, in {form}'s form: "
-            f"{_some(sorted(found))}. Name one of them."
+            f"{folder} holds no SAE itself; {len(form_of)} of its folders do, in {form}'s form: "
+            f"{_some(sorted(form_of))}. Name one of them."
         )
 
 

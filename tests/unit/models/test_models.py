@@ -83,7 +83,9 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_row_of_the_table_is_found_under_its_name(name: str) -> None:
     model = resolve(name)
     assert model.name == name
-    assert model.kind == ("hub" if MODELS[name].folder is None else "tinyworld")
+    row = MODELS[name]
+    of_folder = "tinyworld" if row.prepare is None else "package"
+    assert model.kind == ("hub" if row.folder is None else of_folder)
     assert (model.path is None) == (model.kind == "hub")
 
 

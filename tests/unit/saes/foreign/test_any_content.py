@@ -128,9 +128,9 @@ def test_recognition_reads_no_array_and_opens_no_pickle(monkeypatch: pytest.Monk
         with written(FOREIGN_WRITERS[form]) as place, monkeypatch.context() as patch:
             patch.setattr("zipfile.ZipFile", refuse)
             patch.setattr("csae_bench.saes.weights_file.safe_open", refuse)
-            found = foreign_form(place)
-            assert found is not None
-            assert found.name == form
+            recognised = foreign_form(place)
+            assert recognised is not None
+            assert recognised.name == form
 
 
 def test_each_form_says_where_its_hook_and_model_stand() -> None:
