@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from csae_bench.activations.fused_attention import fused_attention
 from csae_bench.config import GeneratorActivations, ModelActivations
 from csae_bench.corpora import open_corpus
 from csae_bench.errors import DataError, ModelError, did_you_mean
@@ -85,14 +86,24 @@ class ModelSource:
     def next_sequences(self) -> Sequences:
         """Return the next `store_batch_size_prompts` windows."""
         first = self._n_drawn
-        tokens = torch.stack(
-            [self._next_window() for _ in range(self._store.store_batch_size_prompts)]
-        )
-        acts = self._store.get_activations(tokens).to(self._store.device)
+        tokens = self.next_windows()
+        acts = self.activations(tokens)
         ids = self._ids(tokens.cpu(), first)
         kept = slice(*self._store.seqpos_slice)
         usable = ~torch.isin(tokens.cpu(), self._special)
         return Sequences(acts, usable[:, kept], ids[:, kept])
+
+    def next_windows(self) -> Int64[Tensor, "n_seq n_tokens"]:
+        """Return the tokens of the next `store_batch_size_prompts` windows."""
+        n_windows = self._store.store_batch_size_prompts
+        return torch.stack([self._next_window() for _ in range(n_windows)])
+
+    def activations(
+        self, tokens: Int64[Tensor, "n_seq n_tokens"]
+    ) -> Float[Tensor, "n_seq n_pos d_in"]:
+        """Return the activations of windows."""
+        with fused_attention(self._store.model):
+            return self._store.get_activations(tokens).to(self._store.device)
 
     def state_dict(self) -> dict[str, int]:
         """Windows drawn since the start."""

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from csae_bench.activations.fused_attention import fused_attention
 from csae_bench.activations.sources import EpochWarning, check_hook, special_token_ids
 from csae_bench.config import ParaphraseSettings
 from csae_bench.corpora import Paraphrases
@@ -168,7 +169,7 @@ class ParaphrasePairs:
         if not sum(n_pairs):
             return Pairs(torch.empty(0, 2, self.d_in), -1 - group, group)
         row = np.repeat(2 * np.arange(len(texts)), n_pairs)[:, None] + np.arange(2)
-        with torch.no_grad():
+        with torch.no_grad(), fused_attention(self._model):
             acts = self._activations(tokens)
         at = torch.from_numpy(row).to(acts.device), torch.from_numpy(np.concatenate(chosen))
         return Pairs(acts[at[0], at[1].to(acts.device)].float(), -1 - group, group)
