@@ -50,7 +50,8 @@ class Cost(NamedTuple):
 @click.command()
 @click.option("--n-saes", "numbers", type=int, multiple=True, default=(1, 2, 4, 8, 16))
 @click.option("--d-sae", "widths", type=int, multiple=True, default=(1024, 4096, 16384, 65536))
-def main(numbers: tuple[int, ...], widths: tuple[int, ...]) -> None:
+@click.option("--only", type=click.Choice(["training", "core"]), default=None)
+def main(numbers: tuple[int, ...], widths: tuple[int, ...], only: str | None) -> None:
     """Print the tables."""
     from csae_bench.cli.terminal import prepare_process
 
@@ -61,6 +62,8 @@ def main(numbers: tuple[int, ...], widths: tuple[int, ...]) -> None:
     rate = matmul_rate()
     print(f"Products of 2048 x 2048 float32 matrices: {rate / 1e9:.0f} GFLOP/s.\n")
     for title, measure in (("training", _training), ("core", _core)):
+        if only not in (None, title):
+            continue
         costs: dict[int, Cost] = {}
         for width in widths:
             costs[width] = measure(model, numbers, width, rate)
