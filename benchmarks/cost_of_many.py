@@ -3,7 +3,7 @@
 On the bundled model. Training is that of custom_sae's objective, SAEs side by side on the same
 rows, per batch of 2048 rows; core's is per batch of 16 x 128 tokens, in its default proportion of
 one reconstruction batch to about three sparsity batches. The cost of K SAEs is fitted as
-m + K s: m is the model's, paid once, and s each SAE's. Next to them: the same by counted operations
+m + K s, neither below 0: m is the model's, paid once, and s each SAE's. Next to them: the same by counted operations
 at this machine's rate of a product of two 2048 x 2048 float32 matrices.
 
 Counted for a step of an SAE: encoding all rows and half as many mixtures, 3 d_in d_sae a row; and
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 LAYER, K = 2, 18
-N_RECONSTRUCTION, N_SPARSITY = 2, 6
+N_BATCHES, N_LONG_BATCHES = (2, 6), (1, 3)
+"""Batches of core for reconstruction and sparsity, up to and beyond `LONG` latents."""
 BATCH = 2048
 N_STEPS, N_LONG_STEPS = 8, 2
-"""Rounds that are timed up to and beyond `LONG` latents."""
+"""Rounds of training that are timed up to and beyond `LONG` latents."""
 LONG = 4096
 
 
@@ -73,6 +74,7 @@ def main(numbers: tuple[int, ...], widths: tuple[int, ...], only: str | None) ->
 
 def _print_table(title: str, numbers: Sequence[int], costs: dict[int, Cost]) -> None:
     import numpy as np
+    from scipy.optimize import nnls
 
     header = [f"{title}: d_sae", *(f"{n} SAE{'s' * (n > 1)}" for n in numbers)]
     header += ["m", "s", "m by operations", "s by operations", "model's share, 1 SAE", "16 SAEs"]
@@ -81,7 +83,7 @@ def _print_table(title: str, numbers: Sequence[int], costs: dict[int, Cost]) -> 
         each = np.array(list(cost.of_many.values()))
         # relative errors count: the cost of one SAE matters as that of sixteen does
         design = np.stack([np.ones(len(numbers)), np.array(numbers)], 1) / each[:, None]
-        (m, s), *_ = np.linalg.lstsq(design, np.ones(len(numbers)), rcond=None)
+        m, s = nnls(design, np.ones(len(numbers)))[0]
         shares = (m / (m + n * s) for n in (1, 16))
         cells = [f"{width:,}", *(f"{1000 * one:.0f}" for one in each)]
         cells += [f"{1000 * value:.1f}" for value in (m, s, cost.model, cost.sae)]
@@ -161,7 +163,7 @@ def _round(model: HookedTransformer, n_saes: int, d_sae: int) -> tuple[float, fl
 def _core(model: HookedTransformer, numbers: Sequence[int], d_sae: int, rate: float) -> Cost:
     hook_name = f"blocks.{LAYER}.hook_resid_post"
     saes = [random_sae(seed, hook_name, model.cfg.d_model, d_sae) for seed in range(max(numbers))]
-    batches = (N_RECONSTRUCTION, N_SPARSITY)
+    batches = N_BATCHES if d_sae <= LONG else N_LONG_BATCHES
     n_batches = sum(batches)
     with tempfile.TemporaryDirectory() as folder:
         data = write_text(Path(folder) / "text", CONTEXT * N_PROMPTS * (n_batches + 4))
