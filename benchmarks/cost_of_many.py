@@ -3,8 +3,8 @@
 On the bundled model. Training is that of custom_sae's objective, SAEs side by side on the same
 rows, per batch of 2048 rows; core's is per batch of 16 x 128 tokens, in its default proportion of
 one reconstruction batch to about three sparsity batches. The cost of K SAEs is fitted as
-m + K s, neither below 0: m is the model's, paid once, and s each SAE's. Next to them: the same by counted operations
-at this machine's rate of a product of two 2048 x 2048 float32 matrices.
+m + K s, neither below 0: m is the model's, paid once, and s each SAE's. Next to them: the same by
+counted operations at this machine's rate of a product of two 2048 x 2048 float32 matrices.
 
 Counted for a step of an SAE: encoding all rows and half as many mixtures, 3 d_in d_sae a row; and
 six products of active codes with rows of the decoder or the encoder, 12 d_in k a row.
