@@ -68,8 +68,11 @@ def main(numbers: tuple[int, ...], widths: tuple[int, ...], only: str | None) ->
         costs: dict[int, Cost] = {}
         for width in widths:
             costs[width] = measure(model, numbers, width, rate)
-            print(f"{title}, d_sae {width}: {costs[width]}", file=sys.stderr)
         _print_table(title, numbers, costs)
+
+
+def _report(title: str, n_saes: int, d_sae: int, taken: float) -> None:
+    print(f"{title}, {n_saes} SAEs of {d_sae} latents: {taken:.3f} s a batch", file=sys.stderr)
 
 
 def _print_table(title: str, numbers: Sequence[int], costs: dict[int, Cost]) -> None:
@@ -92,7 +95,10 @@ def _print_table(title: str, numbers: Sequence[int], costs: dict[int, Cost]) -> 
 
 
 def _training(model: HookedTransformer, numbers: Sequence[int], d_sae: int, rate: float) -> Cost:
-    rounds = {n: _round(model, n, d_sae) for n in numbers}
+    rounds: dict[int, tuple[float, float]] = {}
+    for n in numbers:
+        rounds[n] = _round(model, n, d_sae)
+        _report("training", n, d_sae, rounds[n][0])
     d_in = model.cfg.d_model
     prefix = count_operations(model, LAYER, CONTEXT, d_sae).prefix
     return Cost(
@@ -172,7 +178,10 @@ def _core(model: HookedTransformer, numbers: Sequence[int], d_sae: int, rate: fl
             run_ours(saes[:n_saes], model, data, hook_name, batches)
 
         run(1)
-        of_many = {n: seconds(lambda n=n: run(n)) / n_batches for n in numbers}
+        of_many: dict[int, float] = {}
+        for n in numbers:
+            of_many[n] = seconds(lambda n=n: run(n)) / n_batches
+            _report("core", n, d_sae, of_many[n])
     operations = count_operations(model, LAYER, CONTEXT, d_sae)
     per_batch = CONTEXT * N_PROMPTS / n_batches / rate
     one, two = (operations.of_ours(n, *batches) * per_batch for n in (1, 2))
