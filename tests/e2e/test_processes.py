@@ -41,6 +41,11 @@ def _command(sweep: Path, results: Path, *flags: str) -> list[str]:
     return [*command, "--results", str(results), *flags]
 
 
+def _hear_ctrl_c() -> None:
+    """Undo that a shell has what it runs in the background, such as these tests, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in folder.glob("runs/*.json")]
 
@@ -129,7 +134,13 @@ def test_after_ctrl_c_no_worker_is_left_and_the_same_command_ends_in_the_same_re
     sweep: Path, together: Path, tmp_path: Path
 ) -> None:
     command = _command(sweep, tmp_path, "--executor", "processes", "--workers", "2")
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_ctrl_c,
+    )
     _wait_for(lambda: list(tmp_path.glob("checkpoints/*/*/training_log.jsonl")), running)
     workers = _workers(running.pid)
     running.send_signal(signal.SIGINT)
