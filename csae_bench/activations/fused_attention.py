@@ -72,7 +72,7 @@ class _Fused:
 
 
 def _allows(attention: Any) -> bool:
-    from transformer_lens.components import Attention
+    from transformer_lens.components.attention import Attention
     from transformer_lens.components.grouped_query_attention import GroupedQueryAttention
 
     if type(attention) not in (Attention, GroupedQueryAttention):
