@@ -84,7 +84,7 @@ def _train(
             raise _DoneError
 
     config = of.config(width, n_steps=2 * (4 + N_FREE_CYCLES) * of.steps_in_cycle)
-    with matmul_precision(precision):
+    with matmul_precision(precision), _nothing_ahead(report.device):
         loss = _fit(config, model, report.device, watch, at_refill)
     (free, first), (split, middle), (end, last) = (marks[x] for x in ("free", "split", "end"))
     prefix = f"gpu_train_{width}" if precision == "fp32" else f"gpu_train_{width}_{precision}"
@@ -110,6 +110,22 @@ def _train(
         for figure, name in (("model", "model"), ("sae", "step"), ("waiting", "waiting")):
             report.figure(f"{prefix}_{figure}_share", round(shares[name], 3), "ratio")
         _memory(report, of, config, prefix)
+
+
+@contextmanager
+def _nothing_ahead(device: str) -> Generator[None]:
+    """Train with one thread on a CPU: with more a batch is drawn while the step before is made, and
+    the shares of both would be more than all of the time.
+    """
+    import torch
+
+    n_threads = torch.get_num_threads()
+    if torch.device(device).type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def _memory(report: GpuReport, of: Size, config: RunConfig, prefix: str) -> None:
