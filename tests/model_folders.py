@@ -9,6 +9,8 @@ from typing import Any
 import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformer_lens import HookedTransformer
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from tests.model_configs import N_CTX, SMALL, TOKENS
@@ -63,3 +65,18 @@ def logits_of_ours(folder: Path, tokens: torch.Tensor = LONG) -> torch.Tensor:
 
     with torch.no_grad():
         return load(str(folder))(tokens)
+
+
+def assert_no_matrix_is_copied(model: HookedTransformer) -> None:
+    """Assert that a pass copies nothing as large as a matrix of weights."""
+    smallest = min(p.numel() for name, p in model.named_parameters() if "W_" in name)
+
+    class Watching(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
+            result = func(*args, **(kwargs or {}))
+            if func in (torch.ops.aten.clone.default, torch.ops.aten._to_copy.default):
+                assert result.numel() < smallest, func
+            return result
+
+    with torch.no_grad(), Watching():
+        model(torch.tensor([[2, 10, 11]]))

