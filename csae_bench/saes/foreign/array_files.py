@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -85,7 +87,7 @@ def read_arrays(path: Path, names: Mapping[str, Tensor]) -> dict[str, torch.Tens
         held = load_file(path)
         return {name: held[name] for name in names}
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with _old_headers(), np.load(path, allow_pickle=False) as file:
             return {name: torch.from_numpy(_native(file[name])) for name in names}
     except (*_BROKEN, OSError, KeyError) as error:
         raise SaeError(f"{path} is damaged: {reason(error)}.") from error
@@ -120,8 +122,17 @@ def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     }.get(version)
     if read is None:  # 3.0: structured types with names that are not Latin
         raise ValueError(f"it holds an array of version {version}")
-    shape, _, dtype = read(file)
+    with _old_headers():
+        shape, _, dtype = read(file)
     return shape, dtype
+
+
+@contextmanager
+def _old_headers() -> Iterator[None]:
+    """Read headers of Python 2 (`10L`) without numpy's advice to save the file again."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Reading `.npy`", UserWarning)
+        yield
 
 
 def _value(value: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from csae_bench.errors import SaeError
 from csae_bench.saes.checking import check_folder
 from csae_bench.saes.foreign import FORMS, foreign_form
+from csae_bench.saes.foreign.array_files import read_array_file, read_arrays
 from tests.sae_folders import (
     ARRAY_VALUES,
     FOREIGN_WRITERS,
@@ -118,6 +121,19 @@ def test_any_byte_changed_in_the_head_or_the_tail_of_any_file(
         content[at] ^= data.draw(st.integers(1, 255))
         path.write_bytes(content)
         check_told(place)
+
+
+def test_arrays_that_python_2_saved_are_read_without_a_warning(tmp_path: Path) -> None:
+    path = write_arrays(tmp_path / "sae.npz")
+    old = tmp_path / "old.npz"
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(old, "w") as copy:
+        for name in archive.namelist():
+            copy.writestr(name, re.sub(rb"(\d)([,)]+, }) ", rb"\1L\2", archive.read(name), count=1))
+    names = read_array_file(path).arrays
+    assert b"L), }" in old.read_bytes()
+    assert read_array_file(old) == read_array_file(path)
+    for name, tensor in read_arrays(old, names).items():
+        assert tensor.equal(read_arrays(path, names)[name])
 
 
 def test_recognition_reads_no_array_and_opens_no_pickle(monkeypatch: pytest.MonkeyPatch) -> None:
