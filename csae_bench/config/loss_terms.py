@@ -15,7 +15,7 @@ from csae_bench.config.base import Positive
 from csae_bench.support.strict import Strict
 
 Share = Annotated[float, Field(gt=0, le=1)]
-PairKind = Literal["same_sequence", "paraphrase"]
+PairKind = Literal["same_sequence", "paraphrase", "minimal"]
 TermInput = Literal["codes", "pre_activations", "union"]
 """The objects that a term compares.
 

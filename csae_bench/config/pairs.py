@@ -20,6 +20,10 @@ class PairKindSettings(Settings):
     weight: NonNegative = 0.0
     """Share of the pairs of a batch, in proportion to the other kinds' weights; 0: none."""
 
+    shuffled: bool = False
+    """A control: every anchor gets another pair's partner. Rows stay the same, what the two of a
+    pair have in common is gone, so nothing that such pairs teach may show."""
+
 
 class SameSequenceSettings(PairKindSettings):
     """Two positions of one text; the earlier one is the positive."""
@@ -65,15 +69,55 @@ class ParaphraseSettings(PairKindSettings):
         return self
 
 
+class MinimalSettings(PairKindSettings):
+    """A position in each of two texts that differ in one factor."""
+
+    dataset: str = "tinyworld"
+    """`tinyworld` or `english` (sentences in the training templates and words of the factor grid of
+    that name; a translation is one in which the factor `language` differs), a .jsonl or .parquet
+    file or a folder of such files, the name of a dataset on the Hugging Face hub (its split
+    `train`), or a .csv table of entities and their attributes, of which two entities that differ
+    in one attribute are put into the same template."""
+
+    group_column: str = "group"
+    """Column with the id of a text's group: its first text without a change is the anchor, and
+    every text with one differs from it in one factor. A string or a whole number."""
+
+    text_column: str = "text"
+    """Column with the text."""
+
+    changed_column: str = "changed"
+    """Column with the name of the factor in which a text differs from the anchor; empty, or no such
+    column: the first text of the group is the anchor, and nobody says what differs in the others."""
+
+    entity_column: str = "entity"
+    """Column of a table with the entity; all others are attributes."""
+
+    templates: tuple[str, ...] = ()
+    """Sentences that a table's entities are put into, at `{entity}`; at least one for a table."""
+
+    factors: tuple[str, ...] | None = None
+    """Factors that may differ; none: any. What is left out is held out of the pairs."""
+
+    positions: Literal["last", "after_change"] = "last"
+    """Positions that are paired. `last`: the last of each text, one pair for two texts.
+    `after_change`: every two that have the same token and correspond, from the first difference
+    on."""
+
+    with_paraphrases: bool = False
+    """Make groups of three: each minimal pair brings a paraphrase of its anchor into the batch, as
+    a pair of kind `paraphrase`. Both pairs count as of kind `minimal` in the batch's shares."""
+
+
 class PairsSettings(Settings):
     """The kinds of pairs, and in which proportion they make up a batch."""
 
     same_sequence: SameSequenceSettings = SameSequenceSettings()
     paraphrase: ParaphraseSettings = ParaphraseSettings()
+    minimal: MinimalSettings = MinimalSettings()
 
     shuffled: bool = False
-    """A control: every anchor gets another pair's positive. Rows stay the same, what pairs have in
-    common is gone, so nothing that pairs teach may show."""
+    """The control `shuffled` for every kind of pairs."""
 
     @model_validator(mode="after")
     def _some_kind_is_on(self) -> PairsSettings:
@@ -98,6 +142,7 @@ class PairsSettings(Settings):
 PAIR_KINDS: dict[str, type[PairKindSettings]] = {
     "same_sequence": SameSequenceSettings,
     "paraphrase": ParaphraseSettings,
+    "minimal": MinimalSettings,
 }
 """Kinds of pairs, by the name that a configuration has them under."""
 
