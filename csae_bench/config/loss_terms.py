@@ -7,7 +7,7 @@ is `sae.losses.<name>`; a weight above 0 switches it on.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -15,7 +15,10 @@ from csae_bench.config.base import Positive
 from csae_bench.support.strict import Strict
 
 Share = Annotated[float, Field(gt=0, le=1)]
-PairKind = Literal["same_sequence", "paraphrase", "minimal"]
+PositiveKind = Literal["same_sequence", "paraphrase"]
+"""Kinds of pairs whose two rows are alike."""
+PairKind = Literal[PositiveKind, "minimal"]
+POSITIVE_KINDS: tuple[PositiveKind, ...] = get_args(PositiveKind)
 TermInput = Literal["codes", "pre_activations", "union"]
 """The objects that a term compares.
 
@@ -36,9 +39,9 @@ class TermSettings(Strict):
     warm_up_steps: int = Field(default=0, ge=0)
     """Steps over which the strength rises linearly from 0, from where the curriculum starts it."""
 
-    pairs: Annotated[tuple[PairKind, ...], Field(min_length=1)] | None = None
-    """Kinds of pairs that the term looks at, of those in the batch; none: all. Where none of them
-    is in the batch the term is off."""
+    pairs: Annotated[tuple[PositiveKind, ...], Field(min_length=1)] | None = None
+    """Kinds of pairs that the term looks at, of those in the batch; none: all whose rows are alike.
+    Where none of them is in the batch the term is off."""
 
     @field_validator("pairs")
     @classmethod
@@ -48,7 +51,7 @@ class TermSettings(Strict):
 
     def sees(self, kinds: Collection[str]) -> bool:
         """Return whether pairs of these kinds give the term anything to compare."""
-        return self.pairs is None or bool(set(self.pairs) & set(kinds))
+        return bool(set(self.pairs or POSITIVE_KINDS) & set(kinds))
 
 
 class RowsSettings(TermSettings):
@@ -66,6 +69,10 @@ class RowsSettings(TermSettings):
     invariance_weighted: bool = False
     """Multiply each latent by its invariance, the chance-corrected probability that it fires in one
     view where it fires in the other."""
+
+    minimal_negatives: bool = False
+    """Take the text that differs from the anchor in one factor as one more negative of its pair:
+    needs pairs.minimal.with_paraphrases."""
 
     projection: Literal["none", "linear", "mlp"] = "none"
     """A head between latents and cosine, trained along and dropped on saving."""
@@ -85,6 +92,24 @@ class TripletSettings(TermSettings):
 
     on: TermInput = "codes"
     """The objects compared."""
+
+    minimal_negatives: bool = False
+    """Take the text that differs from the anchor in one factor as one more negative of its pair:
+    needs pairs.minimal.with_paraphrases."""
+
+
+class TemporalSettings(TermSettings):
+    """T-SAE's temporal loss, as a yardstick: InfoNCE by inner products on the first latents."""
+
+    latent_fraction: Share = 0.2
+    """Share of the latents that take part: the first round(latent_fraction * d_sae) of them."""
+
+    on: TermInput = "codes"
+    """The objects compared."""
+
+    pairs: Annotated[tuple[PositiveKind, ...], Field(min_length=1)] | None = ("same_sequence",)
+    """Kinds of pairs that the term looks at. Published are neighbouring tokens
+    (pairs.same_sequence.max_distance=1) and random earlier ones."""
 
 
 class ColumnsSettings(TermSettings):
@@ -164,6 +189,33 @@ class MixingSettings(TermSettings):
     """Margin, in cosine, by which the anchor must be closer to its positive than to the mixture."""
 
 
+class ShiftSettings(TermSettings):
+    """Terms that look at the change of the code between the two rows of a pair."""
+
+    on: TermInput = "union"
+    """The objects compared."""
+
+
+class SparseShiftSettings(ShiftSettings):
+    """Concentrates the change of the code over a minimal pair in few latents, by the ratio of its
+    norms. Nobody need say which factor differs."""
+
+    # another type than the base's: where little may change, the pairs need not be minimal ones
+    pairs: Annotated[tuple[PairKind, ...], Field(min_length=1)] = ("minimal",)  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Kinds of pairs that the term looks at."""
+
+
+class SwapSettings(ShiftSettings):
+    """Turns the change of the code over a minimal pair to the latents of the value that goes and of
+    the one that comes. Needs the names of the values."""
+
+    n_values: int = Field(default=64, ge=2)
+    """Profiles: at least the values of all factors together."""
+
+    pairs: Annotated[tuple[Literal["minimal"], ...], Field(min_length=1)] = ("minimal",)  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Kinds of pairs that the term looks at."""
+
+
 LOSS_TERMS: dict[str, type[TermSettings]] = {
     "rows": RowsSettings,
     "columns": ColumnsSettings,
@@ -172,5 +224,8 @@ LOSS_TERMS: dict[str, type[TermSettings]] = {
     "cross_view": CrossViewSettings,
     "push_up": PushUpSettings,
     "mixing": MixingSettings,
+    "sparse_shift": SparseShiftSettings,
+    "swap": SwapSettings,
+    "temporal": TemporalSettings,
 }
 """Name of a term -> its settings; `csae_bench.saes.losses.<name>` is its function."""

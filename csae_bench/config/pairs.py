@@ -87,8 +87,9 @@ class MinimalSettings(PairKindSettings):
     """Column with the text."""
 
     changed_column: str = "changed"
-    """Column with the name of the factor in which a text differs from the anchor; empty, or no such
-    column: the first text of the group is the anchor, and nobody says what differs in the others."""
+    """Column with the name of the factor in which a text differs from the anchor; empty for texts
+    that say what the anchor says. Without such a column the first text of a group is the anchor,
+    and nobody says what differs in the others."""
 
     entity_column: str = "entity"
     """Column of a table with the entity; all others are attributes."""
@@ -123,10 +124,20 @@ class PairsSettings(Settings):
     def _some_kind_is_on(self) -> PairsSettings:
         if not self.shares():
             raise ValueError(
-                "no kind of pairs has a weight above 0; set pairs.same_sequence.weight or "
-                "pairs.paraphrase.weight"
+                "no kind of pairs has a weight above 0; set pairs.same_sequence.weight, "
+                "pairs.paraphrase.weight or pairs.minimal.weight"
             )
         return self
+
+    @property
+    def shuffled_kinds(self) -> tuple[str, ...]:
+        """Kinds of pairs that are on and shuffled."""
+        return tuple(k for k in self.shares() if self.shuffled or getattr(self, k).shuffled)
+
+    @property
+    def threes(self) -> tuple[str, ...]:
+        """Kinds of pairs that are on and come in groups of three."""
+        return ("minimal",) if self.minimal.weight > 0 and self.minimal.with_paraphrases else ()
 
     def shares(self, kinds: tuple[str, ...] | None = None) -> dict[str, float]:
         """Return the share of each kind that is on, of those in `kinds` if given; they sum to 1."""

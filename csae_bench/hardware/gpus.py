@@ -144,8 +144,9 @@ def _model_step(config: RunConfig, model: ModelInfo, stage: Stage) -> Operations
     rows = config.training.batch_size
     shares = config.pairs.shares(stage.pairs)
     tokens = rows * shares.get("same_sequence", 0.0)
-    last = config.pairs.paraphrase.positions == "last"
-    tokens += rows * shares.get("paraphrase", 0.0) * (TOKENS_OF_A_TEXT if last else 1)
+    for kind in ("paraphrase", "minimal"):
+        last = getattr(config.pairs, kind).positions == "last"
+        tokens += rows * shares.get(kind, 0.0) * (TOKENS_OF_A_TEXT if last else 1)
     embeddings = 2 * model.d_model * model.d_vocab
     n_layers = hook_layer(config.hook_name or model.default_hook_name) + 1
     parameters = (model.n_parameters - embeddings) / model.n_layers * n_layers

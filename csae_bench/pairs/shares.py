@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import floor
 
 from csae_bench.errors import ConfigError
 
 
 def pairs_of_each_kind(
-    shares: Mapping[str, float], kinds: Iterable[str], *, n_pairs: int, fewest: int = 1
+    shares: Mapping[str, float],
+    kinds: Iterable[str],
+    *,
+    n_pairs: int,
+    shuffled: Collection[str] = (),
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Return shares that add up to 1 and counts that add up to `n_pairs`, in order of `kinds`.
 
@@ -18,7 +22,8 @@ def pairs_of_each_kind(
 
     Raises:
         ConfigError: a share is negative or not finite, all are 0, one is of a kind that is not
-            among `kinds`, or one amounts to less than `fewest` pairs.
+            among `kinds`, or one amounts to less than a pair, or to less than two where the kind
+            is among `shuffled`.
     """
     known = list(kinds)
     problems = [
@@ -40,11 +45,11 @@ def pairs_of_each_kind(
     counts = _largest_remainder(normalised, n_pairs)
     problems = [
         f"pairs.{kind} has a share of {normalised[kind]:.3g} in batches of {n_pairs} pairs, which "
-        f"makes {n} of them; it must be at least {fewest}"
-        f"{', as pairs.shuffled exchanges positives' if fewest > 1 else ''}. Raise its weight or "
+        f"makes {n} of them; it must be at least "
+        f"{'2, as its pairs are shuffled' if kind in shuffled else 1}. Raise its weight or "
         "training.batch_size."
         for kind, n in counts.items()
-        if n < fewest
+        if n < (2 if kind in shuffled else 1)
     ]
     if problems:
         raise ConfigError(problems)

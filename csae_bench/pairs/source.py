@@ -16,12 +16,15 @@ class Pairs(NamedTuple):
     so that both are defined for every pair and pairs of different kinds never share one.
     """
 
-    rows: Float[Tensor, "n_pairs 2 d_in"]
-    """The anchor, then the positive."""
+    rows: Float[Tensor, "n_pairs n_together d_in"]
+    """The anchor, then its partner; of groups of three also the anchor's paraphrase."""
     sequence: Int64[Tensor, " n_pairs"]
-    """The sequence both rows come from; for paraphrases -1 - group."""
+    """The sequence both rows come from; for pairs of texts -1 - group."""
     group: Int64[Tensor, " n_pairs"]
-    """The group of paraphrases; for pairs of one sequence -1 - sequence."""
+    """The group of texts; for pairs of one sequence -1 - sequence."""
+    values: Int64[Tensor, "n_pairs 2"] | None = None
+    """Values of the factor in which the two differ, anchor's and partner's; -1: not known. None:
+    not known of any."""
 
 
 @runtime_checkable

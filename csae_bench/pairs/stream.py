@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from itertools import accumulate
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from csae_bench.errors import ConfigError, DataError
+from csae_bench.pairs.layout import IDS, VALUES, Layout
 from csae_bench.pairs.mixing_buffer import MixingBuffer, PackedPairs
 from csae_bench.pairs.shares import pairs_of_each_kind
-from csae_bench.pairs.shuffling import exchange_positives
-from csae_bench.pairs.source import PairSource, seeds_of_kind
+from csae_bench.pairs.shuffling import exchange_partners
+from csae_bench.pairs.source import Pairs, PairSource, seeds_of_kind
 from csae_bench.saes.pair_ids import PairIds
 from csae_bench.support.float32_products import carried_over
 
@@ -24,8 +24,9 @@ from csae_bench.support.float32_products import carried_over
 class PairStream(Iterator[Tensor]):
     """Endless batches of pairs, each [batch_size, d_in] float32.
 
-    Every batch has as many pairs of each kind as the kind's share asks for, to the pair; kinds
-    stand in the order of `sources`, each shuffled in a buffer of its own. Whatever the SAE or its
+    Every batch has as many pairs of each source as its share asks for, to the pair; kinds stand in
+    the order of `sources`, each shuffled in a buffer of its own. Groups of three are two pairs (see
+    `Layout`). Whatever the SAE or its
     loss, equal sources, settings and seeds give equal batches, and what one kind gives does not
     depend on the others. The state is the sources' places, the buffers, the shares, every
     generator and a batch that was drawn ahead; a stream that loads it resumes with bit-identical
@@ -33,7 +34,7 @@ class PairStream(Iterator[Tensor]):
     """
 
     pairs: PairIds
-    """Origin of the pairs of the batch last drawn; with `shuffled`, of their anchors."""
+    """Origin of the pairs of the batch last drawn; of shuffled ones, of their anchors."""
 
     counts: dict[str, int]
     """Pairs of each kind in the batch last drawn; kinds that are off are left out."""
@@ -47,7 +48,8 @@ class PairStream(Iterator[Tensor]):
         pairs_in_buffer: int,
         seed: int,
         mix_fraction: float = 0.5,
-        shuffled: bool = False,
+        shuffled: Collection[str] = (),
+        threes: Collection[str] = (),
     ) -> None:
         """Build a stream that has drawn nothing yet.
 
@@ -57,8 +59,9 @@ class PairStream(Iterator[Tensor]):
             batch_size: rows in a batch, two for each pair.
             pairs_in_buffer: pairs of each kind that are held for shuffling.
             mix_fraction: of the buffer that stays for the next mixture; 0 does not shuffle.
-            shuffled: a control: within each kind of a batch every anchor gets another pair's
-                positive. The rows of the batch stay the same.
+            shuffled: a control: within these kinds of a batch every anchor gets another pair's
+                partner. The rows of the batch stay the same.
+            threes: sources that give groups of three: `minimal`, or none.
 
         Raises:
             ConfigError: a number that does not fit the others.
@@ -86,9 +89,9 @@ class PairStream(Iterator[Tensor]):
             )
             for kind in sources
         }
-        self._shuffling = (
-            torch.Generator().manual_seed(seeds_of_kind(seed, "shuffled")[1]) if shuffled else None
-        )
+        self._shuffled = {*shuffled}
+        self._threes = threes
+        self._shuffling = torch.Generator().manual_seed(seeds_of_kind(seed, "shuffled")[1])
         self._ahead: Future[PackedPairs] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1)
         self.set_shares(shares)
@@ -111,9 +114,9 @@ class PairStream(Iterator[Tensor]):
         Raises:
             ConfigError: a kind that has no source, or whose share of a batch is less than a pair.
         """
-        divided = self._divided(shares)
-        assert self._ahead is None or divided[1] == self._n_pairs, "the next batch has other shares"
-        self._shares, self._n_pairs = divided
+        shares, layout = self._divided(shares)
+        assert self._ahead is None or layout == self._layout, "the next batch has other shares"
+        self._shares, self._layout = shares, layout
 
     def check_shares(self, shares: Mapping[str, float]) -> None:
         """Raise the error that `set_shares` would raise."""
@@ -122,9 +125,14 @@ class PairStream(Iterator[Tensor]):
     def __next__(self) -> Float[Tensor, "batch_size d_in"]:
         rows, ids = self._batch() if self._ahead is None else self._ahead.result()
         self._ahead = None
-        ids = ids.to(rows.device)
-        self.counts = dict(self._n_pairs)
-        self.pairs = PairIds(sequence=ids[:, 0], group=ids[:, 1], kinds=self._places())
+        self.counts = self._layout.counts
+        self.pairs = PairIds(
+            sequence=ids[:, 0],
+            group=ids[:, 1],
+            kinds=self._layout.kinds,
+            values=ids[:, VALUES] if "minimal" in self.counts else None,
+            minimal=self._layout.minimal(),
+        ).to(rows.device)
         return rows.view(-1, self.d_in)
 
     def draw_ahead(self) -> None:
@@ -148,7 +156,7 @@ class PairStream(Iterator[Tensor]):
             "sources": {kind: source.state_dict() for kind, source in self._sources.items()},
             "buffers": {kind: buffer.state_dict() for kind, buffer in self._buffers.items()},
             "shares": self.shares,
-            "shuffling": None if self._shuffling is None else self._shuffling.get_state(),
+            "shuffling": self._shuffling.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -156,55 +164,49 @@ class PairStream(Iterator[Tensor]):
         for kind in self._sources:
             self._sources[kind].load_state_dict(state["sources"][kind])
             self._buffers[kind].load_state_dict(state["buffers"][kind])
-        if self._shuffling is not None:
-            self._shuffling.set_state(state["shuffling"].cpu())
+        self._shuffling.set_state(state["shuffling"].cpu())
         self.set_shares(state["shares"])
         if state["ahead"] is not None:
             self._ahead = Future()
             self._ahead.set_result(PackedPairs(*state["ahead"]))
 
-    def _divided(self, shares: Mapping[str, float]) -> tuple[dict[str, float], dict[str, int]]:
-        return pairs_of_each_kind(
-            shares,
-            self._sources,
-            n_pairs=self.batch_size // 2,
-            fewest=1 if self._shuffling is None else 2,
+    def _divided(self, shares: Mapping[str, float]) -> tuple[dict[str, float], Layout]:
+        divided, n_pairs = pairs_of_each_kind(
+            shares, self._sources, n_pairs=self.batch_size // 2, shuffled=self._shuffled
         )
+        return divided, Layout.of(n_pairs, self._threes)
 
     def _batch(self) -> PackedPairs:
-        parts = [self._take(kind, n) for kind, n in self._n_pairs.items()]
-        if len(parts) == 1:
-            return parts[0]
-        return PackedPairs(
-            torch.cat([part.rows for part in parts]), torch.cat([part.ids for part in parts])
-        )
+        taken = self._layout.taken
+        return self._layout.assembled({kind: self._take(kind, n) for kind, n in taken.items()})
 
-    def _places(self) -> dict[str, slice]:
-        ends = list(accumulate(self.counts.values()))
-        return {
-            kind: slice(end - n, end)
-            for (kind, n), end in zip(self.counts.items(), ends, strict=True)
-        }
-
-    def _take(self, kind: str, n_pairs: int) -> PackedPairs:
+    def _take(self, kind: str, n: int) -> PackedPairs:
         buffer = self._buffers[kind]
-        while (taken := buffer.take(n_pairs)) is None:
-            buffer.add(self._draw(kind, n_pairs))
-        if self._shuffling is None:
+        while (taken := buffer.take(n)) is None:
+            buffer.add(self._draw(kind, n))
+        if kind not in self._shuffled:
             return taken
-        return taken._replace(rows=exchange_positives(taken.rows, self._shuffling))
+        return taken._replace(rows=exchange_partners(taken.rows, self.d_in, self._shuffling))
 
-    def _draw(self, kind: str, n_pairs: int) -> PackedPairs:
+    def _draw(self, kind: str, n: int) -> PackedPairs:
         source = self._sources[kind]
         pairs = source.next_pairs()
-        if source.rows_per_epoch is not None and source.rows_per_epoch < 2 * n_pairs:
+        n_rows = n * pairs.rows.shape[1]
+        if source.rows_per_epoch is not None and source.rows_per_epoch < n_rows:
             raise DataError(
                 f"The dataset of the {kind} pairs is too small: one pass over it gives "
-                f"{source.rows_per_epoch} rows, and one batch takes {2 * n_pairs}. Add text, or "
+                f"{source.rows_per_epoch} rows, and one batch takes {n_rows}. Add text, or "
                 "lower training.batch_size."
             )
-        ids = torch.stack([pairs.sequence, pairs.group], dim=1)
-        return PackedPairs(pairs.rows.flatten(1).float(), ids)
+        return PackedPairs(pairs.rows.flatten(1).float(), _ids(pairs))
+
+
+def _ids(pairs: Pairs) -> Int64[Tensor, "n_pairs n_ids"]:
+    ids = torch.full((len(pairs.rows), len(IDS)), -1)
+    ids[:, 0], ids[:, 1] = pairs.sequence, pairs.group
+    if pairs.values is not None:
+        ids[:, VALUES] = pairs.values
+    return ids
 
 
 def _common_width(sources: Mapping[str, PairSource]) -> int:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from csae_bench.evals.inputs import CheckOutcome
 
-Findings = Iterator[tuple[CheckOutcome, str]]
+Finding = tuple[CheckOutcome, str]
+Findings = Iterator[Finding]
 """Result of a check's function: outcome and message, one or more."""
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from csae_bench.config import Contrastive, GeneratorActivations, RunConfig
 from csae_bench.config.loss_terms import TermSettings
 from csae_bench.errors import ConfigError
-from csae_bench.paraphrases import paraphrase_status
-from csae_bench.preflight.check import Findings
+from csae_bench.pair_texts import PAIR_TEXTS
+from csae_bench.preflight.check import Finding, Findings
 from csae_bench.runs.resolving import ResolvedSae
 from csae_bench.saes.curriculum import Curriculum
 
@@ -58,22 +58,23 @@ def pairs(sae: ResolvedSae) -> Findings:
             yield "problem", f"{path}: {text}."
         if not problems:
             yield "ok", f"same_sequence {shares['same_sequence']:.0%}"
-    if "paraphrase" not in shares:
-        return
+    for kind in shares:
+        if kind in PAIR_TEXTS:
+            yield _texts(kind, shares[kind], sae)
+
+
+def _texts(kind: str, share: float, sae: ResolvedSae) -> Finding:
+    config, path, settings = sae.config, sae.resolved.path, getattr(sae.config.pairs, kind)
     if isinstance(config.activations, GeneratorActivations):
-        yield (
+        return (
             "problem",
-            f"{path}: pairs.paraphrase.weight is {config.pairs.paraphrase.weight:g}; generated "
-            "activations have no paraphrases. Set it to 0, or activations.kind to model.",
+            f"{path}: pairs.{kind}.weight is {settings.weight:g}; generated activations have no "
+            "texts. Set it to 0, or activations.kind to model.",
         )
-        return
-    outcome, message = paraphrase_status(config.pairs.paraphrase)
-    yield (
-        outcome,
-        f"{path}: {message}"
-        if outcome == "problem"
-        else f"paraphrase {shares['paraphrase']:.0%}: {message}",
-    )
+    outcome, message = PAIR_TEXTS[kind].status(settings)
+    if outcome == "problem":
+        return outcome, f"{path}: {message}"
+    return outcome, f"{kind} {share:.0%}: {message}"
 
 
 def _batch(config: RunConfig, terms: dict[str, TermSettings]) -> list[str]:
@@ -170,13 +171,13 @@ def _pairs_of_stages(config: RunConfig) -> Iterator[str]:
 def _too_few(config: RunConfig, shares: dict[str, float]) -> str | None:
     """Return the pair stream's message on shares that amount to less than a pair."""
     n_pairs = config.training.batch_size // 2
-    fewest = 2 if config.pairs.shuffled else 1
-    if min(shares.values()) * n_pairs >= fewest:
+    shuffled = config.pairs.shuffled_kinds
+    if min(shares.values()) * n_pairs >= (2 if shuffled else 1):
         return None
     from csae_bench.pairs.shares import pairs_of_each_kind  # imports torch
 
     try:
-        pairs_of_each_kind(shares, shares, n_pairs=n_pairs, fewest=fewest)
+        pairs_of_each_kind(shares, shares, n_pairs=n_pairs, shuffled=shuffled)
     except ConfigError as error:
         return str(error).rstrip(".")
     return None

@@ -23,7 +23,7 @@ from csae_bench.config.loading import Flags, config_names, is_config, load_confi
 from csae_bench.corpora import corpus_fingerprint
 from csae_bench.errors import ConfigError, ResultError, SaeError, UnknownNameError
 from csae_bench.factors import factor_fingerprint
-from csae_bench.paraphrases import paraphrase_fingerprint
+from csae_bench.pair_texts import PAIR_TEXTS
 from csae_bench.results import identity
 from csae_bench.results.store import Store, read_record
 from csae_bench.runs.request import RunRequest
@@ -180,11 +180,13 @@ def _is_finished(checkpoint: Path) -> bool:
 
 
 def _corpora(dataset: str, pairs: PairsSettings) -> str:
-    """Return the fingerprint of the text, and of the paraphrases where there are such pairs."""
-    text = corpus_fingerprint(dataset, split="sae")
-    if "paraphrase" not in pairs.shares():
-        return text
-    return f"{text} {paraphrase_fingerprint(pairs.paraphrase)}"
+    """Return the fingerprints of the text and of the pairs of texts that are on."""
+    of_pairs = [
+        PAIR_TEXTS[kind].fingerprint(getattr(pairs, kind))
+        for kind in pairs.shares()
+        if kind in PAIR_TEXTS
+    ]
+    return " ".join([corpus_fingerprint(dataset, split="sae"), *of_pairs])
 
 
 def _of_folder(request: RunRequest, folder: Path) -> ResolvedSae:

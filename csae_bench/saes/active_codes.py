@@ -27,6 +27,15 @@ class ActiveCodes(NamedTuple):
         )
         return anchors, positives
 
+    def of_rows(self, rows: Int64[Tensor, " n_chosen"], n_rows: int) -> ActiveCodes:
+        """Return those of some rows, in ascending order, with their place among them as row."""
+        place = self.row.new_full((n_rows,), -1)
+        place[rows] = torch.arange(len(rows), device=place.device)
+        of_code = place[self.row]
+        kept = (of_code >= 0).nonzero().squeeze(1)
+        values = self.values.index_select(0, kept)
+        return ActiveCodes(of_code[kept], self.latent[kept], values)
+
 
 def weighted_block(
     codes: ActiveCodes, n_latents: int, weights: Float[Tensor, " n_latents"] | None

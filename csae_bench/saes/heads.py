@@ -1,5 +1,6 @@
-"""State of the contrastive terms in addition to the SAE's weights: running statistics, a projection
-head, a learned temperature. All of it is dropped when an SAE is saved for inference.
+"""State of the contrastive terms in addition to the SAE's weights: running statistics, profiles of
+values, a projection head, a learned temperature. All of it is dropped when an SAE is saved for
+inference.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from csae_bench.config.loss_terms import PairKind, RowsSettings
+from csae_bench.config.loss_terms import PairKind, RowsSettings, SwapSettings
+from csae_bench.saes.profiles import ValueProfiles
 from csae_bench.saes.statistics import RunningStatistics
 
 Kinds = tuple[PairKind, ...] | None
-"""Kinds of pairs that a term looks at; none: all."""
+"""Kinds of pairs that a term looks at; none: all whose rows are alike."""
 
 FIRST_TEMPERATURE = 0.2
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 1.0
@@ -26,18 +28,21 @@ class ContrastiveParts(nn.Module):
 
     log_temperature: nn.Parameter | None
     head: nn.Module | None
+    profiles: ValueProfiles | None
 
     def __init__(
         self,
         d_sae: int,
         rows: RowsSettings | None,
         *,
+        swap: SwapSettings | None = None,
         device: torch.device | str,
         kinds: Iterable[Kinds] = (None,),
     ) -> None:
         super().__init__()
         self._statistics = nn.ModuleDict({_key(k): RunningStatistics(d_sae, device) for k in kinds})
         self.head = None if rows is None else projection_head(d_sae, rows, device)
+        self.profiles = None if swap is None else ValueProfiles(swap.n_values, d_sae, device)
         self.log_temperature = None
         if rows is not None and rows.temperature == "learned":
             self.log_temperature = nn.Parameter(

@@ -22,21 +22,31 @@ from sae_lens.saes.sae import (
 from torch import Tensor
 from typing_extensions import override
 
-from csae_bench.config.loss_terms import LOSS_TERMS, MixingSettings, RowsSettings, TermSettings
+from csae_bench.config.loss_terms import (
+    LOSS_TERMS,
+    MixingSettings,
+    RowsSettings,
+    ShiftSettings,
+    SwapSettings,
+    TermSettings,
+)
 from csae_bench.errors import ConfigError, TrainingError, UnknownNameError
 from csae_bench.saes import losses
 from csae_bench.saes.heads import ContrastiveParts, Kinds
 from csae_bench.saes.losses import TermValue
 from csae_bench.saes.mixing import mix
+from csae_bench.saes.pair_ids import PairIds
 from csae_bench.saes.step import PairedStepInput, SparseStepOutput
-from csae_bench.saes.views import Views
+from csae_bench.saes.views import Changed, Views
 
 _NOT_THE_FUNCTIONS: dict[str, set[str]] = {
     "rows": {"projection", "projection_width"},
     "mixing": {"targeting", "temperature", "share"},
+    "swap": {"n_values"},
 }
 """Settings of a term, besides `weight` and `warm_up_steps`, that are no arguments of its function:
-those of rows say which head the views come with, those of mixing how their mixture is made."""
+those of rows say which head the views come with, those of mixing how their mixture is made, that of
+swap how many profiles there are."""
 
 
 @dataclass(kw_only=True)
@@ -81,10 +91,11 @@ class ContrastiveTraining(TrainingSAE[Any]):
         self.terms = cfg.active_terms()
         self.contrast = None
         if self.terms:
-            rows = self.terms.get("rows")
+            rows, swap = self.terms.get("rows"), self.terms.get("swap")
             self.contrast = ContrastiveParts(
                 cfg.d_sae,
                 rows if isinstance(rows, RowsSettings) else None,
+                swap=swap if isinstance(swap, SwapSettings) else None,
                 device=self.W_enc.device,
                 kinds=dict.fromkeys(term.pairs for term in self.terms.values()),
             )
@@ -144,14 +155,20 @@ class ContrastiveTraining(TrainingSAE[Any]):
         """Return the views of terms that look at pairs of these kinds."""
         assert self.contrast is not None
         x, codes, pre = step_input.sae_in, _dense(output.feature_acts), output.hidden_pre
-        pairs, active_codes = step_input.pairs, output.active_codes
-        if kinds is not None:
-            active_codes = None
-            pairs, places = pairs.of_kinds(kinds)
+        terms = [term for term in self.terms.values() if term.pairs == kinds]
+        changed = None
+        if any(getattr(term, "minimal_negatives", False) for term in terms):
+            changed = _changed(step_input.pairs, kinds, codes, pre)
+        pairs, places = step_input.pairs.of_kinds(kinds)
+        active_codes = output.active_codes
+        if places is not None:
             rows = torch.stack([2 * places, 2 * places + 1], dim=1).flatten()
+            if active_codes is not None:
+                active_codes = active_codes.of_rows(rows, len(codes))
             x, codes, pre = (one.index_select(0, rows) for one in (x, codes, pre))
         statistics = self.contrast.statistics_of(kinds)
-        if self.training and len(pairs):
+        reads_statistics = not all(isinstance(term, ShiftSettings) for term in terms)
+        if self.training and len(pairs) and reads_statistics:
             statistics.update(codes.detach(), active_codes)
         views = Views(
             codes=codes,
@@ -161,7 +178,15 @@ class ContrastiveTraining(TrainingSAE[Any]):
             statistics=statistics.latest(),
             head=self.contrast.head,
             learned_temperature=self.contrast.temperature(),
+            changed=changed,
         )
+        if any(isinstance(term, ShiftSettings) for term in terms):
+            views = replace(views, decoder_norms=self.W_dec.detach().norm(dim=1))
+        profiles = self.contrast.profiles
+        if profiles is not None and any(isinstance(term, SwapSettings) for term in terms):
+            if self.training and len(pairs):
+                profiles.update(views)
+            views = replace(views, profiles=profiles.latest())
         mixing = self.terms.get("mixing")
         if not isinstance(mixing, MixingSettings) or mixing.pairs != kinds or not len(pairs):
             return views
@@ -174,6 +199,16 @@ class ContrastiveTraining(TrainingSAE[Any]):
             share=mixing.share,
         )
         return replace(views, mixture=mixture)
+
+
+def _changed(pairs: PairIds, kinds: Kinds, codes: Tensor, pre: Tensor) -> Changed | None:
+    """Return the rows of the minimal pairs whose anchors are those of pairs of these kinds."""
+    minimal = pairs.of_kinds(kinds)[0].minimal
+    if minimal is None:
+        return None
+    chosen = (minimal >= 0).nonzero().squeeze(1)
+    rows = 2 * minimal[chosen] + 1
+    return Changed(chosen, codes.index_select(0, rows), pre.index_select(0, rows))
 
 
 def _arguments(name: str, term: TermSettings) -> dict[str, Any]:

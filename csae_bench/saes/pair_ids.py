@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
+
+from csae_bench.config.loss_terms import POSITIVE_KINDS
 
 
 @dataclass(frozen=True)
@@ -28,20 +30,37 @@ class PairIds:
     kinds: Mapping[str, slice] = field(default_factory=dict[str, slice])
     """Pairs of each kind; empty: not known."""
 
+    values: Int[Tensor, "n_pairs 2"] | None = None
+    """Values of the factor in which the rows of a minimal pair differ, the anchor's and the other
+    row's; -1: not known. None: of no pair."""
+
+    minimal: Int[Tensor, " n_pairs"] | None = None
+    """Place, in the whole batch, of the minimal pair with the same anchor; -1: there is none. None:
+    for no pair."""
+
     def __len__(self) -> int:
         return len(self.sequence)
 
-    def of_kinds(self, kinds: Collection[str]) -> tuple[PairIds, Int[Tensor, " n_chosen"]]:
-        """Return the pairs of these kinds, and their indices among all."""
+    def of_kinds(
+        self, kinds: Collection[str] | None
+    ) -> tuple[PairIds, Int[Tensor, " n_chosen"] | None]:
+        """Return the pairs of these kinds, and their places among all; no places: it is all.
+
+        Args:
+            kinds: none: those whose rows are alike, as far as kinds are known.
+        """
+        if kinds is None:
+            kinds = POSITIVE_KINDS
+            if set(self.kinds) <= set(kinds):
+                return self, None
         places = torch.arange(len(self), device=self.sequence.device)
         chosen = torch.cat([places[:0], *(places[s] for k, s in self.kinds.items() if k in kinds)])
-        group = None if self.group is None else self.group[chosen]
-        return PairIds(self.sequence[chosen], group), chosen
+        return replace(self._at(chosen), kinds={}), chosen
 
     def to(self, device: torch.device) -> PairIds:
         """Move to a device."""
-        group = None if self.group is None else self.group.to(device)
-        return PairIds(self.sequence.to(device), group, self.kinds)
+        moved = {name: ids.to(device) for name, ids in self._tensors().items()}
+        return replace(self, **moved)
 
     def negatives(self) -> Bool[Tensor, "n_pairs n_pairs"]:
         """Mask where pair j may be a negative of pair i: they share neither sequence nor group.
@@ -49,6 +68,19 @@ class PairIds:
         Symmetric, and false on the diagonal. Computed once; do not change it.
         """
         return self._negatives
+
+    def _at(self, places: Int[Tensor, " n_chosen"]) -> PairIds:
+        return replace(self, **{name: ids[places] for name, ids in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Return what is there for each pair."""
+        named = {
+            "sequence": self.sequence,
+            "group": self.group,
+            "values": self.values,
+            "minimal": self.minimal,
+        }
+        return {name: ids for name, ids in named.items() if ids is not None}
 
     @cached_property
     def _negatives(self) -> Bool[Tensor, "n_pairs n_pairs"]:

@@ -53,11 +53,18 @@ def may_be_told_apart(
 
 
 def info_nce(
-    similarity: Float[Tensor, "n n"], negatives: Bool[Tensor, "n n"]
+    similarity: Float[Tensor, "n n"],
+    negatives: Bool[Tensor, "n n"],
+    hard: Float[Tensor, "2 n"] | None = None,
 ) -> Float[Tensor, " n"]:
-    """Compute the symmetric cross-entropy of finding the diagonal among itself and negatives."""
+    """Compute the symmetric cross-entropy of finding the diagonal among itself and negatives.
+
+    Args:
+        hard: similarity of each row, and of each column, with one more negative; -inf: it has none.
+    """
     itself = torch.eye(len(negatives), dtype=torch.bool, device=negatives.device)
-    each: Tensor = _InfoNce.apply(similarity.masked_fill(~(negatives | itself), -torch.inf))
+    candidates = similarity.masked_fill(~(negatives | itself), -torch.inf)
+    each: Tensor = _InfoNce.apply(candidates, hard)
     return each
 
 
@@ -66,22 +73,28 @@ class _InfoNce(torch.autograd.Function):
 
     @staticmethod
     @override
-    def forward(ctx: Any, candidates: Tensor) -> Tensor:
+    def forward(ctx: Any, candidates: Tensor, hard: Tensor | None) -> Tensor:
         along, sums_along, logs_along = _exponentials(candidates, 1)
         across, sums_across, logs_across = _exponentials(candidates, 0)
-        ctx.save_for_backward(along, sums_along, across, sums_across)
+        shares = None
+        if hard is not None:
+            logs = torch.stack([logs_along, logs_across])
+            logs_along, logs_across = totals = torch.logaddexp(logs, hard)
+            shares = (hard - totals).exp()
+            sums_along, sums_across = torch.stack([sums_along, sums_across]) / (logs - totals).exp()
+        ctx.save_for_backward(along, sums_along, across, sums_across, shares)
         return (logs_along + logs_across) / 2 - candidates.diagonal()
 
     @staticmethod
     @override
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor | None]:
         (of_each,) = grad_outputs
-        along, sums_along, across, sums_across = ctx.saved_tensors
+        along, sums_along, across, sums_across, shares = ctx.saved_tensors
         half = of_each / 2
         gradient = along * (half / sums_along)[:, None]
         gradient.addcmul_(across, (half / sums_across)[None])
         gradient.diagonal().sub_(of_each)
-        return gradient
+        return gradient, None if shares is None else shares * half
 
 
 def _exponentials(
@@ -118,7 +131,7 @@ def cosines(
     anchors: Float[Tensor, "n_pairs n_latents"], positives: Float[Tensor, "n_pairs n_latents"]
 ) -> Float[Tensor, "n_pairs n_pairs"]:
     """Compute cosines of each anchor with each positive; 0 with a row that has no direction."""
-    return _unit(anchors) @ _unit(positives).T
+    return unit(anchors) @ unit(positives).T
 
 
 def active_cosines(
@@ -138,14 +151,14 @@ def active_cosines(
 
 
 def _unit_values(codes: ActiveCodes, n_rows: int) -> Float[Tensor, " n_active"]:
-    """Scale rows to length 1, as `_unit` does."""
+    """Scale rows to length 1, as `unit` does."""
     squares = codes.values.new_zeros(n_rows).index_add(0, codes.row, codes.values.square())
     # a row that is not there has the root's infinite gradient at 0, times nothing: NaN
     norms = torch.where(squares == 0, 1.0, squares).sqrt()[codes.row]
     return torch.where(norms <= SMALLEST_NORM, 0.0, codes.values / norms.clamp_min(SMALLEST_NORM))
 
 
-def _unit(
+def unit(
     codes: Float[Tensor, "n_pairs n_latents"],
 ) -> Float[Tensor, "n_pairs n_latents"]:
     """Scale rows to length 1; rows without a direction become 0."""

@@ -63,6 +63,24 @@ class Mixture:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """Rows of minimal pairs whose anchor is that of a pair of alike rows."""
+
+    pairs: Int64[Tensor, " n_changed"]
+    """The pairs with the same anchor."""
+    codes: Float[Tensor, "n_changed d_sae"]
+    """Codes of the texts that differ from the anchor in one factor."""
+    pre_activations: Float[Tensor, "n_changed d_sae"]
+    """The same before sparsity."""
+
+    def read(self, on: TermInput, latents: slice) -> Float[Tensor, "n_changed n_latents"]:
+        """Select what the rows are compared by; of the union it is the codes."""
+        if on == "pre_activations":
+            return _precise(self.pre_activations[:, latents]).relu()
+        return _precise(self.codes[:, latents])
+
+
+@dataclass(frozen=True)
 class Views:
     """A batch of pairs as an SAE sees it. Rows 2i and 2i + 1 are the two views of pair i."""
 
@@ -75,6 +93,12 @@ class Views:
     """The same codes without the zeros, where the SAE gives them: fewer numbers to compute with."""
     mixture: Mixture | None = None
     """Only where the term `mixing` is on."""
+    changed: Changed | None = None
+    """Only where a term takes minimal pairs as negatives."""
+    decoder_norms: Float[Tensor, " d_sae"] | None = None
+    """Norms of the decoder's rows, detached; none: all 1."""
+    profiles: Float[Tensor, "n_values d_sae"] | None = None
+    """Profile of each value of a factor, see the term `swap`; 0 where it is not known."""
     head: Callable[[Tensor], Tensor] | None = None
     """A projection between latents and the cosines of `rows`; none: there is none."""
     learned_temperature: Tensor | None = None
@@ -112,6 +136,14 @@ class Views:
             place = (row % 2) * counts.shape[1] + latent
             counts += torch.bincount(place, minlength=counts.numel()).view_as(counts)
         return counts
+
+    def shift(self, on: TermInput) -> Float[Tensor, "n_pairs d_sae"]:
+        """Return the change of the code from each anchor to its partner, in the units of the
+        activations: each latent's times the norm of its row of the decoder.
+        """
+        anchors, partners = self.read(on)
+        change = partners - anchors
+        return change if self.decoder_norms is None else change * self.decoder_norms
 
     def read(
         self, on: TermInput, latents: slice | Int64[Tensor, " n_latents"] | None = None

@@ -17,7 +17,7 @@ from csae_bench import models
 from csae_bench.config import ModelActivations, RunConfig
 from csae_bench.corpora import NAMED_CORPORA, corpus_fingerprint
 from csae_bench.models.fingerprint import loaded_fingerprint
-from csae_bench.paraphrases import NAMED_PARAPHRASES, paraphrase_fingerprint
+from csae_bench.pair_texts import PAIR_TEXTS
 from csae_bench.results.identity import TRAINING_VERSION
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def sequences_key(
     }
 
 
-def paraphrases_key(
+def text_pairs_key(
+    kind: str,
     config: RunConfig,
     activations: ModelActivations,
     model: HookedTransformer,
@@ -56,14 +57,13 @@ def paraphrases_key(
     hook_name: str,
     device: str,
 ) -> dict[str, Any]:
-    """Return all that decides the activations in pairs of paraphrases."""
-    settings = config.pairs.paraphrase
+    """Return all that decides the activations in pairs of texts, of a kind of PAIR_TEXTS."""
+    settings, texts = getattr(config.pairs, kind), PAIR_TEXTS[kind]
     return {
-        "kind": "paraphrases",
-        "dataset": _dataset(settings.dataset, NAMED_PARAPHRASES),
-        "data": paraphrase_fingerprint(settings),
-        "columns": [settings.group_column, settings.text_column],
-        "positions": settings.positions,
+        "kind": f"{kind} pairs",
+        "dataset": _dataset(settings.dataset, texts.named),
+        "data": texts.fingerprint(settings),
+        "settings": settings.model_dump(mode="json", exclude={"dataset", "weight", "shuffled"}),
         "seed": config.seed,
         **_common(config, activations, model, hook_name, device),
     }

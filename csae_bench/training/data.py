@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,17 +20,18 @@ from csae_bench.activations.sources import (
 )
 from csae_bench.config import GeneratorActivations, ResolvedConfig, RunConfig
 from csae_bench.errors import ConfigError, ModelError
+from csae_bench.pair_texts import PAIR_TEXTS
 from csae_bench.pairs import (
     PairSource,
     PairStream,
-    ParaphrasePairs,
     SameSequencePairs,
+    TextPairs,
     activations_at,
 )
-from csae_bench.pairs.cached_paraphrases import CachedParaphrases
-from csae_bench.paraphrases import open_paraphrases
+from csae_bench.pairs.cached_text_pairs import CachedTextPairs
+from csae_bench.pairs.opening import open_text_pairs
 from csae_bench.results import identity
-from csae_bench.training.cache_keys import paraphrases_key, sequences_key
+from csae_bench.training.cache_keys import sequences_key, text_pairs_key
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -56,12 +57,12 @@ def pair_stream(
         cache: where activations of a model are read and kept; the batches are the same.
 
     Raises:
-        ConfigError: there are paraphrases, but no language model to read them.
+        ConfigError: there are pairs of texts, but no language model to read them.
         ModelError: the activations are a model's, and there is none, or it has no such hook.
-        DataError: text or paraphrases are missing or malformed.
+        DataError: text or texts of pairs are missing or malformed.
     """
     sources = pair_sources(config, model, device=device, cache=cache)
-    return _stream(config, sources, config.pairs.shuffled)
+    return _stream(config, sources, config.pairs.shuffled_kinds)
 
 
 def held_out_stream(
@@ -74,19 +75,19 @@ def held_out_stream(
     """Make pairs of the same kinds and shares as training's, never shuffled, to measure an SAE on.
 
     Tinyworld's texts and generated activations are such as training never draws, from
-    the same world; so are the paraphrases of `english`. The texts of sae_probes come in another
+    the same world; so are the pairs of texts of `english`. The texts of sae_probes come in another
     order, in which few are those of a training much shorter than a pass. Of files and of datasets
     on the hub the texts are those of training, paired and mixed otherwise.
     """
     other = config.model_copy(update={"seed": config.seed + _HELD_OUT_SEED})
     if not isinstance(config.activations, GeneratorActivations):
         sources = pair_sources(other, model, device=device, cache=cache)
-        return _stream(other, sources, shuffled=False)
+        return _stream(other, sources)
     # another seed would be another world: other directions
     source = GeneratorSource(config.activations, config.seed, device=device)
     source.load_state_dict({"n_batches": _HELD_OUT_BATCH})
     pairs = SameSequencePairs(source, config.pairs.same_sequence, seed=other.seed)
-    return _stream(other, {"same_sequence": pairs}, shuffled=False)
+    return _stream(other, {"same_sequence": pairs})
 
 
 def pair_sources(
@@ -97,15 +98,18 @@ def pair_sources(
     cache: ActivationCache | None = None,
 ) -> dict[str, PairSource]:
     """Make a source for each kind of pairs that has a weight, from its beginning."""
-    kinds: dict[str, Callable[[], PairSource]] = {
-        "same_sequence": lambda: SameSequencePairs(
-            activation_source(config, model, device=device, cache=cache),
-            config.pairs.same_sequence,
-            seed=config.seed,
-        ),
-        "paraphrase": lambda: _paraphrase_pairs(config, model, device=device, cache=cache),
+
+
+    def sequences() -> PairSource:
+        source = activation_source(config, model, device=device, cache=cache)
+        return SameSequencePairs(source, config.pairs.same_sequence, seed=config.seed)
+
+    return {
+        kind: _text_pairs(kind, config, model, device=device, cache=cache)
+        if kind in PAIR_TEXTS
+        else sequences()
+        for kind in config.pairs.shares()
     }
-    return {kind: kinds[kind]() for kind in config.pairs.shares()}
 
 
 def activation_source(
@@ -190,7 +194,9 @@ def sae_metadata(resolved: ResolvedConfig) -> dict[str, Any]:
     }
 
 
-def _stream(config: RunConfig, sources: dict[str, PairSource], shuffled: bool) -> PairStream:
+def _stream(
+    config: RunConfig, sources: dict[str, PairSource], shuffled: Collection[str] = ()
+) -> PairStream:
     return PairStream(
         sources,
         config.pairs.shares(),
@@ -198,10 +204,12 @@ def _stream(config: RunConfig, sources: dict[str, PairSource], shuffled: bool) -
         pairs_in_buffer=config.activations.pairs_in_buffer,
         seed=config.seed,
         shuffled=shuffled,
+        threes=config.pairs.threes,
     )
 
 
-def _paraphrase_pairs(
+def _text_pairs(
+    kind: str,
     config: RunConfig,
     model: HookedTransformer | None,
     *,
@@ -212,19 +220,19 @@ def _paraphrase_pairs(
     if isinstance(activations, GeneratorActivations):
         raise ConfigError(
             [
-                "pairs.paraphrase.weight is above 0, but activations.kind is generator: there is "
-                "no language model to read texts; set pairs.paraphrase.weight=0, or "
+                f"pairs.{kind}.weight is above 0, but activations.kind is generator: there is no "
+                f"language model to read texts; set pairs.{kind}.weight=0, or "
                 "activations.kind=model."
             ]
         )
     given, hook = _given(model, config), hook_name(config)
 
-    def open_source() -> ParaphrasePairs:
-        return ParaphrasePairs(
+    def open_source() -> TextPairs:
+        return open_text_pairs(
+            kind,
+            config.pairs,
             given,
             activations_at(given, hook, device=device),
-            open_paraphrases(config.pairs.paraphrase, seed=config.seed),
-            config.pairs.paraphrase,
             d_in=given.cfg.d_model,
             context_size=activations.context_size,
             batch_size_prompts=activations.batch_size_prompts,
@@ -234,12 +242,13 @@ def _paraphrase_pairs(
     if cache is None:
         return open_source()
     check_hook(given, hook)
-    key = paraphrases_key(config, activations, given, hook_name=hook, device=device)
-    return CachedParaphrases(
+    key = text_pairs_key(kind, config, activations, given, hook_name=hook, device=device)
+    return CachedTextPairs(
         cache.draws(key),
         open_source,
         d_in=given.cfg.d_model,
-        dataset=config.pairs.paraphrase.dataset,
+        kind=kind,
+        dataset=getattr(config.pairs, kind).dataset,
         dtype=given.cfg.dtype,
         device=device,
     )

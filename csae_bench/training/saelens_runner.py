@@ -16,8 +16,9 @@ from typing_extensions import override
 from csae_bench.activations.sources import ModelSource
 from csae_bench.config import HoldL0Settings, PairsSettings, Stage, WeightingSettings
 from csae_bench.errors import ConfigError
-from csae_bench.pairs import PairSource, PairStream, ParaphrasePairs, SameSequencePairs
-from csae_bench.paraphrases import open_paraphrases
+from csae_bench.pair_texts import PAIR_TEXTS
+from csae_bench.pairs import PairSource, PairStream, SameSequencePairs
+from csae_bench.pairs.opening import open_text_pairs
 from csae_bench.saes import register
 from csae_bench.training.interruption import Interruption, interruption
 from csae_bench.training.log import LOG_FILE, TrainingLog
@@ -145,7 +146,8 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
             pairs_in_buffer=max(rows_in_buffer, batch_size) // 2,
             seed=self.cfg.seed,
             mix_fraction=self.cfg.activations_mixing_fraction,
-            shuffled=self._pairs.shuffled,
+            shuffled=self._pairs.shuffled_kinds,
+            threes=self._pairs.threes,
         )
         log = None
         if self.cfg.output_path is not None:
@@ -168,24 +170,27 @@ class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):
         )
 
     def _sources(self) -> dict[str, PairSource]:
-        shares, seed = self._pairs.shares(), self.cfg.seed
-        sources: dict[str, PairSource] = {}
-        if "same_sequence" in shares:
-            sources["same_sequence"] = SameSequencePairs(
-                ModelSource(self.activations_store), self._pairs.same_sequence, seed=seed
-            )
-        if "paraphrase" in shares:
-            sources["paraphrase"] = ParaphrasePairs(
+        store, seed = self.activations_store, self.cfg.seed
+
+        def sequences() -> PairSource:
+            return SameSequencePairs(ModelSource(store), self._pairs.same_sequence, seed=seed)
+
+        def texts(kind: str) -> PairSource:
+            return open_text_pairs(
+                kind,
+                self._pairs,
                 self.model,
-                self.activations_store.get_activations,
-                open_paraphrases(self._pairs.paraphrase, seed=seed),
-                self._pairs.paraphrase,
-                d_in=self.activations_store.d_in,
-                context_size=self.activations_store.context_size,
-                batch_size_prompts=self.activations_store.store_batch_size_prompts,
+                store.get_activations,
+                d_in=store.d_in,
+                context_size=store.context_size,
+                batch_size_prompts=store.store_batch_size_prompts,
                 seed=seed,
             )
-        return sources
+
+        return {
+            kind: texts(kind) if kind in PAIR_TEXTS else sequences()
+            for kind in self._pairs.shares()
+        }
 
     def _stop_where_asked(self, trainer: ContrastiveSAETrainer, stop: Interruption) -> None:
         # not run_trainer_with_interruption_handling: what it saves lacks the weights
@@ -216,9 +221,11 @@ def _problems(cfg: LanguageModelSAERunnerConfig[Any], pairs: PairsSettings) -> l
             f"train_batch_size_tokens is {cfg.train_batch_size_tokens}; it must be even, since a "
             "pair is two rows."
         )
-    if "paraphrase" in pairs.shares() and any(end is not None for end in cfg.seqpos_slice):
+    if any(kind in PAIR_TEXTS for kind in pairs.shares()) and any(
+        end is not None for end in cfg.seqpos_slice
+    ):
         problems.append(
-            f"seqpos_slice is {cfg.seqpos_slice}; with paraphrases it must be (None,): texts are "
+            f"seqpos_slice is {cfg.seqpos_slice}; with pairs of texts it must be (None,): texts are "
             "of different lengths."
         )
     return problems

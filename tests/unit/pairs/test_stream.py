@@ -201,12 +201,12 @@ def test_a_kind_of_share_0_is_not_drawn_from() -> None:
 def test_a_restored_mixture_resumes_with_the_same_batches_across_a_change_of_shares(
     n_batches: int,
 ) -> None:
-    pairs = _mixture(shuffled=True)
+    pairs = _mixture(shuffled=("same_sequence", "paraphrase"))
     for step in range(n_batches):
         if step == 5:
             pairs.set_shares({"same_sequence": 0.6, "paraphrase": 0.4})
         next(pairs)
-    restored = _mixture(shuffled=True)
+    restored = _mixture(shuffled=("same_sequence", "paraphrase"))
     restored.load_state_dict(pairs.state_dict())
     assert restored.shares == pairs.shares
     for step in range(30):
@@ -240,16 +240,16 @@ def test_a_restored_stream_of_a_file_resumes_across_the_end_of_a_pass(
 
 
 def test_state_is_of_what_torch_loads_safely(tmp_path: Path) -> None:
-    pairs = _mixture(shuffled=True)
+    pairs = _mixture(shuffled=("same_sequence", "paraphrase"))
     next(pairs)
     torch.save(pairs.state_dict(), tmp_path / "state.pt")
-    restored = _mixture(shuffled=True)
+    restored = _mixture(shuffled=("same_sequence", "paraphrase"))
     restored.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     assert torch.equal(next(pairs), next(restored))
 
 
 def test_shuffled_no_pair_keeps_its_positive_and_the_rows_are_the_same() -> None:
-    plain, shuffled = _mixture(), _mixture(shuffled=True)
+    plain, shuffled = _mixture(), _mixture(shuffled=("same_sequence", "paraphrase"))
     for _ in range(20):
         one = next(plain).view(-1, 2, 3)
         other = next(shuffled).view(-1, 2, 3)
@@ -295,8 +295,8 @@ def test_an_odd_or_empty_batch_is_an_error(batch_size: int) -> None:
 
 def test_a_batch_of_one_pair_is_served_but_cannot_be_shuffled() -> None:
     assert next(_sequences(batch_size=2)).shape == (2, 3)
-    with pytest.raises(ConfigError, match=r"must be at least 2, as pairs\.shuffled exchanges"):
-        _sequences(batch_size=2, shuffled=True)
+    with pytest.raises(ConfigError, match=r"must be at least 2, as its pairs are shuffled"):
+        _sequences(batch_size=2, shuffled=("same_sequence",))
 
 
 def test_batches_drawn_ahead_are_those_drawn_when_they_are_asked_for() -> None:

@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "barlow": {"min_firings": 2},
     "cross_view": {"min_latents": 1},
     "push_up": {"min_latents": 1},
+    "temporal": {"latent_fraction": 1.0},
 }
 """Settings with which the few latents of a small batch suffice."""
 
@@ -48,8 +49,13 @@ def swap_views(views: Views) -> Views:
     def swapped(rows: Tensor) -> Tensor:
         return interleave(rows[1::2], rows[0::2])
 
+    values = views.pairs.values
+    pairs = views.pairs if values is None else replace(views.pairs, values=values.flip(1))
     return replace(
-        views, codes=swapped(views.codes), pre_activations=swapped(views.pre_activations)
+        views,
+        codes=swapped(views.codes),
+        pre_activations=swapped(views.pre_activations),
+        pairs=pairs,
     )
 
 
@@ -105,7 +111,8 @@ def random_views(
 ) -> Views:
     """Sparse codes in float64, alike within pairs, some of them mixed; statistics of other batches.
 
-    With `shared` 0 the two views have nothing in common.
+    With `shared` 0 the two views have nothing in common. The rows of each pair differ in one of
+    four values, whose profiles are those of this batch.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -128,14 +135,37 @@ def random_views(
         pre_activations=mixed_pre[0::2],
         exchanged=torch.rand(n_mixed, n_latents, generator=generator) < 0.4,
     )
+    old = torch.randint(0, N_VALUES, (n_pairs,), generator=generator)
+    step = torch.randint(1, N_VALUES, (n_pairs,), generator=generator)
+    values = torch.stack([old, (old + step) % N_VALUES], dim=1)
     return Views(
         codes=codes,
         pre_activations=pre,
-        pairs=all_apart(n_pairs) if pairs is None else pairs,
+        pairs=replace(all_apart(n_pairs) if pairs is None else pairs, values=values),
         statistics=statistics,
         mixture=mixture,
+        profiles=profiles_slowly(codes, values),
         generator=torch.Generator().manual_seed(seed),
     )
+
+
+N_VALUES = 4
+
+
+def profiles_slowly(codes: Tensor, values: Tensor, n_values: int = N_VALUES) -> Tensor:
+    """The mean of [u]_+ where a value comes on and of [-u]_+ where it goes off; decoder norms 1."""
+    profiles = torch.zeros(n_values, codes.shape[1], dtype=codes.dtype)
+    for value in range(n_values):
+        seen: list[Tensor] = []
+        for i, (old, new) in enumerate(values.tolist()):
+            shift = codes[2 * i + 1] - codes[2 * i]
+            if value == new:
+                seen.append(shift.relu())
+            elif value == old:
+                seen.append((-shift).relu())
+        if seen:
+            profiles[value] = torch.stack(seen).mean(0)
+    return profiles
 
 
 def some_alike(n_pairs: int, seed: int = 0) -> PairIds:

@@ -18,7 +18,7 @@ from csae_bench.activations.sources import EpochWarning
 from csae_bench.corpora import Paraphrases
 from csae_bench.errors import DataError
 from csae_bench.pairs import PairSource, ParaphrasePairs
-from csae_bench.pairs.cached_paraphrases import CachedParaphrases
+from csae_bench.pairs.cached_text_pairs import CachedTextPairs
 from csae_bench.paraphrases import TinyworldParaphrases
 from tests.unit.pairs.sources import ReadTokens, collected, paraphrase_pairs
 
@@ -52,7 +52,7 @@ class Opened:
     def plain(self, texts: Paraphrases = TEXTS, **settings: Any) -> ParaphrasePairs:
         return paraphrase_pairs(texts, model=self._tokens, batch_size_prompts=4, **settings)
 
-    def cached(self, texts: Paraphrases = TEXTS, **settings: Any) -> CachedParaphrases:
+    def cached(self, texts: Paraphrases = TEXTS, **settings: Any) -> CachedTextPairs:
         entry = Entry(CacheFolder(self.root), {"texts": repr(texts)}, max_bytes=2**30)
         self._caches.append(DrawCache(entry))
 
@@ -60,7 +60,7 @@ class Opened:
             self.n_opened += 1
             return self.plain(texts, **settings)
 
-        return CachedParaphrases(
+        return CachedTextPairs(
             self._caches[-1], open_source, d_in=3, dataset="tinyworld", dtype=torch.float32
         )
 

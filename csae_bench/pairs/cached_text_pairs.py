@@ -1,4 +1,4 @@
-"""Pairs of paraphrases, read from the cache as far as they lie there."""
+"""Pairs of texts, read from the cache as far as they lie there."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 
 from csae_bench.activations.cache.draws import DrawCache
 from csae_bench.activations.cache.shards import Draw, stored
-from csae_bench.pairs.paraphrase_pairs import ParaphrasePairs, warn_of_new_epoch
 from csae_bench.pairs.source import Pairs
+from csae_bench.pairs.text_pairs import TextPairs, warn_of_new_epoch
 
 
-class CachedParaphrases:
-    """Gives what a `ParaphrasePairs` gives, to the bit, and draws from it only what is not cached.
+class CachedTextPairs:
+    """Gives what a `TextPairs` gives, to the bit, and draws from it only what is not cached.
 
     It is opened when it is first needed: reading opens no dataset, makes no tokens and runs no
     model. Of a text only the activations that are in a pair are kept.
@@ -23,9 +23,10 @@ class CachedParaphrases:
     def __init__(
         self,
         draws: DrawCache,
-        open_source: Callable[[], ParaphrasePairs],
+        open_source: Callable[[], TextPairs],
         *,
         d_in: int,
+        kind: str,
         dataset: str,
         dtype: torch.dtype,
         device: torch.device | str = "cpu",
@@ -35,6 +36,7 @@ class CachedParaphrases:
         Args:
             draws: those of exactly this source.
             open_source: opens the other source, from its beginning.
+            kind: of the pairs, as the other source has it.
             dataset: what a warning calls the texts.
             dtype: of the model: activations are kept in it if that loses nothing.
             device: where activations are passed on.
@@ -43,10 +45,11 @@ class CachedParaphrases:
         self.rows_per_epoch: int | None = None
         self._draws = draws
         self._open_source = open_source
+        self._kind = kind
         self._dataset = dataset
         self._dtype = dtype
         self._device = device
-        self._source: ParaphrasePairs | None = None
+        self._source: TextPairs | None = None
         self._groups_per_epoch: int | None = None
         self._n_groups = 0
         self._n_taken = 0
@@ -87,14 +90,14 @@ class CachedParaphrases:
         self._n_rows = draw.numbers["n_rows_after"] or 0
         if draw.numbers["rows_per_epoch"] is not None:
             self.rows_per_epoch = draw.numbers["rows_per_epoch"]
-        rows, group = draw.tensors["rows"], draw.tensors["group"]
-        return Pairs(rows.to(self._device).to(torch.float32), -1 - group, group)
+        rows, group = draw.tensors["rows"].to(self._device), draw.tensors["group"]
+        return Pairs(rows.to(torch.float32), -1 - group, group, draw.tensors.get("values"))
 
     def _warn(self, draw: Draw, n_groups: int) -> None:
         """Warn of each pass that begins within a draw, the first one excepted."""
         for n_complete in range(max(1, draw.before[0] // n_groups), draw.after[0] // n_groups + 1):
             if draw.before <= (n_complete * n_groups, 0) < draw.after:
-                warn_of_new_epoch(n_complete, n_groups, self._dataset)
+                warn_of_new_epoch(self._kind, n_complete, n_groups, self._dataset)
 
     def _drawn(self) -> Pairs:
         source, before, epochs = self._source_here(), (self._n_groups, self._n_taken), self.epochs
@@ -105,6 +108,9 @@ class CachedParaphrases:
         ended = source.rows_per_epoch if self.epochs > epochs else None
         if ended is not None:
             self.rows_per_epoch = ended
+        tensors = {"rows": stored(pairs.rows, self._dtype), "group": pairs.group.clone()}
+        if pairs.values is not None:
+            tensors["values"] = pairs.values.clone()
         self._draws.add(
             Draw(
                 before=before,
@@ -114,8 +120,8 @@ class CachedParaphrases:
                     "rows_per_epoch": ended,
                     "groups_per_epoch": self._groups_per_epoch,
                 },
-                n_rows=2 * len(pairs.rows),
-                tensors={"rows": stored(pairs.rows, self._dtype), "group": pairs.group.clone()},
+                n_rows=pairs.rows.shape[1] * len(pairs.rows),
+                tensors=tensors,
             )
         )
         return pairs
@@ -124,7 +130,7 @@ class CachedParaphrases:
         self._n_groups, self._n_taken = state["n_groups"], state["n_taken"]
         self._n_rows = state["n_rows"]
 
-    def _source_here(self) -> ParaphrasePairs:
+    def _source_here(self) -> TextPairs:
         if self._source is None:
             self._source = self._open_source()
         if self._source.state_dict() != self.state_dict():
