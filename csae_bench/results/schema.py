@@ -73,6 +73,9 @@ class Training(Record):
     """On held-out pairs, mean cosine of a pair's codes minus that of codes of different pairs."""
     pair_separation_by_kind: dict[str, float | None] = {}
     """The same of each kind of pairs by itself."""
+    shift_participation: float | None = None
+    """On held-out minimal pairs, mean number of latents that make the change of the code:
+    (|u|_1 / |u|_2)^2, 1 to d_sae, u the change times the norms of the decoder's rows."""
 
 
 class RunRecord(Record):

@@ -134,6 +134,7 @@ def training_of(resolved_sae: ResolvedSae, store: Store) -> Training | None:
             l0_inference=outcome.l0_inference,
             pair_separation=outcome.pair_separation,
             pair_separation_by_kind=outcome.pair_separation_by_kind or {},
+            shift_participation=outcome.shift_participation,
             **places,
         )
     settings = resolved_sae.config.training

@@ -99,7 +99,6 @@ def pair_sources(
 ) -> dict[str, PairSource]:
     """Make a source for each kind of pairs that has a weight, from its beginning."""
 
-
     def sequences() -> PairSource:
         source = activation_source(config, model, device=device, cache=cache)
         return SameSequencePairs(source, config.pairs.same_sequence, seed=config.seed)

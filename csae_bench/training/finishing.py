@@ -18,9 +18,9 @@ from csae_bench.pairs import PairBatches
 from csae_bench.saes.folder import sort_cfg
 from csae_bench.support import progress
 from csae_bench.training.calibration import calibrate_threshold, mean_l0
+from csae_bench.training.held_out_pairs import N_ROWS, measure_held_out_pairs
 from csae_bench.training.outcome import TrainingOutcome, write_outcome
 from csae_bench.training.saving import save
-from csae_bench.training.separation import N_ROWS, pair_separation
 from csae_bench.training.state import StateFolder
 
 N_ROWS_FOR_L0 = 16_384
@@ -53,20 +53,21 @@ def finish(
     if isinstance(sae, BatchTopKTrainingSAE) and config.training.calibration_tokens:
         progress.begin("setting the threshold for inference")
         calibrate_threshold(sae, stream, config.training.calibration_tokens)
-    progress.begin("saving the SAE, and measuring L0 and pair separation")
+    progress.begin("saving the SAE, and measuring L0 and what it makes of pairs")
     # no more than it was trained on: of a large model a trial of two steps costs minutes as it is
     n_rows = min(config.training.n_tokens, N_ROWS_FOR_L0)
     batches = [next(stream) for _ in range(-(-n_rows // stream.batch_size))]
     unfinished = folder / "inference.new"
     save(lambda: _save_sae(sae, unfinished), unfinished, "the trained SAE", cache)
     inference = SAE.load_from_disk(unfinished, device=str(sae.device))
-    separation = pair_separation(inference, held_out, min(config.training.n_tokens, N_ROWS))
+    of_pairs = measure_held_out_pairs(inference, held_out, min(config.training.n_tokens, N_ROWS))
     outcome = replace(
         outcome,
         l0_training=mean_l0(sae, batches),
         l0_inference=mean_l0(inference, batches),
-        pair_separation=separation.overall,
-        pair_separation_by_kind=separation.by_kind,
+        pair_separation=of_pairs.separation,
+        pair_separation_by_kind=of_pairs.separation_by_kind,
+        shift_participation=of_pairs.shift_participation,
         threshold=sae.topk_threshold.item() if isinstance(sae, BatchTopKTrainingSAE) else None,
         peak_memory_gib=peak_memory_gib(str(sae.device)),
         wall_seconds=round(outcome.wall_seconds + time.perf_counter() - started, 3),

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from csae_bench.config.loss_terms import LOSS_TERMS
 from csae_bench.saes.objective import ContrastiveStepOutput
+from csae_bench.saes.pair_ids import PairIds
+from csae_bench.training.held_out_pairs import minimal_participation
 
 LOG_FILE = "training_log.jsonl"
 
@@ -82,6 +84,18 @@ def measurements(output: TrainStepOutput) -> dict[str, float]:
 
 
 @torch.no_grad()
+def pair_measurements(
+    output: TrainStepOutput, pairs: PairIds, W_dec: Float[Tensor, "d_sae d_in"]
+) -> dict[str, float]:
+    """Measure the batch's minimal pairs, before the step learns from them; {} without any."""
+    if "minimal" not in pairs.kinds:
+        return {}
+    codes = output.feature_acts.detach()
+    codes = codes.to_dense() if codes.is_sparse else codes
+    changed = minimal_participation(codes, pairs, W_dec)
+    return {"shift_participation": as_float(changed.mean()) if len(changed) else math.nan}
+
+
 def unexplained_variance(output: TrainStepOutput) -> float | None:
     """Compute E||x - x_hat||^2 / E||x - mean||^2 over the batch; None if all rows are equal."""
     x, x_hat = output.sae_in.float(), output.sae_out.float()

@@ -26,6 +26,7 @@ from csae_bench.training.log import (
     TrainingLog,
     gradient_norms,
     measurements,
+    pair_measurements,
     term_measurements,
 )
 from csae_bench.training.objective_schedule import ObjectiveSchedule, ObjectiveScheduleSettings
@@ -285,6 +286,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
             "dead_latents": int(self.dead_neurons.sum()),
             "tokens_per_second": round(n_samples / max(now - self._logged_at, 1e-9), 1),
             "memory_gib": peak_memory_gib(self.cfg.device),
+            **pair_measurements(output, self.data_provider.pairs, self.sae.W_dec),
             **self._line,
         }
         assert self._log is not None

@@ -143,10 +143,10 @@ class ObjectiveSchedule:
         if not isinstance(output, ContrastiveStepOutput):
             return
         # the control's pairs have nothing in common: a term that finds nothing there is right
-        is_control = self.curriculum.pairs.shuffled
+        shuffled = self.curriculum.pairs.shuffled_kinds
         for name, term in output.terms.items():
             self._idle[name].see(term, None if norms is None else norms.get(name))
-            if not is_control:
+            if not self._terms[name].sees(shuffled):
                 self._idle[name].raise_if_too_long(name, step + 1)
         if self.must_measure(step):
             self.weighting.update(_measurement(output, norms or {}))

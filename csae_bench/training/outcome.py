@@ -46,6 +46,9 @@ class TrainingOutcome:
     Codes of the inference form; within -2 and 2."""
     pair_separation_by_kind: dict[str, float | None] | None = None
     """The same for each kind of pairs by itself."""
+    shift_participation: float | None = None
+    """On held-out minimal pairs, mean number of latents that make the change of the code:
+    (|u|_1 / |u|_2)^2, 1 to d_sae, u the change times the norms of the decoder's rows."""
     threshold: float | None = None
     """Threshold of the saved JumpReLU, where the architecture is a BatchTopK."""
 

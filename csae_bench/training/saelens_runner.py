@@ -225,7 +225,7 @@ def _problems(cfg: LanguageModelSAERunnerConfig[Any], pairs: PairsSettings) -> l
         end is not None for end in cfg.seqpos_slice
     ):
         problems.append(
-            f"seqpos_slice is {cfg.seqpos_slice}; with pairs of texts it must be (None,): texts are "
+            f"seqpos_slice is {cfg.seqpos_slice}; with pairs of texts it must be (None,): they are "
             "of different lengths."
         )
     return problems

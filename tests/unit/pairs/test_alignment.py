@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from csae_bench.pairs.alignment import Positions, paired_positions
+from csae_bench.pairs.alignment import (
+    Positions,
+    last_positions,
+    paired_positions,
+    positions_after_change,
+)
 
 LENGTHS = [(1, 1), (1, 7), (5, 5), (12, 17), (40, 3), (31, 30)]
 
@@ -68,3 +73,43 @@ def test_a_text_without_usable_positions_gives_no_pair(
     positions: Positions, lengths: tuple[int, int]
 ) -> None:
     assert _paired(*lengths, positions).shape == (0, 2)
+
+
+def _after(anchor: str, changed: str, special: str = "") -> list[tuple[str, str]]:
+    """The letters that are paired, with the place of each; letters are tokens."""
+    one, other = (np.array([ord(letter) for letter in text]) for text in (anchor, changed))
+    usable = [
+        np.array([i for i, letter in enumerate(text) if letter not in special], dtype=np.int64)
+        for text in (anchor, changed)
+    ]
+    pairs = positions_after_change(one, other, *usable)
+    return [(f"{anchor[i]}{i}", f"{changed[j]}{j}") for i, j in pairs]
+
+
+@pytest.mark.parametrize(
+    ("anchor", "changed", "expected"),
+    [
+        ("abXcd", "abYcd", [("c3", "c3"), ("d4", "d4")]),
+        ("abXcd", "abYZcd", [("c3", "c4"), ("d4", "d5")]),
+        ("aXbXc", "aYbYYc", [("b2", "b2"), ("c4", "c5")]),
+        ("abcd", "abcdX", []),
+        ("abcd", "abcd", []),
+        ("abc", "xyz", []),
+        ("Xa", "Ya", [("a1", "a1")]),
+    ],
+    ids=["one token", "longer", "two places", "at the end", "equal", "all differ", "at the start"],
+)
+def test_after_a_change_equal_tokens_that_correspond_are_paired(
+    anchor: str, changed: str, expected: list[tuple[str, str]]
+) -> None:
+    assert _after(anchor, changed) == expected
+    assert _after(changed, anchor) == [(j, i) for i, j in expected]
+
+
+def test_after_a_change_special_tokens_are_not_paired() -> None:
+    assert _after("Xa|b", "Ya|b", special="|") == [("a1", "a1"), ("b3", "b3")]
+
+
+def test_last_positions_are_those_of_each_text_and_none_where_one_is_empty() -> None:
+    assert last_positions([_text(3), _text(5), _text(2)]).tolist() == [[3, 5, 2]]
+    assert last_positions([_text(3), _text(0), _text(2)]).shape == (0, 3)
