@@ -60,6 +60,11 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def files_sha256(paths: Iterable[Path]) -> str:
+    """Hash the contents of files, in the order given."""
+    return sha256("".join(sha256(path.read_bytes()) for path in paths).encode())
+
+
 def _jsonl_rows(
     path: Path, columns: Sequence[str], remedy: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
