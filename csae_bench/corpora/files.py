@@ -27,17 +27,20 @@ def data_files(folder: str | Path) -> list[Path]:
 
 
 def rows(
-    path: Path, columns: Sequence[str], *, remedy: str = ""
+    path: Path, columns: Sequence[str], *, optional: Sequence[str] = (), remedy: str = ""
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield place (file and line) and contents of every row; each has all of `columns`.
 
-    Blank lines are passed over. `remedy` is what to do about a missing column.
+    Blank lines are passed over. Columns in `optional` are read where they are; `remedy` is what to
+    do about a missing column.
 
     Raises:
         DataError: the file cannot be read, or a row is malformed or lacks a column.
     """
-    reader = _parquet_rows if path.suffix.lower() == ".parquet" else _jsonl_rows
-    yield from reader(path, columns, remedy)
+    if path.suffix.lower() == ".parquet":
+        yield from _parquet_rows(path, columns, optional, remedy)
+    else:
+        yield from _jsonl_rows(path, columns, remedy)  # a row's object has all its columns
 
 
 def no_column(name: str, columns: Iterable[str], remedy: str = "") -> str:
@@ -60,6 +63,11 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def files_sha256(paths: Iterable[Path]) -> str:
+    """Hash the contents of files, in the order given."""
+    return sha256("".join(sha256(path.read_bytes()) for path in paths).encode())
+
+
 def _jsonl_rows(
     path: Path, columns: Sequence[str], remedy: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -75,7 +83,7 @@ def _jsonl_rows(
 
 
 def _parquet_rows(
-    path: Path, columns: Sequence[str], remedy: str
+    path: Path, columns: Sequence[str], optional: Sequence[str], remedy: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     import pyarrow.parquet
     from pyarrow import ArrowException
@@ -88,7 +96,8 @@ def _parquet_rows(
             for column in columns:
                 if column not in names:
                     raise DataError(f"{path}: {no_column(column, names, remedy)}")
-            for batch in table.iter_batches(batch_size=1024, columns=list(columns)):
+            present = [*columns, *(column for column in optional if column in names)]
+            for batch in table.iter_batches(batch_size=1024, columns=present):
                 for row in batch.to_pylist():
                     number += 1
                     yield f"{path}, row {number}", row

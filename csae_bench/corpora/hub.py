@@ -16,14 +16,16 @@ def hub_stream(
     name: str,
     columns: Sequence[str],
     *,
+    optional: Sequence[str] = (),
     remedy: str = "",
     split: str = "train",
     names: Iterable[str] = (),
 ) -> IterableDataset:
     """Stream a split of a dataset on the hub, with these columns alone.
 
-    `NAME:SUBSET` names one configuration of a dataset that has several. `remedy` is what to do
-    about a missing column, `names` what the name may have been meant to be.
+    Those in `optional` are read where they are. `NAME:SUBSET` names one configuration of a dataset
+    that has several. `remedy` is what to do about a missing column, `names` what the name may have
+    been meant to be.
 
     Raises:
         DataError: there is none of that name, no network, or no such column.
@@ -43,4 +45,4 @@ def hub_stream(
         if column not in present:
             raise DataError(f"dataset '{name}': {no_column(column, present, remedy)}")
     # SAELens prefers a column of tokens where there is one, whatever tokenizer made them
-    return stream.select_columns(list(columns))
+    return stream.select_columns([*columns, *(each for each in optional if each in present)])

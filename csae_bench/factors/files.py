@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from csae_bench.corpora import files
-from csae_bench.errors import DataError, reason_of
+from csae_bench.corpora.csv_files import check_names, csv_lines
+from csae_bench.errors import DataError
 from csae_bench.factors.dataset import FactorDataset, FactorSplit
 from csae_bench.support import old_names
-from csae_bench.support.regular_files import check_regular
 
 SUFFIXES = (".csv", ".jsonl")
 
@@ -89,27 +88,17 @@ def _check_file(path: Path) -> None:
 
 
 def _csv_rows(path: Path) -> Iterator[_Row]:
-    try:
-        check_regular(path)
-        # utf-8-sig: spreadsheets put a byte-order mark before the first column's name
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines, strict=True)
-            header = [old_names.column(name.strip()) for name in next(reader, [])]
-            _check_header(path, header)
-            for cells in reader:
-                if not cells:
-                    continue
-                place = f"{path}, line {reader.line_num}"
-                if len(cells) != len(header):
-                    raise DataError(
-                        f"{place}: has {len(cells)} cells for {len(header)} columns; a cell that "
-                        "holds a comma must stand in double quotes."
-                    )
-                yield _checked(place, dict(zip(header, cells, strict=True)))
-    except csv.Error as error:
-        raise DataError(f"{path}: is not CSV: {reason_of(error)}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {reason_of(error)}.") from error
+    lines = csv_lines(path)
+    place, names = next(lines, ("", []))
+    header = [old_names.column(name) for name in names]
+    if not header:
+        raise DataError(f"{path}: is empty; it must have a header with '{TEXT}' and factors.")
+    if TEXT not in header:
+        remedy = f"Call the column of prompts '{TEXT}'."
+        raise DataError(f"{place}: {files.no_column(TEXT, header, remedy)}")
+    check_names(place, header)
+    for place, cells in lines:
+        yield _checked(place, dict(zip(header, cells, strict=True)))
 
 
 def _jsonl_rows(path: Path) -> Iterator[_Row]:
@@ -124,20 +113,6 @@ def _jsonl_rows(path: Path) -> Iterator[_Row]:
             )
         cells = {old_names.column(name): _cell(place, name, row[name]) for name in columns}
         yield _checked(place, cells)
-
-
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    if not header:
-        raise DataError(f"{path}: is empty; it must have a header with '{TEXT}' and factors.")
-    if TEXT not in header:
-        remedy = f"Call the column of prompts '{TEXT}'."
-        raise DataError(f"{path}, line 1: {files.no_column(TEXT, header, remedy)}")
-    for number, name in enumerate(header, start=1):
-        if not name:
-            raise DataError(f"{path}, line 1: column {number} has no name.")
-    twice = {name for name in header if header.count(name) > 1}
-    if twice:
-        raise DataError(f"{path}, line 1: column '{min(twice)}' occurs twice; rename one.")
 
 
 def _cell(place: str, column: str, value: Any) -> str:

@@ -7,7 +7,8 @@ from typing import Literal
 from csae_bench.config import ParaphraseSettings
 from csae_bench.corpora import CollectedParaphrases, Paraphrases, corpus_fingerprint
 from csae_bench.corpora.files import file_stamps, sha256
-from csae_bench.corpora.paraphrases import KEY, is_local, paraphrase_files, read_paraphrases
+from csae_bench.corpora.grouped import is_local, local_files
+from csae_bench.corpora.paraphrases import KEY, read_paraphrases
 from csae_bench.errors import UsageError, did_you_mean
 from csae_bench.paraphrases.named import NAMED_PARAPHRASES
 
@@ -62,4 +63,4 @@ def paraphrase_fingerprint(settings: ParaphraseSettings) -> str:
         return NAMED_PARAPHRASES[settings.dataset].fingerprint()
     if not is_local(settings.dataset):
         return corpus_fingerprint(settings.dataset, split="sae")
-    return sha256("\n".join(file_stamps(paraphrase_files(settings.dataset))).encode())
+    return sha256("\n".join(file_stamps(local_files(settings.dataset))).encode())

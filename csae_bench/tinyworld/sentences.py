@@ -1,6 +1,6 @@
 """A situation, the sentences that say it, and the follow-ups it determines."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
 from random import Random
 from typing import NamedTuple
@@ -101,6 +101,24 @@ def draw_values(rng: Random, **fixed: int) -> FactorValues:
     )
 
 
+def other_values(values: FactorValues, factor: str) -> tuple[FactorValues, ...]:
+    """List the values that differ from these in one factor.
+
+    Of `topic` they are the topics of the same domain; of `domain` the topics of the others, for a
+    domain cannot change without its topic.
+    """
+    topics = range(len(FACTORS["topic"]))
+    if factor == "domain":
+        others = [t for t in topics if t // TOPICS_PER_DOMAIN != values.domain]
+        return tuple(_with_topic(values, topic) for topic in others)
+    if factor == "topic":
+        siblings = [t for t in topics if t // TOPICS_PER_DOMAIN == values.domain]
+        return tuple(_with_topic(values, topic) for topic in siblings if topic != values.topic)
+    now = values[_COLUMN[factor]]
+    others = [value for value in range(len(FACTORS[factor])) if value != now]
+    return tuple(values._replace(**{factor: value}) for value in others)
+
+
 def draw_situation(rng: Random, values: FactorValues) -> Situation:
     """`values` with a freely chosen verb, adjective and place."""
     spot = f"{rng.choice(PREPOSITIONS)} the {rng.choice(SPOTS)}"
@@ -110,44 +128,53 @@ def draw_situation(rng: Random, values: FactorValues) -> Situation:
 def say(situation: Situation, template: str, rng: Random, *, reserved: bool) -> str:
     """Say the situation in one sentence of the given template, in freely chosen voices.
 
-    Reserved words are used only where `test`, among the others.
+    Reserved words are used only where `reserved`, among the others.
+    """
+    return say_by_slot(situation, template, lambda _: rng, reserved=reserved)
+
+
+def say_by_slot(
+    situation: Situation, template: str, random_of: Callable[[str], Random], *, reserved: bool
+) -> str:
+    """Say the situation as `say` does, each slot's voice drawn from `random_of(slot)`.
+
+    With a Random of its own for each slot, a slot keeps its voice whatever the others' values.
     """
     gender, number, tense, polarity, sentiment, register, domain, topic = situation.values
-    pick = rng.choice
+
+    def voice(slot: str, voices: Voices) -> str:
+        return random_of(slot).choice(_spoken(voices, reserved))
+
     verb = situation.verb
     plural = number == 1
-    noun = pick(_objects(topic, reserved))
+    noun = random_of("noun").choice(_objects(topic, reserved))
     passive = template in PASSIVE_TEMPLATES
     # the passive has no "was failed to be checked": adverbs alone carry the polarity there
-    manner = pick(_spoken(ADVERBS[polarity], reserved))
-    if not passive and rng.random() < 0.5:
-        manner = pick(_spoken(CATENATIVES[polarity], reserved))
-    determiner = pick(_spoken(DETERMINERS[number], reserved))
+    manner = voice("adverb", ADVERBS[polarity])
+    if not passive and random_of("phrase").random() < 0.5:
+        manner = voice("catenative", CATENATIVES[polarity])
+    determiner = voice("determiner", DETERMINERS[number])
     adjective = f"{situation.adjective} " if situation.adjective else ""
-
-    def voice(*voices: Voices) -> str:
-        return " ".join(pick(_spoken(one, reserved)) for one in voices)
-
     sentence = TEMPLATES[template].format_map(
         {
             **CONJUGATED[tense],
-            "open": voice(OPENERS[register]),
-            "subj": voice(SUBJECTS[gender]),
+            "open": voice("opener", OPENERS[register]),
+            "subj": voice("subject", SUBJECTS[gender]),
             "vp": "" if passive else active_phrase(verb, tense, manner),
             "passive": passive_phrase(verb, tense, plural, manner) if passive else "",
             "obj": f"{determiner} {adjective}{noun.plural if plural else noun.singular}",
-            "mood": voice(MOODS[sentiment], OWN[gender]),
-            "time": voice(TIMES[tense], OUTCOMES[polarity]),
-            "comp": voice(COMPANIONS[topic], PURPOSES[domain]),
+            "mood": f"{voice('mood', MOODS[sentiment])} {voice('own', OWN[gender])}",
+            "time": f"{voice('time', TIMES[tense])} {voice('outcome', OUTCOMES[polarity])}",
+            "comp": f"{voice('comp', COMPANIONS[topic])} {voice('purpose', PURPOSES[domain])}",
             "spot": situation.spot,
             "be_n": be_form(tense, plural),
         }
     )
-    return f"{sentence.removesuffix('.')}, {voice(CLOSERS[register])}."
+    return f"{sentence.removesuffix('.')}, {voice('closer', CLOSERS[register])}."
 
 
 def draw_template(rng: Random, *, reserved: bool) -> str:
-    """Draw a template's name; from all templates if `test`, else from the training templates."""
+    """Draw a name from all templates if `reserved`, else from the training templates."""
     return rng.choice(_ALL_TEMPLATES if reserved else _TRAIN_TEMPLATES)
 
 
@@ -174,6 +201,10 @@ def _values(independent: Iterable[int]) -> FactorValues:
     gender, number, tense, polarity, sentiment, register, topic = independent
     domain = topic // TOPICS_PER_DOMAIN
     return FactorValues(gender, number, tense, polarity, sentiment, register, domain, topic)
+
+
+def _with_topic(values: FactorValues, topic: int) -> FactorValues:
+    return values._replace(topic=topic, domain=topic // TOPICS_PER_DOMAIN)
 
 
 def _spoken(voices: Voices, reserved: bool) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import Counter
 
@@ -104,3 +106,10 @@ def test_groups_are_of_all_values_alike() -> None:
     denied = Counter(bool(re.search(r"\bnot\b|n't\b", text)) for text in _texts()[::2])
     # a standard deviation of 27 groups
     assert abs(denied[True] - N_GROUPS / 2) < 110
+
+
+def test_sentences_are_those_of_the_first_release() -> None:
+    groups = EnglishParaphrases(5)
+    texts = [groups.texts(group) for group in range(300)]
+    texts += [open_factors("english", split=split).prompts for split in ("train", "test")]
+    assert hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:8] == "dfefa7ed"

@@ -94,25 +94,41 @@ class Language(Generic[V]):
 
     def say(self, facts: Facts, template: str, rng: Random, *, reserved: bool) -> str:
         """Say the facts in one sentence of the given template."""
-        drawn = self._draw(facts, rng, reserved=reserved)
+        return self.fill(facts, self.draw(facts, lambda _: rng, reserved=reserved), template)
+
+    def draw(self, facts: Facts, random_of: Callable[[str], Random], *, reserved: bool) -> Drawn[V]:
+        """Draw words that say the facts, the one of each field of `Drawn` from `random_of(field)`.
+
+        With a Random of its own for each field, a word stays whatever the facts of the others.
+        """
+
+        def draw(field: str, words: Words[T]) -> T:
+            return words.draw(random_of(field), reserved=reserved)
+
+        return Drawn(
+            opener=draw("opener", self.openers[facts.register]),
+            adjective=draw("adjective", self.adjectives),
+            noun=draw("noun", self.nouns[facts.gender]),
+            verb=draw("verb", self.verbs[facts.topic]),
+            marker=draw("marker", self.markers[facts.polarity]),
+            time=draw("time", self.times[facts.tense]),
+            scene=draw("scene", self.scenes),
+            quality=draw("quality", self.qualities[facts.sentiment]),
+        )
+
+    def redraw(self, drawn: Drawn[V], facts: Facts, random_of: Callable[[str], Random]) -> Drawn[V]:
+        """Draw the words anew that may differ where the same is said, among those for training.
+
+        They are the words of address, of emphasis and of praise. People, deed, time and scene stay.
+        """
+        other = self.draw(facts, random_of, reserved=False)
+        return drawn._replace(opener=other.opener, marker=other.marker, quality=other.quality)
+
+    def fill(self, facts: Facts, drawn: Drawn[V], template: str) -> str:
+        """Say the facts in these words, in one sentence of the given template."""
         pattern = {**self.train_templates, **self.reserved_templates}[template]
         text = pattern.format_map({"open": drawn.opener, **self.slots(facts, drawn)})
         return text[0].upper() + text[1:]
-
-    def _draw(self, facts: Facts, rng: Random, *, reserved: bool) -> Drawn[V]:
-        def draw(words: Words[T]) -> T:
-            return words.draw(rng, reserved=reserved)
-
-        return Drawn(
-            opener=draw(self.openers[facts.register]),
-            adjective=draw(self.adjectives),
-            noun=draw(self.nouns[facts.gender]),
-            verb=draw(self.verbs[facts.topic]),
-            marker=draw(self.markers[facts.polarity]),
-            time=draw(self.times[facts.tense]),
-            scene=draw(self.scenes),
-            quality=draw(self.qualities[facts.sentiment]),
-        )
 
 
 def inflected(facts: Facts, adjective: Adjective) -> str:
