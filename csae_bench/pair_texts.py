@@ -6,7 +6,7 @@ imports neither torch nor datasets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ Status = tuple[Literal["ok", "problem", "unknown"], str]
 class PairTexts:
     """Texts of one kind of pairs. Each function takes the kind's settings."""
 
-    named: Container[str]
+    named: Collection[str]
     """Names of sets of texts that need no file."""
     open: Callable[..., Any]
     """Function of the settings and, by keyword, the seed; it raises DataError or UsageError."""

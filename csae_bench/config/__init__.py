@@ -23,6 +23,7 @@ from csae_bench.config.curriculum import (
 )
 from csae_bench.config.pairs import (
     PAIR_KINDS,
+    MinimalSettings,
     PairKindSettings,
     PairsSettings,
     ParaphraseSettings,

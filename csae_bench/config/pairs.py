@@ -139,6 +139,13 @@ class PairsSettings(Settings):
         """Kinds of pairs that are on and come in groups of three."""
         return ("minimal",) if self.minimal.weight > 0 and self.minimal.with_paraphrases else ()
 
+    def in_batch(self, kinds: tuple[str, ...] | None = None) -> set[str]:
+        """Return the kinds of pairs in a batch, of those in `kinds` if given; with groups of three
+        `minimal` brings paraphrases along.
+        """
+        shares = self.shares(kinds)
+        return {*shares, *(["paraphrase"] if set(self.threes) & set(shares) else [])}
+
     def shares(self, kinds: tuple[str, ...] | None = None) -> dict[str, float]:
         """Return the share of each kind that is on, of those in `kinds` if given; they sum to 1."""
         weights = {name: getattr(self, name).weight for name in PAIR_KINDS}

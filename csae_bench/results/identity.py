@@ -103,6 +103,7 @@ def training_identity(
             config.pop(section)
         else:
             config[section] = {k: v for k, v in config[section].items() if k not in keys}
+    _leave_out_additions(config)
     return {
         "config": config,
         "model": model,
@@ -110,6 +111,20 @@ def training_identity(
         "of": of,
         "version": TRAINING_VERSION,
     }
+
+
+def _leave_out_additions(config: dict[str, Any]) -> None:
+    """Leave out settings newer than the first hashes where they change nothing, so that SAEs that
+    were trained without them keep their hash.
+    """
+    pairs = config["pairs"]
+    if not pairs["minimal"]["weight"]:
+        del pairs["minimal"]
+    added = [(kind, "shuffled") for kind in pairs.values() if isinstance(kind, dict)]
+    added += [(term, "minimal_negatives") for term in config["sae"].get("losses", {}).values()]
+    for settings, name in added:
+        if not settings.get(name, True):
+            del settings[name]
 
 
 def training_hash(identity: Mapping[str, Any]) -> str:

@@ -70,7 +70,8 @@ class Curriculum:
         own. Terms whose weight is then 0 are left out, whatever the stage sets of them, and so are
         those that look at kinds of pairs alone that the stage's batches do not hold.
         """
-        kinds = self.shares(stage)
+        # a stage without any pairs is an error that preflight reports
+        kinds = self.pairs.in_batch(stage.pairs) or self.pairs.in_batch()
         changed = {
             name: term.model_copy(
                 update={

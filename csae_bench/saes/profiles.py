@@ -38,22 +38,23 @@ class ValueProfiles(nn.Module):
         values = views.pairs.values
         if values is None:
             return
-        if int(values.max()) >= len(self.sums):
+        highest = int(values.max())
+        if highest >= len(self.sums):
             raise TrainingError(
                 f"sae.losses.swap.n_values is {len(self.sums)}; the minimal pairs have a value "
-                f"number {int(values.max())}, so it must be at least {int(values.max()) + 1}."
+                f"number {highest}, so it must be at least {highest + 1}."
             )
-        known = (values >= 0).all(1).nonzero().squeeze(1)
-        old, new = values[known].unbind(1)
-        shift = views.shift("codes").index_select(0, known).to(self.sums.dtype)
+        old, new = values.clamp_min(0).unbind(1)
+        known = (values >= 0).all(1).repeat(2).to(self.sums.dtype)
+        shift = views.shift("codes").to(self.sums.dtype)
         of_value = torch.cat([new, old])
-        sums = torch.zeros_like(self.sums).index_add_(
-            0, of_value, torch.cat([shift, -shift]).clamp_min(0)
-        )
-        counts = torch.bincount(of_value, minlength=len(self.sums))
-        seen = counts.nonzero().squeeze(1)
-        self.sums[seen] = self.sums[seen].lerp(sums[seen] / counts[seen, None], 1 - DECAY)
-        self.weight[seen] = self.weight[seen].lerp(torch.ones_like(self.weight[seen]), 1 - DECAY)
+        changes = torch.cat([shift, -shift]).clamp_min(0) * known[:, None]
+        counts = torch.zeros_like(self.weight).index_add_(0, of_value, known)
+        mean = torch.zeros_like(self.sums).index_add_(0, of_value, changes)
+        mean /= counts.clamp_min(1)[:, None]
+        seen = counts > 0
+        self.sums.copy_(self.sums.lerp(mean, 1 - DECAY).where(seen[:, None], self.sums))
+        self.weight.copy_((self.weight + (1 - DECAY) * (1 - self.weight)).where(seen, self.weight))
 
     def latest(self) -> Float[Tensor, "n_values d_sae"]:
         """Return the profiles so far; 0 of a value that never came or went."""

@@ -76,7 +76,7 @@ def test_what_a_stage_lacks_is_said(tmp_path: Path) -> None:
 def test_what_no_stage_can_set_is_not_offered(tmp_path: Path) -> None:
     (problem,) = _problems(_config(tmp_path, "settings: {rows: {tau: 1}}"))
     allowed = problem.split("Allowed there: ")[1].rstrip(".").split(", ")
-    assert allowed == ["invariance_weighted", "on", "temperature"]
+    assert allowed == ["invariance_weighted", "minimal_negatives", "on", "temperature"]
 
 
 @pytest.mark.parametrize("term", LOSS_TERMS)

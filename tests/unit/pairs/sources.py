@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,16 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from csae_bench.activations.sources import Sequences
-from csae_bench.config import ParaphraseSettings, SameSequenceSettings
+from csae_bench.config import MinimalSettings, ParaphraseSettings, SameSequenceSettings
 from csae_bench.corpora import CollectedParaphrases, Paraphrases
-from csae_bench.pairs import PairSource, PairStream, ParaphrasePairs, SameSequencePairs
+from csae_bench.minimal_pairs import MinimalPair
+from csae_bench.pairs import (
+    MinimalPairs,
+    PairSource,
+    PairStream,
+    ParaphrasePairs,
+    SameSequencePairs,
+)
 from csae_bench.tinyworld import model_dir
 
 
@@ -130,3 +138,63 @@ def stream(
 def write_jsonl(path: Path, *rows: object) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+# the shipped tokenizer has a token for every word of these
+SAW = MinimalPair(
+    " she saw the rocket",
+    " she never saw the rocket",
+    " the rocket that she saw",
+    "polarity",
+    (0, 1),
+)
+SAIL = MinimalPair(" we saw a sail", " we saw a goal", " a sail we saw", "topic", (3, 4))
+UNNAMED = MinimalPair(" it is a goal", " it was a goal")
+
+
+@dataclass(frozen=True)
+class MinimalTexts:
+    groups: tuple[tuple[MinimalPair, ...], ...]
+    value_names = ("polarity=affirmative",)
+
+    @property
+    def n_groups(self) -> int | None:
+        return len(self.groups)
+
+    def pairs(self, group: int) -> tuple[MinimalPair, ...]:
+        return self.groups[group]
+
+
+@dataclass(frozen=True)
+class AlternatingTexts:
+    n_groups = None
+    value_names = ()
+
+    def pairs(self, group: int) -> tuple[MinimalPair, ...]:
+        return ((SAW, SAIL)[group % 2],)
+
+
+MINIMAL = AlternatingTexts()
+"""Endless."""
+
+
+def minimal_pairs(
+    texts: Any,
+    *,
+    model: ReadTokens | None = None,
+    seed: int = 0,
+    batch_size_prompts: int = 8,
+    context_size: int = 64,
+    **settings: Any,
+) -> MinimalPairs:
+    model = model or ReadTokens()
+    return MinimalPairs(
+        model,  # pyright: ignore[reportArgumentType]
+        model.read,
+        texts,
+        MinimalSettings(**settings),
+        d_in=3,
+        context_size=context_size,
+        batch_size_prompts=batch_size_prompts,
+        seed=seed,
+    )

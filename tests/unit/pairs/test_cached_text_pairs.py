@@ -17,10 +17,16 @@ from csae_bench.activations.cache.folder import CacheFolder
 from csae_bench.activations.sources import EpochWarning
 from csae_bench.corpora import Paraphrases
 from csae_bench.errors import DataError
-from csae_bench.pairs import PairSource, ParaphrasePairs
+from csae_bench.pairs import MinimalPairs, PairSource, ParaphrasePairs
 from csae_bench.pairs.cached_text_pairs import CachedTextPairs
 from csae_bench.paraphrases import TinyworldParaphrases
-from tests.unit.pairs.sources import ReadTokens, collected, paraphrase_pairs
+from tests.unit.pairs.sources import (
+    MINIMAL,
+    ReadTokens,
+    collected,
+    minimal_pairs,
+    paraphrase_pairs,
+)
 
 TEXTS = collected(
     (" she saw the rocket", "We saw that she never saw the rocket", " the rocket by Mary"),
@@ -61,7 +67,12 @@ class Opened:
             return self.plain(texts, **settings)
 
         return CachedTextPairs(
-            self._caches[-1], open_source, d_in=3, dataset="tinyworld", dtype=torch.float32
+            self._caches[-1],
+            open_source,
+            d_in=3,
+            kind="paraphrase",
+            dataset="tinyworld",
+            dtype=torch.float32,
         )
 
     def close(self) -> None:
@@ -85,7 +96,7 @@ def _drawn(source: PairSource, n_draws: int) -> list[tuple[Any, ...]]:
             warnings.simplefilter("always")
             pairs = source.next_pairs()
         told = [(one.category, str(one.message)) for one in said]
-        values = tuple(part.tolist() for part in pairs)
+        values = tuple(None if part is None else part.tolist() for part in pairs)
         seen.append((values, told, source.state_dict(), source.epochs, source.rows_per_epoch))
     return seen
 
@@ -171,3 +182,29 @@ def test_no_pairs_at_all_is_the_same_error(opened: Opened) -> None:
     texts = collected(("<eos>", "<bos>"))
     with pytest.raises(DataError, match="No pairs in"):
         opened.cached(texts).next_pairs()
+
+
+@pytest.mark.parametrize("with_paraphrases", [False, True])
+def test_minimal_pairs_keep_their_values_and_their_paraphrases(
+    tmp_path: Path, tokens: ReadTokens, with_paraphrases: bool
+) -> None:
+    n_opened = 0
+
+    def plain() -> MinimalPairs:
+        nonlocal n_opened
+        n_opened += 1
+        return minimal_pairs(
+            MINIMAL, model=tokens, batch_size_prompts=4, with_paraphrases=with_paraphrases
+        )
+
+    expected = _drawn(plain(), 6)
+    assert expected[0][0][3] is not None  # values
+    for _ in range(2):
+        entry = Entry(CacheFolder(tmp_path), {"texts": "minimal"}, max_bytes=2**30)
+        draws = DrawCache(entry)
+        cached = CachedTextPairs(
+            draws, plain, d_in=3, kind="minimal", dataset="tinyworld", dtype=torch.float32
+        )
+        assert _drawn(cached, 6) == expected
+        draws.close()
+    assert n_opened == 2  # the second reading opens none

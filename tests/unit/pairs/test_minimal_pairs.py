@@ -2,80 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
 
-from csae_bench.config import MinimalSettings
 from csae_bench.errors import DataError
 from csae_bench.minimal_pairs import MinimalPair
 from csae_bench.pairs import MinimalPairs, ParaphrasePairs
 from csae_bench.pairs.minimal_pairs import FIRST_GROUP
 from csae_bench.saes.pair_ids import PairIds
 from tests.unit.pairs.sources import (
+    MINIMAL,
+    SAIL,
+    SAW,
+    UNNAMED,
+    MinimalTexts,
     ReadTokens,
     collected,
+    minimal_pairs,
     paraphrase_pairs,
     sequence_pairs,
     stream,
 )
-
-# the shipped tokenizer has a token for every word of these
-SAW = MinimalPair(
-    " she saw the rocket",
-    " she never saw the rocket",
-    " the rocket that she saw",
-    "polarity",
-    (0, 1),
-)
-SAIL = MinimalPair(" we saw a sail", " we saw a goal", " a sail we saw", "topic", (3, 4))
-UNNAMED = MinimalPair(" it is a goal", " it was a goal")
-
-
-@dataclass(frozen=True)
-class Texts:
-    groups: tuple[tuple[MinimalPair, ...], ...]
-    value_names = ("polarity=affirmative",)
-
-    @property
-    def n_groups(self) -> int | None:
-        return len(self.groups)
-
-    def pairs(self, group: int) -> tuple[MinimalPair, ...]:
-        return self.groups[group]
-
-
-@dataclass(frozen=True)
-class Endless:
-    n_groups = None
-    value_names = ()
-
-    def pairs(self, group: int) -> tuple[MinimalPair, ...]:
-        return ((SAW, SAIL)[group % 2],)
-
-
-def minimal_pairs(
-    texts: Any,
-    *,
-    model: ReadTokens | None = None,
-    seed: int = 0,
-    batch_size_prompts: int = 8,
-    context_size: int = 64,
-    **settings: Any,
-) -> MinimalPairs:
-    model = model or ReadTokens()
-    return MinimalPairs(
-        model,  # pyright: ignore[reportArgumentType]
-        model.read,
-        texts,
-        MinimalSettings(**settings),
-        d_in=3,
-        context_size=context_size,
-        batch_size_prompts=batch_size_prompts,
-        seed=seed,
-    )
 
 
 def _words(model: ReadTokens, rows: torch.Tensor) -> list[str]:
@@ -84,7 +33,7 @@ def _words(model: ReadTokens, rows: torch.Tensor) -> list[str]:
 
 def test_the_last_tokens_of_two_texts_are_a_pair_with_group_and_values() -> None:
     model = ReadTokens()
-    pairs = minimal_pairs(Texts(((SAW,), (SAIL, UNNAMED))), model=model).next_pairs()
+    pairs = minimal_pairs(MinimalTexts(((SAW,), (SAIL, UNNAMED))), model=model).next_pairs()
     assert pairs.rows.shape == (3, 2, 3)
     assert _words(model, pairs.rows[:, 0]) == ["rocket", "sail", "goal"]
     assert _words(model, pairs.rows[:, 1]) == ["rocket", "goal", "goal"]
@@ -95,12 +44,12 @@ def test_the_last_tokens_of_two_texts_are_a_pair_with_group_and_values() -> None
 
 
 def test_values_that_nobody_knows_are_not_there() -> None:
-    assert minimal_pairs(Texts(((UNNAMED,),))).next_pairs().values is None
+    assert minimal_pairs(MinimalTexts(((UNNAMED,),))).next_pairs().values is None
 
 
 def test_groups_of_three_have_the_anchors_paraphrase_last() -> None:
     model = ReadTokens()
-    source = minimal_pairs(Texts(((SAW,), (SAIL,))), model=model, with_paraphrases=True)
+    source = minimal_pairs(MinimalTexts(((SAW,), (SAIL,))), model=model, with_paraphrases=True)
     pairs = source.next_pairs()
     assert pairs.rows.shape == (2, 3, 3)
     assert _words(model, pairs.rows[:, 2]) == ["saw", "saw"]
@@ -109,12 +58,12 @@ def test_groups_of_three_have_the_anchors_paraphrase_last() -> None:
 
 def test_a_group_without_a_paraphrase_is_an_error_that_names_the_setting() -> None:
     with pytest.raises(DataError, match=r"with_paraphrases is true, but group 1 .* no paraphrase"):
-        minimal_pairs(Texts(((SAW,), (UNNAMED,))), with_paraphrases=True).next_pairs()
+        minimal_pairs(MinimalTexts(((SAW,), (UNNAMED,))), with_paraphrases=True).next_pairs()
 
 
 def test_after_change_pairs_what_has_the_same_token_and_corresponds() -> None:
     model = ReadTokens()
-    source = minimal_pairs(Texts(((SAW,),)), model=model, positions="after_change")
+    source = minimal_pairs(MinimalTexts(((SAW,),)), model=model, positions="after_change")
     pairs = source.next_pairs()
     assert _words(model, pairs.rows[:, 0]) == ["saw", "the", "rocket"]
     assert torch.equal(pairs.rows[:, 0, 0], pairs.rows[:, 1, 0])
@@ -124,13 +73,13 @@ def test_after_change_pairs_what_has_the_same_token_and_corresponds() -> None:
 def test_texts_that_end_in_their_difference_have_no_pair_and_say_so() -> None:
     only = MinimalPair(" we saw a sail", " we saw a goal")
     with pytest.raises(DataError, match="no two that are paired have an equal token after"):
-        minimal_pairs(Texts(((only,),)), positions="after_change").next_pairs()
+        minimal_pairs(MinimalTexts(((only,),)), positions="after_change").next_pairs()
 
 
 @pytest.mark.parametrize("n_draws", [0, 1, 3])
 def test_a_restored_source_resumes_with_the_same_pairs(n_draws: int) -> None:
     def source() -> MinimalPairs:
-        return minimal_pairs(Endless(), batch_size_prompts=3, with_paraphrases=True)
+        return minimal_pairs(MINIMAL, batch_size_prompts=3, with_paraphrases=True)
 
     first, second = source(), source()
     for _ in range(n_draws):
@@ -142,9 +91,8 @@ def test_a_restored_source_resumes_with_the_same_pairs(n_draws: int) -> None:
 
 
 def _paraphrases() -> ParaphrasePairs:
-    return paraphrase_pairs(
-        collected((" she saw the rocket", "We saw that she saw the rocket", " a rocket she saw"))
-    )
+    texts = (" she saw the rocket", "We saw that she saw the rocket", " a rocket she saw")
+    return paraphrase_pairs(collected(*[texts] * 4))
 
 
 @pytest.mark.filterwarnings("ignore::csae_bench.activations.sources.EpochWarning")
@@ -152,7 +100,7 @@ def test_a_batch_of_three_kinds_has_its_shares_and_knows_what_belongs_together()
     sources = {
         "same_sequence": sequence_pairs(),
         "paraphrase": _paraphrases(),
-        "minimal": minimal_pairs(Endless(), with_paraphrases=True),
+        "minimal": minimal_pairs(MINIMAL, with_paraphrases=True),
     }
     shares = {"same_sequence": 0.5, "paraphrase": 0.25, "minimal": 0.25}
     pairs = stream(sources, shares, batch_size=64, threes=("minimal",))
@@ -176,7 +124,7 @@ def test_a_stream_stopped_among_groups_of_three_resumes_to_the_bit(n_batches: in
     def made() -> Any:
         sources = {
             "same_sequence": sequence_pairs(),
-            "minimal": minimal_pairs(Endless(), with_paraphrases=True),
+            "minimal": minimal_pairs(MINIMAL, with_paraphrases=True),
         }
         return stream(
             sources, batch_size=32, pairs_in_buffer=16, threes=("minimal",), shuffled=("minimal",)
@@ -196,7 +144,7 @@ def test_a_stream_stopped_among_groups_of_three_resumes_to_the_bit(n_batches: in
 @pytest.mark.filterwarnings("ignore::csae_bench.activations.sources.EpochWarning")
 def test_shuffled_minimal_pairs_leave_anchors_and_paraphrases_where_they_were() -> None:
     def made(*shuffled: str) -> torch.Tensor:
-        source = minimal_pairs(Endless(), with_paraphrases=True)
+        source = minimal_pairs(MINIMAL, with_paraphrases=True)
         pairs = stream({"minimal": source}, batch_size=32, threes=("minimal",), shuffled=shuffled)
         rows = next(pairs).view(-1, 2, 3)
         return rows[: pairs.counts["paraphrase"]], rows[pairs.pairs.kinds["minimal"]]

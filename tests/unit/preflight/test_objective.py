@@ -159,7 +159,7 @@ def test_generated_activations_have_no_paraphrases(tmp_path: Path) -> None:
     path.write_text("activations: {kind: generator}\npairs: {paraphrase: {weight: 1}}")
     (problem,) = _problems(path)
     assert problem.name == "pairs"
-    assert "pairs.paraphrase.weight is 1; generated activations have no paraphrases" in (
+    assert "pairs.paraphrase.weight is 1; generated activations have no texts" in (
         problem.message
     )
 

@@ -72,6 +72,23 @@ def test_a_hash_is_that_of_checkpoints_from_before_activations_were_cached() -> 
     assert (_hash("topk"), _hash("custom_sae")) == ("f7a0cd64c928d724", "3d2a5465751e2fde")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "pairs.minimal.weight=1",
+        "pairs.paraphrase.shuffled=true",
+        "sae.losses.rows.minimal_negatives=true",
+        "sae.losses.sparse_shift.weight=0.1",
+    ],
+)
+def test_settings_that_were_added_later_change_the_hash_once_they_do_something(change: str) -> None:
+    assert _hash("custom_sae", sets=[change]) != _hash("custom_sae")
+
+
+def test_settings_of_minimal_pairs_that_are_off_leave_the_hash() -> None:
+    assert _hash(sets=["pairs.minimal.positions=after_change"]) == _hash()
+
+
 def test_the_cache_changes_no_id_and_counts_as_deciding_no_weights() -> None:
     assert config_sae_id(load_config("topk", sets=["activations.cache_gib=20"])) == "topk"
     assert not decides_weights("activations.cache_gib")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +14,14 @@ import torch
 
 from csae_bench.config import ModelActivations, RunConfig
 from csae_bench.corpora import NAMED_CORPORA
-from csae_bench.paraphrases import NAMED_PARAPHRASES
+from csae_bench.pair_texts import PAIR_TEXTS
 from csae_bench.training import cache_keys
-from csae_bench.training.cache_keys import paraphrases_key, sequences_key
+from csae_bench.training.cache_keys import sequences_key, text_pairs_key
 
 Key = Callable[..., dict[str, Any]]
+
+TEXT_KEYS: dict[str, Key] = {kind: partial(text_pairs_key, kind) for kind in PAIR_TEXTS}
+EVERY_KEY = (sequences_key, *TEXT_KEYS.values())
 
 
 def _key(
@@ -34,7 +38,7 @@ def _key(
     return make(config, config.activations, model, hook_name=hook_name, device=device)
 
 
-@pytest.mark.parametrize("make", [sequences_key, paraphrases_key])
+@pytest.mark.parametrize("make", EVERY_KEY)
 @pytest.mark.parametrize(
     "change",
     [
@@ -50,7 +54,7 @@ def test_what_decides_activations_is_in_the_key(make: Key, change: dict[str, Any
     assert _key(make, **change) != _key(make)
 
 
-@pytest.mark.parametrize("make", [sequences_key, paraphrases_key])
+@pytest.mark.parametrize("make", EVERY_KEY)
 @pytest.mark.parametrize(
     "change",
     [
@@ -59,6 +63,7 @@ def test_what_decides_activations_is_in_the_key(make: Key, change: dict[str, Any
         {"sae": {"d_sae": 64, "k": 3}},
         {"training": {"n_tokens": 409_600, "learning_rate": 1e-3}},
         {"pairs": {"paraphrase": {"weight": 2}, "same_sequence": {"min_distance": 2}}},
+        {"pairs": {"minimal": {"weight": 1, "shuffled": True}, "shuffled": True}},
         {"threads": 3},
         {"device": "cpu"},
     ],
@@ -68,16 +73,26 @@ def test_what_trains_on_them_is_not(make: Key, change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"positions": "last"}, {"text_column": "t"}, {"group_column": "g"}]
+    ("kind", "change"),
+    [
+        ("paraphrase", {"positions": "last"}),
+        ("paraphrase", {"text_column": "t"}),
+        ("paraphrase", {"group_column": "g"}),
+        ("minimal", {"positions": "after_change"}),
+        ("minimal", {"changed_column": "c"}),
+        ("minimal", {"factors": ["tense"]}),
+        ("minimal", {"with_paraphrases": True}),
+    ],
 )
-def test_settings_of_paraphrases_are_in_their_key_alone(change: dict[str, str]) -> None:
-    changed = {"pairs": {"paraphrase": {"weight": 1, **change}}}
-    assert _key(paraphrases_key, **changed) != _key(paraphrases_key)
-    assert _key(sequences_key, **changed) == _key(sequences_key)
+def test_settings_of_a_kind_are_in_its_key_alone(kind: str, change: dict[str, Any]) -> None:
+    changed = {"pairs": {kind: {"weight": 1, **change}}}
+    for one in EVERY_KEY:
+        assert (_key(one, **changed) != _key(one)) == (one is TEXT_KEYS[kind])
 
 
-def test_text_and_paraphrases_never_share_a_key() -> None:
-    assert _key(sequences_key) != _key(paraphrases_key)
+def test_no_two_kinds_share_a_key() -> None:
+    keys = [json.dumps(_key(one), sort_keys=True) for one in EVERY_KEY]
+    assert len(set(keys)) == len(keys)
 
 
 def test_files_are_known_by_absolute_path_size_and_time_whatever_the_seed(
@@ -105,13 +120,15 @@ def test_text_of_a_named_corpus_is_known_by_name_and_seed(
     assert key != _key(activations={"dataset": name}, seed=7)
 
 
-@pytest.mark.parametrize("name", NAMED_PARAPHRASES)
-def test_named_paraphrases_are_known_by_name(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, texts in PAIR_TEXTS.items() for name in texts.named]
+)
+def test_named_texts_are_known_by_name(
+    kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
-    key = _key(paraphrases_key, pairs={"paraphrase": {"weight": 1, "dataset": name}})
+    key = _key(TEXT_KEYS[kind], pairs={kind: {"weight": 1, "dataset": name}})
     assert key["dataset"] == name
 
 
@@ -122,5 +139,5 @@ def test_other_versions_have_another_key(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_key_is_the_same_after_a_round_trip_through_json() -> None:
-    for make in (sequences_key, paraphrases_key):
+    for make in EVERY_KEY:
         assert json.loads(json.dumps(_key(make))) == _key(make)
