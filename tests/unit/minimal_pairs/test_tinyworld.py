@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -69,19 +70,16 @@ def _manners(polarity: int) -> tuple[str, ...]:
     return words.ADVERBS[polarity].train + words.CATENATIVES[polarity].train
 
 
-def _verb_phrases(tenses: Iterable[int], polarities: Iterable[int], numbers: Iterable[int]):
-    for tense in tenses:
-        for polarity in polarities:
-            for verb in words.VERBS:
-                yield from (active_phrase(verb, tense, each) for each in _manners(polarity))
-                for number in numbers:
-                    adverb = words.ADVERBS[polarity].train[0]
-                    yield passive_phrase(verb, tense, number == 1, adverb)
+def _verb_phrases() -> Iterator[str]:
+    for tense, polarity, verb in product(range(3), range(2), words.VERBS):
+        yield from (active_phrase(verb, tense, each) for each in _manners(polarity))
+        for plural in (False, True):
+            yield passive_phrase(verb, tense, plural, words.ADVERBS[polarity].train[0])
 
 
 def _vocabulary(factor: str) -> set[str]:
     """Every word that may differ where the factor does."""
-    ways = {
+    ways: dict[str, list[Iterable[str]]] = {
         "gender": [voices.train for voices in (*words.SUBJECTS, *words.OWN)],
         "number": [
             *(voices.train for voices in words.DETERMINERS),
@@ -91,12 +89,12 @@ def _vocabulary(factor: str) -> set[str]:
         "tense": [
             *(voices.train for voices in words.TIMES),
             *(forms.values() for forms in CONJUGATED),
-            _verb_phrases(range(3), range(2), range(2)),
+            _verb_phrases(),
         ],
         "polarity": [
             *(_manners(polarity) for polarity in range(2)),
             *(voices.train for voices in words.OUTCOMES),
-            _verb_phrases(range(3), range(2), range(2)),
+            _verb_phrases(),
         ],
         "sentiment": [voices.train for voices in words.MOODS],
         "register": [voices.train for voices in (*words.OPENERS, *words.CLOSERS)],
@@ -120,6 +118,23 @@ def test_only_words_of_the_factor_that_changes_differ(pair: MinimalPair) -> None
     assert pair.factor is not None
     assert _others(pair.anchor, pair.factor) == _others(pair.changed, pair.factor)
     assert pair.anchor != pair.changed
+
+
+@given(PAIRS)
+@settings(max_examples=300, deadline=None)
+def test_changed_slots_have_words_of_the_same_place(pair: MinimalPair) -> None:
+    for lists in (
+        [[[each] for each in voices.train] for voices in words.SUBJECTS],
+        [[[each] for each in voices.train] for voices in words.TIMES],
+        [[[each] for each in voices.train] for voices in words.COMPANIONS],
+        [list(nouns) for nouns in words.TRAIN_OBJECTS],
+    ):
+        anchor, changed = (
+            [place for each in lists for place, forms in enumerate(each) if _says(text, forms)]
+            for text in (pair.anchor, pair.changed)
+        )
+        assert anchor == changed
+        assert len(anchor) == 1
 
 
 def test_words_that_may_differ_are_few() -> None:
