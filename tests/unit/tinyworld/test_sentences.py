@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from random import Random
 
 import pytest
@@ -18,6 +19,7 @@ from csae_bench.tinyworld.sentences import (
     say,
     say_by_slot,
 )
+from csae_bench.tinyworld.words import OPENERS, OWN, SUBJECTS
 
 TEXTS = {
     "grid for tests": ("d913707b", lambda: [p.text for p in factor_grid("test").prompts]),
@@ -41,6 +43,26 @@ def test_one_random_for_all_slots_is_say(template: str) -> None:
     rng = Random(3)
     by_slot = say_by_slot(situation, template, lambda _: rng, reserved=False)
     assert by_slot == say(situation, template, Random(3), reserved=False)
+
+
+@pytest.mark.parametrize("template", TRAIN_TEMPLATES)
+def test_each_slot_draws_from_its_own_random_alone(template: str) -> None:
+    situation = draw_situation(Random(1), draw_values(Random(2), register=0, gender=0))
+    asked: list[str] = []
+
+    def said(**seeds: int) -> str:
+        def random_of(slot: str) -> Random:
+            asked.append(slot)
+            return Random(f"{slot} {seeds.get(slot, 0)}")
+
+        return say_by_slot(situation, template, random_of, reserved=False)
+
+    text = said()
+    assert len(set(asked)) == len(asked)
+    for slot, voices in (("opener", OPENERS[0]), ("subject", SUBJECTS[0]), ("own", OWN[0])):
+        (word,) = (each for each in voices.train if re.search(rf"{re.escape(each)}(?!\w)", text))
+        others = {said(**{slot: seed}) for seed in range(100)}
+        assert others == {text.replace(word, each) for each in voices.train}
 
 
 def test_the_other_values_differ_in_one_factor_alone() -> None:
