@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from csae_bench.config import Contrastive, GeneratorActivations, RunConfig
-from csae_bench.config.loss_terms import TermSettings
+from csae_bench.config.loss_terms import POSITIVE_KINDS, TermSettings
 from csae_bench.errors import ConfigError
 from csae_bench.pair_texts import PAIR_TEXTS
 from csae_bench.preflight.check import Finding, Findings
@@ -19,13 +19,17 @@ def objective(sae: ResolvedSae) -> Findings:
     if not isinstance(config.sae, Contrastive):
         return
     switched_on = config.sae.active_terms()
-    kinds = config.pairs.shares()
+    kinds = config.pairs.in_batch()
     terms = {name: term for name, term in switched_on.items() if term.sees(kinds)}
-    problems = [*_starts(config, terms), *(_batch(config, terms) or _sizes(config, terms))]
+    problems = [
+        *_starts(config, terms),
+        *_negatives(config, terms),
+        *(_batch(config, terms) or _sizes(config, terms)),
+    ]
     for text in problems:
         yield "problem", f"{sae.resolved.path}: {text}."
     for name in switched_on.keys() - terms.keys():
-        seen = " and ".join(f"pairs.{kind}.weight is 0" for kind in switched_on[name].pairs or ())
+        seen = " and ".join(f"pairs.{kind}.weight is 0" for kind in switched_on[name].pairs or POSITIVE_KINDS)
         yield "ok", f"{name} is off, as {seen}"
     if not terms:
         yield "ok", "no contrastive term is active; only the backbone is trained"
@@ -104,6 +108,19 @@ def _starts(config: RunConfig, terms: dict[str, TermSettings]) -> Iterator[str]:
                 f"sae.losses.{name}.warm_up_steps is {term.warm_up_steps}; it must be at most the "
                 f"{n_steps - first} steps "
                 + ("of the training" if first == 0 else f"from step {first} on, where it starts")
+            )
+
+
+def _negatives(config: RunConfig, terms: dict[str, TermSettings]) -> Iterator[str]:
+    """Yield the terms that take minimal pairs as negatives where no batch has any."""
+    if config.pairs.threes:
+        return
+    for prefix, _, term in _as_set(config, terms):
+        if getattr(term, "minimal_negatives", False):
+            yield (
+                f"{prefix}.minimal_negatives is true, but no batch has groups of an anchor, its "
+                "paraphrase and a minimal pair; set pairs.minimal.weight above 0 and "
+                "pairs.minimal.with_paraphrases=true"
             )
 
 

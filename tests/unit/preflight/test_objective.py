@@ -183,3 +183,31 @@ def test_held_l0_needs_a_penalty_that_it_can_scale(tmp_path: Path) -> None:
         collected = [problem.message for problem in _problems(path)]
         assert len(collected) == (expected is not None), sae
         assert expected is None or expected in collected[0]
+
+
+def test_minimal_negatives_need_groups_of_three(config: Path) -> None:
+    sets = ["sae.losses.rows.minimal_negatives=true", "pairs.minimal.weight=1"]
+    (problem,) = _problems(config, *sets)
+    assert "sae.losses.rows.minimal_negatives is true, but no batch has groups" in problem.message
+    assert _problems(config, *sets, "pairs.minimal.with_paraphrases=true") == []
+
+
+def test_a_term_of_minimal_pairs_without_any_is_said_to_be_off(config: Path) -> None:
+    checks = _examined(config, "sae.losses.sparse_shift.weight=0.2").checks
+    assert any("sparse_shift is off, as pairs.minimal.weight is 0" in c.message for c in checks)
+    assert _problems(config, "sae.losses.sparse_shift.weight=0.2") == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ("pairs.minimal.dataset=nowhere.jsonl", "nowhere.jsonl"),
+        ("pairs.minimal.factors=[tempus]", "tempus"),
+        ("pairs.minimal.dataset=nowhere.csv", "pairs.minimal.templates is empty"),
+    ],
+)
+def test_minimal_pairs_that_cannot_be_made_are_a_problem(
+    config: Path, settings: str, problem: str
+) -> None:
+    (check,) = _problems(config, "pairs.minimal.weight=1", settings)
+    assert problem in check.message
