@@ -14,7 +14,7 @@ class ValueNumbers:
     """Values of all factors, numbered throughout in the order given."""
 
     def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
-        """Number the values, whose names are given by factor."""
+        """Assign the numbers to values whose names are given by factor."""
         every = [(factor, value) for factor, names in values.items() for value in names]
         self.names = tuple(f"{factor}={value}" for factor, value in every)
         self._numbers = {each: number for number, each in enumerate(every)}

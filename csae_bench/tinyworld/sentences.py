@@ -128,7 +128,7 @@ def draw_situation(rng: Random, values: FactorValues) -> Situation:
 def say(situation: Situation, template: str, rng: Random, *, reserved: bool) -> str:
     """Say the situation in one sentence of the given template, in freely chosen voices.
 
-    Reserved words are used only where `reserved`, among the others.
+    Reserved words are used only with reserved=True, among the others.
     """
     return say_by_slot(situation, template, lambda _: rng, reserved=reserved)
 
@@ -174,7 +174,7 @@ def say_by_slot(
 
 
 def draw_template(rng: Random, *, reserved: bool) -> str:
-    """Draw a name from all templates if `reserved`, else from the training templates."""
+    """Draw a template's name, of all with reserved=True, else of the training templates."""
     return rng.choice(_ALL_TEMPLATES if reserved else _TRAIN_TEMPLATES)
 
 
