@@ -2,16 +2,18 @@
 
 d_in 2304, d_sae 16384, 4096 rows: steps of SAELens's SAETrainer on a stock TopK SAE and of ours on
 a `contrastive_topk`, on the same batch, in turn, in one process. Ours is `OBJECTIVE`, and
-`OBJECTIVE` with mixing in every step. The step that measures gradients for the ratio control counts
-once in its period and is timed once. Drawing batches is part of neither. A figure is the median of
-the ratios of the rounds; the smallest and the largest go to stderr.
+`OBJECTIVE` with mixing in every step; `sparse_shift_step` compares two of ours. The step that
+measures gradients for the ratio control counts once in its period and is timed once. Drawing
+batches is part of neither. A figure is the median of the ratios of the rounds; the smallest and the
+largest go to stderr.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -25,28 +27,54 @@ OBJECTIVE: dict[str, dict[str, Any]] = {
     "rows": {"weight": 0.1, "latent_fraction": 0.2},
     "columns": {"weight": 0.1, "n_latents": 2048},
 }
-MIXING = {**OBJECTIVE, "mixing": {"weight": 0.1}}
+OBJECTIVES: dict[str, dict[str, dict[str, Any]]] = {
+    "contrastive": OBJECTIVE,
+    "mixing": {**OBJECTIVE, "mixing": {"weight": 0.1}},
+    "no terms": {},
+    "sparse_shift": {"sparse_shift": {"weight": 0.2}},
+}
+"""Terms of each step of ours."""
+SHARE_OF_MINIMAL = 0.25
+"""Of the pairs of the batch, the last ones, in the steps `WITH_MINIMAL_PAIRS`."""
+WITH_MINIMAL_PAIRS = ("no terms", "sparse_shift")
 PERIOD = 20
 N_ROUNDS = 3
 
 
 def main() -> None:
     """Print both figures."""
-    steps = {name: step_of(name, 16384) for name in ("stock", "contrastive", "mixing")}
+    compare(
+        {
+            "contrastive_step_time_ratio": ("contrastive", "stock"),
+            "mixing_step_time_ratio": ("mixing", "stock"),
+        }
+    )
+
+
+def compare(figures: Mapping[str, tuple[str, str]]) -> None:
+    """Print figures: a step of the first name against one of the second, in turn."""
+    names = dict.fromkeys(name for of_figure in figures.values() for name in of_figure)
+    steps = {name: step_of(name, 16384) for name in names}
     for step in steps.values():
         step(False)  # the first one allocates
     rounds = [_round(number, steps) for number in range(1, N_ROUNDS + 1)]
-    for figure, ours in (
-        ("contrastive_step_time_ratio", "contrastive"),
-        ("mixing_step_time_ratio", "mixing"),
-    ):
-        measuring = seconds(lambda step=steps[ours]: step(True))
-        print(f"{ours}, measuring {measuring:.2f} s", file=sys.stderr)
-        ratios = [
-            ((PERIOD - 1) * times[ours] + measuring) / PERIOD / times["stock"] for times in rounds
-        ]
+    measuring = {name: _measuring(name, step) for name, step in steps.items() if name != "stock"}
+    for figure, names_of_figure in figures.items():
+        ratios: list[float] = []
+        for times in rounds:
+            ours, other = (
+                ((PERIOD - 1) * times[name] + measuring.get(name, times[name])) / PERIOD
+                for name in names_of_figure
+            )
+            ratios.append(ours / other)
         print(f"{figure}: {min(ratios):.3f} to {max(ratios):.3f}", file=sys.stderr)
         print(f"BENCH {figure} {median(ratios):.3f} ratio", flush=True)
+
+
+def _measuring(name: str, step: Callable[[bool], None]) -> float:
+    taken = seconds(lambda: step(True))
+    print(f"{name}, measuring {taken:.2f} s", file=sys.stderr)
+    return taken
 
 
 def _round(number: int, steps: dict[str, Callable[[bool], None]]) -> dict[str, float]:
@@ -97,11 +125,15 @@ def step_of(name: str, d_sae: int) -> Callable[[bool], None]:
             stock.step(batch)
 
         return stock_step
-    losses = OBJECTIVE if name == "contrastive" else MIXING
+    if name in WITH_MINIMAL_PAIRS:
+        n_pairs = ROWS // 2
+        n_alike = round((1 - SHARE_OF_MINIMAL) * n_pairs)
+        kinds = {"same_sequence": slice(0, n_alike), "minimal": slice(n_alike, n_pairs)}
+        stream.pairs = replace(stream.pairs, kinds=kinds)
     ours = ContrastiveSAETrainer(
         config,
         training_sae(
-            ContrastiveTopKSae.model_validate({**settings, "losses": losses}),
+            ContrastiveTopKSae.model_validate({**settings, "losses": OBJECTIVES[name]}),
             d_in=D_IN,
             device="cpu",
             metadata={},

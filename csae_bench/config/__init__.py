@@ -74,6 +74,7 @@ __all__ = [
     "HoldL0Settings",
     "JumpReluSae",
     "MatryoshkaBatchTopKSae",
+    "MinimalSettings",
     "ModelActivations",
     "PairKindSettings",
     "PairsSettings",

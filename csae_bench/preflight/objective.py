@@ -29,7 +29,8 @@ def objective(sae: ResolvedSae) -> Findings:
     for text in problems:
         yield "problem", f"{sae.resolved.path}: {text}."
     for name in switched_on.keys() - terms.keys():
-        seen = " and ".join(f"pairs.{kind}.weight is 0" for kind in switched_on[name].pairs or POSITIVE_KINDS)
+        of_term = switched_on[name].pairs or POSITIVE_KINDS
+        seen = " and ".join(f"pairs.{kind}.weight is 0" for kind in of_term)
         yield "ok", f"{name} is off, as {seen}"
     if not terms:
         yield "ok", "no contrastive term is active; only the backbone is trained"

@@ -159,9 +159,7 @@ def test_generated_activations_have_no_paraphrases(tmp_path: Path) -> None:
     path.write_text("activations: {kind: generator}\npairs: {paraphrase: {weight: 1}}")
     (problem,) = _problems(path)
     assert problem.name == "pairs"
-    assert "pairs.paraphrase.weight is 1; generated activations have no texts" in (
-        problem.message
-    )
+    assert "pairs.paraphrase.weight is 1; generated activations have no texts" in (problem.message)
 
 
 def test_held_l0_needs_a_penalty_that_it_can_scale(tmp_path: Path) -> None:
