@@ -91,7 +91,14 @@ def step_of(name: str, d_sae: int) -> Callable[[bool], None]:
     from sae_lens.config import SAETrainerConfig
     from sae_lens.training.sae_trainer import SAETrainer
 
-    from csae_bench.config import ContrastiveTopKSae, RunConfig, TopKSae, WeightingSettings
+    from csae_bench.config import (
+        ContrastiveTopKSae,
+        MinimalSettings,
+        PairsSettings,
+        RunConfig,
+        TopKSae,
+        WeightingSettings,
+    )
     from csae_bench.saes.building import training_sae
     from csae_bench.training.data import pair_stream
     from csae_bench.training.loop import ContrastiveSAETrainer
@@ -139,7 +146,10 @@ def step_of(name: str, d_sae: int) -> Callable[[bool], None]:
             metadata={},
         ),
         stream,
-        schedule=ObjectiveScheduleSettings(weighting=WeightingSettings(every=PERIOD)),
+        schedule=ObjectiveScheduleSettings(
+            weighting=WeightingSettings(every=PERIOD),
+            pairs=PairsSettings(minimal=MinimalSettings(weight=float(name in WITH_MINIMAL_PAIRS))),
+        ),
     )
 
     def step(measuring: bool) -> None:

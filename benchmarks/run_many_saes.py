@@ -1,9 +1,9 @@
 """Eight SAEs judged in one run against one: `run --sae A --sae B ...`, and `run --sae A`.
 
 The default evals on the bundled model, in a process of its own each, start-up included. The SAEs
-are made beforehand, side by side, trained for 100 steps: they are as sparse as real ones, which the
-evals' cost depends on. The seconds of each eval go to stderr: what the first SAE paid for all, and
-what a further one costs.
+are made beforehand, side by side, trained for 100 steps at learning rates that hardly differ: they
+are as sparse as real ones, and all alike, for the evals' cost depends on it. The seconds of each
+eval go to stderr: what the first SAE paid for all, and what a further one costs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def main() -> None:
 def _built(folder: Path) -> list[Path]:
     """Return the folders of SAEs of custom_sae's size and sparsity, trained for 100 steps."""
     sweep = folder / "sweep.yaml"
-    sweep.write_text(f"sae.k: {list(range(14, 14 + N_SAES))}\n")
+    rates = [f"{2e-3 * (1 + i / 1000):.6f}" for i in range(N_SAES)]
+    sweep.write_text(f"training.learning_rate: [{', '.join(rates)}]\n")
     command = [sys.executable, "-m", "csae_bench.cli", "train", "--sae", "batchtopk"]
     command += ["--sweep", str(sweep), "--results", str(folder / "made")]
     for key, value in SHORT.items():

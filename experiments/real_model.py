@@ -65,6 +65,18 @@ class Telling(NamedTuple):
     """Running text up to the tokens of its largest codes, each of another window."""
 
 
+class OfFactor(NamedTuple):
+    """Scores of one factor: balanced accuracy of probes, on templates that they were not fit on."""
+
+    factor: str
+    dense: float
+    """Of a probe on the activations."""
+    top_1: list[float]
+    """Of a probe on one latent, by SAE."""
+    information: list[float]
+    """Of the best latent of the best value, a share of its entropy, by SAE."""
+
+
 class Batch(NamedTuple):
     """Some documents, padded on the right."""
 
@@ -106,6 +118,7 @@ def main(results: Path, to: Path) -> None:
         logs={name: _last_line_of_log(results, record) for name, record in records.items()},
         rows=list(_rows(results, records)),
         probing=_by_dataset(results, records),
+        factors=_by_factor(results, records),
         telling=_telling(results, records),
         n_documents=N_DOCUMENTS,
         steps=steps,
@@ -202,6 +215,23 @@ def _by_dataset(
             of_saes[0][dataset].get("llm_test_auc"),
         )
         for dataset in of_saes[0]
+    ]
+
+
+def _by_factor(results: Path, records: Mapping[str, Mapping[str, Any]]) -> list[OfFactor]:
+    """Return what the activations and single latents know of each factor."""
+    of_saes = [
+        _result(results, record, "factor_probing")["eval_result_details"]
+        for record in records.values()
+    ]
+    return [
+        OfFactor(
+            of_each[0]["factor"],
+            of_each[0]["dense_balanced_accuracy"],
+            [one["top_1_balanced_accuracy"] for one in of_each],
+            [max(value["information"] or 0.0 for value in one["values"]) for one in of_each],
+        )
+        for of_each in zip(*of_saes, strict=True)
     ]
 
 
