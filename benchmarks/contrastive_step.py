@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -93,33 +92,41 @@ def step_of(name: str, d_sae: int) -> Callable[[bool], None]:
 
     from csae_bench.config import (
         ContrastiveTopKSae,
-        MinimalSettings,
         PairsSettings,
         RunConfig,
         TopKSae,
         WeightingSettings,
     )
+    from csae_bench.pairs import PairStream
     from csae_bench.saes.building import training_sae
-    from csae_bench.training.data import pair_stream
+    from csae_bench.training.data import pair_sources
     from csae_bench.training.loop import ContrastiveSAETrainer
     from csae_bench.training.objective_schedule import ObjectiveScheduleSettings
 
     torch.manual_seed(0)
     settings: dict[str, Any] = {"d_sae": d_sae, "k": K}
-    stream = pair_stream(
-        RunConfig.model_validate(
-            {
-                "activations": {
-                    "kind": "generator",
-                    "d_in": D_IN,
-                    "pairs_in_buffer": ROWS // 2,
-                    "batch_size_prompts": 1,  # or drawing rows would take more memory than a step
-                },
-                "training": {"batch_size": ROWS},
-            }
-        ),
-        None,
+    run_config = RunConfig.model_validate(
+        {
+            "activations": {
+                "kind": "generator",
+                "d_in": D_IN,
+                "pairs_in_buffer": ROWS // 2,
+                "batch_size_prompts": 1,  # or drawing rows would take more memory than a step
+            },
+            "training": {"batch_size": ROWS},
+        }
     )
+    pairs = PairsSettings()
+    if name in WITH_MINIMAL_PAIRS:
+        pairs = PairsSettings.model_validate(
+            {
+                "same_sequence": {"weight": 1 - SHARE_OF_MINIMAL},
+                "minimal": {"weight": SHARE_OF_MINIMAL},
+            }
+        )
+    # what a pair is made of does not matter to the time of a step
+    sources = {kind: pair_sources(run_config, None)["same_sequence"] for kind in pairs.shares()}
+    stream = PairStream(sources, pairs.shares(), batch_size=ROWS, pairs_in_buffer=ROWS // 2, seed=0)
     config = SAETrainerConfig(
         total_training_samples=1000 * ROWS, train_batch_size_samples=ROWS, lr_end=3e-5
     )
@@ -132,11 +139,6 @@ def step_of(name: str, d_sae: int) -> Callable[[bool], None]:
             stock.step(batch)
 
         return stock_step
-    if name in WITH_MINIMAL_PAIRS:
-        n_pairs = ROWS // 2
-        n_alike = round((1 - SHARE_OF_MINIMAL) * n_pairs)
-        kinds = {"same_sequence": slice(0, n_alike), "minimal": slice(n_alike, n_pairs)}
-        stream.pairs = replace(stream.pairs, kinds=kinds)
     ours = ContrastiveSAETrainer(
         config,
         training_sae(
@@ -146,10 +148,7 @@ def step_of(name: str, d_sae: int) -> Callable[[bool], None]:
             metadata={},
         ),
         stream,
-        schedule=ObjectiveScheduleSettings(
-            weighting=WeightingSettings(every=PERIOD),
-            pairs=PairsSettings(minimal=MinimalSettings(weight=float(name in WITH_MINIMAL_PAIRS))),
-        ),
+        schedule=ObjectiveScheduleSettings(weighting=WeightingSettings(every=PERIOD), pairs=pairs),
     )
 
     def step(measuring: bool) -> None:

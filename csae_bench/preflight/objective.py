@@ -79,7 +79,8 @@ def _texts(kind: str, share: float, sae: ResolvedSae) -> Finding:
     outcome, message = PAIR_TEXTS[kind].status(settings)
     if outcome == "problem":
         return outcome, f"{path}: {message}"
-    return outcome, f"{kind} {share:.0%}: {message}"
+    shuffled = "; shuffled, as a control" if kind in config.pairs.shuffled_kinds else ""
+    return outcome, f"{kind} {share:.0%}: {message}{shuffled}"
 
 
 def _batch(config: RunConfig, terms: dict[str, TermSettings]) -> list[str]:

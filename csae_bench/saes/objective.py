@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 from sae_lens.saes.sae import (
     TrainCoefficientConfig,
@@ -162,10 +161,9 @@ class ContrastiveTraining(TrainingSAE[Any]):
         pairs, places = step_input.pairs.of_kinds(kinds)
         active_codes = output.active_codes
         if places is not None:
-            rows = torch.stack([2 * places, 2 * places + 1], dim=1).flatten()
             if active_codes is not None:
-                active_codes = active_codes.of_rows(rows, len(codes))
-            x, codes, pre = (one.index_select(0, rows) for one in (x, codes, pre))
+                active_codes = active_codes.of_rows(places.rows(codes.device), len(codes))
+            x, codes, pre = (places.of(one, n_each=2) for one in (x, codes, pre))
         statistics = self.contrast.statistics_of(kinds)
         reads_statistics = not all(isinstance(term, ShiftSettings) for term in terms)
         if self.training and len(pairs) and reads_statistics:

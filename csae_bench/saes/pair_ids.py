@@ -14,6 +14,29 @@ from csae_bench.config.loss_terms import POSITIVE_KINDS
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where some pairs of a batch are: runs of pairs that stand side by side, in order."""
+
+    runs: tuple[slice, ...]
+
+    def of(self, values: Tensor, n_each: int = 1) -> Tensor:
+        """Select what belongs to these pairs; of a single run it is a view.
+
+        Args:
+            values: `n_each` for each pair of the batch, side by side along the first dimension.
+        """
+        parts = [values[n_each * run.start : n_each * run.stop] for run in self.runs]
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat([values[:0], *parts])
+
+    def rows(self, device: torch.device) -> Int[Tensor, " n_rows"]:
+        """Return the numbers of the rows of these pairs, two for each."""
+        runs = [torch.arange(2 * run.start, 2 * run.stop, device=device) for run in self.runs]
+        return torch.cat(runs) if runs else torch.arange(0, device=device)
+
+
+@dataclass(frozen=True)
 class PairIds:
     """Ids of the pairs of a batch, int64, on the device of the rows.
 
@@ -41,9 +64,7 @@ class PairIds:
     def __len__(self) -> int:
         return len(self.sequence)
 
-    def of_kinds(
-        self, kinds: Collection[str] | None
-    ) -> tuple[PairIds, Int[Tensor, " n_chosen"] | None]:
+    def of_kinds(self, kinds: Collection[str] | None) -> tuple[PairIds, Places | None]:
         """Return the pairs of these kinds, and their places among all; no places: it is all.
 
         Args:
@@ -53,9 +74,15 @@ class PairIds:
             kinds = POSITIVE_KINDS
             if set(self.kinds) <= set(kinds):
                 return self, None
-        places = torch.arange(len(self), device=self.sequence.device)
-        chosen = torch.cat([places[:0], *(places[s] for k, s in self.kinds.items() if k in kinds)])
-        return replace(self._at(chosen), kinds={}), chosen
+        places: list[slice] = []
+        for place in (place for kind, place in self.kinds.items() if kind in kinds):
+            if places and places[-1].stop == place.start:
+                places[-1] = slice(places[-1].start, place.stop)
+            else:
+                places.append(place)
+        chosen = Places(tuple(places))
+        ids = {name: chosen.of(ids) for name, ids in self._tensors().items()}
+        return replace(self, **ids, kinds={}), chosen
 
     def to(self, device: torch.device) -> PairIds:
         """Move to a device."""
@@ -68,9 +95,6 @@ class PairIds:
         Symmetric, and false on the diagonal. Computed once; do not change it.
         """
         return self._negatives
-
-    def _at(self, places: Int[Tensor, " n_chosen"]) -> PairIds:
-        return replace(self, **{name: ids[places] for name, ids in self._tensors().items()})
 
     def _tensors(self) -> dict[str, Tensor]:
         """Return what is there for each pair."""

@@ -45,12 +45,14 @@ class ValueProfiles(nn.Module):
                 f"number {highest}, so it must be at least {highest + 1}."
             )
         old, new = values.clamp_min(0).unbind(1)
-        known = (values >= 0).all(1).repeat(2).to(self.sums.dtype)
-        shift = views.shift("codes").to(self.sums.dtype)
-        of_value = torch.cat([new, old])
-        changes = torch.cat([shift, -shift]).clamp_min(0) * known[:, None]
-        counts = torch.zeros_like(self.weight).index_add_(0, of_value, known)
-        mean = torch.zeros_like(self.sums).index_add_(0, of_value, changes)
+        known = (values >= 0).all(1).to(self.sums.dtype)
+        shift = views.shift("codes")
+        change = shift.change.to(self.sums.dtype) * known[shift.pair]
+        mean, counts = torch.zeros_like(self.sums), torch.zeros_like(self.weight)
+        for of_pair, signed in ((new, change), (old, -change)):
+            place = of_pair[shift.pair], shift.latent
+            mean.index_put_(place, signed.clamp_min(0), accumulate=True)
+            counts.index_add_(0, of_pair, known)
         mean /= counts.clamp_min(1)[:, None]
         seen = counts > 0
         self.sums.copy_(self.sums.lerp(mean, 1 - DECAY).where(seen[:, None], self.sums))

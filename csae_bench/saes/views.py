@@ -80,6 +80,21 @@ class Changed:
         return _precise(self.codes[:, latents])
 
 
+class Shift(NamedTuple):
+    """Change of the code over each pair, at the latents that are active in one of its rows; at all
+    others it is 0.
+    """
+
+    pair: Int64[Tensor, " n_entries"]
+    latent: Int64[Tensor, " n_entries"]
+    change: Float[Tensor, " n_entries"]
+    n_pairs: int
+
+    def sums(self, values: Float[Tensor, " n_entries"]) -> Float[Tensor, " n_pairs"]:
+        """Add up values of the entries by pair."""
+        return values.new_zeros(self.n_pairs).index_add(0, self.pair, values)
+
+
 @dataclass(frozen=True)
 class Views:
     """A batch of pairs as an SAE sees it. Rows 2i and 2i + 1 are the two views of pair i."""
@@ -137,13 +152,27 @@ class Views:
             counts += torch.bincount(place, minlength=counts.numel()).view_as(counts)
         return counts
 
-    def shift(self, on: TermInput) -> Float[Tensor, "n_pairs d_sae"]:
+    def shift(self, on: TermInput) -> Shift:
         """Return the change of the code from each anchor to its partner, in the units of the
         activations: each latent's times the norm of its row of the decoder.
         """
-        anchors, partners = self.read(on)
-        change = partners - anchors
-        return change if self.decoder_norms is None else change * self.decoder_norms
+        silent = self.pre_activations.detach() <= 0 if on == "pre_activations" else ~self.active
+        first, second = split(silent)
+        pair, latent = rows_and_latents(~(first & second))
+        # both at once: each selection has a gradient of the size of all codes
+        row = torch.stack([2 * pair, 2 * pair + 1])
+        latents = latent.expand_as(row)
+        if on == "pre_activations":
+            values = _precise(self.pre_activations[row, latents]).relu()
+        else:
+            values = _precise(self.codes[row, latents])
+        if on == "union":
+            pre = _precise(self.pre_activations[row, latents])
+            values = _straight_through(values, pre, silent[row, latents])
+        change = values[1] - values[0]
+        if self.decoder_norms is not None:
+            change = change * self.decoder_norms[latent]
+        return Shift(pair, latent, change, self.n_pairs)
 
     def read(
         self, on: TermInput, latents: slice | Int64[Tensor, " n_latents"] | None = None
@@ -163,8 +192,15 @@ class Views:
         active = _select(self.active, latents)
         first, second = split(active)
         silent = (first | second).repeat_interleave(2, dim=0) & ~active
-        # 0 in value; straight-through (Bengio et al. 2013, arXiv:1308.3432) in the backward pass
-        return split(codes + (pre - pre.detach()).where(silent, 0))
+        return split(_straight_through(codes, pre, silent))
+
+
+def _straight_through(codes: Tensor, pre: Tensor, silent: Tensor) -> Tensor:
+    """Pass the gradient of silent codes to their pre-activations; the values are the codes.
+
+    Bengio et al. 2013, arXiv:1308.3432.
+    """
+    return codes + (pre - pre.detach()).where(silent, 0)
 
 
 def split(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -51,7 +51,7 @@ def measure_held_out_pairs(
             shifts.append(minimal_participation(codes, pairs, sae.W_dec))
         alike, places = pairs.of_kinds(None)
         codes = codes / codes.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        one, other = (side if places is None else side[places] for side in split(codes))
+        one, other = (side if places is None else places.of(side) for side in split(codes))
         cosines, negatives = one @ other.T, alike.negatives()
         overall.add(cosines, negatives)
         for kind, part in _places(pairs).items():

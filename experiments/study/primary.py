@@ -50,7 +50,7 @@ def main(seeds: int, results: Path, to: Path) -> None:
         if missing:
             _run(seed, results)
             for arm in missing:
-                _append(to, _line(arm, seed, results))
+                append_line(to, _line(arm, seed, results))
             click.echo(f"seed {seed}: {len(missing)} lines added to {to}")
 
 
@@ -135,10 +135,13 @@ def _at(result: Mapping[str, Any], place: str) -> Any:
     return value
 
 
-def _append(path: Path, line: Mapping[str, Any]) -> None:
+def append_line(path: Path, line: Mapping[str, Any]) -> None:
+    """Add a line to a file of results, on disk once this returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    text = path.read_bytes() if path.is_file() else b""
+    cut_off = bool(text) and not text.endswith(b"\n")
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, sort_keys=True) + "\n")
+        file.write("\n" * cut_off + json.dumps(line, sort_keys=True) + "\n")
         file.flush()
         os.fsync(file.fileno())
 

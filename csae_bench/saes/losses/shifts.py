@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from csae_bench.config.loss_terms import TermInput
@@ -32,11 +32,12 @@ def sparse_shift(views: Views, *, on: TermInput = "union") -> TermValue:
     between observations that differ in few concepts: Joshi et al. 2025, arXiv:2502.12179.
     """
     shift = views.shift(on)
-    n = int(_changes(shift).sum())
+    l1 = shift.sums(shift.change.abs())
+    # a NaN is a change: it has to show
+    n = int((l1.detach() != 0).sum())
     if not n:
         return nothing(views, "pairs whose codes differ")
-    l1 = shift.abs().sum(1)
-    squares = shift.square().sum(1)
+    squares = shift.sums(shift.change.square())
     per_pair = (l1 + _SMALLEST_L1).log() - (squares + _SMALLEST_SQUARE).log() / 2
     return TermValue(per_pair.mean(), n, "pairs whose codes differ")
 
@@ -61,14 +62,18 @@ def swap(views: Views, *, on: TermInput = "union") -> TermValue:
     lengths = torch.linalg.vector_norm(profiles, dim=1)
     known = (values >= 0).all(1)
     known &= (lengths[values.clamp_min(0)] > 0).all(1)
-    chosen = known.nonzero().squeeze(1)
-    if not len(chosen):
+    n = int(known.sum())
+    if not n:
         return nothing(views, counted)
     directions = profiles / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)[:, None]
-    old, new = directions[values[chosen]].unbind(1)
-    shift = views.shift(on).index_select(0, chosen)
-    cosine = torch.nn.functional.cosine_similarity(shift, (new - old).to(shift.dtype), eps=1e-8)
-    return TermValue(1 - cosine.mean(), len(chosen), counted)
+    old, new = values.clamp_min(0).unbind(1)
+    shift = views.shift(on)
+    goal = directions[new[shift.pair], shift.latent] - directions[old[shift.pair], shift.latent]
+    along = shift.sums(shift.change * goal.to(shift.change.dtype))
+    goal_length = torch.linalg.vector_norm(directions[new] - directions[old], dim=1)
+    squares = shift.sums(shift.change.square()) * goal_length.square().to(along.dtype)
+    cosine = along / squares.clamp_min(_SMALLEST_SQUARE**2).sqrt()
+    return TermValue(1 - (cosine * known).sum() / n, n, counted)
 
 
 def participation(shift: Float[Tensor, "n_pairs d_sae"]) -> Float[Tensor, " n_changed"]:
@@ -76,10 +81,5 @@ def participation(shift: Float[Tensor, "n_pairs d_sae"]) -> Float[Tensor, " n_ch
 
     Pairs without a change are left out.
     """
-    changed = shift[_changes(shift)].double()
+    changed = shift[~(shift == 0).all(1)].double()
     return changed.abs().sum(1).square() / changed.square().sum(1)
-
-
-def _changes(shift: Float[Tensor, "n_pairs d_sae"]) -> Bool[Tensor, " n_pairs"]:
-    # a NaN is a change: it has to show
-    return ~(shift.detach() == 0).all(1)

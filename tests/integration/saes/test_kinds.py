@@ -66,9 +66,78 @@ def test_a_batch_without_the_kind_gives_a_term_nothing_to_compare() -> None:
     output.loss.backward()
 
 
+THREE = {"same_sequence": slice(0, 6), "paraphrase": slice(6, 10), "minimal": slice(10, 16)}
+
+
 def test_pairs_of_kinds_keep_their_ids() -> None:
     pairs = PairIds(torch.arange(16), torch.arange(16) + 100, kinds=KINDS)
     chosen, places = pairs.of_kinds(["paraphrase"])
-    assert places.tolist() == list(range(10, 16))
-    assert chosen.sequence.tolist() == places.tolist()
-    assert dataclasses.asdict(chosen)["group"].tolist() == (places + 100).tolist()
+    assert places is not None
+    assert places.runs == (slice(10, 16),)
+    assert chosen.sequence.tolist() == list(range(10, 16))
+    assert dataclasses.asdict(chosen)["group"].tolist() == list(range(110, 116))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "runs"),
+    [
+        (None, [(0, 10)]),
+        (["same_sequence", "paraphrase"], [(0, 10)]),
+        (["same_sequence", "minimal"], [(0, 6), (10, 16)]),
+        (["minimal"], [(10, 16)]),
+        ([], []),
+    ],
+)
+def test_kinds_that_stand_side_by_side_are_one_run(
+    kinds: list[str] | None, runs: list[tuple[int, int]]
+) -> None:
+    chosen, places = PairIds(torch.arange(16), kinds=THREE).of_kinds(kinds)
+    assert places is not None
+    assert places.runs == tuple(slice(*run) for run in runs)
+    expected = [i for run in runs for i in range(*run)]
+    assert chosen.sequence.tolist() == expected
+    rows = torch.arange(32)
+    assert places.of(rows, n_each=2).tolist() == places.rows(rows.device).tolist()
+    assert places.rows(rows.device).tolist() == [j for i in expected for j in (2 * i, 2 * i + 1)]
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_a_term_that_names_no_kind_leaves_minimal_pairs_out(term: str) -> None:
+    with_minimal = _sae(None).training_forward_pass(_step(kinds=THREE))
+    alike = _sae(["same_sequence", "paraphrase"]).training_forward_pass(_step(kinds=THREE))
+    assert torch.equal(with_minimal.metrics[f"raw/{term}"], alike.metrics[f"raw/{term}"])
+    every = _sae(None).training_forward_pass(_step())
+    assert not torch.equal(with_minimal.metrics[f"raw/{term}"], every.metrics[f"raw/{term}"])
+
+
+@pytest.mark.parametrize("architecture", ["contrastive_topk", "contrastive_batchtopk"])
+def test_minimal_negatives_are_the_changed_texts_of_the_same_anchors(architecture: str) -> None:
+    """By hand: the same pairs with their minimal pairs' rows given as what they are."""
+    row = ARCHITECTURES[architecture]
+    step = _step(kinds=THREE)
+    minimal = torch.full((16,), -1)
+    minimal[7], minimal[9] = 12, 10
+    step.sae_in[[14, 18]] = step.sae_in[[24, 20]]  # the same anchors
+    step.pairs = dataclasses.replace(step.pairs, minimal=minimal)
+    losses = {name: {"weight": 1.0, "minimal_negatives": True} for name in ("rows", "triplet")}
+    torch.manual_seed(0)
+    config = row.training_config(d_in=8, d_sae=24, k=4, losses=losses)  # pyright: ignore[reportCallIssue]
+    sae: Any = row.training_sae(config)
+    output = sae.training_forward_pass(step)
+    codes = output.feature_acts.detach()
+    anchors, positives = codes[0:20:2], codes[1:20:2]
+    cosine = torch.nn.functional.cosine_similarity
+    own = cosine(anchors, positives)
+    every = cosine(anchors[:, None], positives[None], dim=2).fill_diagonal_(-torch.inf)
+    hard = torch.full((2, 10), -torch.inf)
+    for pair, of_minimal in ((7, 12), (9, 10)):
+        changed = codes[2 * of_minimal + 1]
+        hard[0, pair] = cosine(anchors[pair], changed, dim=0)
+        hard[1, pair] = cosine(positives[pair], changed, dim=0)
+    sides = torch.stack([every, every.T])
+    nearest = torch.maximum(sides.amax(2), hard)
+    expected = (0.2 + nearest - own).relu().mean()
+    assert float(output.terms["triplet"].value.detach()) == pytest.approx(float(expected), rel=1e-4)
+    logits = torch.cat([sides, hard[:, :, None], own.expand(2, -1)[:, :, None]], 2) / 0.2
+    expected = (logits.logsumexp(2) - own / 0.2).mean()
+    assert float(output.terms["rows"].value.detach()) == pytest.approx(float(expected), rel=1e-4)

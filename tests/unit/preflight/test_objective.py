@@ -209,3 +209,8 @@ def test_minimal_pairs_that_cannot_be_made_are_a_problem(
 ) -> None:
     (check,) = _problems(config, "pairs.minimal.weight=1", settings)
     assert problem in check.message
+
+
+def test_shuffled_pairs_are_said_to_be_a_control(config: Path) -> None:
+    checks = _examined(config, "pairs.paraphrase.shuffled=true").checks
+    assert any(c.name == "pairs" and c.message.endswith("as a control") for c in checks)

@@ -51,9 +51,9 @@ KNOWN = Counter(
         "saes/losses/latents.py columns": 1,
         "saes/losses/presence.py push_up": 2,
         "saes/losses/shifts.py sparse_shift": 1,
+        "saes/losses/shifts.py swap": 1,
         # which latents and rows are chosen decides the shapes of what follows
         "saes/losses/latents.py cross_view": 1,
-        "saes/losses/shifts.py swap": 1,
         "saes/objective.py _changed": 1,
         "saes/mixing.py mix": 1,
         "saes/similarities.py sample_latents": 1,
