@@ -1,7 +1,7 @@
 """The kinds of pairs that are made of texts: how each one's texts are opened, checked, identified.
 
-To add one: a row of PAIR_TEXTS here, and its source in `csae_bench.pairs.opening`. Importing this
-imports neither torch nor datasets.
+To add one: a row of PAIR_TEXTS here, and its source in `csae_bench.training.text_pairs`. Importing
+this imports neither torch nor datasets.
 """
 
 from __future__ import annotations

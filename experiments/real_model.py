@@ -303,8 +303,9 @@ def _most_telling(factors: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, 
 def _shown(model: Any, tokens: torch.Tensor) -> str:
     """Return the last of some tokens in bold, and those before it that are not `<bos>`."""
     before = model.to_string(tokens[1:-1][-N_AROUND:]) if len(tokens) > 2 else ""
-    last = _plain(model.to_string(tokens[-1:]))
-    return f"{_plain(before).lstrip()}{' ' * last.startswith(' ')}**{last.strip() or last}**"
+    token = model.to_string(tokens[-1:])
+    last = _plain(token) if token.strip() else token.replace(" ", "␣").replace("\n", "↵")
+    return f"{_plain(before).lstrip()}{' ' * last.startswith(' ')}**{last.strip()}**"
 
 
 def _plain(text: str) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from csae_bench.config.pairs import MinimalSettings
 from csae_bench.corpora.grouped import GroupedDataset, GroupedText
+from csae_bench.corpora.minimal_pairs import MinimalPair
 from csae_bench.errors import DataError
 from csae_bench.minimal_pairs.factors import KEY, allowed_factors
-from csae_bench.minimal_pairs.protocol import MinimalPair
 
 
 @dataclass(frozen=True)

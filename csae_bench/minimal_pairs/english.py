@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from csae_bench.corpora.minimal_pairs import MinimalPair
 from csae_bench.factors.datasets.english.grid import FACTORS, LANGUAGES
 from csae_bench.factors.datasets.english.language import Facts
 from csae_bench.minimal_pairs.factors import ValueNumbers
-from csae_bench.minimal_pairs.protocol import MinimalPair
 
 _VALUES = ValueNumbers(FACTORS)
 _TEMPLATES = tuple(LANGUAGES["english"].train_templates)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from csae_bench.corpora import TINYWORLD, corpus_fingerprint
 from csae_bench.corpora.files import files_sha256, sha256
+from csae_bench.corpora.minimal_pairs import MinimalPairTexts
 from csae_bench.minimal_pairs.factors import allowed_factors
-from csae_bench.minimal_pairs.protocol import MinimalPairTexts
 
 ENGLISH = "english"
 

@@ -8,11 +8,11 @@ from csae_bench.config.pairs import MinimalSettings
 from csae_bench.corpora import corpus_fingerprint
 from csae_bench.corpora.files import file_stamps, sha256
 from csae_bench.corpora.grouped import is_local, local_files
+from csae_bench.corpora.minimal_pairs import MinimalPairTexts
 from csae_bench.errors import UsageError, did_you_mean
 from csae_bench.minimal_pairs.collected import CollectedMinimalPairs, read_minimal_pairs
 from csae_bench.minimal_pairs.factors import KEY
 from csae_bench.minimal_pairs.named import NAMED_MINIMAL_PAIRS
-from csae_bench.minimal_pairs.protocol import MinimalPairTexts
 from csae_bench.minimal_pairs.table import TablePairs, is_table, table_pairs
 
 

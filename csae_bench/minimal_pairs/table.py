@@ -12,9 +12,9 @@ from typing import NamedTuple
 from csae_bench.config.pairs import MinimalSettings
 from csae_bench.corpora.csv_files import check_names, csv_lines
 from csae_bench.corpora.files import no_column
+from csae_bench.corpora.minimal_pairs import MinimalPair
 from csae_bench.errors import DataError
 from csae_bench.minimal_pairs.factors import KEY, ValueNumbers, allowed_factors
-from csae_bench.minimal_pairs.protocol import MinimalPair
 
 SUFFIX = ".csv"
 PLACE = "{entity}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from csae_bench.corpora.minimal_pairs import MinimalPair
 from csae_bench.minimal_pairs.factors import ValueNumbers
-from csae_bench.minimal_pairs.protocol import MinimalPair
 from csae_bench.tinyworld.grammar import TRAIN_TEMPLATES
 from csae_bench.tinyworld.sentences import (
     draw_situation,

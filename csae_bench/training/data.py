@@ -29,9 +29,9 @@ from csae_bench.pairs import (
     activations_at,
 )
 from csae_bench.pairs.cached_text_pairs import CachedTextPairs
-from csae_bench.pairs.opening import open_text_pairs
 from csae_bench.results import identity
 from csae_bench.training.cache_keys import sequences_key, text_pairs_key
+from csae_bench.training.text_pairs import open_text_pairs
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

@@ -18,13 +18,13 @@ from csae_bench.config import HoldL0Settings, PairsSettings, Stage, WeightingSet
 from csae_bench.errors import ConfigError
 from csae_bench.pair_texts import PAIR_TEXTS
 from csae_bench.pairs import PairSource, PairStream, SameSequencePairs
-from csae_bench.pairs.opening import open_text_pairs
 from csae_bench.saes import register
 from csae_bench.training.interruption import Interruption, interruption
 from csae_bench.training.log import LOG_FILE, TrainingLog
 from csae_bench.training.loop import ContrastiveSAETrainer
 from csae_bench.training.objective_schedule import ObjectiveScheduleSettings
 from csae_bench.training.state import seed_everything
+from csae_bench.training.text_pairs import open_text_pairs
 
 
 class ContrastiveSAETrainingRunner(LanguageModelSAETrainingRunner):

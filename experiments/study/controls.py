@@ -6,15 +6,16 @@ moved into the reconstruction error, or of runner-ups that pruning would have re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from csae_bench.config import ResolvedConfig
-from csae_bench.factors import codes_of_prompts, open_factors
+from csae_bench.factors import open_factors
+from csae_bench.factors.encoding import codes_of_prompts
 from csae_bench.metrics import explicitness, value_mig
-from csae_bench.metrics.mig import ValueMigScore
 from csae_bench.training.data import held_out_stream
 from csae_bench.training.held_out_pairs import minimal_participation
 
@@ -60,7 +61,7 @@ def controls(sae: AnySae, model: Any, resolved: ResolvedConfig, hook_name: str) 
     }
 
 
-def _latents(by_value: ValueMigScore | Any) -> set[int]:
+def _latents(by_value: Mapping[str, Mapping[str, int | None]]) -> set[int]:
     return {
         latent for values in by_value.values() for latent in values.values() if latent is not None
     }

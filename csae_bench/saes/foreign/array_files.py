@@ -10,7 +10,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -128,7 +128,7 @@ def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 @contextmanager
-def _old_headers() -> Iterator[None]:
+def _old_headers() -> Generator[None]:
     """Read headers of Python 2 (`10L`) without numpy's advice to save the file again."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Reading `.npy`", UserWarning)
