@@ -65,7 +65,7 @@ class Telling(NamedTuple):
     """Running text up to the tokens of its largest codes, each of another window."""
 
 
-class OfFactor(NamedTuple):
+class FactorScores(NamedTuple):
     """Scores of one factor: balanced accuracy of probes, on templates that they were not fit on."""
 
     factor: str
@@ -218,14 +218,14 @@ def _by_dataset(
     ]
 
 
-def _by_factor(results: Path, records: Mapping[str, Mapping[str, Any]]) -> list[OfFactor]:
+def _by_factor(results: Path, records: Mapping[str, Mapping[str, Any]]) -> list[FactorScores]:
     """Return what the activations and single latents know of each factor."""
     of_saes = [
         _result(results, record, "factor_probing")["eval_result_details"]
         for record in records.values()
     ]
     return [
-        OfFactor(
+        FactorScores(
             of_each[0]["factor"],
             of_each[0]["dense_balanced_accuracy"],
             [one["top_1_balanced_accuracy"] for one in of_each],

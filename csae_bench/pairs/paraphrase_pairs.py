@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Int64
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -60,6 +61,6 @@ class ParaphrasePairs(TextPairs):
         tokens: list[NDArray[np.int64]],
         usable: list[NDArray[np.int64]],
         rng: np.random.Generator,
-    ) -> NDArray[np.int64]:
+    ) -> Int64[NDArray[Any], "n_pairs n_together"]:
         one, other = usable
         return paired_positions(one, other, self._settings.positions, rng)

@@ -102,7 +102,7 @@ class TextPairs(ABC):
         tokens: list[NDArray[np.int64]],
         usable: list[NDArray[np.int64]],
         rng: np.random.Generator,
-    ) -> NDArray[np.int64]:
+    ) -> Int64[NDArray[Any], "n_pairs n_together"]:
         """Choose positions of texts that belong together: [n_pairs, n_together].
 
         Args:

@@ -21,7 +21,7 @@ N_ROWS = 16_384
 """Number of rows of held-out pairs that it is measured on."""
 
 
-class OfHeldOutPairs(NamedTuple):
+class HeldOutPairScores(NamedTuple):
     """Measurements of the codes of held-out pairs; None where there are no such pairs."""
 
     separation: float | None
@@ -35,7 +35,7 @@ class OfHeldOutPairs(NamedTuple):
 @torch.no_grad()
 def measure_held_out_pairs(
     sae: SAE[Any], held_out: PairBatches, n_rows: int = N_ROWS
-) -> OfHeldOutPairs:
+) -> HeldOutPairScores:
     """Measure how alike the codes of pairs are, and how concentrated the changes of minimal ones.
 
     Separation is the mean over pairs i of cos(z_i, z+_i), minus the mean over i and the pairs j
@@ -57,7 +57,7 @@ def measure_held_out_pairs(
         for kind, part in _places(pairs).items():
             by_kind.setdefault(kind, _Sums()).add(cosines[part, part], negatives[part, part])
     changed = torch.cat(shifts) if shifts else torch.empty(0)
-    return OfHeldOutPairs(
+    return HeldOutPairScores(
         overall.difference(),
         {kind: sums.difference() for kind, sums in by_kind.items()},
         changed.mean().item() if len(changed) else None,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from csae_bench.config import PairsSettings
 from csae_bench.pair_texts import PAIR_TEXTS
 from csae_bench.pairs.minimal_pairs import MinimalPairs
 from csae_bench.pairs.paraphrase_pairs import ParaphrasePairs
-from csae_bench.pairs.text_pairs import ReadActivations, TextPairs
+from csae_bench.pairs.text_pairs import TextPairs
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
@@ -24,7 +24,7 @@ def open_text_pairs(
     kind: str,
     settings: PairsSettings,
     model: HookedTransformer | HookedRootModule,
-    activations: ReadActivations,
+    activations: Callable[..., Any],
     *,
     seed: int,
     **options: Any,
