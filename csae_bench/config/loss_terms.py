@@ -1,6 +1,6 @@
 """The table of contrastive loss terms: a name, its settings, and the function that computes it.
 
-To add a term: write its function in `csae_bench/saes/losses.py` and one row here. In YAML a term
+To add a term: write its function in `csae_bench/saes/losses/` and one row here. In YAML a term
 is `sae.losses.<name>`; a weight above 0 switches it on.
 """
 

@@ -35,7 +35,7 @@ Train = Callable[..., Result]
 def little_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CSAE_BENCH_CACHE", raising=False)
     monkeypatch.setattr("csae_bench.training.finishing.N_ROWS_FOR_L0", 512)
-    monkeypatch.setattr("csae_bench.training.separation.N_ROWS", 512)
+    monkeypatch.setattr("csae_bench.training.held_out_pairs.N_ROWS", 512)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def trained(csae_bench: CsaeBench, tmp_path_factory: pytest.TempPathFactory) -> 
     results = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("csae_bench.training.finishing.N_ROWS_FOR_L0", 512)
-        patched.setattr("csae_bench.training.separation.N_ROWS", 512)
+        patched.setattr("csae_bench.training.held_out_pairs.N_ROWS", 512)
         outcome = csae_bench("train", "--sae", "topk", *CACHED, "--results", results)
     assert outcome.exit_code == 0, outcome.stderr
     return results

@@ -18,7 +18,12 @@ from safetensors.torch import load_file
 
 import csae_bench
 from csae_bench import models
-from csae_bench.config import PairsSettings, ParaphraseSettings, SameSequenceSettings
+from csae_bench.config import (
+    MinimalSettings,
+    PairsSettings,
+    ParaphraseSettings,
+    SameSequenceSettings,
+)
 from csae_bench.corpora import open_corpus
 from csae_bench.errors import ConfigError, TrainingError
 from csae_bench.saes.contrastive import ContrastiveTopKTrainingSAEConfig
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 MIXTURE = PairsSettings(paraphrase=ParaphraseSettings(weight=1.0))
+THREES = PairsSettings(minimal=MinimalSettings(weight=1.0, with_paraphrases=True, shuffled=True))
 
 
 @pytest.fixture(autouse=True)
@@ -159,20 +165,22 @@ def test_it_takes_the_settings_of_pairs(model: HookedTransformer) -> None:
     assert not torch.equal(adjacent.W_enc, _runner(_config(None), model).run().W_enc)
 
 
-def test_it_trains_on_paraphrases_and_resumes_to_the_same_weights(
-    model: HookedTransformer, tmp_path: Path
+@pytest.mark.parametrize("pairs", [MIXTURE, THREES], ids=["paraphrases", "groups of three"])
+def test_it_trains_on_pairs_of_texts_and_resumes_to_the_same_weights(
+    pairs: PairsSettings, model: HookedTransformer, tmp_path: Path
 ) -> None:
     config = _config(None, checkpoint_path=str(tmp_path), n_checkpoints=1)
-    straight = _runner(config, model, pairs=MIXTURE).run()
+    straight = _runner(config, model, pairs=pairs).run()
     (checkpoint,) = tmp_path.rglob("sae_weights.safetensors")
     config = _config(None, resume_from_checkpoint=str(checkpoint.parent))
-    resumed = _runner(config, model, pairs=MIXTURE).run()
+    resumed = _runner(config, model, pairs=pairs).run()
     assert torch.equal(resumed.W_enc, straight.W_enc)
 
 
-def test_paraphrases_refuse_a_slice_of_positions() -> None:
-    with pytest.raises(ConfigError, match=r"seqpos_slice is \(2,\); with paraphrases it must be"):
-        ContrastiveSAETrainingRunner(_config(None, seqpos_slice=(2,)), pairs=MIXTURE)
+@pytest.mark.parametrize("pairs", [MIXTURE, THREES], ids=["paraphrases", "groups of three"])
+def test_pairs_of_texts_refuse_a_slice_of_positions(pairs: PairsSettings) -> None:
+    with pytest.raises(ConfigError, match=r"seqpos_slice is \(2,\); with pairs of texts it must"):
+        ContrastiveSAETrainingRunner(_config(None, seqpos_slice=(2,)), pairs=pairs)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "SHARD_BYTES", 2**19)
         patched.setattr("csae_bench.training.finishing.N_ROWS_FOR_L0", 512)
-        patched.setattr("csae_bench.training.separation.N_ROWS", 512)
+        patched.setattr("csae_bench.training.held_out_pairs.N_ROWS", 512)
         yield
 
 
