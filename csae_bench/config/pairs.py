@@ -6,6 +6,7 @@ To add a kind of pairs: its settings and a row of PAIR_KINDS here, and its sourc
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -155,6 +156,14 @@ class PairsSettings(Settings):
             if weight > 0 and (kinds is None or name in kinds)
         }
         return {name: weight / sum(on.values()) for name, weight in on.items()}
+
+
+def fewest_pairs(shuffled: Collection[str], threes: Collection[str]) -> dict[str, int]:
+    """Return the pairs that a batch needs of each shuffled kind, so that partners can be exchanged.
+
+    Three of those that come in groups of three: of an odd number the last group gives one.
+    """
+    return {kind: 3 if kind in threes else 2 for kind in shuffled}
 
 
 PAIR_KINDS: dict[str, type[PairKindSettings]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from math import floor
 
 from csae_bench.errors import ConfigError
@@ -13,7 +13,7 @@ def pairs_of_each_kind(
     kinds: Iterable[str],
     *,
     n_pairs: int,
-    shuffled: Collection[str] = (),
+    fewest: Mapping[str, int] | None = None,
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Return shares that add up to 1 and counts that add up to `n_pairs`, in order of `kinds`.
 
@@ -22,8 +22,8 @@ def pairs_of_each_kind(
 
     Raises:
         ConfigError: a share is negative or not finite, all are 0, one is of a kind that is not
-            among `kinds`, or one amounts to less than a pair, or to less than two where the kind
-            is among `shuffled`.
+            among `kinds`, or one amounts to less than a pair, or than the kind's `fewest`, which
+            shuffled pairs need.
     """
     known = list(kinds)
     problems = [
@@ -40,16 +40,17 @@ def pairs_of_each_kind(
         problems = ["The share of every kind of pairs is 0; one must be above it."]
     if problems:
         raise ConfigError(problems)
+    least = fewest or {}
     total = sum(shares.values())
     normalised = {kind: shares[kind] / total for kind in known if shares.get(kind)}
     counts = _largest_remainder(normalised, n_pairs)
     problems = [
         f"pairs.{kind} has a share of {normalised[kind]:.3g} in batches of {n_pairs} pairs, which "
         f"makes {n} of them; it must be at least "
-        f"{'2, as its pairs are shuffled' if kind in shuffled else 1}. Raise its weight or "
-        "training.batch_size."
+        f"{f'{least[kind]}, as its pairs are shuffled' if kind in least else 1}. Raise its weight "
+        "or training.batch_size."
         for kind, n in counts.items()
-        if n < (2 if kind in shuffled else 1)
+        if n < least.get(kind, 1)
     ]
     if problems:
         raise ConfigError(problems)

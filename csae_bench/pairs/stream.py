@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from csae_bench.config.pairs import fewest_pairs
 from csae_bench.errors import ConfigError, DataError
 from csae_bench.pairs.layout import IDS, VALUES, Layout
 from csae_bench.pairs.mixing_buffer import MixingBuffer, PackedPairs
@@ -26,11 +27,10 @@ class PairStream(Iterator[Tensor]):
 
     Every batch has as many pairs of each source as its share asks for, to the pair; kinds stand in
     the order of `sources`, each shuffled in a buffer of its own. Groups of three are two pairs (see
-    `Layout`). Whatever the SAE or its
-    loss, equal sources, settings and seeds give equal batches, and what one kind gives does not
-    depend on the others. The state is the sources' places, the buffers, the shares, every
-    generator and a batch that was drawn ahead; a stream that loads it resumes with bit-identical
-    batches.
+    `Layout`). Whatever the SAE or its loss, equal sources, settings and seeds give equal batches,
+    and what one kind gives does not depend on the others. The state is the sources' places, the
+    buffers, the shares, every generator and a batch that was drawn ahead; a stream that loads it
+    resumes with bit-identical batches.
     """
 
     pairs: PairIds
@@ -125,14 +125,15 @@ class PairStream(Iterator[Tensor]):
     def __next__(self) -> Float[Tensor, "batch_size d_in"]:
         rows, ids = self._batch() if self._ahead is None else self._ahead.result()
         self._ahead = None
+        ids, minimal = ids.to(rows.device), self._layout.minimal()
         self.counts = self._layout.counts
         self.pairs = PairIds(
             sequence=ids[:, 0],
             group=ids[:, 1],
             kinds=self._layout.kinds,
             values=ids[:, VALUES] if "minimal" in self.counts else None,
-            minimal=self._layout.minimal(),
-        ).to(rows.device)
+            minimal=None if minimal is None else minimal.to(rows.device),
+        )
         return rows.view(-1, self.d_in)
 
     def draw_ahead(self) -> None:
@@ -172,7 +173,10 @@ class PairStream(Iterator[Tensor]):
 
     def _divided(self, shares: Mapping[str, float]) -> tuple[dict[str, float], Layout]:
         divided, n_pairs = pairs_of_each_kind(
-            shares, self._sources, n_pairs=self.batch_size // 2, shuffled=self._shuffled
+            shares,
+            self._sources,
+            n_pairs=self.batch_size // 2,
+            fewest=fewest_pairs(self._shuffled, self._threes),
         )
         return divided, Layout.of(n_pairs, self._threes)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from csae_bench.config import Contrastive, GeneratorActivations, RunConfig
 from csae_bench.config.loss_terms import POSITIVE_KINDS, TermSettings
+from csae_bench.config.pairs import fewest_pairs
 from csae_bench.errors import ConfigError
 from csae_bench.pair_texts import PAIR_TEXTS
 from csae_bench.preflight.check import Finding, Findings
@@ -190,13 +191,13 @@ def _pairs_of_stages(config: RunConfig) -> Iterator[str]:
 def _too_few(config: RunConfig, shares: dict[str, float]) -> str | None:
     """Return the pair stream's message on shares that amount to less than a pair."""
     n_pairs = config.training.batch_size // 2
-    shuffled = config.pairs.shuffled_kinds
-    if min(shares.values()) * n_pairs >= (2 if shuffled else 1):
+    fewest = fewest_pairs(config.pairs.shuffled_kinds, config.pairs.threes)
+    if min(shares.values()) * n_pairs >= max(fewest.values(), default=1):
         return None
     from csae_bench.pairs.shares import pairs_of_each_kind  # imports torch
 
     try:
-        pairs_of_each_kind(shares, shares, n_pairs=n_pairs, shuffled=shuffled)
+        pairs_of_each_kind(shares, shares, n_pairs=n_pairs, fewest=fewest)
     except ConfigError as error:
         return str(error).rstrip(".")
     return None

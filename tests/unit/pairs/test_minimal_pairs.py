@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from csae_bench.errors import DataError
+from csae_bench.errors import ConfigError, DataError
 from csae_bench.minimal_pairs import MinimalPair
 from csae_bench.pairs import MinimalPairs, ParaphrasePairs
 from csae_bench.pairs.minimal_pairs import FIRST_GROUP
@@ -154,3 +154,11 @@ def test_shuffled_minimal_pairs_leave_anchors_and_paraphrases_where_they_were() 
     assert torch.equal(plain[:, 0], shuffled[:, 0])
     assert not torch.equal(plain[:, 1], shuffled[:, 1])
     assert sorted(plain[:, 1].tolist()) == sorted(shuffled[:, 1].tolist())
+
+
+def test_one_group_of_three_alone_cannot_be_shuffled() -> None:
+    sources = {"minimal": minimal_pairs(MINIMAL, with_paraphrases=True)}
+    options: dict[str, Any] = {"threes": ("minimal",), "pairs_in_buffer": 16}
+    next(stream(sources, batch_size=4, **options))
+    with pytest.raises(ConfigError, match="must be at least 3, as its pairs are shuffled"):
+        stream(sources, batch_size=4, shuffled=("minimal",), **options)
