@@ -9,8 +9,7 @@ from torch.utils._pytree import tree_iter
 from typing_extensions import override
 
 from csae_bench.config.loss_terms import LOSS_TERMS
-from csae_bench.saes.pair_ids import PairIds
-from tests.unit.saes.losses.builders import SMALL
+from tests.unit.saes.losses.builders import N_VALUES, SMALL, every_kind
 
 D_IN, N_LATENTS = 8, 16
 SAMPLED = {"columns", "barlow"}
@@ -43,7 +42,9 @@ def every_term(on: str, **rows: Any) -> dict[str, dict[str, Any]]:
         if "on" in settings.model_fields:
             terms[name]["on"] = on
     terms["columns"]["max_co_firing"] = 1.0  # of few firings all are together
-    terms["rows"] |= rows
+    terms["rows"] |= {"minimal_negatives": True, **rows}
+    terms["triplet"] |= {"minimal_negatives": True}
+    terms["swap"] |= {"n_values": N_VALUES}
     return terms
 
 
@@ -75,7 +76,7 @@ def test_no_tensor_grows_faster_than_the_codes_or_the_pairs_squared(
         losses=every_term(on),
         **fields,
     )
-    step = make_step(sae, n_pairs=n_pairs, pairs=PairIds(torch.arange(n_pairs)))
+    step = make_step(sae, n_pairs=n_pairs, pairs=every_kind(n_pairs))
     with LargestTensor() as largest:
         output = sae.training_forward_pass(step)
         output.loss.backward()

@@ -12,8 +12,10 @@ from csae_bench.config.loss_terms import LOSS_TERMS
 from csae_bench.errors import ConfigError, TrainingError, UnknownNameError
 from csae_bench.saes import losses
 from csae_bench.saes.contrastive import ARCHITECTURES
+from csae_bench.saes.heads import Kinds
 from csae_bench.saes.losses import rows
 from csae_bench.saes.mixing import mix
+from csae_bench.saes.pair_ids import PairIds
 from csae_bench.saes.statistics import RunningStatistics
 from csae_bench.saes.views import Views
 from tests.unit.saes.losses.builders import SMALL
@@ -33,21 +35,30 @@ def plain(step: Any) -> TrainStepInput:
     )
 
 
-def gathered(sae: Any) -> RunningStatistics:
-    """What the SAE has gathered of all pairs."""
-    return sae.contrast.statistics_of()
+def gathered(sae: Any, kinds: Kinds = None) -> RunningStatistics:
+    """What the SAE has gathered of the pairs of these kinds; none: of all."""
+    return sae.contrast.statistics_of(kinds)
 
 
-def views_of(sae: Any, step: Any, output: Any) -> Views:
-    """What the terms saw in this step, but for the mixture."""
+def all_of_kind(kind: str, pairs: PairIds) -> PairIds:
+    """The same pairs, all of this kind, each with values of a factor in which it differs."""
+    n = len(pairs)
+    values = torch.stack([torch.arange(n) % 3, torch.arange(1, n + 1) % 3], dim=1)
+    return replace(pairs, kinds={kind: slice(0, n)}, values=values)
+
+
+def views_of(sae: Any, step: Any, output: Any, kinds: Kinds = None) -> Views:
+    """What the terms of these kinds saw in this step, but for the mixture."""
     codes = output.feature_acts
     return Views(
         codes=codes.to_dense() if codes.is_sparse else codes,
         pre_activations=output.hidden_pre,
         pairs=step.pairs,
-        statistics=gathered(sae).latest(),
+        statistics=gathered(sae, kinds).latest(),
         head=sae.contrast.head,
         learned_temperature=sae.contrast.temperature(),
+        decoder_norms=sae.W_dec.detach().norm(dim=1),
+        profiles=None if sae.contrast.profiles is None else sae.contrast.profiles.latest(),
     )
 
 
@@ -57,10 +68,13 @@ def test_a_term_adds_its_coefficient_times_its_value_to_the_loss(
 ) -> None:
     terms = {name: {"weight": 0.5, **SMALL.get(name, {})}}
     sae, twin = make_sae(architecture, losses=terms), make_sae(architecture)
+    kinds = LOSS_TERMS[name]().pairs
     step = make_step(sae)
+    if kinds is not None:
+        step.pairs = all_of_kind(kinds[0], step.pairs)
     torch.manual_seed(5)  # of donors and exchanged latents
     output, without = sae.training_forward_pass(step), twin.training_forward_pass(plain(step))
-    views = views_of(sae, step, output)
+    views = views_of(sae, step, output, kinds)
     if name == "mixing":
         torch.manual_seed(5)
         mixture = mix(sae, step.sae_in, views, targeting="targeted", temperature=0.5, share=0.5)

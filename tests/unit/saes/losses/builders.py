@@ -16,6 +16,9 @@ from csae_bench.saes.views import LatentStatistics, Mixture, Views
 
 Term = Callable[[Views], TermValue]
 
+N_VALUES = 4
+"""Values of the factors in which minimal pairs differ."""
+
 SMALL: dict[str, dict[str, Any]] = {
     "columns": {"min_firings": 2},
     "barlow": {"min_firings": 2},
@@ -37,6 +40,20 @@ ALL_TERMS = sorted(LOSS_TERMS)
 
 def all_apart(n_pairs: int) -> PairIds:
     return PairIds(torch.arange(n_pairs))
+
+
+def every_kind(n_pairs: int) -> PairIds:
+    """Pairs of a text, then a quarter of minimal pairs, each with the anchor of one of the first."""
+    n_alike = n_pairs - n_pairs // 4
+    number = torch.arange(n_pairs)
+    of_minimal = number >= n_alike
+    values = torch.stack([number % N_VALUES, (number + 1) % N_VALUES], dim=1)
+    return PairIds(
+        number,
+        kinds={"same_sequence": slice(0, n_alike), "minimal": slice(n_alike, n_pairs)},
+        values=values.where(of_minimal[:, None], -1),
+        minimal=(number + n_alike).where(number < n_pairs - n_alike, -1),
+    )
 
 
 def interleave(anchors: Tensor, positives: Tensor) -> Tensor:
@@ -147,9 +164,6 @@ def random_views(
         profiles=profiles_slowly(codes, values),
         generator=torch.Generator().manual_seed(seed),
     )
-
-
-N_VALUES = 4
 
 
 def profiles_slowly(codes: Tensor, values: Tensor, n_values: int = N_VALUES) -> Tensor:
