@@ -54,7 +54,7 @@ def allowed(n_pairs: int, d_sae: int) -> int:
 
 
 @pytest.mark.parametrize("on", READINGS)
-@pytest.mark.parametrize(("n_pairs", "d_sae"), [(16, 512), (64, 128), (256, 64), (8, 1024)])
+@pytest.mark.parametrize(("n_pairs", "d_sae"), [(16, 512), (64, 128), (256, 64), (16, 1024)])
 @pytest.mark.parametrize(
     ("architecture", "fields"), [("contrastive", {}), ("contrastive_batchtopk", {"k": 16})]
 )
