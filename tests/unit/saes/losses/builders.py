@@ -43,7 +43,7 @@ def all_apart(n_pairs: int) -> PairIds:
 
 
 def every_kind(n_pairs: int) -> PairIds:
-    """Pairs of a text, then a quarter of minimal pairs, each with the anchor of one of the first."""
+    """Pairs of one text, then a quarter of minimal pairs, each with an anchor of the first ones."""
     n_alike = n_pairs - n_pairs // 4
     number = torch.arange(n_pairs)
     of_minimal = number >= n_alike
