@@ -105,7 +105,7 @@ def _cells(entry: EntrySummary) -> tuple[str, ...]:
         entry.name,
         "damaged" if entry.is_damaged else entry.model or "-",
         entry.hook_name or "-",
-        (entry.dataset or "-") + (" paraphrases" if entry.kind == "paraphrases" else ""),
+        (entry.dataset or "-") + ("" if entry.kind in (None, "sequences") else f" {entry.kind}"),
         "-" if entry.seed is None else str(entry.seed),
         "-" if entry.context_size is None else str(entry.context_size),
         entry.dtype or "-",

@@ -153,7 +153,7 @@ def test_another_sae_and_objective_reads_what_the_first_one_wrote(
     assert passes.n == 0
     assert _weights(tmp_path / "other") == _weights(plain)
     kinds = sorted(str(one.kind) for one in summaries(tmp_path / "cache"))
-    assert kinds == ["paraphrases"] * 2 + ["sequences"] * 2
+    assert kinds == ["paraphrase pairs"] * 2 + ["sequences"] * 2
     assert not any(one.is_in_use for one in summaries(tmp_path / "cache"))
 
 
