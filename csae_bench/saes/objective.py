@@ -155,10 +155,10 @@ class ContrastiveTraining(TrainingSAE[Any]):
         assert self.contrast is not None
         x, codes, pre = step_input.sae_in, _dense(output.feature_acts), output.hidden_pre
         terms = [term for term in self.terms.values() if term.pairs == kinds]
+        pairs, places = step_input.pairs.of_kinds(kinds)
         changed = None
         if any(getattr(term, "minimal_negatives", False) for term in terms):
-            changed = _changed(step_input.pairs, kinds, codes, pre)
-        pairs, places = step_input.pairs.of_kinds(kinds)
+            changed = _changed(pairs, codes, pre)
         active_codes = output.active_codes
         if places is not None:
             if active_codes is not None:
@@ -199,13 +199,16 @@ class ContrastiveTraining(TrainingSAE[Any]):
         return replace(views, mixture=mixture)
 
 
-def _changed(pairs: PairIds, kinds: Kinds, codes: Tensor, pre: Tensor) -> Changed | None:
-    """Return the rows of the minimal pairs whose anchors are those of pairs of these kinds."""
-    minimal = pairs.of_kinds(kinds)[0].minimal
-    if minimal is None:
+def _changed(pairs: PairIds, codes: Tensor, pre: Tensor) -> Changed | None:
+    """Return the rows of the minimal pairs that have the anchors of these pairs.
+
+    Args:
+        codes: of the whole batch, as `pre`.
+    """
+    if pairs.minimal is None:
         return None
-    chosen = (minimal >= 0).nonzero().squeeze(1)
-    rows = 2 * minimal[chosen] + 1
+    chosen = (pairs.minimal >= 0).nonzero().squeeze(1)
+    rows = 2 * pairs.minimal[chosen] + 1
     return Changed(chosen, codes.index_select(0, rows), pre.index_select(0, rows))
 
 
