@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from csae_bench.corpora.files import SUFFIXES, data_files, is_folder, rows
+from csae_bench.corpora.files import SUFFIXES, data_files, file_stamps, is_folder, rows, sha256
 from csae_bench.corpora.hub import hub_stream
-from csae_bench.errors import DataError
+from csae_bench.corpora.text import corpus_fingerprint
+from csae_bench.errors import DataError, did_you_mean
 
 
 class GroupedText(NamedTuple):
@@ -127,3 +128,19 @@ def _text(place: str, row: dict[str, Any], column: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{place}: {column} is {value!r}; it must be a string that is not empty.")
     return value
+
+
+def said_of_the_hub(key: str, dataset: str, names: Iterable[str]) -> str:
+    """Say that a dataset is on the hub, and which of the named sets may have been meant."""
+    suggestion = did_you_mean(dataset, names)
+    return f"{key}.dataset '{dataset}' is on the hub: not checkable here.{suggestion}"
+
+
+def dataset_fingerprint(dataset: str, *, is_on_disk: bool) -> str:
+    """Return a fingerprint of texts that have no name, as far as possible without reading them.
+
+    As `corpus_fingerprint`.
+    """
+    if not is_on_disk:
+        return corpus_fingerprint(dataset, split="sae")
+    return sha256("\n".join(file_stamps(local_files(dataset))).encode())

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from csae_bench.config.pairs import MinimalSettings
-from csae_bench.corpora import corpus_fingerprint
-from csae_bench.corpora.files import file_stamps, sha256
-from csae_bench.corpora.grouped import is_local, local_files
+from csae_bench.corpora.grouped import dataset_fingerprint, is_local, said_of_the_hub
 from csae_bench.corpora.minimal_pairs import MinimalPairTexts
-from csae_bench.errors import UsageError, did_you_mean
+from csae_bench.errors import UsageError
 from csae_bench.minimal_pairs.collected import CollectedMinimalPairs, read_minimal_pairs
 from csae_bench.minimal_pairs.factors import KEY
 from csae_bench.minimal_pairs.named import NAMED_MINIMAL_PAIRS
@@ -41,11 +39,7 @@ def minimal_pair_status(
     name = settings.dataset
     is_named = name in NAMED_MINIMAL_PAIRS
     if not is_named and not is_table(name) and not is_local(name):
-        suggestion = did_you_mean(name, NAMED_MINIMAL_PAIRS)
-        return (
-            "unknown",
-            f"{KEY}.dataset '{name}' is on the hub: not checkable here.{suggestion}",
-        )
+        return "unknown", said_of_the_hub(KEY, name, NAMED_MINIMAL_PAIRS)
     try:
         if not is_named:
             return "ok", f"{name}: {_read(settings, seed=0).summary}"
@@ -63,9 +57,9 @@ def minimal_pair_fingerprint(settings: MinimalSettings) -> str:
     """
     if settings.dataset in NAMED_MINIMAL_PAIRS:
         return NAMED_MINIMAL_PAIRS[settings.dataset].fingerprint()
-    if not is_table(settings.dataset) and not is_local(settings.dataset):
-        return corpus_fingerprint(settings.dataset, split="sae")
-    return sha256("\n".join(file_stamps(local_files(settings.dataset))).encode())
+    return dataset_fingerprint(
+        settings.dataset, is_on_disk=is_table(settings.dataset) or is_local(settings.dataset)
+    )
 
 
 def _read(settings: MinimalSettings, seed: int) -> CollectedMinimalPairs | TablePairs:

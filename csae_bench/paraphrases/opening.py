@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from csae_bench.config import ParaphraseSettings
-from csae_bench.corpora import CollectedParaphrases, Paraphrases, corpus_fingerprint
-from csae_bench.corpora.files import file_stamps, sha256
-from csae_bench.corpora.grouped import is_local, local_files
+from csae_bench.corpora import CollectedParaphrases, Paraphrases
+from csae_bench.corpora.grouped import dataset_fingerprint, is_local, said_of_the_hub
 from csae_bench.corpora.paraphrases import KEY, read_paraphrases
-from csae_bench.errors import UsageError, did_you_mean
+from csae_bench.errors import UsageError
 from csae_bench.paraphrases.named import NAMED_PARAPHRASES
 
 
@@ -38,11 +37,7 @@ def paraphrase_status(
     name = settings.dataset
     is_named = name in NAMED_PARAPHRASES
     if not is_named and not is_local(name):
-        suggestion = did_you_mean(name, NAMED_PARAPHRASES)
-        return (
-            "unknown",
-            f"{KEY}.dataset '{name}' is on the hub: not checkable here.{suggestion}",
-        )
+        return "unknown", said_of_the_hub(KEY, name, NAMED_PARAPHRASES)
     try:
         texts = open_paraphrases(settings, seed=0)
     except UsageError as error:
@@ -61,6 +56,4 @@ def paraphrase_fingerprint(settings: ParaphraseSettings) -> str:
     """
     if settings.dataset in NAMED_PARAPHRASES:
         return NAMED_PARAPHRASES[settings.dataset].fingerprint()
-    if not is_local(settings.dataset):
-        return corpus_fingerprint(settings.dataset, split="sae")
-    return sha256("\n".join(file_stamps(local_files(settings.dataset))).encode())
+    return dataset_fingerprint(settings.dataset, is_on_disk=is_local(settings.dataset))
