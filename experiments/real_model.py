@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from experiments.eval_results import value_at
+
 if TYPE_CHECKING:
     import torch
 
@@ -180,21 +182,12 @@ def _rows(results: Path, records: Mapping[str, Mapping[str, Any]]) -> Iterator[R
             }
             cells = tuple(
                 Cell(
-                    _at(result, by_name[name].place),
-                    *(_at(result, place) for place in places.values()),
+                    value_at(result, by_name[name].place),
+                    *(value_at(result, place) for place in places.values()),
                 )
                 for result in of_saes
             )
             yield Row(eval_name, by_name[name].title, cells)
-
-
-def _at(result: Mapping[str, Any], place: str | None) -> float | None:
-    if place is None:
-        return None
-    value: Any = result
-    for key in place.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
 
 
 def _by_dataset(

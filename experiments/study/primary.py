@@ -20,6 +20,8 @@ from typing import Any
 
 import click
 
+from experiments.eval_results import value_at
+
 CONFIGS = Path("sae_configs/study")
 ARMS: Mapping[str, Path] = {
     "contrastive": CONFIGS / "contrastive.yaml",
@@ -55,12 +57,12 @@ def main(seeds: int, results: Path, to: Path) -> None:
 
 
 def finished(path: Path) -> set[tuple[str, int]]:
-    """Return the arms and seeds that have a line; a last line that was cut off is left out."""
+    """Return the arms and seeds that have a line; one that was cut off is left out."""
     return {(line["arm"], line["seed"]) for line in lines(path)}
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of a file of results; none where there is no file."""
+    """Read the lines of a file of results, but for those that were cut off; none without a file."""
     if not path.is_file():
         return []
     read: list[dict[str, Any]] = []
@@ -95,7 +97,7 @@ def _line(arm: str, seed: int, results: Path) -> dict[str, Any]:
     for eval_name, names in SCORES.items():
         result = json.loads((results / record["cells"][eval_name]["result"]).read_text("utf-8"))
         places = {value.name: value.place for value in values(get_eval(eval_name).metrics)}
-        scores |= {f"{eval_name}.{name}": _at(result, places[name]) for name in names}
+        scores |= {f"{eval_name}.{name}": value_at(result, places[name]) for name in names}
     training = record["training"]
     sae = load_sae(results / training["checkpoint"])
     return {
@@ -126,13 +128,6 @@ def _record(results: Path, source: str, seed: int) -> dict[str, Any]:
         if record["source"] == source and record["config"]["seed"] == seed:
             return record
     raise click.ClickException(f"{results} has no run of {source} with seed {seed}.")
-
-
-def _at(result: Mapping[str, Any], place: str) -> Any:
-    value: Any = result
-    for key in place.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
 
 
 def append_line(path: Path, line: Mapping[str, Any]) -> None:
