@@ -18,7 +18,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --d
 export HF_HUB_OFFLINE ?= 1
 export HF_DATASETS_OFFLINE ?= 1
 
-.PHONY: help setup setup-smollm2 run real test test-fast test-slow test-real check fmt lint types imports golden small regression baseline yardsticks bench clean
+.PHONY: help setup setup-smollm2 run real study-search study-primary study-report test test-fast test-slow test-real check fmt lint types imports golden small regression baseline yardsticks bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,16 @@ run: $(STAMP) ## the main job: train custom_sae on the bundled model and evaluat
 real: setup-smollm2 ## train and evaluate on SmolLM2, write docs/real_model.md: 90 minutes on two cores
 	$(BIN)/csae-bench run --sae smollm2 --sae smollm2_batchtopk --results results/real
 	$(BIN)/python -m experiments.real_model
+
+# What has a line in experiments/results is not done again.
+study-search: $(STAMP) ## the study's candidates, before its comparison
+	$(BIN)/python -m experiments.study.search
+
+study-primary: $(STAMP) ## the study's comparison: contrastive against two twins, 16 seeds
+	$(BIN)/python -m experiments.study.primary
+
+study-report: $(STAMP) ## write docs/study.md from the study's finished runs
+	$(BIN)/python -m experiments.study.report
 
 test: $(STAMP) ## all tests but the slow ones: 15 minutes on two cores
 	$(PYTEST) -m "not slow and not real"

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from experiments.study.primary import append_line, finished, lines
+import click
+import pytest
+
+from experiments.study import primary
+from experiments.study.runs import Study, append_line, finished, lines, settings
+
+ARMS = primary.STUDY.arms
 
 
-def _line(arm: str, seed: int) -> dict[str, object]:
-    return {"arm": arm, "seed": seed}
+def _study(path: Path) -> Study:
+    return primary.STUDY._replace(lines=path)
+
+
+def _line(arm: str, seed: int) -> dict[str, Any]:
+    return {"arm": arm, "seed": seed, "settings": settings(ARMS[arm])}
 
 
 def test_without_a_file_nothing_is_done(tmp_path: Path) -> None:
-    assert finished(tmp_path / "none.jsonl") == set()
+    assert finished(_study(tmp_path / "none.jsonl")) == set()
 
 
 def test_what_has_a_line_is_done(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "primary.jsonl"
     append_line(path, _line("shuffled", 3))
     append_line(path, _line("contrastive", 3))
-    assert finished(path) == {("shuffled", 3), ("contrastive", 3)}
+    assert finished(_study(path)) == {("shuffled", 3), ("contrastive", 3)}
 
 
 def test_a_line_that_was_cut_off_is_not_done_and_spoils_no_other(tmp_path: Path) -> None:
@@ -28,6 +39,34 @@ def test_a_line_that_was_cut_off_is_not_done_and_spoils_no_other(tmp_path: Path)
     append_line(path, _line("contrastive", 0))
     whole = path.read_text()
     path.write_text(whole + json.dumps(_line("shuffled", 0))[:10])
-    assert finished(path) == {("contrastive", 0)}
+    assert finished(_study(path)) == {("contrastive", 0)}
     append_line(path, _line("shuffled", 0))
     assert lines(path) == [_line("contrastive", 0), _line("shuffled", 0)]
+
+
+def test_a_line_of_other_settings_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "primary.jsonl"
+    line = _line("contrastive", 2)
+    line["settings"]["sae"]["losses"]["sparse_shift"]["weight"] = 0.7
+    append_line(path, line)
+    with pytest.raises(
+        click.ClickException, match=r"primary\.jsonl: the line of contrastive, seed"
+    ):
+        finished(_study(path))
+
+
+def test_lines_of_arms_that_are_not_asked_for_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "primary.jsonl"
+    append_line(path, {"arm": "of another study", "seed": 2, "settings": {}})
+    assert finished(_study(path)) == set()
+
+
+def test_the_arms_differ_in_one_thing_each() -> None:
+    contrastive, no_terms, shuffled = (settings(path) for path in ARMS.values())
+    assert contrastive["sae"]["losses"].pop("sparse_shift")["weight"] > 0
+    assert no_terms["sae"]["losses"].pop("sparse_shift")["weight"] == 0
+    assert no_terms == contrastive
+    contrastive, shuffled = settings(ARMS["contrastive"]), settings(ARMS["shuffled"])
+    assert shuffled["pairs"]["minimal"].pop("shuffled")
+    assert not contrastive["pairs"]["minimal"].pop("shuffled")
+    assert shuffled == contrastive

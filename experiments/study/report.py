@@ -1,0 +1,262 @@
+"""docs/study.md and its figure out of the lines of finished runs.
+
+    python -m experiments.study.report
+
+Every number is computed from experiments/results; the words are those of study.md.j2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from csae_bench.comparison.statistics import PairedTest, holm, paired_test
+from experiments.study import primary, search
+from experiments.study.runs import lines, settings
+
+ALPHA = 0.05
+ARM, TWIN, SHUFFLED = primary.STUDY.arms
+
+
+class Measure(NamedTuple):
+    """A number of a line."""
+
+    title: str
+    place: str
+    twin_place: str = ""
+    """Where the twins have it, if elsewhere."""
+    is_relative: bool = False
+    """Whether differences are shares of the twin's value."""
+
+
+VALUE_MIG = Measure("value MIG, last token (primary)", "scores/mig.value_mig")
+BEST_LATENT = Measure("best latent's information", "scores/mig.value_mig_best_latent")
+VARIANCE = Measure("explained variance, running text", "scores/core.explained_variance")
+AT_PAIRS = Measure("explained variance, minimal pairs", "controls/explained_variance_pairs")
+PARTICIPATION = Measure("latents that make a change (participation)", "controls/participation")
+MEASURES = (
+    VALUE_MIG,
+    Measure("value MIG, latents chosen on other templates", "scores/mig.value_mig_held_out"),
+    Measure("MIG", "scores/mig.mig"),
+    BEST_LATENT,
+    PARTICIPATION,
+    VARIANCE,
+    AT_PAIRS,
+    Measure("cross-entropy score", "scores/core.ce_loss_score"),
+    Measure("L0 (difference as a share)", "scores/core.l0", is_relative=True),
+    Measure("probes on the codes (AUC)", "controls/explicitness"),
+    Measure("the same, without the leaders", "controls/without_leaders"),
+    Measure("probes on the reconstruction error (AUC)", "controls/of_error"),
+    Measure(
+        "value MIG, twins' runners-up pruned", "controls/value_mig", "controls/pruned_value_mig"
+    ),
+    Measure("effect of clamping leaders (logits)", "scores/factor_probing.clamp_effect"),
+    Measure("effect of clamping random latents", "scores/factor_probing.random_clamp_effect"),
+    Measure("specificity of clamping leaders", "scores/factor_probing.clamp_specificity"),
+)
+SEARCHED = (VALUE_MIG, BEST_LATENT, VARIANCE, AT_PAIRS, PARTICIPATION)
+SEARCH_TWINS = {"long": "long_no_terms"}
+"""Twins of candidates that have another than the comparison's."""
+
+
+class Difference(NamedTuple):
+    """A mean of paired differences."""
+
+    test: PairedTest
+
+    def __str__(self) -> str:
+        text = f"{self.test.mean:+.3f}"
+        if self.test.interval is not None:
+            text += f" [{self.test.interval.low:+.3f}, {self.test.interval.high:+.3f}]"
+        return text
+
+
+class Row(NamedTuple):
+    """A measure of every arm, and its differences to the twins."""
+
+    title: str
+    means: list[float]
+    differences: list[Difference]
+
+
+class Test(NamedTuple):
+    """A test of the primary measure."""
+
+    against: str
+    difference: Difference
+    p: float
+    p_holm: float
+
+
+class Primary(NamedTuple):
+    """Result of the comparison, of the seeds of which every arm is finished."""
+
+    n_seeds: int
+    rows: list[Row]
+    tests: list[Test]
+    factors: list[Row]
+
+
+class Candidate(NamedTuple):
+    """A candidate of the search."""
+
+    name: str
+    n_seeds: int
+    cells: list[Difference]
+
+
+class Search(NamedTuple):
+    """Candidates, in the order of their value MIG."""
+
+    seeds: list[int]
+    rows: list[Candidate]
+
+
+Lines = Mapping[str, Mapping[int, Mapping[str, Any]]]
+"""Lines by arm and seed."""
+
+
+@click.command()
+@click.option("--to", type=click.Path(path_type=Path), default=Path("docs/study.md"))
+def main(to: Path) -> None:
+    """Write the page and its figure."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    of_primary, of_search = _lines(primary.STUDY.lines), _lines(search.LINES)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        autoescape=False,  # the page is Markdown
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    arms = {arm: settings(path) for arm, path in primary.STUDY.arms.items()}
+    training = arms[ARM]["training"]
+    result = primary_result(of_primary) if of_primary else None
+    page = environment.get_template("study.md.j2").render(
+        arms=arms,
+        steps=training["n_tokens"] // training["batch_size"],
+        n_seeds=primary.N_SEEDS,
+        primary=result,
+        search=search_result(of_search) if of_search else None,
+    )
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_text(page, encoding="utf-8")
+    click.echo(f"wrote {to}")
+    if result is not None:
+        draw(of_primary, to.with_suffix(".svg"))
+
+
+def primary_result(of_arms: Lines) -> Primary:
+    """Compare the arms on the seeds of which all are finished."""
+    seeds = _common_seeds(of_arms)
+    tests = [_paired(of_arms, ARM, twin, seeds, VALUE_MIG).test for twin in (TWIN, SHUFFLED)]
+    p_values = [1.0 if test.p is None else test.p for test in tests]
+    return Primary(
+        n_seeds=len(seeds),
+        rows=[_row(of_arms, seeds, measure) for measure in MEASURES],
+        tests=[
+            Test(against, Difference(test), p, p_holm)
+            for against, test, p, p_holm in zip(
+                (TWIN, SHUFFLED), tests, p_values, holm(p_values), strict=True
+            )
+        ],
+        factors=[_row(of_arms, seeds, measure) for measure in _by_factor(of_arms)],
+    )
+
+
+def search_result(of_arms: Lines) -> Search:
+    """Compare each candidate with its twin on the seeds that both have."""
+    rows: list[Candidate] = []
+    for name, of_seeds in of_arms.items():
+        twin = SEARCH_TWINS.get(name, TWIN)
+        seeds = [seed for seed in sorted(of_seeds) if seed in of_arms.get(twin, {})]
+        if name not in (TWIN, *SEARCH_TWINS.values()) and seeds:
+            cells = [_paired(of_arms, name, twin, seeds, measure) for measure in SEARCHED]
+            rows.append(Candidate(name, len(seeds), cells))
+    rows.sort(key=lambda row: -row.cells[0].test.mean)
+    return Search(sorted({seed for of_seeds in of_arms.values() for seed in of_seeds}), rows)
+
+
+def draw(of_arms: Lines, to: Path) -> None:
+    """Draw value MIG by seed, a line for each seed from arm to arm."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    order = (TWIN, SHUFFLED, ARM)
+    seeds = _common_seeds(of_arms)
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for seed in seeds:
+        values = [_value(of_arms[arm][seed], VALUE_MIG.place) for arm in order]
+        axes.plot(order, values, color="0.7", linewidth=1, marker="o", markersize=3)
+    means = [_values(of_arms, arm, seeds, VALUE_MIG.place).mean() for arm in order]
+    axes.plot(order, means, color="C0", linewidth=2.5, marker="o")
+    axes.set_ylabel("value MIG, last token")
+    axes.set_ylim(0)
+    axes.set_title(f"{len(seeds)} seeds; blue: mean", fontsize=10)
+    with rc_context({"svg.hashsalt": "study"}):
+        figure.savefig(to, metadata={"Date": None})
+    click.echo(f"wrote {to}")
+
+
+def _lines(path: Path) -> dict[str, dict[int, dict[str, Any]]]:
+    by_arm: dict[str, dict[int, dict[str, Any]]] = {}
+    for line in lines(path):
+        by_arm.setdefault(line["arm"], {})[line["seed"]] = line
+    return by_arm
+
+
+def _common_seeds(of_arms: Lines) -> list[int]:
+    return sorted(set.intersection(*(set(of_arms.get(arm, {})) for arm in primary.STUDY.arms)))
+
+
+def _by_factor(of_arms: Lines) -> Iterator[Measure]:
+    some = next(iter(of_arms[ARM].values()))
+    for factor in some["controls"]["value_mig_by_factor"]:
+        yield Measure(factor, f"controls/value_mig_by_factor/{factor}")
+
+
+def _row(of_arms: Lines, seeds: Sequence[int], measure: Measure) -> Row:
+    places = [measure.place, *[measure.twin_place or measure.place] * 2]
+    means = [
+        float(_values(of_arms, arm, seeds, place).mean())
+        for arm, place in zip(primary.STUDY.arms, places, strict=True)
+    ]
+    return Row(
+        measure.title,
+        means,
+        [_paired(of_arms, ARM, twin, seeds, measure) for twin in (TWIN, SHUFFLED)],
+    )
+
+
+def _paired(
+    of_arms: Lines, arm: str, twin: str, seeds: Sequence[int], measure: Measure
+) -> Difference:
+    of_arm = _values(of_arms, arm, seeds, measure.place)
+    of_twin = _values(of_arms, twin, seeds, measure.twin_place or measure.place)
+    differences = of_arm / of_twin - 1 if measure.is_relative else of_arm - of_twin
+    return Difference(paired_test(differences, alpha=ALPHA))
+
+
+def _values(
+    of_arms: Lines, arm: str, seeds: Sequence[int], place: str
+) -> Float[NDArray[np.float64], " n_seeds"]:
+    return np.array([_value(of_arms[arm][seed], place) for seed in seeds], dtype=np.float64)
+
+
+def _value(line: Mapping[str, Any], place: str) -> float:
+    value: Any = line
+    for key in place.split("/"):
+        value = value[key]
+    return float("nan") if value is None else value
+
+
+if __name__ == "__main__":
+    main()
