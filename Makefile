@@ -48,13 +48,13 @@ real: setup-smollm2 ## train and evaluate on SmolLM2, write docs/real_model.md: 
 
 # What has a line in experiments/results is not done again.
 study-search: $(STAMP) ## the study's candidates, before its comparison
-	$(BIN)/python -m experiments.study.search
+	$(BIN)/python -m experiments.study run search
 
 study-primary: $(STAMP) ## the study's comparison: contrastive against two twins, 16 seeds
-	$(BIN)/python -m experiments.study.primary
+	$(BIN)/python -m experiments.study run primary
 
 study-report: $(STAMP) ## write docs/study.md from the study's finished runs
-	$(BIN)/python -m experiments.study.report
+	$(BIN)/python -m experiments.study report
 
 test: $(STAMP) ## all tests but the slow ones: 15 minutes on two cores
 	$(PYTEST) -m "not slow and not real"

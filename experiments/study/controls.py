@@ -23,23 +23,23 @@ from csae_bench.training.held_out_pairs import minimal_participation
 if TYPE_CHECKING:
     from csae_bench.saes.attributes import AnySae
 
-FACTORS = "tinyworld"
 N_BATCHES = 4
 """Batches of held-out pairs that explained variance is measured on."""
 
 
 class Controls:
-    """Measures SAEs on the test grid's last tokens and on held-out minimal pairs, all on the same.
+    """Measures SAEs on a test grid's pooled tokens and on held-out minimal pairs, all on the same.
 
     Args:
         resolved: the configuration whose held-out pairs they are.
         model: the language model.
+        factors: the dataset of the test grid.
     """
 
-    def __init__(self, resolved: ResolvedConfig, model: Any) -> None:
+    def __init__(self, resolved: ResolvedConfig, model: Any, factors: str) -> None:
         stream = held_out_stream(resolved.config, model)
         self._batches = [(next(stream), stream.pairs) for _ in range(N_BATCHES)]
-        self._dataset = open_factors(FACTORS)
+        self._dataset = open_factors(factors)
         self._model = model
         self._hook_name = hook_name(resolved.config)
         self._passes = SharedPasses()

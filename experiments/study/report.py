@@ -1,7 +1,5 @@
 """docs/study.md and its figure out of the lines of finished runs.
 
-    python -m experiments.study.report
-
 Every number is computed from experiments/results; the words are those of study.md.j2.
 """
 
@@ -17,11 +15,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from csae_bench.comparison.statistics import PairedTest, holm, paired_test
-from experiments.study import primary, search
 from experiments.study.runs import lines, settings
+from experiments.study.studies import ARM, PRIMARY, SEARCH, SHUFFLED, TWIN
 
 ALPHA = 0.05
-ARM, TWIN, SHUFFLED = primary.STUDY.arms
 
 
 class Measure(NamedTuple):
@@ -122,13 +119,11 @@ Lines = Mapping[str, Mapping[int, Mapping[str, Any]]]
 """Lines by arm and seed."""
 
 
-@click.command()
-@click.option("--to", type=click.Path(path_type=Path), default=Path("docs/study.md"))
-def main(to: Path) -> None:
+def write(to: Path) -> None:
     """Write the page and its figure."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    of_primary, of_search = _lines(primary.STUDY.lines), _lines(search.LINES)
+    of_primary, of_search = _lines(PRIMARY.lines), _lines(SEARCH.lines)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -136,13 +131,13 @@ def main(to: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    arms = {arm: settings(path) for arm, path in primary.STUDY.arms.items()}
+    arms = {arm: settings(path) for arm, path in PRIMARY.arms.items()}
     training = arms[ARM]["training"]
     result = primary_result(of_primary) if of_primary else None
     page = environment.get_template("study.md.j2").render(
         arms=arms,
         steps=training["n_tokens"] // training["batch_size"],
-        n_seeds=primary.N_SEEDS,
+        n_seeds=len(PRIMARY.seeds),
         primary=result,
         search=search_result(of_search) if of_search else None,
     )
@@ -214,7 +209,7 @@ def _lines(path: Path) -> dict[str, dict[int, dict[str, Any]]]:
 
 
 def _common_seeds(of_arms: Lines) -> list[int]:
-    return sorted(set.intersection(*(set(of_arms.get(arm, {})) for arm in primary.STUDY.arms)))
+    return sorted(set.intersection(*(set(of_arms.get(arm, {})) for arm in PRIMARY.arms)))
 
 
 def _by_factor(of_arms: Lines) -> Iterator[Measure]:
@@ -227,7 +222,7 @@ def _row(of_arms: Lines, seeds: Sequence[int], measure: Measure) -> Row:
     places = [measure.place, *[measure.twin_place or measure.place] * 2]
     means = [
         float(_values(of_arms, arm, seeds, place).mean())
-        for arm, place in zip(primary.STUDY.arms, places, strict=True)
+        for arm, place in zip(PRIMARY.arms, places, strict=True)
     ]
     return Row(
         measure.title,
@@ -256,7 +251,3 @@ def _value(line: Mapping[str, Any], place: str) -> float:
     for key in place.split("/"):
         value = value[key]
     return float("nan") if value is None else value
-
-
-if __name__ == "__main__":
-    main()

@@ -12,14 +12,15 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import yaml
 
 from experiments.eval_results import value_at
+from experiments.study.studies import Study
 
 SCORES: Mapping[str, tuple[str, ...]] = {
     "core": ("ce_loss_score", "explained_variance", "l0", "frac_alive"),
@@ -29,22 +30,7 @@ SCORES: Mapping[str, tuple[str, ...]] = {
 """Metrics kept of each eval, by the names that `compare` has them under."""
 
 
-class Study(NamedTuple):
-    """What a study runs."""
-
-    arms: Mapping[str, Path]
-    """Configurations by name."""
-    base: Path
-    """The configuration whose held-out minimal pairs every arm is measured on."""
-    evals: Sequence[str]
-    """Names; of each the metrics of SCORES are kept."""
-    results: Path
-    """Folder for SAEs and their results."""
-    lines: Path
-    """The file that gets a line for each arm and seed."""
-
-
-def complete(study: Study, seeds: Iterable[int], *, at_once: int = 2) -> None:
+def complete(study: Study, *, at_once: int) -> None:
     """Run what is missing, some seeds in one command.
 
     Args:
@@ -55,7 +41,7 @@ def complete(study: Study, seeds: Iterable[int], *, at_once: int = 2) -> None:
     """
     missing: dict[int, list[str]] = {}
     done = finished(study)
-    for seed in seeds:
+    for seed in study.seeds:
         arms = [arm for arm in study.arms if (arm, seed) not in done]
         if arms:
             missing[seed] = arms
@@ -140,7 +126,7 @@ def _add_lines(study: Study, arms: Sequence[str], seed: int) -> None:
     from experiments.study.controls import Controls
 
     resolved = load_config(str(study.base), seed=seed)
-    controls = Controls(resolved, models.load(resolved.config.model))
+    controls = Controls(resolved, models.load(resolved.config.model), study.factors)
     for arm in arms:
         append_line(study.lines, _line(study, arm, seed, controls))
     click.echo(f"seed {seed}: {len(arms)} lines added to {study.lines}")

@@ -9,14 +9,14 @@ from typing import Any
 import click
 import pytest
 
-from experiments.study import primary
-from experiments.study.runs import Study, append_line, finished, lines, settings
+from experiments.study.runs import append_line, finished, lines, settings
+from experiments.study.studies import PRIMARY, Study
 
-ARMS = primary.STUDY.arms
+ARMS = PRIMARY.arms
 
 
 def _study(path: Path) -> Study:
-    return primary.STUDY._replace(lines=path)
+    return PRIMARY._replace(lines=path)
 
 
 def _line(arm: str, seed: int) -> dict[str, Any]:

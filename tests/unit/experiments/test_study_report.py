@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.study import primary
 from experiments.study.report import (
-    ARM,
     MEASURES,
-    SHUFFLED,
-    TWIN,
     VALUE_MIG,
     draw,
     primary_result,
     search_result,
 )
+from experiments.study.runs import SCORES
+from experiments.study.studies import ARM, PRIMARY, SHUFFLED, TWIN
 
 GAINS = {ARM: 0.2, TWIN: 0.0, SHUFFLED: 0.1}
 L0S = {ARM: 18.18, TWIN: 18.0, SHUFFLED: 18.0}
@@ -118,8 +116,6 @@ def _places() -> Iterator[str]:
 
 
 def test_measures_are_kept_in_lines() -> None:
-    from experiments.study.runs import SCORES
-
     kept = {f"{name}.{metric}" for name, metrics in SCORES.items() for metric in metrics}
     assert set(_places()) <= kept
-    assert set(SCORES) <= set(primary.STUDY.evals)
+    assert set(SCORES) <= set(PRIMARY.evals)
