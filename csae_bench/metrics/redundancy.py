@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.special import entr
+from threadpoolctl import threadpool_limits
 
 from csae_bench.metrics.correlation import products
 from csae_bench.metrics.data import Codes
@@ -99,6 +100,7 @@ def redundancy(
     )
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # else its last bits follow the threads
 def effective_rank(codes: Codes, *, max_samples: int = 2048, seed: int = 0) -> float | None:
     """Effective rank of the standardised codes; None if no latent varies over the drawn samples."""
     if codes.n > max_samples:

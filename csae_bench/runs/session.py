@@ -51,9 +51,12 @@ class Session:
         if self._wanted is None and self._threads is None:
             return
         import torch
+        from threadpoolctl import threadpool_limits
 
         self._threads = self._threads or torch.get_num_threads()
         torch.set_num_threads(self._wanted or self._threads)
+        # numpy's and scipy's matrix products have threads of their own
+        threadpool_limits(self._wanted or self._threads, user_api="blas")
 
     def model(self, name: str, dtype: str) -> HookedTransformer:
         """Return a language model by name."""

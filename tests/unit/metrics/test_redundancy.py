@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from csae_bench.metrics.errors import MetricInputError
 from csae_bench.metrics.redundancy import redundancy
@@ -93,3 +94,12 @@ def test_no_matrix_of_latents_by_latents_is_held() -> None:
 def test_a_setting_out_of_range_is_an_error(settings: dict[str, float], expected: str) -> None:
     with pytest.raises(MetricInputError, match=expected):
         redundancy(rare(0, 100, 3), **settings)  # pyright: ignore[reportArgumentType]
+
+
+def test_effective_rank_does_not_depend_on_threads() -> None:
+    codes = rare(0, 700, 256)
+    ranks = set[float | None]()
+    for n in (1, 2, 4):
+        with threadpool_limits(n, user_api="blas"):
+            ranks.add(redundancy(codes).effective_rank)
+    assert len(ranks) == 1
