@@ -120,10 +120,13 @@ def _leave_out_additions(config: dict[str, Any]) -> None:
     pairs = config["pairs"]
     if not pairs["minimal"]["weight"]:
         del pairs["minimal"]
-    added = [(kind, "shuffled") for kind in pairs.values() if isinstance(kind, dict)]
-    added += [(term, "minimal_negatives") for term in config["sae"].get("losses", {}).values()]
-    for settings, name in added:
-        if not settings.get(name, True):
+    kinds = [kind for kind in pairs.values() if isinstance(kind, dict)]
+    terms = config["sae"].get("losses", {}).values()
+    added = [(kind, "shuffled", False) for kind in kinds]
+    added += [(kind, "seed", None) for kind in kinds]
+    added += [(term, "minimal_negatives", False) for term in terms]
+    for settings, name, default in added:
+        if name in settings and settings[name] is default:
             del settings[name]
 
 

@@ -63,8 +63,10 @@ def text_pairs_key(
         "kind": f"{kind} pairs",
         "dataset": _dataset(settings.dataset, texts.named),
         "data": texts.fingerprint(settings),
-        "settings": settings.model_dump(mode="json", exclude={"dataset", "weight", "shuffled"}),
-        "seed": config.seed,
+        "settings": settings.model_dump(
+            mode="json", exclude={"dataset", "weight", "shuffled", "seed"}
+        ),
+        "seed": config.pairs.seed_of(kind, config.seed),
         **_common(config, activations, model, hook_name, device),
     }
 

@@ -79,15 +79,16 @@ def held_out_stream(
     order, in which few are those of a training much shorter than a pass. Of files and of datasets
     on the hub the texts are those of training, paired and mixed otherwise.
     """
-    other = config.model_copy(update={"seed": config.seed + _HELD_OUT_SEED})
+    pairs = config.pairs.with_other_texts(_HELD_OUT_SEED)
+    other = config.model_copy(update={"seed": config.seed + _HELD_OUT_SEED, "pairs": pairs})
     if not isinstance(config.activations, GeneratorActivations):
         sources = pair_sources(other, model, device=device, cache=cache)
         return _stream(other, sources)
     # another seed would be another world: other directions
     source = GeneratorSource(config.activations, config.seed, device=device)
     source.load_state_dict({"n_batches": _HELD_OUT_BATCH})
-    pairs = SameSequencePairs(source, config.pairs.same_sequence, seed=other.seed)
-    return _stream(other, {"same_sequence": pairs})
+    same_sequence = SameSequencePairs(source, config.pairs.same_sequence, seed=other.seed)
+    return _stream(other, {"same_sequence": same_sequence})
 
 
 def pair_sources(
@@ -235,7 +236,7 @@ def _text_pairs(
             d_in=given.cfg.d_model,
             context_size=activations.context_size,
             batch_size_prompts=activations.batch_size_prompts,
-            seed=config.seed,
+            seed=config.pairs.seed_of(kind, config.seed),
         )
 
     if cache is None:

@@ -11,7 +11,8 @@ import torch
 
 from csae_bench import models
 from csae_bench.config import ResolvedConfig, RunConfig
-from csae_bench.training.data import pair_stream
+from csae_bench.pairs import PairStream
+from csae_bench.training.data import held_out_stream, pair_stream
 from csae_bench.training.loop import ContrastiveSAETrainer
 from csae_bench.training.train import train
 from tests.integration.training.comparing import have_equal_weights, log
@@ -40,10 +41,16 @@ def _few_held_out_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _config(
-    losses: dict[str, Any], *, steps: int = STEPS, shuffled: bool = False, **minimal: Any
+    losses: dict[str, Any],
+    *,
+    steps: int = STEPS,
+    shuffled: bool = False,
+    run_seed: int = 0,
+    **minimal: Any,
 ) -> ResolvedConfig:
     config = RunConfig.model_validate(
         {
+            "seed": run_seed,
             "activations": {"context_size": 64, "pairs_in_buffer": 512},
             "pairs": {
                 "same_sequence": {"weight": 2},
@@ -123,6 +130,37 @@ def test_the_lambda_0_twin_trains_on_the_same_rows(model: HookedTransformer) -> 
         one, other = (next(stream) for stream in streams)
         assert torch.equal(one, other)
         assert streams[0].counts == {"same_sequence": 64, "minimal": 64}
+
+
+def _first_minimal_rows(stream: PairStream) -> set[bytes]:
+    rows = next(stream).view(-1, 2, stream.d_in)[stream.pairs.kinds["minimal"]]
+    return {row.numpy().tobytes() for row in rows}
+
+
+def test_pairs_with_a_seed_of_their_own_are_the_same_texts_in_another_order(
+    model: HookedTransformer,
+) -> None:
+    """The 512 pairs that the buffer holds are the first ones of both runs."""
+
+    def rows(**settings: int) -> set[bytes]:
+        stream = pair_stream(_config({}, **settings).config, model)
+        drawn = [_first_minimal_rows(stream) for _ in range(3)]
+        return set.union(*drawn)
+
+    one, other = rows(run_seed=0, seed=7), rows(run_seed=1, seed=7)
+    assert one != other
+    assert len(one & other) > len(one) / 4
+    assert not one & rows(run_seed=0, seed=8)
+    assert not rows(run_seed=0) & rows(run_seed=1)
+
+
+def test_held_out_pairs_are_others_where_training_has_a_seed_of_their_own(
+    model: HookedTransformer,
+) -> None:
+    config = _config({}, seed=7).config
+    assert not _first_minimal_rows(pair_stream(config, model)) & _first_minimal_rows(
+        held_out_stream(config, model)
+    )
 
 
 def test_in_minimal_pairs_of_the_bundled_model_the_last_tokens_differ_but_little(

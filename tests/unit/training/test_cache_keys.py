@@ -141,3 +141,11 @@ def test_other_versions_have_another_key(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_key_is_the_same_after_a_round_trip_through_json() -> None:
     for make in EVERY_KEY:
         assert json.loads(json.dumps(_key(make))) == _key(make)
+
+
+@pytest.mark.parametrize("kind", PAIR_TEXTS)
+def test_texts_with_a_seed_of_their_own_are_the_same_in_runs_of_any_seed(kind: str) -> None:
+    own = {"pairs": {kind: {"seed": 5}}}
+    assert _key(TEXT_KEYS[kind], seed=1, **own) == _key(TEXT_KEYS[kind], **own)
+    assert _key(TEXT_KEYS[kind], seed=5) == _key(TEXT_KEYS[kind], **own)
+    assert _key(TEXT_KEYS[kind], pairs={kind: {"seed": 6}}) != _key(TEXT_KEYS[kind], **own)
