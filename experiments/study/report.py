@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from csae_bench.comparison.statistics import PairedTest, holm, paired_test
 from experiments.study.runs import lines, settings
-from experiments.study.studies import ARM, PRIMARY, SEARCH, SHUFFLED, TWIN
+from experiments.study.studies import ARM, PRIMARY, SEARCH, SHUFFLED, STUDIES, TWIN, Study
 
 ALPHA = 0.05
 
@@ -57,8 +57,9 @@ MEASURES = (
     Measure("effect of clamping random latents", "scores/factor_probing.random_clamp_effect"),
     Measure("specificity of clamping leaders", "scores/factor_probing.clamp_specificity"),
 )
+SLICED = (VALUE_MIG, BEST_LATENT, PARTICIPATION, VARIANCE, AT_PAIRS)
 SEARCHED = (VALUE_MIG, BEST_LATENT, VARIANCE, AT_PAIRS, PARTICIPATION)
-SEARCH_TWINS = {"long": "long_no_terms"}
+SEARCH_TWINS = {"long": "long_no_terms", "block": "block_no_terms"}
 """Twins of candidates that have another than the comparison's."""
 
 
@@ -97,6 +98,15 @@ class Primary(NamedTuple):
     n_seeds: int
     rows: list[Row]
     tests: list[Test]
+    factors: list[Row]
+
+
+class Slice(NamedTuple):
+    """A further study: means of its arms, and differences of the first to the others."""
+
+    n_seeds: int
+    arms: list[str]
+    rows: list[Row]
     factors: list[Row]
 
 
@@ -140,6 +150,7 @@ def write(to: Path) -> None:
         n_seeds=len(PRIMARY.seeds),
         primary=result,
         search=search_result(of_search) if of_search else None,
+        **{name: _slice(STUDIES[name]) for name in ("held_out", "smollm2")},
     )
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(page, encoding="utf-8")
@@ -150,19 +161,32 @@ def write(to: Path) -> None:
 
 def primary_result(of_arms: Lines) -> Primary:
     """Compare the arms on the seeds of which all are finished."""
-    seeds = _common_seeds(of_arms)
+    arms = list(PRIMARY.arms)
+    seeds = _common_seeds(of_arms, arms)
     tests = [_paired(of_arms, ARM, twin, seeds, VALUE_MIG).test for twin in (TWIN, SHUFFLED)]
     p_values = [1.0 if test.p is None else test.p for test in tests]
     return Primary(
         n_seeds=len(seeds),
-        rows=[_row(of_arms, seeds, measure) for measure in MEASURES],
+        rows=[_row(of_arms, arms, seeds, measure) for measure in MEASURES],
         tests=[
             Test(against, Difference(test), p, p_holm)
             for against, test, p, p_holm in zip(
                 (TWIN, SHUFFLED), tests, p_values, holm(p_values), strict=True
             )
         ],
-        factors=[_row(of_arms, seeds, measure) for measure in _by_factor(of_arms)],
+        factors=[_row(of_arms, arms, seeds, measure) for measure in _by_factor(of_arms)],
+    )
+
+
+def slice_result(study: Study, of_arms: Lines) -> Slice:
+    """Compare the first arm of a study with its others, on the seeds of which all are finished."""
+    arms = list(study.arms)
+    seeds = _common_seeds(of_arms, arms)
+    return Slice(
+        n_seeds=len(seeds),
+        arms=arms,
+        rows=[_row(of_arms, arms, seeds, measure) for measure in SLICED],
+        factors=[_row(of_arms, arms, seeds, measure) for measure in _by_factor(of_arms)],
     )
 
 
@@ -185,7 +209,7 @@ def draw(of_arms: Lines, to: Path) -> None:
     from matplotlib.figure import Figure
 
     order = (TWIN, SHUFFLED, ARM)
-    seeds = _common_seeds(of_arms)
+    seeds = _common_seeds(of_arms, order)
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axes = figure.subplots()
     for seed in seeds:
@@ -201,6 +225,12 @@ def draw(of_arms: Lines, to: Path) -> None:
     click.echo(f"wrote {to}")
 
 
+def _slice(study: Study) -> Slice | None:
+    of_arms = _lines(study.lines)
+    result = slice_result(study, of_arms) if set(study.arms) <= set(of_arms) else None
+    return result if result and result.n_seeds else None
+
+
 def _lines(path: Path) -> dict[str, dict[int, dict[str, Any]]]:
     by_arm: dict[str, dict[int, dict[str, Any]]] = {}
     for line in lines(path):
@@ -208,27 +238,25 @@ def _lines(path: Path) -> dict[str, dict[int, dict[str, Any]]]:
     return by_arm
 
 
-def _common_seeds(of_arms: Lines) -> list[int]:
-    return sorted(set.intersection(*(set(of_arms.get(arm, {})) for arm in PRIMARY.arms)))
+def _common_seeds(of_arms: Lines, arms: Sequence[str]) -> list[int]:
+    return sorted(set.intersection(*(set(of_arms.get(arm, {})) for arm in arms)))
 
 
 def _by_factor(of_arms: Lines) -> Iterator[Measure]:
-    some = next(iter(of_arms[ARM].values()))
+    some = next(line for of_seeds in of_arms.values() for line in of_seeds.values())
     for factor in some["controls"]["value_mig_by_factor"]:
         yield Measure(factor, f"controls/value_mig_by_factor/{factor}")
 
 
-def _row(of_arms: Lines, seeds: Sequence[int], measure: Measure) -> Row:
-    places = [measure.place, *[measure.twin_place or measure.place] * 2]
+def _row(of_arms: Lines, arms: Sequence[str], seeds: Sequence[int], measure: Measure) -> Row:
+    arm, *twins = arms
+    places = [measure.place, *[measure.twin_place or measure.place] * len(twins)]
     means = [
-        float(_values(of_arms, arm, seeds, place).mean())
-        for arm, place in zip(PRIMARY.arms, places, strict=True)
+        float(_values(of_arms, one, seeds, place).mean())
+        for one, place in zip(arms, places, strict=True)
     ]
-    return Row(
-        measure.title,
-        means,
-        [_paired(of_arms, ARM, twin, seeds, measure) for twin in (TWIN, SHUFFLED)],
-    )
+    differences = [_paired(of_arms, arm, twin, seeds, measure) for twin in twins]
+    return Row(measure.title, means, differences)
 
 
 def _paired(

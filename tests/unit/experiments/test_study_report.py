@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.study import report
 from experiments.study.report import (
     MEASURES,
     VALUE_MIG,
     draw,
     primary_result,
     search_result,
+    slice_result,
 )
-from experiments.study.runs import SCORES
-from experiments.study.studies import ARM, PRIMARY, SHUFFLED, TWIN
+from experiments.study.runs import SCORES, append_line
+from experiments.study.studies import ARM, PRIMARY, SEARCH, SHUFFLED, STUDIES, TWIN
 
 GAINS = {ARM: 0.2, TWIN: 0.0, SHUFFLED: 0.1}
 L0S = {ARM: 18.18, TWIN: 18.0, SHUFFLED: 18.0}
@@ -119,3 +121,34 @@ def test_measures_are_kept_in_lines() -> None:
     kept = {f"{name}.{metric}" for name, metrics in SCORES.items() for metric in metrics}
     assert set(_places()) <= kept
     assert set(SCORES) <= set(PRIMARY.evals)
+
+
+def test_a_slice_compares_the_first_arm_with_the_others(of_arms: dict[str, Any]) -> None:
+    study = PRIMARY._replace(arms={arm: PRIMARY.arms[arm] for arm in (ARM, SHUFFLED)})
+    result = slice_result(study, of_arms)
+    assert (result.n_seeds, result.arms) == (5, [ARM, SHUFFLED])
+    tense = result.factors[0]
+    assert tense.means == pytest.approx([0.6, 0.5])
+    assert [difference.test.mean for difference in tense.differences] == pytest.approx([0.1])
+
+
+def test_the_page_says_that_an_unfinished_comparison_concludes_nothing(
+    of_arms: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = tmp_path / "primary.jsonl"
+    for arm, of_seeds in of_arms.items():
+        for seed, line in of_seeds.items():
+            append_line(lines, {**line, "arm": arm, "seed": seed})
+    none = tmp_path / "none.jsonl"
+    monkeypatch.setattr(report, "PRIMARY", PRIMARY._replace(lines=lines))
+    monkeypatch.setattr(report, "SEARCH", SEARCH._replace(lines=none))
+    monkeypatch.setattr(
+        report, "STUDIES", {name: study._replace(lines=none) for name, study in STUDIES.items()}
+    )
+    report.write(tmp_path / "study.md")
+    page = (tmp_path / "study.md").read_text("utf-8")
+    assert "5 of 16 seeds. **Not finished: nothing may be concluded yet.**" in page
+    assert "| value MIG, last token (primary) | 0." in page
+    assert "| tense | 0.600 | 0.400 | 0.500 | +0.200 [+0.200, +0.200] |" in page
+    assert "## Search" not in page
+    assert (tmp_path / "study.svg").stat().st_size > 0
