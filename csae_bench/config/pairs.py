@@ -42,9 +42,10 @@ class SameSequenceSettings(PairKindSettings):
 class TextPairSettings(PairKindSettings):
     """Settings of the kinds of pairs that are made of texts."""
 
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
-    """Seed of the texts and of their order; none: the run's. Where it is set, runs of any seed read
-    the same texts, which the model has to pass only once if `activations.cache_gib` keeps them."""
+    n_pairs: Count | None = None
+    """Pairs that are made: after the last the first comes again, from memory, and the model reads
+    no more texts. Each takes 8 * d_in bytes, a group of three 12 * d_in. None: as many as a
+    training takes."""
 
 
 class ParaphraseSettings(TextPairSettings):
@@ -147,21 +148,6 @@ class PairsSettings(Settings):
     def threes(self) -> tuple[str, ...]:
         """Kinds of pairs that are on and come in groups of three."""
         return ("minimal",) if self.minimal.weight > 0 and self.minimal.with_paraphrases else ()
-
-    def seed_of(self, kind: str, seed: int) -> int:
-        """Return the seed of a kind of pairs that is made of texts, in a run with this seed."""
-        own: int | None = getattr(self, kind).seed
-        return seed if own is None else own
-
-    def with_other_texts(self, offset: int) -> PairsSettings:
-        """Return the same with other texts, where they do not follow the run's seed."""
-        kinds = [(kind, getattr(self, kind)) for kind in PAIR_KINDS]
-        others = {
-            kind: settings.model_copy(update={"seed": settings.seed + offset})
-            for kind, settings in kinds
-            if isinstance(settings, TextPairSettings) and settings.seed is not None
-        }
-        return self.model_copy(update=others)
 
     def in_batch(self, kinds: tuple[str, ...] | None = None) -> set[str]:
         """Return the kinds of pairs in a batch, of those in `kinds` if given; with groups of three

@@ -199,8 +199,8 @@ class PairStream(Iterator[Tensor]):
         if source.rows_per_epoch is not None and source.rows_per_epoch < n_rows:
             raise DataError(
                 f"The dataset of the {kind} pairs is too small: one pass over it gives "
-                f"{source.rows_per_epoch} rows, and one batch takes {n_rows}. Add text, or "
-                "lower training.batch_size."
+                f"{source.rows_per_epoch} rows, and one batch takes {n_rows}. Add text, raise "
+                f"pairs.{kind}.n_pairs where it is set, or lower training.batch_size."
             )
         return PackedPairs(pairs.rows.flatten(1).float(), _ids(pairs))
 

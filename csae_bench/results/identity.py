@@ -123,7 +123,7 @@ def _leave_out_additions(config: dict[str, Any]) -> None:
     kinds = [kind for kind in pairs.values() if isinstance(kind, dict)]
     terms = config["sae"].get("losses", {}).values()
     added = [(kind, "shuffled", False) for kind in kinds]
-    added += [(kind, "seed", None) for kind in kinds]
+    added += [(kind, "n_pairs", None) for kind in kinds]
     added += [(term, "minimal_negatives", False) for term in terms]
     for settings, name, default in added:
         if name in settings and settings[name] is default:

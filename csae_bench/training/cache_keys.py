@@ -64,9 +64,9 @@ def text_pairs_key(
         "dataset": _dataset(settings.dataset, texts.named),
         "data": texts.fingerprint(settings),
         "settings": settings.model_dump(
-            mode="json", exclude={"dataset", "weight", "shuffled", "seed"}
+            mode="json", exclude={"dataset", "weight", "shuffled", "n_pairs"}
         ),
-        "seed": config.pairs.seed_of(kind, config.seed),
+        "seed": config.seed,
         **_common(config, activations, model, hook_name, device),
     }
 

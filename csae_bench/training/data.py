@@ -29,6 +29,7 @@ from csae_bench.pairs import (
     activations_at,
 )
 from csae_bench.pairs.cached_text_pairs import CachedTextPairs
+from csae_bench.pairs.repeated_pairs import RepeatedPairs
 from csae_bench.results import identity
 from csae_bench.training.cache_keys import sequences_key, text_pairs_key
 from csae_bench.training.text_pairs import open_text_pairs
@@ -79,16 +80,15 @@ def held_out_stream(
     order, in which few are those of a training much shorter than a pass. Of files and of datasets
     on the hub the texts are those of training, paired and mixed otherwise.
     """
-    pairs = config.pairs.with_other_texts(_HELD_OUT_SEED)
-    other = config.model_copy(update={"seed": config.seed + _HELD_OUT_SEED, "pairs": pairs})
+    other = config.model_copy(update={"seed": config.seed + _HELD_OUT_SEED})
     if not isinstance(config.activations, GeneratorActivations):
         sources = pair_sources(other, model, device=device, cache=cache)
         return _stream(other, sources)
     # another seed would be another world: other directions
     source = GeneratorSource(config.activations, config.seed, device=device)
     source.load_state_dict({"n_batches": _HELD_OUT_BATCH})
-    same_sequence = SameSequencePairs(source, config.pairs.same_sequence, seed=other.seed)
-    return _stream(other, {"same_sequence": same_sequence})
+    pairs = SameSequencePairs(source, config.pairs.same_sequence, seed=other.seed)
+    return _stream(other, {"same_sequence": pairs})
 
 
 def pair_sources(
@@ -105,7 +105,7 @@ def pair_sources(
         return SameSequencePairs(source, config.pairs.same_sequence, seed=config.seed)
 
     return {
-        kind: _text_pairs(kind, config, model, device=device, cache=cache)
+        kind: _repeated(kind, config, _text_pairs(kind, config, model, device=device, cache=cache))
         if kind in PAIR_TEXTS
         else sequences()
         for kind in config.pairs.shares()
@@ -236,7 +236,7 @@ def _text_pairs(
             d_in=given.cfg.d_model,
             context_size=activations.context_size,
             batch_size_prompts=activations.batch_size_prompts,
-            seed=config.pairs.seed_of(kind, config.seed),
+            seed=config.seed,
         )
 
     if cache is None:
@@ -252,6 +252,11 @@ def _text_pairs(
         dtype=given.cfg.dtype,
         device=device,
     )
+
+
+def _repeated(kind: str, config: RunConfig, source: PairSource) -> PairSource:
+    n_pairs: int | None = getattr(config.pairs, kind).n_pairs
+    return source if n_pairs is None else RepeatedPairs(source, n_pairs)
 
 
 def _given(model: HookedTransformer | None, config: RunConfig) -> HookedTransformer:
