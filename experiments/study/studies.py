@@ -42,8 +42,8 @@ _EVALS = ("core", "mig", "factor_probing")
 
 STUDIES = {
     "search": Study(
-        arms=_arms(ARM, TWIN, SHUFFLED, *(f"search/{name}" for name in _SEARCHED)),
-        base=CONFIGS / f"{ARM}.yaml",
+        arms=_arms(*(f"search/{name}" for name in _SEARCHED)),
+        base=CONFIGS / "search" / "weight_2.yaml",
         evals=("core", "mig"),
         seeds=range(100, 102),  # not those of the comparison
         results=RESULTS / "search",
