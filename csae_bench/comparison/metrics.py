@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from csae_bench.errors import PluginError
 from csae_bench.evals.metric_rows import ANY_VERSION, Direction
-from csae_bench.evals.metric_values import ResultValue, compared
+from csae_bench.evals.metric_values import ResultValue, compared, names_in_comparison
 from csae_bench.evals.pages import metric_rows
 
 SD_MODEL = "tiny-gemma2-it"
@@ -102,7 +102,7 @@ def _find(measured: str) -> _RankedSpec:
         if pattern.fullmatch(measured):
             spec = replace(row, name=measured, title=_title(row, measured))
             return _RankedSpec(spec, len(rows.by_name) + place)
-    spec = MetricSpec(name=measured, title=measured)
+    spec = rows.supporting.get(measured) or MetricSpec(name=measured, title=measured)
     if rows.by_name and "." in measured:
         spec = replace(spec, is_supporting=True, comparable_from=ANY_VERSION)
         return _RankedSpec(spec, _LAST_BUT_ONE)
@@ -113,6 +113,8 @@ def _find(measured: str) -> _RankedSpec:
 class _Rows(NamedTuple):
     by_name: Mapping[str, _RankedSpec]
     """`<eval>.<metric>` -> what its eval says of it; without what only accompanies a metric."""
+    supporting: Mapping[str, MetricSpec] = {}
+    """What its eval says of metrics with a row of their own that accompany others."""
     problem: str | None = None
 
 
@@ -121,14 +123,19 @@ def _rows_of(eval_name: str) -> _Rows:
     try:
         rows = metric_rows(eval_name)
     except PluginError as error:
-        return _Rows({}, str(error))
+        return _Rows({}, problem=str(error))
     if not rows:
         return _Rows({})
     return _Rows(
         {
             f"{eval_name}.{name}": _RankedSpec(_spec(f"{eval_name}.{name}", value), place)
             for place, (name, value) in enumerate(compared(rows).items())
-        }
+        },
+        supporting={
+            f"{eval_name}.{name}": _spec(f"{eval_name}.{name}", value)
+            for name, value in names_in_comparison(rows).items()
+            if value.metric.is_supporting and not value.suffix
+        },
     )
 
 

@@ -11,14 +11,13 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
+from csae_bench.support.threads import n_cores
 from experiments.eval_results import value_at
 from experiments.study.studies import Study
 
@@ -31,10 +30,10 @@ SCORES: Mapping[str, tuple[str, ...]] = {
 
 
 def complete(study: Study, *, at_once: int) -> None:
-    """Run what is missing, some seeds in one command.
+    """Run what is missing.
 
     Args:
-        at_once: seeds in one command, each trained in a process of its own; one: in this one.
+        at_once: seeds that are run side by side, each in a process of its own.
 
     Raises:
         click.ClickException: the file has a line of an arm with other settings.
@@ -109,15 +108,22 @@ def append_line(path: Path, line: Mapping[str, Any]) -> None:
 
 
 def _run(study: Study, arms: Sequence[str], seeds: Sequence[int]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        sweep = Path(folder) / "seeds.yaml"
-        sweep.write_text(yaml.safe_dump({"seed": list(seeds)}), encoding="utf-8")
-        command = [sys.executable, "-m", "csae_bench.cli", "run", "--sweep", str(sweep)]
+    """Run the arms, each seed in a process of its own: they share rows of a seed alone.
+
+    Raises:
+        click.ClickException: one of them failed.
+    """
+    threads = max(1, n_cores() // len(seeds))
+    runs: list[subprocess.Popen[bytes]] = []
+    for seed in seeds:
+        command = [sys.executable, "-m", "csae_bench.cli", "run", "--seed", str(seed)]
         command += [part for arm in arms for part in ("--sae", str(study.arms[arm]))]
         command += ["--evals", ",".join(study.evals), "--results", str(study.results)]
-        if len(seeds) > 1:
-            command += ["--executor", "processes", "--workers", str(len(seeds))]
-        subprocess.run(command, check=True)
+        runs.append(subprocess.Popen([*command, "--set", f"threads={threads}"]))
+    codes = [run.wait() for run in runs]
+    if any(codes):
+        failed = ", ".join(str(seed) for seed, code in zip(seeds, codes, strict=True) if code)
+        raise click.ClickException(f"The run of seed {failed} failed; the same command goes on.")
 
 
 def _add_lines(study: Study, arms: Sequence[str], seed: int) -> None:

@@ -129,3 +129,11 @@ def test_no_row_hides_another() -> None:
     names = [spec.name for spec in METRICS]
     assert len(set(names)) == len(names)
     assert [spec for spec in METRICS if "*" not in spec.name and lookup(spec.name) != spec] == []
+
+
+def test_a_supporting_metric_has_its_evals_direction_and_gates_nothing() -> None:
+    spec = lookup("mig.parts.value_mig_best_latent")
+    assert spec.direction is Direction.HIGHER
+    assert spec.title == "Value MIG, best latent"
+    assert spec.is_supporting
+    assert not spec.may_gate

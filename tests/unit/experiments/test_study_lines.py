@@ -9,8 +9,11 @@ from typing import Any
 import click
 import pytest
 
-from experiments.study.runs import append_line, finished, lines, settings
-from experiments.study.studies import PRIMARY, Study
+from csae_bench.comparison.policy import load_policy
+from csae_bench.evals.metric_values import names_in_comparison
+from csae_bench.evals.pages import metric_rows
+from experiments.study.runs import SCORES, append_line, finished, lines, settings
+from experiments.study.studies import CONFIGS, PRIMARY, STUDIES, Study
 
 ARMS = PRIMARY.arms
 
@@ -70,3 +73,21 @@ def test_the_arms_differ_in_one_thing_each() -> None:
     assert shuffled["pairs"]["minimal"].pop("shuffled")
     assert not contrastive["pairs"]["minimal"].pop("shuffled")
     assert shuffled == contrastive
+
+
+def test_the_policy_asks_for_every_arms_evals_and_every_rule_can_judge() -> None:
+    policy = load_policy(CONFIGS / "primary.yaml", ())
+    policy.check(
+        f"{name}.{metric}" for name in SCORES for metric in names_in_comparison(metric_rows(name))
+    )
+    assert set(policy.evals) == set(PRIMARY.evals)
+    assert policy.seeds == len(PRIMARY.seeds)
+    assert policy.strict
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+def test_every_arm_is_a_configuration_that_loads(study: Study) -> None:
+    for path in study.arms.values():
+        config = settings(path)
+        assert config["sae"]["architecture"].startswith("contrastive_")
+        assert config["pairs"]["minimal"]["n_pairs"] or not config["pairs"]["minimal"]["weight"]
