@@ -74,4 +74,5 @@ class RepeatedPairs:
 
 
 def _first(pairs: Pairs, n: int) -> Pairs:
-    return Pairs(*(None if part is None else part[:n] for part in pairs))
+    values = None if pairs.values is None else pairs.values[:n]
+    return Pairs(pairs.rows[:n], pairs.sequence[:n], pairs.group[:n], values)
