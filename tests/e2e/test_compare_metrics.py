@@ -123,9 +123,10 @@ def test_a_metric_that_only_supports_others_is_compared_where_it_is_asked_for(
     tmp_path: Path, csae_bench: CsaeBench
 ) -> None:
     new, old = (folders.family(tmp_path / side) for side in ("new", "old"))
-    metric = "core.freq_over_1_percent"
-    outcome = csae_bench("compare", new, "--baseline", old, "--metrics", metric)
-    assert metric in outcome.stdout, outcome.output
+    name, title = "core.freq_over_1_percent", "Frequency over 1%"
+    assert title not in csae_bench("compare", new, "--baseline", old).stdout
+    outcome = csae_bench("compare", new, "--baseline", old, "--metrics", name)
+    assert title in outcome.stdout, outcome.output
 
 
 def test_a_pair_without_a_difference_on_what_is_asked_for_has_no_empty_table(
