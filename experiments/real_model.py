@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from experiments.eval_results import value_at
+from experiments.pages import write_page
 
 if TYPE_CHECKING:
     import torch
@@ -100,21 +101,14 @@ class Step(NamedTuple):
 @click.option("--to", type=click.Path(path_type=Path), default=Path("docs/real_model.md"))
 def main(results: Path, to: Path) -> None:
     """Write the page, and print the share of each step."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     records = _records(results)
     steps = list(_steps(records))
     total = sum(step.seconds for step in steps)
     for step in steps:
         click.echo(f"{step.name:<45} {step.seconds / 60:5.1f} min  {step.seconds / total:4.0%}")
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=False,  # the page is Markdown
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("real_model.md.j2").render(
+    write_page(
+        Path(__file__).with_name("real_model.md.j2"),
+        to,
         saes=SAES,
         records=records,
         logs={name: _last_line_of_log(results, record) for name, record in records.items()},
@@ -126,9 +120,6 @@ def main(results: Path, to: Path) -> None:
         steps=steps,
         total=total,
     )
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text(page, encoding="utf-8")
-    click.echo(f"wrote {to}")
 
 
 def _records(results: Path) -> dict[str, dict[str, Any]]:

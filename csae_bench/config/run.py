@@ -33,7 +33,7 @@ class RunConfig(Settings):
     """Seed of everything that is random."""
 
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """Threads of torch on the CPU; none: torch's own choice."""
+    """Threads of torch, numpy and scipy on the CPU; none: their own choice."""
 
     activations: Annotated[ModelActivations | GeneratorActivations, Field(discriminator="kind")] = (
         ModelActivations()

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from csae_bench.comparison.statistics import PairedTest, holm, paired_test
+from experiments.pages import write_page
 from experiments.study.runs import lines, settings
 from experiments.study.studies import ARM, PRIMARY, SEARCH, SHUFFLED, STUDIES, TWIN, Study
 
@@ -131,20 +132,13 @@ Lines = Mapping[str, Mapping[int, Mapping[str, Any]]]
 
 def write(to: Path) -> None:
     """Write the page and its figure."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     of_primary, of_search = _lines(PRIMARY.lines), _lines(SEARCH.lines)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=False,  # the page is Markdown
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     arms = {arm: settings(path) for arm, path in PRIMARY.arms.items()}
     training = arms[ARM]["training"]
     result = primary_result(of_primary) if of_primary else None
-    page = environment.get_template("study.md.j2").render(
+    write_page(
+        Path(__file__).with_name("study.md.j2"),
+        to,
         arms=arms,
         steps=training["n_tokens"] // training["batch_size"],
         n_seeds=len(PRIMARY.seeds),
@@ -152,9 +146,6 @@ def write(to: Path) -> None:
         search=search_result(of_search) if of_search else None,
         **{name: _slice(STUDIES[name]) for name in ("held_out", "smollm2")},
     )
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text(page, encoding="utf-8")
-    click.echo(f"wrote {to}")
     if result is not None:
         draw(of_primary, to.with_suffix(".svg"))
 

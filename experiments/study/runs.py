@@ -84,27 +84,35 @@ def settings(path: Path) -> dict[str, Any]:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of a file of results, but for those that were cut off; none without a file."""
-    if not path.is_file():
-        return []
+    """Read the lines of a file of results, without a last one that was cut off; [] without a file.
+
+    Raises:
+        click.ClickException: a whole line is not JSON.
+    """
     read: list[dict[str, Any]] = []
-    for text in path.read_text("utf-8").splitlines():
+    for number, text in enumerate(_whole_lines(path), start=1):
         try:
             read.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue
+        except json.JSONDecodeError as error:
+            raise click.ClickException(f"{path}, line {number}: {error}; remove it.") from error
     return read
 
 
 def append_line(path: Path, line: Mapping[str, Any]) -> None:
-    """Add a line to a file of results, on disk once this returns."""
+    """Add a line to a file of results, in place of one that was cut off, and have it on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = path.read_bytes() if path.is_file() else b""
-    cut_off = bool(text) and not text.endswith(b"\n")
-    with path.open("a", encoding="utf-8") as file:
-        file.write("\n" * cut_off + json.dumps(line, sort_keys=True) + "\n")
+    n_whole = sum(map(len, _whole_lines(path)))
+    with path.open("ab") as file:
+        file.truncate(n_whole)
+        file.write(json.dumps(line, sort_keys=True).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    if not path.is_file():
+        return []
+    return [text for text in path.read_bytes().splitlines(keepends=True) if text.endswith(b"\n")]
 
 
 def _run(study: Study, arms: Sequence[str], seeds: Sequence[int]) -> None:

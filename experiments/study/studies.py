@@ -38,7 +38,6 @@ ARM, TWIN, SHUFFLED = "contrastive", "no_terms", "shuffled"
 pairs."""
 
 _SEARCHED = sorted(path.stem for path in (CONFIGS / "search").glob("*.yaml"))
-_EVALS = ("core", "mig", "factor_probing")
 
 STUDIES = {
     "search": Study(
@@ -52,7 +51,7 @@ STUDIES = {
     "primary": Study(
         arms=_arms(ARM, TWIN, SHUFFLED),
         base=CONFIGS / f"{ARM}.yaml",
-        evals=_EVALS,
+        evals=("core", "mig", "factor_probing"),
         seeds=range(16),
         results=RESULTS / "primary",
         lines=LINES / "primary.jsonl",

@@ -47,6 +47,18 @@ def test_a_line_that_was_cut_off_is_not_done_and_spoils_no_other(tmp_path: Path)
     assert lines(path) == [_line("contrastive", 0), _line("shuffled", 0)]
 
 
+def test_a_whole_line_that_is_damaged_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "primary.jsonl"
+    append_line(path, _line("contrastive", 0))
+    path.write_text("{" + path.read_text())
+    with pytest.raises(click.ClickException, match=r"primary\.jsonl, line 1: .*; remove it\."):
+        finished(_study(path))
+
+
+def test_the_comparisons_arm_is_the_candidate_that_was_chosen() -> None:
+    assert settings(ARMS["contrastive"]) == settings(CONFIGS / "search" / "codes_8_eighth.yaml")
+
+
 def test_a_line_of_other_settings_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "primary.jsonl"
     line = _line("contrastive", 2)
