@@ -48,6 +48,7 @@ class PairStream(Iterator[Tensor]):
         pairs_in_buffer: int,
         seed: int,
         mix_fraction: float = 0.5,
+        small_buffers: Collection[str] = (),
         shuffled: Collection[str] = (),
         threes: Collection[str] = (),
     ) -> None:
@@ -59,6 +60,8 @@ class PairStream(Iterator[Tensor]):
             batch_size: rows in a batch, two for each pair.
             pairs_in_buffer: pairs of each kind that are held for shuffling.
             mix_fraction: of the buffer that stays for the next mixture; 0 does not shuffle.
+            small_buffers: kinds whose buffer holds no more pairs than a batch has, so that little
+                is read before the first.
             shuffled: a control: within these kinds of a batch every anchor gets another pair's
                 partner. The rows of the batch stay the same.
             threes: sources that give groups of three: `minimal`, or none.
@@ -83,7 +86,7 @@ class PairStream(Iterator[Tensor]):
         self._sources = dict(sources)
         self._buffers = {
             kind: MixingBuffer(
-                pairs_in_buffer,
+                n_pairs if kind in small_buffers else pairs_in_buffer,
                 torch.Generator().manual_seed(seeds_of_kind(seed, kind)[1]),
                 mix_fraction=mix_fraction,
             )

@@ -83,7 +83,8 @@ def held_out_stream(
     other = config.model_copy(update={"seed": config.seed + _HELD_OUT_SEED})
     if not isinstance(config.activations, GeneratorActivations):
         sources = pair_sources(other, model, device=device, cache=cache)
-        return _stream(other, sources)
+        # a few batches are drawn: of texts, read for one pair or some, a large buffer costs more
+        return _stream(other, sources, small_buffers=sources.keys() & PAIR_TEXTS.keys())
     # another seed would be another world: other directions
     source = GeneratorSource(config.activations, config.seed, device=device)
     source.load_state_dict({"n_batches": _HELD_OUT_BATCH})
@@ -195,7 +196,10 @@ def sae_metadata(resolved: ResolvedConfig) -> dict[str, Any]:
 
 
 def _stream(
-    config: RunConfig, sources: dict[str, PairSource], shuffled: Collection[str] = ()
+    config: RunConfig,
+    sources: dict[str, PairSource],
+    shuffled: Collection[str] = (),
+    small_buffers: Collection[str] = (),
 ) -> PairStream:
     return PairStream(
         sources,
@@ -203,6 +207,7 @@ def _stream(
         batch_size=config.training.batch_size,
         pairs_in_buffer=config.activations.pairs_in_buffer,
         seed=config.seed,
+        small_buffers=small_buffers,
         shuffled=shuffled,
         threes=config.pairs.threes,
     )
