@@ -19,6 +19,7 @@ SMALL = (
     "--set", "training.lr_warm_up_steps=2",
     "--set", "training.lr_decay_steps=4",
     "--set", "activations.pairs_in_buffer=2048",
+    "--set", "pairs.minimal.n_pairs=512",
     "--set", "threads=1",
     "--set", "evals.core.n_eval_reconstruction_batches=2",
     "--set", "evals.core.n_eval_sparsity_variance_batches=2",
@@ -28,8 +29,7 @@ SMALL = (
 
 CUSTOM = (
     "--sae", "custom_sae",
-    "--set", "sae.losses.rows.warm_up_steps=2",
-    "--set", "sae.losses.mixing.warm_up_steps=2",
+    "--set", "sae.losses.sparse_shift.warm_up_steps=2",
     *SMALL,
 )  # fmt: skip
 """A run of custom_sae that takes seconds."""

@@ -100,7 +100,7 @@ def test_list_says_what_each_entry_is_of(csae_bench: CsaeBench, results: Path) -
     assert listed["folder"] == str(results / "cache" / "activations")
     entries = listed["entries"]
     assert {(one["kind"], one["seed"]) for one in entries} == {
-        (kind, seed) for kind in ("sequences", "paraphrase pairs") for seed in (0, 1_000_003)
+        (kind, seed) for kind in ("sequences", "minimal pairs") for seed in (0, 1_000_003)
     }
     for one in entries:
         assert one["model"] == "tiny-gemma2-it"
@@ -122,7 +122,7 @@ def test_the_table_has_a_line_for_each_entry_whatever_the_width(
     assert heading.split()[:4] == ["name", "model", "hook", "data"]
     assert [line.split()[0] for line in lines] == [one["name"] for one in entries]
     assert all("MiB" in line for line in lines)
-    assert sum("tinyworld paraphrase pairs" in line for line in lines) == 2
+    assert sum("tinyworld minimal pairs" in line for line in lines) == 2
 
 
 def test_clear_removes_one_entry_and_then_all(csae_bench: CsaeBench, results: Path) -> None:

@@ -23,8 +23,7 @@ def _sets(n_steps: int) -> list[str]:
         "training.n_tokens": n_steps * 2048,
         "training.lr_warm_up_steps": warm_up,
         "training.lr_decay_steps": decay,
-        "sae.losses.rows.warm_up_steps": of_terms,
-        "sae.losses.mixing.warm_up_steps": of_terms,
+        "sae.losses.sparse_shift.warm_up_steps": of_terms,
     }
     return [text for key, value in values.items() for text in ("--set", f"{key}={value}")]
 

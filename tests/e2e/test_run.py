@@ -71,21 +71,21 @@ def test_the_training_log_has_a_loss_for_every_term_that_is_on(finished: Path) -
     ]
     expected = {
         "step", "loss", "mse_loss", "l0", "explained_variance", "dead_latents", "lr",
-        "tokens_per_second", "memory_gib", "loss/rows", "coefficient/rows", "grad_share/rows",
-        "loss/mixing", "coefficient/mixing", "grad_share/mixing",
+        "tokens_per_second", "memory_gib", "loss/sparse_shift", "coefficient/sparse_shift",
+        "grad_share/sparse_shift",
     }  # fmt: skip
     assert all(line.keys() >= expected for line in lines)
     assert lines[-1]["mse_loss"] < lines[0]["mse_loss"]
-    assert lines[-1]["loss/rows"] > 0
-    assert lines[-1]["loss/mixing"] > 0
+    assert lines[-1]["loss/sparse_shift"] > 0
     assert lines[0]["stage"] == "reconstruction"
-    assert lines[0]["loss/rows"] is None
+    assert lines[0]["loss/sparse_shift"] is None
 
 
 def test_the_record_has_the_separation_of_held_out_pairs(finished: Path) -> None:
     training = _one(finished, "runs/*.json")["training"]
     assert 0 < training["pair_separation"] < 1
-    assert training["pair_separation_by_kind"].keys() == {"same_sequence", "paraphrase"}
+    assert training["pair_separation_by_kind"].keys() == {"same_sequence"}
+    assert training["shift_participation"] > 1
 
 
 def test_a_second_run_does_nothing_and_does_not_import_sae_lens(finished: Path) -> None:

@@ -122,8 +122,11 @@ def write_questions(folder: Path, n_questions: int = 10, n_texts: int = 40) -> N
         _write_jsonl(folder / f"{name}.jsonl", [{"text": text} for text in texts[:n_texts]])
 
 
-def write_pairs(path: Path, n_same_sequence: int = 192, n_paraphrase: int = 64) -> None:
+def write_pairs(
+    path: Path, n_same_sequence: int = 192, n_paraphrase: int = 64, n_minimal: int = 64
+) -> None:
     """Write pairs of the bundled model's activations as training draws them, with their ids."""
+    import torch
     from safetensors.torch import save_file
 
     from csae_bench import models
@@ -133,13 +136,17 @@ def write_pairs(path: Path, n_same_sequence: int = 192, n_paraphrase: int = 64) 
     config = load_config("contrastive_full").config
     sources = pair_sources(config, models.load(config.model))
     stored: dict[str, Any] = {}
-    for kind, n in (("same_sequence", n_same_sequence), ("paraphrase", n_paraphrase)):
-        pairs = sources[kind].next_pairs()
-        # spread over what one forward pass gives, so that ids differ
-        chosen = np.linspace(0, len(pairs.rows) - 1, n).astype(int)
-        stored[f"{kind}.rows"] = pairs.rows[chosen].float().contiguous()
-        stored[f"{kind}.sequence"] = pairs.sequence[chosen].contiguous()
-        stored[f"{kind}.group"] = pairs.group[chosen].contiguous()
+    counts = {"same_sequence": n_same_sequence, "paraphrase": n_paraphrase, "minimal": n_minimal}
+    for kind, n in counts.items():
+        drawn = [sources[kind].next_pairs()]
+        while sum(len(pairs.rows) for pairs in drawn) < n:
+            drawn.append(sources[kind].next_pairs())
+        rows, sequence, group = (torch.cat(parts) for parts in list(zip(*drawn, strict=True))[:3])
+        # spread over what forward passes give, so that ids differ
+        chosen = np.linspace(0, len(rows) - 1, n).astype(int)
+        stored[f"{kind}.rows"] = rows[chosen].float().contiguous()
+        stored[f"{kind}.sequence"] = sequence[chosen].contiguous()
+        stored[f"{kind}.group"] = group[chosen].contiguous()
     save_file(stored, path)
 
 

@@ -53,21 +53,43 @@ SHORT = (
     "activations.pairs_in_buffer=160",
 )
 """Twenty steps in which everything happens that happens in a whole training."""
-TRAININGS: dict[str, tuple[str, ...]] = {
+WITHOUT_MINIMAL_PAIRS = (
+    "pairs.minimal.weight=0",
+    "pairs.paraphrase.weight=1",
+    "sae.losses.sparse_shift.weight=0",
+)
+TRAININGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "custom_sae_small": (
-        *SHORT,
-        "sae.losses.rows.warm_up_steps=4",
-        "sae.losses.mixing.warm_up_steps=4",
+        "custom_sae_small",
+        (
+            *SHORT,
+            *WITHOUT_MINIMAL_PAIRS,
+            "sae.losses.rows={weight: 0.2, temperature: 0.2, warm_up_steps: 4}",
+            "sae.losses.mixing={weight: 0.2, warm_up_steps: 4}",
+            "training.curriculum=[{name: reconstruction, until: 0.07, strength: 0}, "
+            "{name: contrast, until: 1}]",
+        ),
     ),
     "contrastive_full": (
-        *SHORT,
-        "sae.losses.rows.warm_up_steps=4",
-        "sae.losses.columns.warm_up_steps=4",
-        "sae.losses.cross_view.warm_up_steps=4",
-        "sae.losses.push_up.warm_up_steps=4",
-        "sae.losses.mixing.warm_up_steps=2",
+        "contrastive_full",
+        (
+            *SHORT,
+            *WITHOUT_MINIMAL_PAIRS,
+            "sae.losses.rows.warm_up_steps=4",
+            "sae.losses.columns.warm_up_steps=4",
+            "sae.losses.cross_view.warm_up_steps=4",
+            "sae.losses.push_up.warm_up_steps=4",
+            "sae.losses.mixing.warm_up_steps=2",
+            "training.curriculum=[{name: reconstruction, until: 0.07, strength: 0}, "
+            "{name: same sequence, until: 0.25, pairs: [same_sequence], strength: {mixing: 0}}, "
+            "{name: paraphrases, until: 0.5, settings: {mixing: {targeting: random}}}, "
+            "{name: hard mixing, until: 1}]",
+        ),
     ),
+    "minimal_pairs": ("custom_sae_small", (*SHORT, "sae.losses.sparse_shift.warm_up_steps=4")),
 }
+"""Configuration and changes, by name. The first two keep the objective that they were first
+measured with, whatever the configurations have become."""
 NOT_COMPARED = ("step", "tokens_per_second", "memory_gib")
 """Of a line of the training log."""
 
@@ -150,7 +172,8 @@ def _unlearning() -> Result:
 
 def _training(name: str) -> Part:
     def measure() -> Numbers:
-        lines = adapters.train(name, TRAININGS[name], _stored_pairs())
+        config_name, sets = TRAININGS[name]
+        lines = adapters.train(config_name, sets, _stored_pairs())
         kept = {
             # sorted: the log has the terms that a stage leaves out in any order
             f"step {line['step']:02}": {k: line[k] for k in sorted(line) if k not in NOT_COMPARED}
@@ -203,5 +226,5 @@ def _stored_pairs() -> Mapping[str, StoredPairs]:
             sequence=stored[f"{kind}.sequence"],
             group=stored[f"{kind}.group"],
         )
-        for kind in ("same_sequence", "paraphrase")
+        for kind in ("same_sequence", "paraphrase", "minimal")
     }
