@@ -134,6 +134,7 @@ def test_set_switches_a_loss_term_by_its_weight() -> None:
         "cross_view",
         "push_up",
         "mixing",
+        "sparse_shift",
     }
 
 

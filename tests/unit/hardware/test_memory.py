@@ -59,7 +59,7 @@ def test_each_kind_of_pairs_has_a_buffer_of_its_own() -> None:
     model = describe("tiny-gemma2-it")
     one, two = (
         estimate(load_config("custom_sae", sets=sets).config, model, eval_batch=1, eval_context=8)
-        for sets in (["pairs.paraphrase.weight=0"], [])
+        for sets in (["pairs.minimal.weight=0"], [])
     )
     assert two.training["pairs in the buffer"] == 2 * one.training["pairs in the buffer"]
 

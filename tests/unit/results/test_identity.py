@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from csae_bench.config.loading import load_config
@@ -68,16 +70,36 @@ def test_seed_model_and_corpus_change_the_hash() -> None:
     assert len({_hash(), _hash(seed=1), _hash(model="n"), _hash(corpus="d")}) == 4
 
 
-def test_a_hash_is_that_of_checkpoints_from_before_activations_were_cached() -> None:
-    assert (_hash("topk"), _hash("custom_sae")) == ("f7a0cd64c928d724", "3d2a5465751e2fde")
+CUSTOM_SAE_OF_THEN = """
+extends: _tinyworld
+sae:
+  architecture: contrastive_batchtopk
+  d_sae: 1024
+  k: 18
+  losses:
+    rows: {weight: 0.2, temperature: 0.2, warm_up_steps: 216}
+    mixing: {weight: 0.2, warm_up_steps: 216}
+training:
+  curriculum:
+    - {name: reconstruction, until: 0.07, strength: 0}
+    - {name: contrast, until: 1}
+"""
+
+
+def test_a_hash_is_that_of_checkpoints_from_before_activations_were_cached(tmp_path: Path) -> None:
+    custom_sae = tmp_path / "then.yaml"
+    custom_sae.write_text(CUSTOM_SAE_OF_THEN)
+    pairs = ["pairs.paraphrase.weight=1", "pairs.minimal.weight=0"]
+    hashes = [_hash(name, sets=pairs) for name in ("topk", str(custom_sae))]
+    assert hashes == ["f7a0cd64c928d724", "3d2a5465751e2fde"]
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        "pairs.minimal.weight=1",
+        "pairs.minimal.weight=2",
         "pairs.paraphrase.shuffled=true",
-        "pairs.paraphrase.n_pairs=64",
+        "pairs.minimal.n_pairs=64",
         "sae.losses.rows.minimal_negatives=true",
         "sae.losses.sparse_shift.weight=0.1",
     ],
@@ -87,7 +109,8 @@ def test_settings_that_were_added_later_change_the_hash_once_they_do_something(c
 
 
 def test_settings_of_minimal_pairs_that_are_off_leave_the_hash() -> None:
-    assert _hash(sets=["pairs.minimal.positions=after_change"]) == _hash()
+    off = ["pairs.minimal.weight=0"]
+    assert _hash(sets=[*off, "pairs.minimal.positions=after_change"]) == _hash(sets=off)
 
 
 def test_the_cache_changes_no_id_and_counts_as_deciding_no_weights() -> None:
