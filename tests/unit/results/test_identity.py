@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.config.loading import load_config
+from csae_bench.config.loading import config_folder, load_config
 from csae_bench.errors import UsageError
 from csae_bench.results.identity import (
     config_sae_id,
@@ -70,19 +70,19 @@ def test_seed_model_and_corpus_change_the_hash() -> None:
     assert len({_hash(), _hash(seed=1), _hash(model="n"), _hash(corpus="d")}) == 4
 
 
-CUSTOM_SAE_OF_THEN = """
-extends: _tinyworld
+CUSTOM_SAE_OF_THEN = f"""
+extends: {config_folder() / "_tinyworld"}
 sae:
   architecture: contrastive_batchtopk
   d_sae: 1024
   k: 18
   losses:
-    rows: {weight: 0.2, temperature: 0.2, warm_up_steps: 216}
-    mixing: {weight: 0.2, warm_up_steps: 216}
+    rows: {{weight: 0.2, temperature: 0.2, warm_up_steps: 216}}
+    mixing: {{weight: 0.2, warm_up_steps: 216}}
 training:
   curriculum:
-    - {name: reconstruction, until: 0.07, strength: 0}
-    - {name: contrast, until: 1}
+    - {{name: reconstruction, until: 0.07, strength: 0}}
+    - {{name: contrast, until: 1}}
 """
 
 
