@@ -16,50 +16,13 @@ from numpy.typing import NDArray
 
 from csae_bench.comparison.statistics import PairedTest, holm, paired_test
 from experiments.pages import write_page
+from experiments.study.measures import BOUNDS, MEASURES, SEARCHED, SLICED, VALUE_MIG, Measure
 from experiments.study.runs import lines, settings
 from experiments.study.studies import ARM, PRIMARY, SEARCH, SHUFFLED, STUDIES, TWIN, Study
 
 ALPHA = 0.05
 
 
-class Measure(NamedTuple):
-    """A number of a line."""
-
-    title: str
-    place: str
-    twin_place: str = ""
-    """Where the twins have it, if elsewhere."""
-    is_relative: bool = False
-    """Whether differences are shares of the twin's value."""
-
-
-VALUE_MIG = Measure("value MIG, last token (primary)", "scores/mig.value_mig")
-BEST_LATENT = Measure("best latent's information", "scores/mig.value_mig_best_latent")
-VARIANCE = Measure("explained variance, running text", "scores/core.explained_variance")
-AT_PAIRS = Measure("explained variance, minimal pairs", "controls/explained_variance_pairs")
-PARTICIPATION = Measure("latents that make a change (participation)", "controls/participation")
-MEASURES = (
-    VALUE_MIG,
-    Measure("value MIG, latents chosen on other templates", "scores/mig.value_mig_held_out"),
-    Measure("MIG", "scores/mig.mig"),
-    BEST_LATENT,
-    PARTICIPATION,
-    VARIANCE,
-    AT_PAIRS,
-    Measure("cross-entropy score", "scores/core.ce_loss_score"),
-    Measure("L0 (difference as a share)", "scores/core.l0", is_relative=True),
-    Measure("probes on the codes (AUC)", "controls/explicitness"),
-    Measure("the same, without the leaders", "controls/without_leaders"),
-    Measure("probes on the reconstruction error (AUC)", "controls/of_error"),
-    Measure(
-        "value MIG, twins' runners-up pruned", "controls/value_mig", "controls/pruned_value_mig"
-    ),
-    Measure("effect of clamping leaders (logits)", "scores/factor_probing.clamp_effect"),
-    Measure("effect of clamping random latents", "scores/factor_probing.random_clamp_effect"),
-    Measure("specificity of clamping leaders", "scores/factor_probing.clamp_specificity"),
-)
-SLICED = (VALUE_MIG, BEST_LATENT, PARTICIPATION, VARIANCE, AT_PAIRS)
-SEARCHED = (VALUE_MIG, BEST_LATENT, VARIANCE, AT_PAIRS, PARTICIPATION)
 SEARCH_TWINS = {"long": "long_no_terms", "block": "block_no_terms"}
 """Twins of candidates that have another than the comparison's."""
 
@@ -93,13 +56,36 @@ class Test(NamedTuple):
     p_holm: float
 
 
+class Bound(NamedTuple):
+    """What the protocol asks of a mean of paired differences to the twin, and what it is."""
+
+    title: str
+    least: float
+    most: float | None
+    mean: float
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the mean is as asked."""
+        return self.mean >= self.least and (self.most is None or self.mean <= self.most)
+
+
 class Primary(NamedTuple):
     """Result of the comparison, of the seeds of which every arm is finished."""
 
     n_seeds: int
     rows: list[Row]
     tests: list[Test]
+    bounds: list[Bound]
     factors: list[Row]
+
+    @property
+    def is_better(self) -> bool:
+        """Whether both tests say that the arm is better, and every bound is kept."""
+        significant = all(
+            test.p_holm < ALPHA and test.difference.test.mean > 0 for test in self.tests
+        )
+        return significant and all(bound.is_kept for bound in self.bounds)
 
 
 class Slice(NamedTuple):
@@ -164,6 +150,10 @@ def primary_result(of_arms: Lines) -> Primary:
             for against, test, p, p_holm in zip(
                 (TWIN, SHUFFLED), tests, p_values, holm(p_values), strict=True
             )
+        ],
+        bounds=[
+            Bound(measure.title, least, most, _paired(of_arms, ARM, TWIN, seeds, measure).test.mean)
+            for measure, least, most in BOUNDS
         ],
         factors=[_row(of_arms, arms, seeds, measure) for measure in _by_factor(of_arms)],
     )

@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 
 from experiments.study import report
-from experiments.study.report import (
-    MEASURES,
-    VALUE_MIG,
-    draw,
-    primary_result,
-    search_result,
-    slice_result,
-)
+from experiments.study.measures import AT_PAIRS, MEASURES, VALUE_MIG
+from experiments.study.report import draw, primary_result, search_result, slice_result
 from experiments.study.runs import SCORES, append_line
 from experiments.study.studies import ARM, PRIMARY, SEARCH, SHUFFLED, STUDIES, TWIN
 
@@ -70,6 +64,34 @@ def test_l0_differs_by_a_share_of_the_twins(of_arms: dict[str, Any]) -> None:
     row = next(row for row in primary_result(of_arms).rows if row.title.startswith("L0"))
     assert row.differences[0].test.mean == pytest.approx(0.01)
     assert str(row.differences[0]) == "+0.010 [+0.010, +0.010]"
+
+
+def test_it_is_better_where_both_tests_and_every_bound_say_so(of_arms: dict[str, Any]) -> None:
+    result = primary_result(of_arms)
+    assert result.is_better
+    assert all(bound.is_kept for bound in result.bounds)
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "title"),
+    [
+        (AT_PAIRS.place, -0.011, AT_PAIRS.title),
+        ("scores/core.l0", 0.4, "L0 (difference as a share)"),
+        (VALUE_MIG.place, -0.12, VALUE_MIG.title),
+    ],
+)
+def test_a_bound_that_is_not_kept_is_named(
+    place: str, change: float, title: str, of_arms: dict[str, Any]
+) -> None:
+    *above, last = place.split("/")
+    for line in of_arms[ARM].values():
+        at = line
+        for key in above:
+            at = at[key]
+        at[last] += change
+    result = primary_result(of_arms)
+    assert not result.is_better
+    assert [bound.title for bound in result.bounds if not bound.is_kept] == [title]
 
 
 def test_the_pruned_twin_is_what_the_sae_is_compared_with(of_arms: dict[str, Any]) -> None:
