@@ -13,14 +13,14 @@ def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
     the processor would wait until all that the GPU was given before is done. torch keeps pinned
     memory until the copy is made, and uses it again.
     """
-    if not is_copied_to_gpu(tensor, device):
+    if not is_gpu(device) or tensor.device.type != "cpu":
         return tensor.to(device)
     return pinned(tensor).to(device, non_blocking=True)
 
 
-def is_copied_to_gpu(tensor: Tensor, device: torch.device | str) -> bool:
-    """Return whether the tensor lies in the host's memory, and the device is a GPU."""
-    return torch.device(device).type == "cuda" and tensor.device.type == "cpu"
+def is_gpu(device: torch.device | str) -> bool:
+    """Return whether copies from the host's memory are better made from pinned memory."""
+    return torch.device(device).type == "cuda"
 
 
 def pinned(tensor: Tensor) -> Tensor:
