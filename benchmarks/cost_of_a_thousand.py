@@ -5,13 +5,11 @@ published rates, and the assumptions of `benchmarks.on_paper.cost`; `--set name=
 of those. The replay gives the shards of the executors'
 own sharding to N workers, with the spread of job times that a run recorded.
 
-`--take-jobs DIR --command TEXT` takes the job times from a results folder, `--take-evals` the
-seconds and result files of evals, `--take-run` the run that a replay is compared with.
+`python -m benchmarks.on_paper.take` renews the seconds of jobs, evals and a run that are read here.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from benchmarks.on_gpu.evaluation import PUBLISHED
 from benchmarks.on_paper.cost import (
     BF16_PEAK,
     CONTEXT,
@@ -38,21 +37,15 @@ from benchmarks.on_paper.cost import (
 )
 from benchmarks.on_paper.measured import (
     CARD,
-    EVALS,
-    JOBS,
     README,
-    RUN,
     EvalCosts,
     JobSeconds,
     RealRun,
     card_figures,
-    eval_costs,
-    job_seconds,
     read_eval_costs,
     read_job_seconds,
     read_run,
 )
-from benchmarks.on_gpu.evaluation import PUBLISHED
 from benchmarks.on_paper.replay import (
     Estimate,
     Replay,
@@ -69,7 +62,6 @@ MODEL, CONFIG, LAYER = "google/gemma-2-2b", "gemma_2_2b_16k", 19
 WIDTHS = {"16k": 16384, "65k": 65536}
 N_WORKERS = (1, 8, 64)
 PAGE = Path("docs/cost.md")
-RESULTS = click.Path(path_type=Path, exists=True)
 
 
 class Row(NamedTuple):
@@ -119,30 +111,9 @@ class Scenario(NamedTuple):
 @click.command()
 @click.option("--to", type=click.Path(path_type=Path), default=PAGE)
 @click.option("--set", "sets", multiple=True, help="assumption=value")
-@click.option("--take-jobs", type=RESULTS, help="results folder of a local run")
-@click.option("--take-evals", type=RESULTS, help="the same, of one SAE of 16,384 latents")
-@click.option("--take-run", type=RESULTS, help="the same, of a run in worker processes")
-@click.option("--workers", type=int, default=2, help="with --take-run")
-@click.option("--wall", type=float, help="seconds from start to end, with --take-run")
-@click.option("--command", default="", help="what was run, with --take-...")
-def main(to: Path, sets: tuple[str, ...], take_jobs: Path | None, take_evals: Path | None,
-         take_run: Path | None, workers: int, wall: float | None, command: str) -> None:  # fmt: skip
+def main(to: Path, sets: tuple[str, ...]) -> None:
     """Write the page."""
-    if take_jobs is not None:
-        _keep(JOBS, job_seconds(take_jobs, command)._asdict())
-    if take_evals is not None:
-        _keep(EVALS, eval_costs(take_evals, command)._asdict())
-    if take_run is not None:
-        if wall is None:
-            raise click.UsageError("--take-run needs --wall, the seconds that the command took.")
-        jobs = job_seconds(take_run, command)._asdict()
-        _keep(RUN, RealRun(command, jobs, workers, wall)._asdict())  # pyright: ignore[reportArgumentType]
-    if not (take_jobs or take_evals or take_run):
-        write_page(Path(__file__).with_suffix(".md.j2"), to, **page_values(sets))
-
-
-def _keep(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_page(Path(__file__).with_suffix(".md.j2"), to, **page_values(sets))
 
 
 def page_values(sets: tuple[str, ...] = ()) -> dict[str, Any]:

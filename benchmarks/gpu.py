@@ -55,6 +55,8 @@ FIGURES = (
     "gpu_core_peak_memory",
     "gpu_core_memory_forecast",
     "gpu_factor_codes_seconds",
+    "gpu_factor_evals_seconds",
+    "gpu_minutes_a_sae",
     "gpu_waits_a_step",
     "gpu_waits_a_batch",
     "gpu_stock_waits_a_step",
@@ -79,7 +81,7 @@ FIGURES = (
 SECTIONS = {
     "card": 30,
     "training": 100,
-    "evaluation": 70,
+    "evaluation": 90,
     "synchronisations": 30,
     "steps": 110,
 }

@@ -69,8 +69,6 @@ def job_seconds(results: Path, command: str) -> JobSeconds:
 class RealRun(NamedTuple):
     """A run by several worker processes, which a replay is compared with."""
 
-    command: str
-    """What was run."""
     jobs: JobSeconds
     n_workers: int
     wall_seconds: float

@@ -122,6 +122,7 @@ class DrawCache:
         self._is_full = False
         self._lock = threading.RLock()
         self._ahead: Future[None] | None = None
+        self._wanted: Place | None = None
 
     def find(self, place: Place) -> Draw | None:
         """Return the draw that begins at `place`; None where the source must draw it."""
@@ -136,6 +137,7 @@ class DrawCache:
         with self._lock:
             draw = self.find(place)
             self._read.pop(place, None)
+            self._wanted = None
             return draw
 
     def read_ahead(self, place: Place) -> None:
@@ -143,8 +145,9 @@ class DrawCache:
 
         Who asks for it before it is there waits; what goes wrong goes wrong again then.
         """
-        if self._ahead is None or self._ahead.done():
-            self._ahead = _AHEAD.submit(self._pin, place)
+        with self._lock:
+            self._wanted = place
+        self._ahead = _AHEAD.submit(self._pin, place)
 
     def add(self, draw: Draw) -> None:
         """Keep a draw, which must not be changed any more."""
@@ -174,6 +177,8 @@ class DrawCache:
 
     def _pin(self, place: Place) -> None:
         with self._lock:
+            if self._wanted != place:  # it was asked for before this thread came to it
+                return
             draw = self.find(place)
             if draw is not None:
                 tensors = {name: pinned(tensor) for name, tensor in draw.tensors.items()}
