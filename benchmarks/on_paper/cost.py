@@ -46,6 +46,8 @@ class Assumptions:
     """Text on the hub, for each token."""
     hub_bytes_a_parameter: int = 4
     """Weights on the hub."""
+    disk_gb_a_second: float = 1.0
+    """Of reading cached activations."""
 
 
 class Part(NamedTuple):
