@@ -77,8 +77,9 @@ class RealRun(NamedTuple):
 
 def read_run(path: Path = RUN) -> RealRun:
     """Read what was measured of a run."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return RealRun(**{**content, "jobs": JobSeconds(**content["jobs"])})
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    jobs = JobSeconds(**content["jobs"])
+    return RealRun(jobs, content["n_workers"], content["wall_seconds"])
 
 
 class EvalCosts(NamedTuple):
