@@ -1,0 +1,126 @@
+"""Connection to a Ray cluster: one that is there, or one that is started on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from csae_bench.errors import UsageError
+from csae_bench.executors.ray_nodes import RayNode, nodes_of
+from csae_bench.support import progress
+from csae_bench.support.threads import n_cores
+
+AUTO = "auto"
+"""Address of the cluster of which this machine is a node."""
+
+_OBJECT_STORE_BYTES = 128 * 2**20
+"""Room for messages: no tensor goes through the object store."""
+
+_SECONDS_TO_REACH = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayCluster:
+    """A cluster that this process is connected to."""
+
+    address: str | None
+    """None: it was started here, and ends with the run."""
+    seconds: float
+    """That connecting took, or starting."""
+
+    def nodes(self) -> list[RayNode]:
+        """Return the live nodes."""
+        import ray
+
+        return nodes_of(ray.nodes())
+
+
+@contextmanager
+def connected(address: str | None) -> Generator[RayCluster]:
+    """Connect to a cluster, or start one with this machine's cores and GPUs; undo that at the end.
+
+    Args:
+        address: `host:port` or `auto`; None: RAY_ADDRESS, or a cluster of our own.
+
+    Raises:
+        UsageError: the address is none, or no cluster answers there.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    if address is not None:
+        _check(address)
+    # before ray is imported
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    if ray.is_initialized():  # the caller's, from Python
+        yield RayCluster(address=address or AUTO, seconds=0.0)
+        return
+    where = "a local Ray cluster" if address is None else f"the Ray cluster at {address}"
+    progress.begin(f"{'starting' if address is None else 'connecting to'} {where}")
+    at_sigterm = signal.getsignal(signal.SIGTERM)
+    started = time.perf_counter()
+    try:
+        _init(address)
+        signal.signal(signal.SIGTERM, at_sigterm)  # Ray sets one that ends in another exit code
+        seconds = time.perf_counter() - started
+        done = "started" if address is None else "reached"
+        progress.say(f"{where} was {done} in {seconds:.1f} s")
+        yield RayCluster(address=address, seconds=seconds)
+    finally:
+        ray.shutdown()  # ends what was started here, and leaves a cluster that was there
+
+
+def _init(address: str | None) -> None:
+    import ray
+
+    if address is None:
+        ray.init(
+            num_cpus=n_cores(),
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+        return
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise UsageError(
+            f"--ray-address {address}: cannot be connected to: {reason}. Run the command on a "
+            "machine of the cluster (`ray status` says whether this is one), with the same "
+            "versions of Ray and Python."
+        ) from error
+
+
+def _check(address: str) -> None:
+    """Raise where an address is none, or nothing listens there: Ray itself would wait for long."""
+    if address == AUTO:
+        return
+    if address.startswith("ray://"):
+        raise UsageError(
+            f"--ray-address {address}: is the address of a Ray Client server; give the cluster's "
+            "own, such as 10.0.0.1:6379, and run the command on a machine of the cluster, or "
+            "submit it with `ray job submit`."
+        )
+    match = re.fullmatch(r"\[?([^\s/\]]+)\]?:(\d{1,5})", address)
+    if match is None or not 0 < int(match[2]) < 2**16:
+        raise UsageError(
+            f"--ray-address {address}: is no address; it must be host:port, such as "
+            "10.0.0.1:6379, or auto for the cluster of which this machine is a node."
+        )
+    try:
+        with socket.create_connection((match[1], int(match[2])), timeout=_SECONDS_TO_REACH):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"--ray-address {address}: no Ray cluster answers there: "
+            f"{error.strerror or error}. Start one with `ray start --head --port={match[2]}`."
+        ) from error
