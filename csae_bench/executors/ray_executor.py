@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench import __version__
-from csae_bench.errors import PreflightError, ResultError
+from csae_bench.errors import PreflightError
 from csae_bench.executors import Done
 from csae_bench.executors.pool import Pool
 from csae_bench.executors.pool_worker import Inbox

@@ -91,6 +91,7 @@ class RayWorker:
     def _serve(self) -> None:
         """Run what comes; whatever ends it, the actor is gone afterwards, with what it held."""
         import ray
+        from ray.exceptions import RayError
 
         try:
             if self._is_begun():
@@ -100,7 +101,7 @@ class RayWorker:
                 ray.get(self._actor.close.remote())
         except CsaeBenchError as error:  # a file of ours cannot be read or written
             self._loss = WorkerLoss(reason=f"ended: {error}", error=error)
-        except ray.exceptions.RayError as error:
+        except RayError as error:
             self._loss = WorkerLoss(reason=_reason(error))
         finally:
             _kill(self._actor)

@@ -1,7 +1,7 @@
 """Files on their way between machines without a shared disk: chunks of bytes, checked by hash.
 
-Both ends are a `FolderFiles`, one of them called through Ray. A file appears under its name when all
-of it is there and its hash is that of the source, never before.
+Both ends are a `FolderFiles`, one of them called through Ray. A file appears under its name when
+all of it is there and its hash is that of the source, never before.
 """
 
 from __future__ import annotations
