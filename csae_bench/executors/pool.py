@@ -138,6 +138,7 @@ class Pool:
         part.places.clear()
         progress.say(self._n_done_of_all)
         self._give_work(member)
+        self._end_unneeded()
 
     def _done(self, member: _Member, part: PoolPart, message: WorkerMessage) -> Iterator[Done]:
         assert message.sae is not None
@@ -178,19 +179,14 @@ class Pool:
                 reason=loss.reason,
             )
         )
-        if part.n_attempts < N_ATTEMPTS:
+        if loss.error is None and part.n_attempts < N_ATTEMPTS:
             progress.say(
                 f"{worker.name} {loss.reason}; its {len(part.places)} SAEs are begun again where "
                 f"they were (attempt {part.n_attempts + 1} of {N_ATTEMPTS})"
             )
             self._waiting.appendleft(part)
             return
-        tail = f" {loss.last_line}" if loss.last_line else ""
-        error = RunError(
-            f"The worker process {loss.reason}, {N_ATTEMPTS} times.{tail} Results that were "
-            "finished are kept; --executor local shows more."
-        )
-        yield from self._given_up(part, error)
+        yield from self._given_up(part, loss.error or _lost_each_time(loss))
 
     def _not_started(self, member: _Member) -> Iterator[Done]:
         """Start another worker for one that never got ready, or give up where none can."""
@@ -219,8 +215,15 @@ class Pool:
             )
 
     def _start_if_needed(self) -> None:
-        if self._waiting and len(self._members) < self._source.n_workers:
+        n_starting = sum(not member.is_ready for member in self._members.values())
+        if len(self._waiting) > n_starting and len(self._members) < self._source.n_workers:
             self._start()
+
+    def _end_unneeded(self) -> None:
+        """End workers that are not ready yet, where nothing is left for them."""
+        for member in self._members.values():
+            if not member.is_ready and not self._waiting:
+                member.worker.end()
 
     def _stop(self) -> None:
         """Have the workers save their states and end; kill those that do not."""
@@ -229,6 +232,14 @@ class Pool:
             member.worker.interrupt()
         for member in members:
             member.worker.wait_or_kill(SECONDS_TO_STOP)
+
+
+def _lost_each_time(loss: WorkerLoss) -> RunError:
+    tail = f" {loss.last_line}" if loss.last_line else ""
+    return RunError(
+        f"The worker process {loss.reason}, {N_ATTEMPTS} times.{tail} Results that were finished "
+        "are kept; --executor local shows more."
+    )
 
 
 def _never_ready(loss: WorkerLoss) -> RunError:

@@ -47,7 +47,7 @@ class PoolWorker(Protocol):
         ...
 
     def end(self) -> None:
-        """Let it end by itself, as there is nothing more to run."""
+        """Let it end by itself, as there is nothing more to run; it may not be ready yet."""
         ...
 
     def interrupt(self) -> None:

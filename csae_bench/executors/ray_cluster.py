@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import signal
 import socket
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -66,15 +68,16 @@ def connected(address: str | None) -> Generator[RayCluster]:
     progress.begin(f"{'starting' if address is None else 'connecting to'} {where}")
     at_sigterm = signal.getsignal(signal.SIGTERM)
     started = time.perf_counter()
-    try:
-        _init(address)
-        signal.signal(signal.SIGTERM, at_sigterm)  # Ray sets one that ends in another exit code
-        seconds = time.perf_counter() - started
-        done = "started" if address is None else "reached"
-        progress.say(f"{where} was {done} in {seconds:.1f} s")
-        yield RayCluster(address=address, seconds=seconds)
-    finally:
-        ray.shutdown()  # ends what was started here, and leaves a cluster that was there
+    with _ray_is_silent():
+        try:
+            _init(address)
+            signal.signal(signal.SIGTERM, at_sigterm)  # Ray's ends in another exit code
+            seconds = time.perf_counter() - started
+            done = "started" if address is None else "reached"
+            progress.say(f"{where} was {done} in {seconds:.1f} s")
+            yield RayCluster(address=address, seconds=seconds)
+        finally:
+            ray.shutdown()  # ends what was started here, and leaves a cluster that was there
 
 
 def _init(address: str | None) -> None:
@@ -98,6 +101,23 @@ def _init(address: str | None) -> None:
             "machine of the cluster (`ray status` says whether this is one), with the same "
             "versions of Ray and Python."
         ) from error
+
+
+@contextmanager
+def _ray_is_silent() -> Generator[None]:
+    """Drop what Ray prints on stdout, which is for results: it prints on it when a node is lost.
+
+    CSAE_BENCH_DEBUG=1 shows it on stderr.
+    """
+    if os.environ.get("CSAE_BENCH_DEBUG"):
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nothing,
+        contextlib.redirect_stdout(nothing),
+    ):
+        yield
 
 
 def _check(address: str) -> None:

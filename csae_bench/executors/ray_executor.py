@@ -6,7 +6,7 @@ import contextlib
 import os
 import uuid
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from csae_bench.executors.pool_worker import Inbox
 from csae_bench.executors.ray_actor import ActorStart, WorkerActor
 from csae_bench.executors.ray_cluster import RayCluster, connected
 from csae_bench.executors.ray_env import passed_on
+from csae_bench.executors.ray_files import RESULTS, ActorFiles, Courier
 from csae_bench.executors.ray_nodes import JobNeeds, n_fitting, needs_of_worker, why_no_node
 from csae_bench.executors.ray_worker import RayWorker
 from csae_bench.executors.sharding import shards
 from csae_bench.results.store import write_text
-from csae_bench.runs.plan import Plan
+from csae_bench.runs.plan import Plan, SaePlan
+from csae_bench.runs.request import RunRequest
 from csae_bench.support import progress
 
 _N_CALLS_AGAIN = 2
@@ -62,7 +64,8 @@ class RayExecutor:
                 folder=None if self.collect else os.getcwd(),
                 marker=None if marker is None else str(marker),
             )
-            source = _Actors(n_workers, needs, start)
+            plans = {sae.request: sae for sae in plan.saes} if self.collect else None
+            source = _Actors(n_workers, needs, start, plans)
             yield from Pool(plan, source, train_only=self.train_only).run()
 
     def _sized(self, plan: Plan, cluster: RayCluster) -> tuple[JobNeeds, int]:
@@ -100,6 +103,8 @@ class _Actors:
     n_workers: int
     needs: JobNeeds
     start_argument: ActorStart
+    plans: dict[RunRequest, SaePlan] | None
+    """Plans of which files go to the nodes and back; None: folders are shared."""
     description: str = "Ray actors"
 
     def start(self, number: int, inbox: Inbox) -> RayWorker:
@@ -117,4 +122,8 @@ class _Actors:
         if self.needs.memory is not None:
             options["memory"] = int(self.needs.memory)
         actor = ray.remote(WorkerActor).options(**options).remote(self.start_argument.to_bytes())
-        return RayWorker(f"worker {number + 1}", actor, inbox)
+        courier = None
+        if self.plans is not None:
+            files = ActorFiles(actor)
+            courier = Courier(files, replace(files, base=RESULTS), self.plans)
+        return RayWorker(f"worker {number + 1}", actor, inbox, courier)

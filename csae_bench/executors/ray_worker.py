@@ -7,7 +7,6 @@ import queue
 import re
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from csae_bench.errors import CsaeBenchError
@@ -27,7 +26,7 @@ class RayWorker:
         name: what progress calls it.
         actor: Ray's handle.
         inbox: of the pool.
-        make_courier: makes what carries files to the node and back; None: folders are shared.
+        courier: carries files to the node and back; None: folders are shared.
     """
 
     def __init__(
@@ -35,11 +34,11 @@ class RayWorker:
         name: str,
         actor: Any,
         inbox: Inbox,
-        make_courier: Callable[[Any], Courier] | None = None,
+        courier: Courier | None = None,
     ) -> None:
         self.name = name
         self._actor, self._inbox = actor, inbox
-        self._courier = None if make_courier is None else make_courier(actor)
+        self._courier = courier
         self._about: ActorAbout | None = None
         self._loss = WorkerLoss(reason="ended")
         self._todo: queue.SimpleQueue[Shard | None] = queue.SimpleQueue()
@@ -63,8 +62,10 @@ class RayWorker:
         self._todo.put(shard)
 
     def end(self) -> None:
-        """Let it end by itself."""
+        """Let it end by itself; one that waits for a node ends at once."""
         self._todo.put(None)
+        if self._about is None:
+            _kill(self._actor)
 
     def interrupt(self) -> None:
         """Have its process save its state and end; one that waits for a node ends at once."""

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
@@ -53,6 +53,10 @@ class FileEnd(Protocol):
 
     def finish(self, path: str, size: int, digest: str) -> bool:
         """Put a file in its place, if it is what was sent; else drop it, and return False."""
+        ...
+
+    def has(self, place: str) -> bool:
+        """Return whether its machine has a file or folder of this absolute path, or `~/path`."""
         ...
 
 
@@ -112,6 +116,10 @@ class FolderFiles:
         os.replace(part, final)
         return True
 
+    def has(self, place: str) -> bool:
+        """Return whether this machine has a file or folder of this absolute path, or `~/path`."""
+        return Path(place).expanduser().exists()
+
     def remove(self) -> None:
         """Remove the folder if it is a temporary one."""
         if self._is_own:
@@ -132,29 +140,25 @@ class FolderFiles:
         return FileState(place, status.st_size, status.st_mtime_ns)
 
 
-def copy_file(source: FileEnd, target: FileEnd, state: FileState, *, to: str | None = None) -> bool:
+def copy_file(source: FileEnd, target: FileEnd, state: FileState) -> bool:
     """Copy a file; return False where it has gone meanwhile.
 
     A file that grows is copied as far as it was listed.
-
-    Args:
-        to: its path at the target; None: the same.
 
     Raises:
         ResultError: it changed, or arrived damaged, each time.
     """
     path, size, _ = state
-    place = to or path
     for _ in range(_N_TRIES):
         offset = 0
         while True:
             content = source.read(path, offset, min(CHUNK_BYTES, size - offset))
-            target.write(place, offset, content)
+            target.write(path, offset, content)
             offset += len(content)
             if offset >= size or not content:
                 break
         digest = source.digest(path, size)
-        if digest and target.finish(place, size, digest):
+        if digest and target.finish(path, size, digest):
             return True
         again = source.listing(path)
         if not again:
@@ -166,25 +170,25 @@ def copy_file(source: FileEnd, target: FileEnd, state: FileState, *, to: str | N
 def copy_changed(
     source: FileEnd,
     target: FileEnd,
-    places: Iterable[str],
     known: dict[str, FileState],
     *,
-    skips: Iterable[str] = (),
+    place: str = ".",
+    wanted: Callable[[str], bool] = lambda path: True,
 ) -> list[str]:
-    """Copy the files below some folders that are not known, or have changed; return their paths.
+    """Copy the files below a folder that are not known, or have changed; return their paths.
 
     Args:
         known: states of files at the source that the target has; brought up to date.
-        skips: names of folders and files to leave out.
+        place: the folder, or a single file; it is the same at the target.
+        wanted: tells from a path whether the file is copied.
     """
-    left_out, copied = set(skips), list[str]()
-    for place in places:
-        for state in source.listing(place):
-            if known.get(state.path) == state or left_out & set(PurePosixPath(state.path).parts):
-                continue
-            if copy_file(source, target, state):
-                known[state.path] = state
-                copied.append(state.path)
+    copied: list[str] = []
+    for state in source.listing(place):
+        if known.get(state.path) == state or not wanted(state.path):
+            continue
+        if copy_file(source, target, state):
+            known[state.path] = state
+            copied.append(state.path)
     return copied
 
 
