@@ -10,12 +10,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SECONDS = 300
+SECONDS = 900
 """Longest wait on a busy machine."""
 
 STORE_BYTES = 100 * 2**20
@@ -109,3 +109,14 @@ def _set(values: dict[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+def kill_node(node: Any) -> None:
+    """Kill all processes of a node at once, as a machine dies."""
+    import psutil
+
+    (raylet,) = [one.process for one in node.all_processes["raylet"]]
+    top = psutil.Process(raylet.pid)
+    for process in [top, *top.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -158,7 +158,7 @@ def copy_file(source: FileEnd, target: FileEnd, state: FileState) -> bool:
             if offset >= size or not content:
                 break
         digest = source.digest(path, size)
-        if digest and target.finish(path, size, digest):
+        if target.finish(path, size, digest) and digest:
             return True
         again = source.listing(path)
         if not again:
