@@ -86,6 +86,7 @@ def doctor(as_json: bool, **flags: Any) -> None:
     from csae_bench.runs.plan import plan
 
     planned = executor.adjusted(plan(executor.prepared(_requests(**flags))))
+    planned = executor.examined(planned)
     if as_json:
         each = [
             {

@@ -25,6 +25,10 @@ class LocalSettings:
         """Return the plan as it is: its checks are about this machine."""
         return plan
 
+    def examined(self, plan: Plan) -> Plan:
+        """Return the plan as it is: preflight has examined this machine."""
+        return plan
+
     def build(self, plan: Plan, *, train_only: bool) -> LocalExecutor:
         """Return the executor of a plan."""
         session = Session(pick_device(plan.saes[0].device), n_saes=len(plan.saes))

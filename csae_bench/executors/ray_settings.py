@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from csae_bench.errors import UsageError
+from csae_bench.executors.ray_cluster import connected
 from csae_bench.executors.ray_executor import RayExecutor
-from csae_bench.executors.ray_nodes import DEFAULT_THREADS
+from csae_bench.executors.ray_nodes import (
+    DEFAULT_THREADS,
+    RayNode,
+    n_fitting,
+    needs_of,
+    why_no_node,
+)
 from csae_bench.executors.table import ExecutorOptions
 from csae_bench.executors.workers import with_threads
 from csae_bench.preflight.check import Check
@@ -38,13 +45,27 @@ class RaySettings:
         return [_for_nodes(with_threads(request, DEFAULT_THREADS)) for request in requests]
 
     def adjusted(self, plan: Plan) -> Plan:
-        """Return the plan without problems of this machine's device and memory."""
+        """Return the plan without problems of this machine's device and memory.
+
+        Raises:
+            UsageError: a configuration names a device that no worker has.
+        """
+        for sae in plan.saes:
+            _check_device(sae.device, sae.request.source)
         return Plan(tuple(_adjusted(sae) for sae in plan.saes))
+
+    def examined(self, plan: Plan) -> Plan:
+        """Return the plan with a check of each SAE: what its jobs need, and how many nodes fit.
+
+        Raises:
+            UsageError: the cluster cannot be reached.
+        """
+        with connected(self.address) as cluster:
+            nodes = cluster.nodes()
+        return Plan(tuple(_with_fit(sae, nodes) for sae in plan.saes))
 
     def build(self, plan: Plan, *, train_only: bool) -> RayExecutor:
         """Return the executor of a plan."""
-        for sae in plan.saes:
-            _check_device(sae.device, sae.request.source)
         return RayExecutor(
             address=self.address,
             n_workers=self.n_workers,
@@ -74,6 +95,17 @@ def _check_device(device: str, where: str) -> None:
             f"{where}: device is '{device}'; with --executor ray it must be auto, cpu or cuda: a "
             "worker sees the one GPU that Ray gives it."
         )
+
+
+def _with_fit(sae: SaePlan, nodes: Sequence[RayNode]) -> SaePlan:
+    needs = needs_of(sae, has_gpus=any(node.gpus for node in nodes))
+    problem = why_no_node(needs, nodes)
+    if problem is not None:
+        check = Check("ray", "problem", f"ray: a worker {problem}")
+    else:
+        n, has = n_fitting(needs, nodes), "; ".join(map(str, nodes))
+        check = Check("ray", "ok", f"a worker needs {needs}; {n} fit at a time. Nodes: {has}")
+    return replace(sae, checks=(*sae.checks, check))
 
 
 def _adjusted(sae: SaePlan) -> SaePlan:

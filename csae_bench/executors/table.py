@@ -24,7 +24,19 @@ class ExecutorSettings(Protocol):
         ...
 
     def adjusted(self, plan: Plan) -> Plan:
-        """Return the plan without checks that say nothing about where the work is done."""
+        """Return the plan without checks that say nothing about where the work is done.
+
+        Raises:
+            UsageError: a configuration asks for what no worker has.
+        """
+        ...
+
+    def examined(self, plan: Plan) -> Plan:
+        """Return the plan with checks of where the work would be done, for `doctor`.
+
+        Raises:
+            UsageError: that cannot be reached.
+        """
         ...
 
     def build(self, plan: Plan, *, train_only: bool) -> Executor:

@@ -40,6 +40,10 @@ class WorkerSettings:
         """Return the plan as it is: its checks are about this machine."""
         return plan
 
+    def examined(self, plan: Plan) -> Plan:
+        """Return the plan as it is: preflight has examined this machine."""
+        return plan
+
     def build(self, plan: Plan, *, train_only: bool) -> ProcessesExecutor:
         """Return the executor of a plan."""
         device = pick_device(plan.saes[0].device)
