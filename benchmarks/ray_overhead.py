@@ -2,8 +2,8 @@
 
 Four SAEs x the default evals of the bundled model, by two workers of one core each. The SAEs are
 made beforehand as in `run_many_saes`. Both kinds of run alternate, whole processes with their
-imports; the seconds in which Ray starts are subtracted and printed by themselves, for a cluster that
-is there has them once.
+imports; the seconds in which Ray starts are subtracted and printed by themselves, for a cluster
+that is there has them once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main(evals: str = EVALS, n_rounds: int = N_ROUNDS, sets: Sequence[str] = ())
             ray.append(seconds - start)
             starts.append(start)
             print(
-                f"processes {processes[-1]:.1f} s, ray {ray[-1]:.1f} s after {start:.1f} s of start",
+                f"processes {processes[-1]:.1f} s, ray {ray[-1]:.1f} s, its start {start:.1f} s",
                 file=sys.stderr,
             )
     overhead = statistics.median(ray) / statistics.median(processes)
