@@ -126,6 +126,8 @@ class RayWorker:
 
         sent = shard if self._courier is None else self._courier.bring(shard)
         self._is_working = True
+        if self._is_stopped:
+            return False
         ray.get(self._actor.begin.remote(sent.to_line().encode()))
         while True:
             asked = self._actor.take.remote(self._n_lines, self._n_errors, _SECONDS_A_QUESTION)
