@@ -14,7 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from csae_bench.errors import UsageError
+from csae_bench.errors import RunError, UsageError
 from csae_bench.executors.ray_nodes import RayNode, nodes_of
 from csae_bench.support import progress
 from csae_bench.support.threads import n_cores
@@ -26,6 +26,9 @@ _OBJECT_STORE_BYTES = 128 * 2**20
 """Room for messages: no tensor goes through the object store."""
 
 _SECONDS_TO_REACH = 10.0
+
+_N_STARTS = 3
+"""Times that a local cluster is started; on a busy machine Ray's own limit may be too short."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,7 @@ def connected(address: str | None) -> Generator[RayCluster]:
 
     Raises:
         UsageError: the address is none, or no cluster answers there.
+        RunError: none can be started here.
     """
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address is not None:
@@ -84,13 +88,7 @@ def _init(address: str | None) -> None:
     import ray
 
     if address is None:
-        ray.init(
-            num_cpus=n_cores(),
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        _start()
         return
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -101,6 +99,30 @@ def _init(address: str | None) -> None:
             "machine of the cluster (`ray status` says whether this is one), with the same "
             "versions of Ray and Python."
         ) from error
+
+
+def _start() -> None:
+    import ray
+
+    for attempt in range(1, _N_STARTS + 1):
+        try:
+            ray.init(
+                num_cpus=n_cores(),
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+            return
+        except Exception as error:  # Ray raises bare ones where its processes take over 30 s
+            ray.shutdown()
+            reason = str(error).strip().splitlines()[0].rstrip(".")
+            if attempt == _N_STARTS:
+                raise RunError(
+                    f"A local Ray cluster cannot be started: {reason}. See the logs in "
+                    "/tmp/ray/session_latest/logs, or use --executor processes."
+                ) from error
+            progress.say(f"Ray did not start: {reason}; once more")
 
 
 @contextmanager
