@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import re
@@ -17,6 +18,8 @@ from csae_bench.executors.ray_files import Courier
 
 _SECONDS_A_QUESTION = 1.0
 """Time for which an actor waits for something to say; Ctrl-C reaches it after it."""
+
+_SECONDS_TO_CLOSE = 30.0
 
 
 class RayWorker:
@@ -91,7 +94,6 @@ class RayWorker:
 
     def _serve(self) -> None:
         """Run what comes; whatever ends it, the actor is gone afterwards, with what it held."""
-        import ray
         from ray.exceptions import RayError
 
         try:
@@ -99,14 +101,22 @@ class RayWorker:
                 self._inbox.put(Heard(self, Ready()))
                 while (shard := self._todo.get()) is not None and self._has_run(shard):
                     pass
-                ray.get(self._actor.close.remote())
         except CsaeBenchError as error:  # a file of ours cannot be read or written
             self._loss = WorkerLoss(reason=f"ended: {error}", error=error)
         except RayError as error:
             self._loss = WorkerLoss(reason=_reason(error))
         finally:
-            _kill(self._actor)
+            self._close()
             self._inbox.put(Heard(self, Gone()))
+
+    def _close(self) -> None:
+        """End the actor; one that still answers removes its files before."""
+        import ray
+        from ray.exceptions import RayError
+
+        with contextlib.suppress(RayError):
+            ray.get(self._actor.close.remote(), timeout=_SECONDS_TO_CLOSE)
+        _kill(self._actor)
 
     def _is_begun(self) -> bool:
         import ray

@@ -43,6 +43,10 @@ class Script:
     """Number of a worker -> messages after which it is lost; -1: before it is ready."""
     errors: dict[int, CsaeBenchError] = field(default_factory=dict[int, CsaeBenchError])
     """Number of a worker -> error of ours that keeps it from starting."""
+    breaks: dict[int, CsaeBenchError] = field(default_factory=dict[int, CsaeBenchError])
+    """Number of a worker -> error of ours with which it is lost."""
+    waits: frozenset[int] = frozenset()
+    """Numbers of workers that wait for a node, and get none."""
     fails: frozenset[str] = frozenset()
     """Values of sae.k whose SAEs end in an error of ours at `mig`."""
     begun: Counter[str] = field(default_factory=Counter[str])
@@ -67,7 +71,7 @@ class FakeWorker:
         self._is_gone = False
         if self._left == -1 or number in script.errors:
             self._go()
-        else:
+        elif number not in script.waits:
             self._inbox.put(Heard(self, Ready()))
 
     def send(self, shard: Shard) -> None:
@@ -88,7 +92,8 @@ class FakeWorker:
         self._script.waited.append(self.name)
 
     def loss(self) -> WorkerLoss:
-        return WorkerLoss(reason="was lost", error=self._script.errors.get(self._number))
+        errors = self._script.errors | self._script.breaks
+        return WorkerLoss(reason="was lost", error=errors.get(self._number))
 
     def _steps(self, shard: Shard, place: int, request: RunRequest) -> Iterator[WorkerMessage]:
         for name in STEPS:
@@ -232,12 +237,39 @@ def test_where_no_worker_can_start_each_sae_has_the_error_that_kept_them_from_it
     assert len(unknown) == N_SAES
 
 
+def test_a_shard_that_an_error_of_ours_ended_is_not_begun_again(
+    run: RunPool, planned: Plan
+) -> None:
+    error = UsageError("a path that is not there")
+    steps = run(script := Script(dies_after={0: 2 * len(STEPS)}, breaks={0: error}))
+    ((failed, reason),) = [(done.sae, done.error) for done in steps if done.error]
+    assert (failed, reason) == (planned.saes[1], error)
+    assert script.begun["sae.k=5"] == 1
+    assert _ends(steps) == Counter({"sae.k=4": 1, "sae.k=6": 1, "sae.k=7": 1})
+
+
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_a_worker_that_gets_no_node_leaves_its_work_to_the_others_and_is_ended(
+    run: RunPool, planned: Plan, waiting: int
+) -> None:
+    steps = run(script := Script(waits=frozenset({waiting})))
+    assert _ends(steps) == _all_once(planned)
+    assert script.begun == _all_once(planned)
+
+
+def test_a_lost_worker_is_replaced_once_while_others_start(run: RunPool, planned: Plan) -> None:
+    # worker 2 replaces the lost one and waits; worker 1 takes the shard, and no third one starts
+    steps = run(Script(dies_after={0: 3}, waits=frozenset({2}), errors={3: UsageError("one more")}))
+    assert _ends(steps) == _all_once(planned)
+    assert not [done for done in steps if done.error]
+
+
 def test_ctrl_c_interrupts_all_workers_and_then_waits_for_them(planned: Plan) -> None:
     script = Script()
     steps = Pool(planned, FakeSource(script)).run()
     next(steps)
     with pytest.raises(KeyboardInterrupt):
-        steps.throw(KeyboardInterrupt)  # pyright: ignore[reportAttributeAccessIssue]
+        steps.throw(KeyboardInterrupt)
     assert script.interrupted == script.waited == ["worker 0", "worker 1"]
 
 
