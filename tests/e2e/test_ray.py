@@ -113,8 +113,6 @@ def test_options_of_ray_without_ray_are_a_mistake(
 
 
 SWEEP = "sae.k: [12, 18]\nsae.losses.rows.weight: [0, 0.2]\n"
-TRAINED = (*CUSTOM, "--set", "training.n_tokens=12288")
-"""A run of four SAEs with the sweep, whose trainings have 12 steps."""
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +121,7 @@ def together(csae_bench: CsaeBench, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("together")
     (folder / "grid.yaml").write_text(SWEEP)
     results = folder / "results"
-    outcome = csae_bench("run", *TRAINED, "--sweep", folder / "grid.yaml", "--results", results)
+    outcome = csae_bench("run", *CUSTOM, "--sweep", folder / "grid.yaml", "--results", results)
     assert outcome.exit_code == 0, outcome.stderr
     return results
 
@@ -166,7 +164,7 @@ def test_a_node_that_is_killed_in_a_training_loses_no_sae_and_doubles_none(
     for path in config_folder().glob("*.yaml"):
         shutil.copy(path, driver / "mine")
     (driver / "grid.yaml").write_text(SWEEP)
-    flags = [flag if flag != "custom_sae" else "mine/custom_sae.yaml" for flag in TRAINED]
+    flags = [flag if flag != "custom_sae" else "mine/custom_sae.yaml" for flag in CUSTOM]
     with cluster(3, tmp_path) as nodes:
         running = subprocess.Popen(
             nodes.command(
@@ -195,7 +193,7 @@ def test_after_ctrl_c_no_worker_is_left_and_the_same_command_ends_in_the_same_re
 ) -> None:
     (tmp_path / "grid.yaml").write_text(SWEEP)
     command = _command(
-        "run", *TRAINED, "--sweep", tmp_path / "grid.yaml", "--results", tmp_path / "results",
+        "run", *CUSTOM, "--sweep", tmp_path / "grid.yaml", "--results", tmp_path / "results",
         "--executor", "ray", "--workers", "2", *flags,
     )  # fmt: skip
     running = subprocess.Popen(
