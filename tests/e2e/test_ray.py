@@ -112,6 +112,25 @@ def test_options_of_ray_without_ray_are_a_mistake(
     assert f"{flags[0]} is for --executor ray; leave it out, or name that." in outcome.stderr
 
 
+@pytest.mark.slow
+def test_doctor_says_what_the_cluster_has_and_what_fits_no_node(tmp_path: Path) -> None:
+    fits = ("--sae", "random", "--set", "threads=1")
+    too_large = ("--sae", "random", "--set", "threads=999")
+    for flags, code, outcome, says in (
+        (fits, 0, "ok", "a worker needs 1 CPU"),
+        (too_large, 2, "problem", "ray: a worker needs 999 CPU"),
+    ):
+        done = subprocess.run(
+            _command("doctor", *flags, "--results", tmp_path, "--executor", "ray", "--json"),
+            env=ray_env(), capture_output=True, text=True, timeout=SECONDS,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        (check,) = [one for one in json.loads(done.stdout)["checks"] if one["name"] == "ray"]
+        assert check["outcome"] == outcome
+        assert check["message"].startswith(says)
+        assert re.search(r"Nodes: [\d.]+/\w{8}: \d+ CPU", check["message"])
+
+
 SWEEP = "sae.k: [12, 18]\nsae.losses.rows.weight: [0, 0.2]\n"
 
 
