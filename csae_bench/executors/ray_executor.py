@@ -92,8 +92,9 @@ class RayExecutor:
         try:
             yield marker
         finally:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # the folder may have another run's
                 marker.unlink()
+                folder.rmdir()
 
 
 @dataclass
