@@ -69,7 +69,7 @@ class FolderFiles:
 
     def __init__(self, root: Path | None = None) -> None:
         self._is_own = root is None
-        self.root = root or Path(tempfile.mkdtemp(prefix="csae-bench-"))
+        self.root = root or Path(tempfile.mkdtemp(prefix="csae-bench-node-"))
 
     def listing(self, place: str) -> list[FileState]:
         """Return the files below a folder, or the one of that name; none if it is not there."""

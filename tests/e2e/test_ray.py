@@ -196,7 +196,7 @@ def test_a_node_that_is_killed_in_a_training_loses_no_sae_and_doubles_none(
         assert running.returncode == 0, said
         alive = [home for home, one in zip(nodes.homes, nodes.workers, strict=True)
                  if not node.endswith(one.node_id[:8])]  # fmt: skip
-        assert not [left for home in alive for left in home.glob("tmp/csae-bench-*")]
+        assert not [left for home in alive for left in home.glob("tmp/csae-bench-node-*")]
     assert "was lost with its node" in said
     assert "attempt 2 of 3" in said
     assert "Traceback" not in said
