@@ -39,7 +39,7 @@ MEASURES = (
     Measure(
         "value MIG, twins' runners-up pruned", "controls/value_mig", "controls/pruned_value_mig"
     ),
-    Measure("effect of clamping leaders (logits)", "scores/factor_probing.clamp_effect"),
+    Measure("effect of clamping leaders (nats)", "scores/factor_probing.clamp_effect"),
     Measure("effect of clamping random latents", "scores/factor_probing.random_clamp_effect"),
     Measure("specificity of clamping leaders", "scores/factor_probing.clamp_specificity"),
 )
