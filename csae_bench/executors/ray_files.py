@@ -17,6 +17,7 @@ from typing import Any
 from csae_bench.config.loading import is_config
 from csae_bench.errors import ResultError, UsageError, reason_of
 from csae_bench.executors.messages import Shard
+from csae_bench.executors.ray_calls import ask
 from csae_bench.executors.transfer import FileEnd, FileState, FolderFiles, copy_changed
 from csae_bench.results.keys import digest
 from csae_bench.runs.plan import SaePlan
@@ -75,9 +76,7 @@ class ActorFiles:
         return os.path.normpath(os.path.join(self.base, path))
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        import ray
-
-        return ray.get(self.actor.file_call.remote(method, *arguments))
+        return ask(self.actor.file_call, method, *arguments)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from csae_bench.errors import CsaeBenchError
 from csae_bench.executors.messages import Shard, WorkerMessage, error_from_json
 from csae_bench.executors.pool_worker import Gone, Heard, Inbox, Ready, WorkerLoss
 from csae_bench.executors.ray_actor import ActorAbout, ActorAnswer
+from csae_bench.executors.ray_calls import ask
 from csae_bench.executors.ray_files import Courier
 
 _SECONDS_A_QUESTION = 1.0
@@ -119,9 +120,7 @@ class RayWorker:
         _kill(self._actor)
 
     def _is_begun(self) -> bool:
-        import ray
-
-        about = self._about = ActorAbout.from_bytes(ray.get(self._actor.about.remote()))
+        about = self._about = ActorAbout.from_bytes(ask(self._actor.about))
         self.name = f"{self.name} on {about.node}"
         if about.error is not None:
             error = error_from_json(about.error)
@@ -132,16 +131,14 @@ class RayWorker:
 
     def _has_run(self, shard: Shard) -> bool:
         """Run a shard to its end; return False where the process ended before."""
-        import ray
-
         sent = shard if self._courier is None else self._courier.bring(shard)
         self._is_working = True
         if self._is_stopped:
             return False
-        ray.get(self._actor.begin.remote(sent.to_line().encode()))
+        ask(self._actor.begin, sent.to_line().encode())
         while True:
-            asked = self._actor.take.remote(self._n_lines, self._n_errors, _SECONDS_A_QUESTION)
-            answer = ActorAnswer.from_bytes(ray.get(asked))
+            said = ask(self._actor.take, self._n_lines, self._n_errors, _SECONDS_A_QUESTION)
+            answer = ActorAnswer.from_bytes(said)
             self._n_lines += len(answer.lines)
             self._n_errors += len(answer.errors)
             for line in answer.errors:
@@ -179,6 +176,8 @@ def _reason(error: BaseException) -> str:
         return "was lost with its node"
     if "memory" in text.lower() and "OOM" in text.upper():
         return "was killed by Ray, as its node ran out of memory"
+    if "temporarily unavailable" in text:
+        return "was lost, as its node cannot be reached"
     match = re.search(r"The actor (?:is dead|died) because (.+?)(?:\. |$)", text)
     reason = match[1] if match else text[:300]
     return f"was lost: {json.dumps(reason, ensure_ascii=False)[1:-1]}"
