@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -33,16 +34,24 @@ class Operations(NamedTuple):
 
 def count_operations(model: HookedTransformer, layer: int, context: int, d_sae: int) -> Operations:
     """Count operations with an SAE after a layer, attention's products included."""
-    cfg = model.cfg
-    d_mlp, n_kv = cfg.d_mlp or 4 * cfg.d_model, cfg.n_key_value_heads or cfg.n_heads
-    projections = 2 * cfg.d_model * cfg.d_head * (2 * cfg.n_heads + 2 * n_kv)
-    attention = 2 * 2 * context * cfg.n_heads * cfg.d_head
-    mlp = (3 if cfg.gated_mlp else 2) * 2 * cfg.d_model * d_mlp
+    return operations_of_shape(model.cfg.to_dict(), layer, context, d_sae)
+
+
+def operations_of_shape(
+    shape: Mapping[str, Any], layer: int, context: int, d_sae: int
+) -> Operations:
+    """Count the same from the fields of a HookedTransformerConfig, without a model."""
+    d_model, d_head, n_heads = shape["d_model"], shape["d_head"], shape["n_heads"]
+    d_mlp = shape.get("d_mlp") or 4 * d_model
+    n_kv = shape.get("n_key_value_heads") or n_heads
+    projections = 2 * d_model * d_head * (2 * n_heads + 2 * n_kv)
+    attention = 2 * 2 * context * n_heads * d_head
+    mlp = (3 if shape.get("gated_mlp") else 2) * 2 * d_model * d_mlp
     of_layer = projections + attention + mlp
     return Operations(
         prefix=(layer + 1) * of_layer,
-        suffix=(cfg.n_layers - layer - 1) * of_layer + 2 * cfg.d_model * cfg.d_vocab,
-        sae=2 * 2 * cfg.d_model * d_sae,
+        suffix=(shape["n_layers"] - layer - 1) * of_layer + 2 * d_model * shape["d_vocab"],
+        sae=2 * 2 * d_model * d_sae,
     )
 
 

@@ -26,7 +26,7 @@ SHORT = {"n_tokens": 204_800, "lr_warm_up_steps": 10, "lr_decay_steps": 20}
 def main() -> None:
     """Print the figure."""
     with tempfile.TemporaryDirectory() as folder:
-        saes = _built(Path(folder))
+        saes = built(Path(folder), N_SAES)
         one, of_one = _run(saes[:1], Path(folder) / "one")
         all_of_them, of_all = _run(saes, Path(folder) / "all")
     for name in EVALS.split(","):
@@ -40,10 +40,10 @@ def main() -> None:
     print(f"BENCH evals_8_saes_ratio {all_of_them / one:.2f} ratio")
 
 
-def _built(folder: Path) -> list[Path]:
+def built(folder: Path, n_saes: int) -> list[Path]:
     """Return the folders of SAEs of custom_sae's size and sparsity, trained for 100 steps."""
     sweep = folder / "sweep.yaml"
-    rates = [f"{2e-3 * (1 + i / 1000):.6f}" for i in range(N_SAES)]
+    rates = [f"{2e-3 * (1 + i / 1000):.6f}" for i in range(n_saes)]
     sweep.write_text(f"training.learning_rate: [{', '.join(rates)}]\n")
     command = [sys.executable, "-m", "csae_bench.cli", "train", "--sae", "batchtopk"]
     command += ["--sweep", str(sweep), "--results", str(folder / "made")]

@@ -1,4 +1,4 @@
-"""What an SAE of 16,384 latents costs: SAE-Bench's core eval, and the codes of the factor evals.
+"""What an SAE of 16,384 latents costs: SAE-Bench's core eval, and the factor evals.
 
 Core runs as `csae-bench run` runs it, at fewer batches than SAE-Bench's: the time of a batch of
 each of its two phases is scaled to SAE-Bench's own numbers of batches, and what else it does is
@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from benchmarks.on_gpu.factor_evals import time_factor_evals
 from benchmarks.on_gpu.measuring import (
     GIB,
     GpuReport,
@@ -56,6 +57,19 @@ def run(report: GpuReport) -> None:
     if len(made) == 2:
         report.part("core", lambda: _core(report, of, made["model"], made["sae"]))
         report.part("factor codes", lambda: _codes(report, of, made["model"], made["sae"]))
+        report.part(
+            "factor evals", lambda: time_factor_evals(report, of, made["model"], made["sae"])
+        )
+        report.part("minutes of an SAE", lambda: _minutes(report))
+
+
+def _minutes(report: GpuReport) -> None:
+    """Add up core and factor evals, next to what SAE-Bench publishes."""
+    core, _ = report.figures["gpu_core_seconds"]
+    factors, _ = report.figures["gpu_factor_evals_seconds"]
+    minutes = round((core + factors) / 60, 2)
+    report.figure("gpu_minutes_a_sae", minutes, "min")
+    report.detail("minutes", {"core_and_factor_evals": minutes, "published": PUBLISHED})
 
 
 def _sae(of: Size, device: str) -> SAE[Any]:

@@ -37,8 +37,9 @@ class GpuReport:
     """Wall time of each part."""
 
     def figure(self, name: str, value: float, unit: str) -> None:
-        """Record one figure."""
+        """Record one figure, and show it: its section's lines come when the section has ended."""
         self.figures[name] = (value, unit)
+        print(f"{name}: {value:g} {unit}", file=sys.stderr, flush=True)
         self.write()
 
     def detail(self, name: str, value: Any) -> None:

@@ -50,7 +50,9 @@ class Size:
     core_prompts: int
     """Sequences in a batch of core."""
     n_factor_prompts: int
-    """Prompts of the factor dataset, at most."""
+    """Prompts of the factor dataset that are encoded, at most."""
+    n_metric_prompts: tuple[int, int]
+    """Prompts of the two samples that the factor evals are timed on."""
     compiles: bool
     """Whether what is handed to `torch.compile` is compiled, or runs as it is."""
 
@@ -107,6 +109,7 @@ TRUE = Size(
     core_batches_in_full=(200, 2000),
     core_prompts=16,
     n_factor_prompts=10**6,
+    n_metric_prompts=(96, 288),
     compiles=True,
 )
 
@@ -128,6 +131,7 @@ SMALL = Size(
     core_batches_in_full=(4, 6),
     core_prompts=4,
     n_factor_prompts=64,
+    n_metric_prompts=(60, 120),
     compiles=False,  # compiling takes longer than all the rest
 )
 

@@ -9,6 +9,7 @@ import torch
 from csae_bench.activations.cache.draws import DrawCache
 from csae_bench.activations.cache.shards import Draw, stored
 from csae_bench.activations.sources import ActivationSource, Sequences, warn_of_new_epoch
+from csae_bench.support.transfers import is_gpu, to_device
 
 
 class CachedSource:
@@ -79,7 +80,9 @@ class CachedSource:
         self.epochs = n_epochs
         (self._n_drawn,) = draw.after
         # to the device first: half precision is half as much to move
-        acts = draw.tensors["acts"].to(self._device).to(torch.float32)
+        acts = to_device(draw.tensors["acts"], self._device).to(torch.float32)
+        if is_gpu(self._device):
+            self._draws.read_ahead(draw.after)
         return Sequences(acts, draw.tensors["usable"], draw.tensors["ids"])
 
     def _drawn(self) -> Sequences:

@@ -15,9 +15,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from csae_bench.activations.fused_attention import fused_attention
+from csae_bench.activations.reading import ReadActivations, activations_at, check_hook
 from csae_bench.config import GeneratorActivations, ModelActivations
 from csae_bench.corpora import open_corpus
-from csae_bench.errors import DataError, ModelError, did_you_mean
+from csae_bench.errors import DataError
+from csae_bench.support.transfers import to_device
 
 if TYPE_CHECKING:
     from sae_lens.training.activations_store import ActivationsStore
@@ -72,8 +74,14 @@ class ModelSource:
     epochs = 0
     windows_per_epoch: int | None = None
 
-    def __init__(self, store: ActivationsStore) -> None:
-        self._store = store
+    def __init__(self, store: ActivationsStore, read: ReadActivations | None = None) -> None:
+        """Build a source that has drawn nothing yet.
+
+        Args:
+            store: makes the tokens.
+            read: reads them in its place; the store's device is then that of the tokens alone.
+        """
+        self._store, self._read = store, read
         self.d_in = store.d_in
         self.context_size = store.training_context_size
         tokenizer: Any = store.model.tokenizer
@@ -102,7 +110,9 @@ class ModelSource:
         self, tokens: Int64[Tensor, "n_seq n_tokens"]
     ) -> Float[Tensor, "n_seq n_pos d_in"]:
         """Return the activations of windows."""
-        with fused_attention(self._store.model):
+        with torch.no_grad(), fused_attention(self._store.model):
+            if self._read is not None:
+                return self._read(tokens)
             return self._store.get_activations(tokens).to(self._store.device)
 
     def state_dict(self) -> dict[str, int]:
@@ -117,7 +127,9 @@ class ModelSource:
     def _next_window(self, *, warns: bool = True) -> Tensor:
         try:
             # one by one: at the end of the data, get_batch_tokens drops what it has collected
-            tokens = self._store.get_batch_tokens(batch_size=1, raise_at_epoch_end=True)[0]
+            tokens = self._store.get_batch_tokens(
+                batch_size=1, raise_at_epoch_end=True, move_to_model_device=self._read is None
+            )[0]
         except StopIteration:
             self._start_over()
             if warns:
@@ -158,19 +170,6 @@ def warn_of_new_epoch(n_epochs: int, n_windows: int | None, context_size: int) -
     )
 
 
-def check_hook(model: HookedTransformer, hook_name: str) -> None:
-    """Check that the model has the hook.
-
-    Raises:
-        ModelError: it has not.
-    """
-    if hook_name not in model.hook_dict:
-        raise ModelError(
-            f"hook_name is '{hook_name}'; {model.cfg.model_name} has none of that name."
-            f"{did_you_mean(hook_name, model.hook_dict)}"
-        )
-
-
 def model_source(
     model: HookedTransformer,
     settings: ModelActivations,
@@ -205,10 +204,11 @@ def model_source(
         normalize_activations="none",
         store_batch_size_prompts=settings.batch_size_prompts,
         prepend_bos=True,
-        device=torch.device(device),
+        # tokens are made on the CPU: on a GPU each text would be a copy to wait for
+        device=torch.device("cpu"),
         dtype="float32",
     )
-    return ModelSource(store)
+    return ModelSource(store, activations_at(model, hook_name, device=device))
 
 
 def special_token_ids(tokenizer: Any) -> list[int]:
@@ -254,7 +254,7 @@ class GeneratorSource:
         active = torch.cat([slow.expand(-1, n_pos, -1), fast], dim=2)
         magnitudes = torch.randn(active.shape, generator=generator).mul_(LOG_MAGNITUDE_STD).exp_()
         noise = torch.randn(n_seq, n_pos, world.d_in, generator=generator)
-        acts = noise.mul_(world.noise / world.d_in**0.5).to(self._device)
+        acts = to_device(noise.mul_(world.noise / world.d_in**0.5), self._device)
         acts.view(-1, world.d_in).add_(
             self._combine(active.flatten(0, 1), magnitudes.flatten(0, 1))
         )
@@ -276,10 +276,10 @@ class GeneratorSource:
         self, active: Int64[Tensor, "n n_active"], magnitudes: Float[Tensor, "n n_active"]
     ) -> Float[Tensor, "n d_in"]:
         return torch.nn.functional.embedding_bag(
-            active.to(self._device),
+            to_device(active, self._device),
             self._directions,
             mode="sum",
-            per_sample_weights=magnitudes.to(self._device),
+            per_sample_weights=to_device(magnitudes, self._device),
         )
 
 

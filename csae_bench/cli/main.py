@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,12 +23,12 @@ from csae_bench.cli.ending import (
 )
 from csae_bench.cli.options import compare_options, run_options
 from csae_bench.cli.terminal import Group, columns, console, prepare_process, print_json, shown_path
-from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE, UsageError
+from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE
 from csae_bench.support.printable import printable
 from csae_bench.support.progress import begin, reported
 
 if TYPE_CHECKING:
-    from csae_bench.executors.workers import WorkerSettings
+    from csae_bench.executors.table import ExecutorSettings
     from csae_bench.runs.request import RunRequest
     from csae_bench.runs.run import RunOutcome
 
@@ -44,13 +45,14 @@ main.add_command(cache)
 
 @main.command()
 @run_options
-def run(as_json: bool, executor: str, workers: int | None, **flags: Any) -> None:
+def run(as_json: bool, **flags: Any) -> None:
     """Train an SAE unless a checkpoint exists, evaluate it, and store the results."""
     with _announced("run", flags["sources"]):
+        executor = _executor(flags)
         from csae_bench.runs.run import run_all
 
         requests = _requests(**flags)
-        outcomes = run_all(requests, workers=_worker_settings(executor, workers))
+        outcomes = run_all(requests, executor=executor)
         report, n_saes = write_report(requests[0].store)
     store = requests[0].store
     show_scores(outcomes, store, as_json=as_json)
@@ -61,13 +63,13 @@ def run(as_json: bool, executor: str, workers: int | None, **flags: Any) -> None
 
 @main.command()
 @run_options
-def train(as_json: bool, executor: str, workers: int | None, **flags: Any) -> None:
+def train(as_json: bool, **flags: Any) -> None:
     """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
     with _announced("train", flags["sources"]):
+        executor = _executor(flags)
         from csae_bench.runs.run import run_all
 
-        settings = _worker_settings(executor, workers)
-        outcomes = run_all(_requests(**flags), train_only=True, workers=settings)
+        outcomes = run_all(_requests(**flags), train_only=True, executor=executor)
     if as_json:
         print_json(records_as_json(outcomes))
     for outcome in outcomes:
@@ -78,12 +80,13 @@ def train(as_json: bool, executor: str, workers: int | None, **flags: Any) -> No
 
 @main.command()
 @run_options
-def doctor(as_json: bool, executor: str, workers: int | None, **flags: Any) -> None:
+def doctor(as_json: bool, **flags: Any) -> None:
     """Report what would fail, before it costs anything; no weights are read."""
-    _worker_settings(executor, workers)
+    executor = _executor(flags)
     from csae_bench.runs.plan import plan
 
-    planned = plan(_requests(**flags))
+    planned = executor.adjusted(plan(executor.prepared(_requests(**flags))))
+    planned = executor.examined(planned)
     if as_json:
         each = [
             {
@@ -195,14 +198,15 @@ def export(checkpoint: Path, to: Path, stock: bool) -> None:
     click.echo(shown_path(export_sae(checkpoint, to, stock=stock)))
 
 
-def _worker_settings(executor: str, n_workers: int | None) -> WorkerSettings | None:
-    from csae_bench.executors.workers import WorkerSettings
+def _executor(flags: dict[str, Any]) -> ExecutorSettings:
+    """Take the executor's name and options out of the flags; return its settings."""
+    from csae_bench.executors.table import ExecutorOptions, executor_settings
 
-    if executor == "local":
-        if n_workers is not None:
-            raise UsageError("--workers is for --executor processes; leave it out, or name that.")
-        return None
-    return WorkerSettings(n_workers=n_workers)
+    name = flags.pop("executor")
+    options = ExecutorOptions(
+        **{field.name: flags.pop(field.name) for field in fields(ExecutorOptions)}
+    )
+    return executor_settings(name, options)
 
 
 def _requests(

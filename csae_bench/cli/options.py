@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from csae_bench.cli.arguments import FilePath, NameList, Text
+from csae_bench.executors.table import EXECUTORS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,13 +54,24 @@ def run_options(function: F) -> F:
             help="Set one key of the configuration, such as sae.d_sae=2048. Repeatable.",
         ),
         click.option(
-            "--executor", type=click.Choice(["local", "processes"]), default="local",
+            "--executor", type=click.Choice(list(EXECUTORS)), default="local",
             show_default=True,
-            help="Where the work is done: in this process, or in several on this machine.",
+            help="Where the work is done: "
+            + "; ".join(f"{name}, {row.summary}" for name, row in EXECUTORS.items()) + ".",
         ),
         click.option(
             "--workers", type=click.IntRange(1, 1024), metavar="N",
-            help="Number of processes; without it one for each GPU, or for every two cores.",
+            help="Number of workers; without it one for each GPU, or for every two cores.",
+        ),
+        click.option(
+            "--ray-address", type=Text(), metavar="HOST:PORT|auto",
+            help="Ray cluster of --executor ray; without it RAY_ADDRESS, or a local one is "
+            "started.",
+        ),
+        click.option(
+            "--collect", is_flag=True,
+            help="With --executor ray: copy inputs to the nodes and results back, where the "
+            "results folder is on no shared disk.",
         ),
         click.option(
             "--force", is_flag=True, help="Train and evaluate again, even if the results exist."

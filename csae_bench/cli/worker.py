@@ -64,6 +64,7 @@ def main() -> None:
     """Run shards until stdin ends."""
     outbox = _Outbox(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
+    _hear_signals()
     prepare_process()  # before torch is imported
     shards: queue.SimpleQueue[Shard | None] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(shards,), daemon=True).start()
@@ -73,6 +74,13 @@ def main() -> None:
             outbox.shard = shard.number
             session = _run(shard, outbox, session)
             outbox.put(WorkerMessage(shard=shard.number, is_end=True))
+
+
+def _hear_signals() -> None:
+    """Hear the executor's SIGINT, though Ray's processes and background jobs block or ignore it."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _read(shards: queue.SimpleQueue[Shard | None]) -> None:

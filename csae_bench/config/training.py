@@ -70,6 +70,10 @@ class TrainingSettings(Settings):
     autocast: bool = False
     """Run the forward pass of the SAE in bfloat16."""
 
+    compile_sae: bool = False
+    """Compile the forward pass of a step by `torch.compile`: the first step waits for the compiler,
+    and sums are taken in another order. benchmarks/README.md says where it pays."""
+
     calibration_tokens: Annotated[int, Field(ge=0)] = 65_536
     """Rows from which the inference threshold of the BatchTopK kinds is set at the end, so that
     L0 at inference is that of training; 0 keeps SAELens's running mean."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from csae_bench.results.schema import Cell
-from csae_bench.runs.plan import Plan, SaePlan
+if TYPE_CHECKING:  # the command line reads the table of executors before anything heavy
+    from csae_bench.results.schema import Cell, LostWorker
+    from csae_bench.runs.plan import Plan, SaePlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,8 @@ class Done:
     weights_hash: str | None
     """None before the weights are there."""
     error: Exception | None = None
+    lost_workers: tuple[LostWorker, ...] = ()
+    """Workers that were lost so far with the shard of this SAE."""
 
 
 class Executor(Protocol):

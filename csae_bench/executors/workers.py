@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 
 from csae_bench.config.loading import is_config, partial_config
 from csae_bench.executors.processes import ProcessesExecutor
+from csae_bench.executors.table import ExecutorOptions
+from csae_bench.hardware.devices import pick_device
+from csae_bench.runs.plan import Plan
 from csae_bench.runs.request import RunRequest
 from csae_bench.support.threads import n_cores
 
@@ -31,7 +34,20 @@ class WorkerSettings:
         depend on them.
         """
         n_threads = max(1, n_cores() // self._n)
-        return [_with_threads(request, n_threads) for request in requests]
+        return [with_threads(request, n_threads) for request in requests]
+
+    def adjusted(self, plan: Plan) -> Plan:
+        """Return the plan as it is: its checks are about this machine."""
+        return plan
+
+    def examined(self, plan: Plan) -> Plan:
+        """Return the plan as it is: preflight has examined this machine."""
+        return plan
+
+    def build(self, plan: Plan, *, train_only: bool) -> ProcessesExecutor:
+        """Return the executor of a plan."""
+        device = pick_device(plan.saes[0].device)
+        return self.executor(device, n_saes=len(plan.saes), train_only=train_only)
 
     def executor(self, device: str, *, n_saes: int, train_only: bool) -> ProcessesExecutor:
         """Return the executor of a run."""
@@ -41,6 +57,11 @@ class WorkerSettings:
             # a device with a number is the one that was asked for
             gpus=gpu_ids() if device == "cuda" else (),
         )
+
+
+def worker_settings(options: ExecutorOptions) -> WorkerSettings:
+    """Return the settings that the options make."""
+    return WorkerSettings(n_workers=options.workers)
 
 
 def gpu_ids() -> tuple[str, ...]:
@@ -58,7 +79,8 @@ def gpu_ids() -> tuple[str, ...]:
     return tuple(str(i) for i in range(n_gpus))
 
 
-def _with_threads(request: RunRequest, n_threads: int) -> RunRequest:
+def with_threads(request: RunRequest, n_threads: int) -> RunRequest:
+    """Return a request with so many threads, unless it says how many itself."""
     if is_config(request.source):
         resolved = partial_config(request.source, **request.flags)
         if resolved is not None and resolved.config.threads is not None:

@@ -21,7 +21,7 @@ from csae_bench.pairs import activations_at
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
-    from csae_bench.pairs.text_pairs import ReadActivations
+    from csae_bench.activations.reading import ReadActivations
 
 
 class ActsBatch(NamedTuple):

@@ -11,6 +11,7 @@ from csae_bench.activations.cache.draws import DrawCache
 from csae_bench.activations.cache.shards import Draw, stored
 from csae_bench.pairs.source import Pairs
 from csae_bench.pairs.text_pairs import TextPairs, warn_of_new_epoch
+from csae_bench.support.transfers import is_gpu, to_device
 
 
 class CachedTextPairs:
@@ -90,7 +91,9 @@ class CachedTextPairs:
         self._n_rows = draw.numbers["n_rows_after"] or 0
         if draw.numbers["rows_per_epoch"] is not None:
             self.rows_per_epoch = draw.numbers["rows_per_epoch"]
-        rows, group = draw.tensors["rows"].to(self._device), draw.tensors["group"]
+        if is_gpu(self._device):
+            self._draws.read_ahead(draw.after)
+        rows, group = to_device(draw.tensors["rows"], self._device), draw.tensors["group"]
         return Pairs(rows.to(torch.float32), -1 - group, group, draw.tensors.get("values"))
 
     def _warn(self, draw: Draw, n_groups: int) -> None:

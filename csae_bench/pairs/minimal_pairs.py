@@ -9,11 +9,12 @@ from jaxtyping import Int64
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from csae_bench.activations.reading import ReadActivations
 from csae_bench.config import MinimalSettings
 from csae_bench.corpora.minimal_pairs import MinimalPair, MinimalPairTexts
 from csae_bench.errors import DataError
 from csae_bench.pairs.alignment import last_positions, positions_after_change
-from csae_bench.pairs.text_pairs import ReadActivations, TextPairs, TextsTogether
+from csae_bench.pairs.text_pairs import TextPairs, TextsTogether
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from csae_bench.support.transfers import to_device
+
 
 class PackedPairs(NamedTuple):
     """Pairs as single rows, so that a permutation of the rows keeps each pair together."""
@@ -122,7 +124,8 @@ class MixingBuffer:
         while chunks:  # each chunk is let go as soon as it is copied
             rows, ids = chunks.pop(0)
             to = place[start : start + len(rows)]
-            mixed.rows[to.to(mixed.rows.device)] = rows.to(mixed.rows.device)
+            device = mixed.rows.device
+            mixed.rows[to_device(to, device)] = to_device(rows, device)
             mixed.ids[to] = ids
             start += len(rows)
         return mixed

@@ -9,10 +9,11 @@ from jaxtyping import Int64
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from csae_bench.activations.reading import ReadActivations
 from csae_bench.config import ParaphraseSettings
 from csae_bench.corpora import Paraphrases
 from csae_bench.pairs.alignment import paired_positions
-from csae_bench.pairs.text_pairs import ReadActivations, TextPairs, TextsTogether
+from csae_bench.pairs.text_pairs import TextPairs, TextsTogether
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer

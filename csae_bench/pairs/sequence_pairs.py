@@ -12,6 +12,7 @@ from csae_bench.activations.sources import ActivationSource, Sequences
 from csae_bench.config import SameSequenceSettings
 from csae_bench.errors import DataError
 from csae_bench.pairs.source import MAX_BARREN_DRAWS, Pairs, seeds_of_kind
+from csae_bench.support.transfers import to_device
 
 
 class SameSequencePairs:
@@ -88,7 +89,7 @@ def same_sequence(
     chosen = torch.from_numpy(np.stack([pairs.max(1), pairs.min(1)], axis=1))
     rows = sequences.acts.flatten(0, 1)
     sequence = sequences.ids.flatten()[chosen[:, 0]]
-    return Pairs(rows[chosen.to(rows.device)], sequence, -1 - sequence)
+    return Pairs(rows[to_device(chosen, rows.device)], sequence, -1 - sequence)
 
 
 def _any_distance(

@@ -20,6 +20,7 @@ from csae_bench.pairs.shuffling import exchange_partners
 from csae_bench.pairs.source import Pairs, PairSource, seeds_of_kind
 from csae_bench.saes.pair_ids import PairIds
 from csae_bench.support.float32_products import carried_over
+from csae_bench.support.transfers import to_device
 
 
 class PairStream(Iterator[Tensor]):
@@ -128,14 +129,14 @@ class PairStream(Iterator[Tensor]):
     def __next__(self) -> Float[Tensor, "batch_size d_in"]:
         rows, ids = self._batch() if self._ahead is None else self._ahead.result()
         self._ahead = None
-        ids, minimal = ids.to(rows.device), self._layout.minimal()
+        ids, minimal = to_device(ids, rows.device), self._layout.minimal()
         self.counts = self._layout.counts
         self.pairs = PairIds(
             sequence=ids[:, 0],
             group=ids[:, 1],
             kinds=self._layout.kinds,
             values=ids[:, VALUES] if "minimal" in self.counts else None,
-            minimal=None if minimal is None else minimal.to(rows.device),
+            minimal=None if minimal is None else to_device(minimal, rows.device),
         )
         return rows.view(-1, self.d_in)
 

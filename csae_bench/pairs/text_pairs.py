@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from csae_bench.activations.fused_attention import fused_attention
-from csae_bench.activations.sources import EpochWarning, check_hook, special_token_ids
+from csae_bench.activations.reading import ReadActivations
+from csae_bench.activations.sources import EpochWarning, special_token_ids
 from csae_bench.errors import DataError
 from csae_bench.pairs.source import MAX_BARREN_DRAWS, Pairs, seeds_of_kind
+from csae_bench.support.transfers import to_device
 
 if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
     from transformer_lens.HookedRootModule import HookedRootModule
-
-ReadActivations = Callable[[Int64[Tensor, "n_texts n_pos"]], Float[Tensor, "n_texts n_pos d_in"]]
-"""Activations of tokens, at one hook."""
 
 
 class TextsTogether(NamedTuple):
@@ -198,8 +196,11 @@ class TextPairs(ABC):
         row = np.repeat(n * np.arange(len(together)), n_pairs)[:, None] + np.arange(n)
         with torch.no_grad(), fused_attention(self._model):
             acts = self._activations(tokens)
-        at = torch.from_numpy(row).to(acts.device), torch.from_numpy(np.concatenate(chosen))
-        return Pairs(acts[at[0], at[1].to(acts.device)].float(), -1 - group, group, known)
+        text, position = (
+            to_device(torch.from_numpy(places), acts.device)
+            for places in (row, np.concatenate(chosen))
+        )
+        return Pairs(acts[text, position].float(), -1 - group, group, known)
 
     def _tokens(self, texts: list[str]) -> list[Int64[Tensor, " n_pos"]]:
         rows: list[Tensor] = []
@@ -233,30 +234,3 @@ def warn_of_new_epoch(kind: str, n_epochs: int, n_groups: int, dataset: str) -> 
         EpochWarning,
         stacklevel=3,
     )
-
-
-def activations_at(
-    model: HookedTransformer, hook_name: str, *, device: torch.device | str = "cpu"
-) -> ReadActivations:
-    """Read float32 activations at a hook; the model stops after the hook's layer.
-
-    Raises:
-        ModelError: the model has no such hook.
-    """
-    from sae_lens.util import extract_stop_at_layer_from_tlens_hook_name
-
-    check_hook(model, hook_name)
-    stop_at_layer = extract_stop_at_layer_from_tlens_hook_name(hook_name)
-
-    def read(
-        tokens: Int64[Tensor, "n_texts n_pos"],
-    ) -> Float[Tensor, "n_texts n_pos d_in"]:
-        _, cache = model.run_with_cache(
-            tokens.to(model.cfg.device),
-            names_filter=[hook_name],
-            stop_at_layer=stop_at_layer,
-            prepend_bos=False,
-        )
-        return cache[hook_name].flatten(2).to(device=device, dtype=torch.float32)
-
-    return read

@@ -70,6 +70,11 @@ def gpus(sae: ResolvedSae) -> Findings:
         yield "ok" if estimate.fits else "unknown", str(estimate)
 
 
+def needed_bytes(sae: ResolvedSae, device: str) -> float:
+    """Return the peak memory of the run on a device, in bytes."""
+    return _needed(sae, device)[0].peak
+
+
 def estimates(sae: ResolvedSae) -> list[GpuEstimate]:
     """Return estimates for common GPUs; empty if it names another device, or trains nothing."""
     config = sae.config

@@ -34,7 +34,7 @@ _NO_EFFECT_ON_WEIGHTS = {
     "device": None,
     "evals": None,
     "activations": ("cache_gib",),
-    "training": ("log_every", "checkpoint_every", "wandb"),
+    "training": ("log_every", "checkpoint_every", "compile_sae", "wandb"),
 }
 
 

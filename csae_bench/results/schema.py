@@ -78,6 +78,23 @@ class Training(Record):
     (|u|_1 / |u|_2)^2, 1 to d_sae, u the change times the norms of the decoder's rows."""
 
 
+class LostWorker(Record):
+    """A worker that ended before the shard with this SAE was done; the shard was begun again."""
+
+    worker: str
+    """What progress called it."""
+    node: str
+    """Name or address of its machine."""
+    pid: int | None
+    """Id of its process there."""
+    shard: int
+    """Number of the shard among those that the run began, from 0."""
+    attempt: int
+    """How many times the shard had been begun; it is given up after the third."""
+    reason: str
+    """How the worker ended."""
+
+
 class RunRecord(Record):
     """One run of one SAE: `DIR/runs/<release>_<sae_id>.json`."""
 
@@ -100,6 +117,8 @@ class RunRecord(Record):
     cells: dict[str, Cell] = {}
     """`training`, `validity` and one per result: the eval's name, or `<eval>_<8 hex digits>` of one
     under other conditions than the SAE's first."""
+    lost_workers: tuple[LostWorker, ...] = ()
+    """Workers that this run lost while they worked on this SAE or others of its shard."""
     config: dict[str, Any] | None = None
     """The resolved configuration that ran."""
     origins: dict[str, str] = {}

@@ -16,7 +16,7 @@ from csae_bench.errors import CsaeBenchError, ResultError, RunError
 from csae_bench.results.cells import CellFiles
 from csae_bench.results.failures import failure_of
 from csae_bench.results.merging import merged, overall, with_cells
-from csae_bench.results.schema import Cell, RunRecord
+from csae_bench.results.schema import Cell, LostWorker, RunRecord
 from csae_bench.results.store import Store, read_record, write_json
 from csae_bench.runs.checkpoints import training_of
 from csae_bench.runs.request import RunRequest
@@ -47,6 +47,7 @@ class Recorder:
     request: RunRequest
     sae: ResolvedSae
     clock: Clock
+    lost_workers: tuple[LostWorker, ...] = ()
 
     def file(self, cells: Mapping[str, Cell], weights_hash: str) -> tuple[RunRecord, Path]:
         """Write the cells that the run has so far; return its record and the path.
@@ -113,6 +114,7 @@ class Recorder:
             hook_name=sae.hook_name,
             training_hash=sae.training_hash,
             training=training_of(sae, self.request.store),
+            lost_workers=self.lost_workers,
             config=sae.config.model_dump(mode="json"),
             origins=sae.resolved.origins,
             versions=versions(),

@@ -99,7 +99,7 @@ def is_pretrained(source: str) -> bool:
 
 def fetched_folder(request: RunRequest) -> Path | None:
     """Return where a pretrained SAE was kept when it was fetched; None if it was not yet."""
-    folder = _pretrained_folder(request)
+    folder = pretrained_folder(request)
     return folder if (folder / "inference").is_dir() else None
 
 
@@ -111,7 +111,7 @@ def fetch_pretrained(request: RunRequest) -> Path:
     """
     from csae_bench.saes.loading import load_sae
 
-    folder = _pretrained_folder(request)
+    folder = pretrained_folder(request)
     if fetched_folder(request) is None:
         sae = load_sae(request.source)
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,8 @@ def fetch_pretrained(request: RunRequest) -> Path:
     return folder
 
 
-def _pretrained_folder(request: RunRequest) -> Path:
+def pretrained_folder(request: RunRequest) -> Path:
+    """Return where a pretrained SAE is kept once it was fetched."""
     name = request.source.replace("/", "_").replace(":", "_")
     return request.results / "checkpoints" / "pretrained" / name
 

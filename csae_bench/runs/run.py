@@ -8,15 +8,13 @@ from pathlib import Path
 
 from csae_bench.errors import EXIT_FAILED, EXIT_OK, CsaeBenchError, PreflightError
 from csae_bench.executors import Done
-from csae_bench.executors.local import LocalExecutor
-from csae_bench.executors.workers import WorkerSettings
-from csae_bench.hardware.devices import pick_device
-from csae_bench.results.schema import Cell, RunRecord
+from csae_bench.executors.local_settings import LocalSettings
+from csae_bench.executors.table import ExecutorSettings
+from csae_bench.results.schema import Cell, LostWorker, RunRecord
 from csae_bench.runs.plan import Plan, SaePlan, plan
 from csae_bench.runs.record import Clock, Recorder
 from csae_bench.runs.request import RunRequest
 from csae_bench.runs.resolving import ResolvedSae
-from csae_bench.runs.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,31 +56,26 @@ def run_all(
     requests: Sequence[RunRequest],
     *,
     train_only: bool = False,
-    workers: WorkerSettings | None = None,
+    executor: ExecutorSettings | None = None,
 ) -> list[RunOutcome]:
     """Do the same for several SAEs; passes of the model that hold for all of them run once.
 
     What goes wrong with one SAE is in its outcome, and the others are run all the same.
 
     Args:
-        workers: processes that share the work; None: this process does all of it.
+        executor: who does the work; None: this process does all of it.
 
     Raises:
         UsageError, PreflightError: something is wrong with one of them; nothing was started.
     """
-    planned = _checked(
-        plan(requests if workers is None else workers.prepared(requests)), train_only=train_only
-    )
-    device, executor = pick_device(planned.saes[0].device), None
-    if workers is not None:
-        executor = workers.executor(device, n_saes=len(planned.saes), train_only=train_only)
-    else:
-        session = Session(device, n_saes=len(planned.saes))
-        executor = LocalExecutor(session, train_only)
+    settings = executor or LocalSettings()
+    planned = settings.adjusted(plan(settings.prepared(requests)))
+    planned = _checked(planned, train_only=train_only)
+    chosen = settings.build(planned, train_only=train_only)
     runs = {id(sae.request): _Run(sae) for sae in planned.saes}
     current: _Run | None = None
     try:
-        for done in executor.run(planned):
+        for done in chosen.run(planned):
             current = runs[id(done.sae.request)]
             current.add(done)
     except KeyboardInterrupt as error:
@@ -120,11 +113,13 @@ class _Run:
     record: RunRecord | None = None
     record_path: Path | None = None
     error: BaseException | None = None
+    lost_workers: tuple[LostWorker, ...] = ()
 
     def add(self, done: Done) -> None:
         """Take a step that has ended, and file the record."""
         self.sae = done.sae
         self.weights_hash = done.weights_hash or self.weights_hash
+        self.lost_workers = done.lost_workers or self.lost_workers
         try:
             if done.error is not None:
                 raise done.error
@@ -156,7 +151,7 @@ class _Run:
             self.error = recorder.failed(error, self.cells, self.weights_hash)
 
     def _recorder(self, resolved_sae: ResolvedSae) -> Recorder:
-        return Recorder(self.sae.request, resolved_sae, self.clock)
+        return Recorder(self.sae.request, resolved_sae, self.clock, self.lost_workers)
 
     def _resolved_sae(self) -> ResolvedSae:
         assert self.sae.resolved_sae is not None, "a step was made of an SAE that is known"

@@ -156,14 +156,22 @@ def gradient_norms(output: TrainStepOutput, W_enc: Tensor) -> dict[str, float]:
     losses = {"mse_loss": output.losses["mse_loss"]}
     if isinstance(output, ContrastiveStepOutput):
         losses |= {name: term.value for name, term in output.terms.items()}
-    return {name: _gradient_norm(loss, W_enc) for name, loss in losses.items()}
+    return as_floats({name: _gradient_norm(loss, W_enc) for name, loss in losses.items()})
 
 
-def _gradient_norm(loss: Tensor, weights: Tensor) -> float:
+def _gradient_norm(loss: Tensor, weights: Tensor) -> Tensor:
     if not loss.requires_grad:
-        return 0.0
+        return weights.new_zeros(())
     (gradient,) = torch.autograd.grad(loss, weights, retain_graph=True, materialize_grads=True)
-    return gradient.norm().item()
+    return gradient.norm()
+
+
+def as_floats(numbers: Mapping[str, Tensor]) -> dict[str, float]:
+    """Convert tensors of one element on one device, which is waited for once."""
+    if not numbers:
+        return {}
+    together = torch.stack([number.detach().double() for number in numbers.values()])
+    return dict(zip(numbers, together.tolist(), strict=True))
 
 
 def as_float(number: object) -> float:

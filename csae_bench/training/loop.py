@@ -267,7 +267,7 @@ class ContrastiveSAETrainer(SAETrainer[TrainingSAE[Any], Any]):
         else:
             counts = ((codes.to_dense() if codes.is_sparse else codes) != 0).sum(0)
         self.n_forward_passes_since_fired += 1
-        self.n_forward_passes_since_fired[counts > 0] = 0
+        self.n_forward_passes_since_fired.masked_fill_(counts > 0, 0)
         self.act_freq_scores += counts
         self.n_frac_active_samples += self.cfg.train_batch_size_samples
 

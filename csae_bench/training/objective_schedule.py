@@ -31,7 +31,7 @@ from csae_bench.saes.l0_controller import L0Controller
 from csae_bench.saes.losses import TermValue
 from csae_bench.saes.objective import ContrastiveStepOutput, ContrastiveTraining
 from csae_bench.saes.weighting import Measurement, weighting
-from csae_bench.training.log import as_float, unexplained_variance
+from csae_bench.training.log import as_float, as_floats, unexplained_variance
 
 PATIENCE = 50
 """Steps that a term may be exactly 0, or without a gradient, before training stops."""
@@ -144,12 +144,13 @@ class ObjectiveSchedule:
             return
         # the control's pairs have nothing in common: a term that finds nothing there is right
         shuffled = self.curriculum.pairs.shuffled_kinds
+        values = as_floats({name: term.value for name, term in output.terms.items()})
         for name, term in output.terms.items():
-            self._idle[name].see(term, None if norms is None else norms.get(name))
+            self._idle[name].see(term, values[name], None if norms is None else norms.get(name))
             if not self._terms[name].sees(shuffled):
                 self._idle[name].raise_if_too_long(name, step + 1)
         if self.must_measure(step):
-            self.weighting.update(_measurement(output, norms or {}))
+            self.weighting.update(_measurement(output, values, norms or {}))
 
     def measurements(self) -> dict[str, float | str]:
         """Return the log's entries: the stage, the guard's factor where there is one, and zero pull
@@ -197,9 +198,11 @@ class ObjectiveSchedule:
         return strengths
 
 
-def _measurement(output: ContrastiveStepOutput, norms: Mapping[str, float]) -> Measurement:
+def _measurement(
+    output: ContrastiveStepOutput, values: Mapping[str, float], norms: Mapping[str, float]
+) -> Measurement:
     return Measurement(
-        losses={name: term.value.item() for name, term in output.terms.items()},
+        losses=values,
         gradient_norms={name: norms[name] for name in output.terms if name in norms},
         reconstruction_loss=as_float(output.losses["mse_loss"]),
         reconstruction_norm=norms.get("mse_loss", 0.0),
@@ -215,8 +218,8 @@ class _Idle:
     steps_since_gradient: int = 0
     reason: str = ""
 
-    def see(self, term: TermValue, gradient_norm: float | None) -> None:
-        if term.n_compared == 0 or term.value.item() == 0:
+    def see(self, term: TermValue, value: float, gradient_norm: float | None) -> None:
+        if term.n_compared == 0 or value == 0:
             self.steps_at_zero += 1
             self.reason = f"{term.n_compared} {term.compared}"
         else:

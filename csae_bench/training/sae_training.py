@@ -17,6 +17,7 @@ from csae_bench.errors import CsaeBenchError, TrainingError, UsageError
 from csae_bench.hardware.peak_memory import peak_memory_gib
 from csae_bench.pairs.shared_stream import StreamReader
 from csae_bench.saes.building import training_sae
+from csae_bench.training.compiling import compile_steps
 from csae_bench.training.data import sae_metadata
 from csae_bench.training.finishing import finish
 from csae_bench.training.log import LOG_FILE, TrainingLog
@@ -65,6 +66,8 @@ class SaeTraining:
         self._sae = training_sae(
             _trained(config), d_in=stream.d_in, device=device, metadata=metadata
         )
+        if config.training.compile_sae:
+            compile_steps(self._sae)
         log = TrainingLog(task.folder / LOG_FILE, every=config.training.log_every)
         self.trainer = ContrastiveSAETrainer(
             trainer_config(config, device),

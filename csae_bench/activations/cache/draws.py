@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -18,12 +19,16 @@ from csae_bench.activations.cache.entry import CacheWarning, Entry
 from csae_bench.activations.cache.folder import GIB, CacheFolder, NoRoom, Place
 from csae_bench.activations.cache.shards import Draw, pack, unpack
 from csae_bench.errors import ResultError
+from csae_bench.support.transfers import pinned
 
 SHARD_BYTES = 32 * 2**20
 """Size of a shard: what a kill may lose, and what is held in memory to be written."""
 
 _SHARDS_WITHIN_LIMIT = 16
 """Fewest shards that a small limit has room for."""
+
+_AHEAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="activations")
+"""Reads ahead, for all sources: a disk reads one thing after the other."""
 
 
 class ActivationCache:
@@ -116,6 +121,8 @@ class DrawCache:
         self._unwritten: list[Draw] = []
         self._is_full = False
         self._lock = threading.RLock()
+        self._ahead: Future[None] | None = None
+        self._wanted: Place | None = None
 
     def find(self, place: Place) -> Draw | None:
         """Return the draw that begins at `place`; None where the source must draw it."""
@@ -130,7 +137,17 @@ class DrawCache:
         with self._lock:
             draw = self.find(place)
             self._read.pop(place, None)
+            self._wanted = None
             return draw
+
+    def read_ahead(self, place: Place) -> None:
+        """Begin to read the draw that begins at `place` in a thread, into pinned memory.
+
+        Who asks for it before it is there waits; what goes wrong goes wrong again then.
+        """
+        with self._lock:
+            self._wanted = place
+        self._ahead = _AHEAD.submit(self._pin, place)
 
     def add(self, draw: Draw) -> None:
         """Keep a draw, which must not be changed any more."""
@@ -151,10 +168,21 @@ class DrawCache:
 
     def close(self) -> None:
         """Write what is not written yet."""
+        if self._ahead is not None:
+            wait([self._ahead])
         with self._lock:
             self._flush()
             self._entry.close()
             self._read = {}
+
+    def _pin(self, place: Place) -> None:
+        with self._lock:
+            if self._wanted != place:  # it was asked for before this thread came to it
+                return
+            draw = self.find(place)
+            if draw is not None:
+                tensors = {name: pinned(tensor) for name, tensor in draw.tensors.items()}
+                self._read[place] = draw._replace(tensors=tensors)
 
     def _load(self, place: Place) -> None:
         while (shard := self._entry.shard_at(place)) is not None:

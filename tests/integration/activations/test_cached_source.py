@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -248,3 +249,39 @@ def test_a_bfloat16_model_is_kept_in_bfloat16(tmp_path: Path) -> None:
     assert json.loads(manifest.read_text())["key"]["dtype"] == "bfloat16"
     size = sum(file.stat().st_size for file in tmp_path.glob("*/*.safetensors"))
     assert size < 1.2 * 4 * 4 * 32 * 128 * 2
+
+
+def _cached(opened: Opened) -> list[tuple[Any, ...]]:
+    """Fill the cache with seven draws, and return them as they are read from there."""
+    _drawn(opened.cached(), 7)
+    opened.close()
+    drawn = _drawn(opened.cached(), 7)
+    opened.close()
+    return drawn
+
+
+def test_rows_for_a_gpu_are_read_ahead_and_are_the_same(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = _cached(opened)
+    pinned: list[torch.Tensor] = []
+    monkeypatch.setattr(module, "pinned", lambda tensor: (pinned.append(tensor), tensor)[1])
+    monkeypatch.setattr("csae_bench.activations.cached_source.is_gpu", lambda device: True)
+    source, drawn = opened.cached(), list[tuple[Any, ...]]()
+    for _ in range(7):
+        drawn += _drawn(source, 1)
+        module._AHEAD.submit(int).result()  # by then it has read what it was asked for
+    assert drawn == expected
+    assert len(pinned) == 6 * 3  # each draw after the first, three tensors each
+
+
+def test_rows_that_are_asked_for_before_they_are_read_ahead_are_the_same(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = _cached(opened)
+    monkeypatch.setattr("csae_bench.activations.cached_source.is_gpu", lambda device: True)
+    begin, source = Event(), opened.cached()
+    module._AHEAD.submit(begin.wait)  # the thread is busy until all is drawn
+    assert _drawn(source, 7) == expected
+    begin.set()
+    opened.close()  # waits for the thread, which finds nothing left to read

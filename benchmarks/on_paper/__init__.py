@@ -1,0 +1,1 @@
+"""Cost of many SAEs on many GPUs, computed from what was measured on one, and replayed."""
