@@ -63,6 +63,8 @@ def connected(address: str | None) -> Generator[RayCluster]:
         _check(address)
     # before ray is imported
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # of a cluster that is started here: by default Ray's workers give way to all other processes
+    os.environ.setdefault("RAY_worker_niceness", "0")
     import ray
 
     if ray.is_initialized():  # the caller's, from Python

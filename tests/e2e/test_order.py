@@ -10,20 +10,19 @@ import pytest
 from tests.e2e.conftest import CsaeBench
 
 WARM_UPS = {
-    # steps: of the learning rate, its decay, and the terms, as shares of custom_sae's 800 steps
-    40: (2, 8, 11),
-    200: (10, 40, 54),
-    800: (40, 160, 216),
+    # steps: of the learning rate and of its decay, as shares of batchtopk's 800 steps
+    40: (2, 8),
+    200: (10, 40),
+    800: (40, 160),
 }
 
 
 def _sets(n_steps: int) -> list[str]:
-    warm_up, decay, of_terms = WARM_UPS[n_steps]
+    warm_up, decay = WARM_UPS[n_steps]
     values = {
         "training.n_tokens": n_steps * 2048,
         "training.lr_warm_up_steps": warm_up,
         "training.lr_decay_steps": decay,
-        "sae.losses.sparse_shift.warm_up_steps": of_terms,
     }
     return [text for key, value in values.items() for text in ("--set", f"{key}={value}")]
 
@@ -52,9 +51,7 @@ def test_more_training_scores_more_at_the_full_stop_and_not_pooled(
     csae_bench: CsaeBench, tmp_path: Path
 ) -> None:
     trained = {
-        n_steps: _scores(
-            csae_bench, tmp_path / str(n_steps), "--sae", "custom_sae", *_sets(n_steps)
-        )
+        n_steps: _scores(csae_bench, tmp_path / str(n_steps), "--sae", "batchtopk", *_sets(n_steps))
         for n_steps in WARM_UPS
     }
     random = _scores(csae_bench, tmp_path / "random", "--sae", "random")
