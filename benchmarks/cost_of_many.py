@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from benchmarks.core_many_saes import CONTEXT, N_PROMPTS, random_sae, run_ours, write_text
+from benchmarks.measured_objective import rows_and_mixing
 from benchmarks.operations import count_operations, matmul_rate
 from benchmarks.timing import seconds
 
@@ -134,7 +135,7 @@ def _round(model: HookedTransformer, n_saes: int, d_sae: int) -> tuple[float, fl
 
     # a buffer of two batches: the model runs in every round, not in one of eight
     sets = (f"sae.d_sae={d_sae}", f"training.n_tokens={1000 * BATCH}", "training.curriculum=[]",
-            "sae.losses.rows.warm_up_steps=0", "sae.losses.mixing.warm_up_steps=0",
+            *rows_and_mixing(warm_up_steps=0),
             f"activations.pairs_in_buffer={BATCH}")  # fmt: skip
     config = load_config("custom_sae", sets=sets, model=None, seed=None, device=None, evals=None)
     with tempfile.TemporaryDirectory() as folder:

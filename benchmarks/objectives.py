@@ -25,7 +25,12 @@ from csae_bench.config.loss_terms import LOSS_TERMS
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
 
-_MIXTURE = ["pairs.same_sequence.weight=0.5", "pairs.paraphrase.weight=0.5"]
+_MIXTURE = [
+    "pairs.same_sequence.weight=0.5",
+    "pairs.paraphrase.weight=0.5",
+    "pairs.minimal.weight=0",
+    "sae.losses.sparse_shift.weight=0",
+]
 
 
 def _terms(**weights: float) -> list[str]:
@@ -35,6 +40,7 @@ def _terms(**weights: float) -> list[str]:
         " {name: contrast, until: 1}]",
         *(f"sae.losses.{name}.weight={weights.get(name, 0)}" for name in LOSS_TERMS),
         *(f"sae.losses.{name}.warm_up_steps=216" for name in weights),
+        "sae.losses.rows.temperature=0.2",
     ]
 
 
@@ -64,7 +70,7 @@ VARIANTS: dict[str, Variant] = {
         "mixture",
         [*_MIXTURE, *_AGREEMENT, *_seeing_paraphrases("cross_view", "push_up")],
     ),
-    "custom_sae": Variant("mixture", _MIXTURE),
+    "rows + mixing": Variant("mixture", [*_MIXTURE, *_terms(rows=0.2, mixing=0.2)]),
     # both kinds of pairs in every stage, so that its rows are those of the other variants
     "full": Variant(
         "mixture",

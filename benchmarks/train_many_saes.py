@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.measured_objective import rows_and_mixing
 from benchmarks.timing import seconds
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ SETS = (
     f"training.n_tokens={N_STEPS * 2048}",
     "training.lr_warm_up_steps=4",
     "training.lr_decay_steps=8",
-    "sae.losses.rows.warm_up_steps=10",
-    "sae.losses.mixing.warm_up_steps=10",
+    "training.curriculum=[{name: reconstruction, until: 0.07, strength: 0}, "
+    "{name: contrast, until: 1}]",
+    *rows_and_mixing(warm_up_steps=10),
 )
 
 
