@@ -46,9 +46,9 @@ class CoreConfig(EvalConfig):
 
 def validate(result: dict[str, Any]) -> None:
     """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_core
+    from csae_bench.upstream.validation import validate_as_sae_bench
 
-    validate_core(result)
+    validate_as_sae_bench(result)
 
 
 @register_eval(
@@ -62,6 +62,7 @@ def validate(result: dict[str, Any]) -> None:
         "corrected.frac_alive",
     ),
     form=None,
+    is_random=False,
     validate=validate,
 )
 def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:

@@ -109,9 +109,9 @@ class UnlearningConfig(EvalConfig):
 
 def validate(result: dict[str, Any]) -> None:
     """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_unlearning
+    from csae_bench.upstream.validation import validate_as_sae_bench
 
-    validate_unlearning(result)
+    validate_as_sae_bench(result)
 
 
 @register_eval(

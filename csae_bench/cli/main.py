@@ -22,6 +22,7 @@ from csae_bench.cli.ending import (
     write_report,
 )
 from csae_bench.cli.options import compare_options, run_options
+from csae_bench.cli.requests import requests_of
 from csae_bench.cli.terminal import Group, columns, console, prepare_process, print_json, shown_path
 from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE
 from csae_bench.support.printable import printable
@@ -29,7 +30,6 @@ from csae_bench.support.progress import begin, reported
 
 if TYPE_CHECKING:
     from csae_bench.executors.table import ExecutorSettings
-    from csae_bench.runs.request import RunRequest
     from csae_bench.runs.run import RunOutcome
 
 
@@ -51,7 +51,7 @@ def run(as_json: bool, **flags: Any) -> None:
         executor = _executor(flags)
         from csae_bench.runs.run import run_all
 
-        requests = _requests(**flags)
+        requests = requests_of(**flags)
         outcomes = run_all(requests, executor=executor)
         report, n_saes = write_report(requests[0].store)
     store = requests[0].store
@@ -69,7 +69,7 @@ def train(as_json: bool, **flags: Any) -> None:
         executor = _executor(flags)
         from csae_bench.runs.run import run_all
 
-        outcomes = run_all(_requests(**flags), train_only=True, executor=executor)
+        outcomes = run_all(requests_of(**flags), train_only=True, executor=executor)
     if as_json:
         print_json(records_as_json(outcomes))
     for outcome in outcomes:
@@ -85,7 +85,7 @@ def doctor(as_json: bool, **flags: Any) -> None:
     executor = _executor(flags)
     from csae_bench.runs.plan import plan
 
-    planned = executor.adjusted(plan(executor.prepared(_requests(**flags))))
+    planned = executor.adjusted(plan(executor.prepared(requests_of(**flags))))
     planned = executor.examined(planned)
     if as_json:
         each = [
@@ -207,36 +207,6 @@ def _executor(flags: dict[str, Any]) -> ExecutorSettings:
         **{field.name: flags.pop(field.name) for field in fields(ExecutorOptions)}
     )
     return executor_settings(name, options)
-
-
-def _requests(
-    *,
-    sources: tuple[str, ...],
-    evals: tuple[str, ...] | None,
-    sets: tuple[str, ...],
-    sweep: Path | None,
-    **flags: Any,
-) -> list[RunRequest]:
-    """Return a request for each SAE, and for each combination of the sweep."""
-    from csae_bench.runs.request import RunRequest
-    from csae_bench.runs.sources import expanded
-    from csae_bench.runs.sweep import read_sweep
-
-    if evals == ("all",):
-        from csae_bench.evals import discover
-
-        evals = tuple(discover())
-    combinations: list[tuple[str, ...]] = [()]
-    if sweep is not None:
-        given = [text.partition("=")[0] for text in sets]
-        given += [key for key in ("seed", "model", "device") if flags.get(key) is not None]
-        given += [] if evals is None else ["evals"]
-        combinations = read_sweep(sweep, given=given)
-    return [
-        RunRequest(source=source, evals=evals, sets=(*sets, *combination), progress=False, **flags)
-        for source in expanded(sources)
-        for combination in combinations
-    ]
 
 
 @contextmanager

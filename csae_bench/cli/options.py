@@ -37,6 +37,16 @@ def run_options(function: F) -> F:
             help="Override the configuration's evals: names separated by commas.",
         ),
         click.option(
+            "--preset", type=Text(), metavar="quick|published",
+            help="Settings of the evals: quick, minutes on two cores with each score's noise; "
+            "published, those of SAE-Bench's published results. --set goes before them.",
+        ),
+        click.option(
+            "--eval-seeds", type=click.IntRange(1, 1000), metavar="N",
+            help="Repeat each eval that draws at random on the same SAE, with N seeds of its own. "
+            "Without it 3 times under --preset quick, else once.",
+        ),
+        click.option(
             "--results", type=FilePath(), metavar="DIR",
             default=Path("results"), show_default=True,
             help="Folder for results, records and checkpoints.",

@@ -18,6 +18,7 @@ from csae_bench.config import Change, ResolvedConfig, RunConfig
 from csae_bench.config.baselines import other_sae_of
 from csae_bench.config.merging import Raw, leaves, merge, without_other_kinds
 from csae_bench.config.problems import delete, describe_all, impossible_values, where_set
+from csae_bench.config.run import DEFAULT_EVALS
 from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError, reason_of
 from csae_bench.support import old_names
@@ -40,6 +41,8 @@ class Flags(TypedDict, total=False):
     device: str | None
     evals: Sequence[str] | None
     """Names of the evals to run instead of the file's; settings of the file are kept."""
+    preset: Mapping[str, Mapping[str, Any]]
+    """Settings by eval that go over the file's and under those of `sets`."""
 
 
 def config_folder() -> Path:
@@ -102,11 +105,10 @@ def load_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig:
             allowed.
     """
     path = find_config(source)
-    from_file = _read_with_bases(path)
+    from_file, of_preset = _with_evals(_read_with_bases(path), given)
     flags, problems = _parsed(given)
     evals = given.get("evals")
     if evals is not None:
-        from_file = _only_evals(from_file, evals)
         set_evals = flags.get("evals")
         problems += [
             f"--set evals.{name}: {name} is not among --evals {','.join(evals)}."
@@ -126,7 +128,7 @@ def load_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig:
         name=path.stem,
         path=path,
         config=config,
-        origins=_origins(config, from_file, flags),
+        origins=_origins(config, flag=flags, preset=of_preset, file=from_file),
         changes=_changes(from_file, flags, config, path),
     )
 
@@ -135,11 +137,9 @@ def partial_config(source: str, **given: Unpack[Flags]) -> ResolvedConfig | None
     """Load the configuration with every offending value at its default; None if impossible."""
     path = find_config(source)
     try:
-        from_file = _read_with_bases(path)
+        from_file, _ = _with_evals(_read_with_bases(path), given)
     except ConfigError:
         return None
-    evals = given.get("evals")
-    from_file = _only_evals(from_file, evals) if evals is not None else from_file
     raw = merge(from_file, _parsed(given)[0])
     for location, _ in list(impossible_values(raw)):
         delete(raw, location)
@@ -173,12 +173,30 @@ def _read_with_bases(path: Path, seen: tuple[Path, ...] = ()) -> Raw:
     return merge(without_other_kinds(_read_with_bases(base_path, (*seen, path)), raw), raw)
 
 
-def _only_evals(from_file: Raw, evals: Sequence[str]) -> Raw:
-    known = from_file.get("evals") or {}
-    if not isinstance(known, dict):
-        return from_file  # what is wrong with it is reported where all of it is checked
-    settings = cast(Raw, known)
-    return {**from_file, "evals": {name: settings.get(name) or {} for name in evals}}
+def _with_evals(from_file: Raw, given: Flags) -> tuple[Raw, Raw]:
+    """Return the file with the evals that were asked for, and what is of the preset in it."""
+    known = from_file.get("evals", DEFAULT_EVALS) or {}
+    if not isinstance(known, Mapping):
+        return from_file, {}  # what is wrong with it is reported where all of it is checked
+    settings = cast(Mapping[str, Any], known)
+    asked, presets = given.get("evals"), given.get("preset") or {}
+    if asked is not None:
+        settings = {name: settings.get(name) or {} for name in asked}
+    of_preset = {
+        name: dict(presets[name])
+        for name, own in settings.items()
+        if presets.get(name) and isinstance(own or {}, Mapping)
+    }
+    if of_preset:
+        settings = {
+            name: merge(without_other_kinds(own or {}, of_preset[name]), of_preset[name])
+            if name in of_preset
+            else own
+            for name, own in settings.items()
+        }
+    elif asked is None:
+        return from_file, {}
+    return {**from_file, "evals": dict(settings)}, {"evals": of_preset} if of_preset else {}
 
 
 def _parsed(given: Flags) -> tuple[Raw, list[str]]:
@@ -260,12 +278,12 @@ def _validate(raw: Raw, path: Path, flags: Raw) -> tuple[RunConfig | None, list[
     return (None, impossible) if impossible else (config, [])
 
 
-def _origins(config: RunConfig, from_file: Raw, flags: Raw) -> dict[str, str]:
-    in_file = {key for key, _ in leaves(from_file)}
-    in_flags = {key for key, _ in leaves(flags)}
+def _origins(config: RunConfig, **settings: Raw) -> dict[str, str]:
+    """Return the name of the first of `settings` that has a key, else `default`, by key."""
+    named = {name: {key for key, _ in leaves(raw)} for name, raw in settings.items()}
 
     def origin(key: str) -> str:
-        for keys, name in ((in_flags, "flag"), (in_file, "file")):
+        for name, keys in named.items():
             # the last: a flag that sets something within a list, which is one leaf
             if any(f"{key}.".startswith(f"{k}.") or k.startswith(f"{key}.") for k in keys):
                 return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -12,6 +13,9 @@ from csae_bench.config.base import Dtype, Settings
 from csae_bench.config.pairs import PairsSettings
 from csae_bench.config.sae import ContrastiveTopKSae, SaeConfig, TrainedSae
 from csae_bench.config.training import TrainingSettings
+
+DEFAULT_EVALS: dict[str, dict[str, Any]] = {"core": {}}
+"""Evals of a configuration that names none."""
 
 
 class RunConfig(Settings):
@@ -41,7 +45,7 @@ class RunConfig(Settings):
     pairs: PairsSettings = PairsSettings()
     sae: SaeConfig = ContrastiveTopKSae()
     training: TrainingSettings = TrainingSettings()
-    evals: dict[str, dict[str, Any]] = Field(default_factory=lambda: {"core": {}})
+    evals: dict[str, dict[str, Any]] = Field(default_factory=lambda: deepcopy(DEFAULT_EVALS))
     """Evals to run, in this order, each with its settings."""
 
     @model_validator(mode="before")

@@ -15,16 +15,19 @@ functions: listing them, and comparing their results, must stay fast.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
 from pydantic import BaseModel
 
+from csae_bench.errors import PluginError, UnknownNameError
 from csae_bench.evals.contract import EvalConfig, EvalContext, EvalResult
 from csae_bench.evals.metric_rows import FORM, Category, Direction, Form, Metric
 from csae_bench.evals.metric_values import headline as headline_of
 from csae_bench.evals.pages import ENTRY_POINT_GROUP, EVALS, FOLDER, PAGES
+from csae_bench.evals.presets import PRESETS, Preset
 
 __path__ = [*__path__, str(FOLDER)]
 
@@ -39,8 +42,10 @@ __all__ = [
     "EvalSpec",
     "Form",
     "Metric",
+    "Preset",
     "discover",
     "get_eval",
+    "preset_settings",
     "register_eval",
 ]
 
@@ -70,6 +75,10 @@ class EvalSpec:
     """Check of the whole JSON against SAE-Bench's own model; raises EvalError."""
     reported_config: type[BaseModel]
     """Model of the result's eval_config: the settings, or what SAE-Bench wants in their place."""
+    is_random: bool = True
+    """Whether its numbers depend on a seed of the eval, so that they can be repeated."""
+    presets: Mapping[str, Preset] = field(default_factory=dict[str, Preset])
+    """Its settings under each name of `PRESETS`; one that is absent changes nothing."""
     shown: Sequence[str] = ()
     """The metrics in the line that a run prints, in order."""
 
@@ -104,6 +113,8 @@ def register_eval(
     detail: type[BaseModel] | None = None,
     validate: Callable[[dict[str, Any]], None] | None = None,
     reported_config: type[BaseModel] | None = None,
+    presets: Mapping[str, Preset] | None = None,
+    is_random: bool = True,
 ) -> Callable[[RunsEval], RunsEval]:
     """Register the decorated function as the eval `name`.
 
@@ -115,9 +126,12 @@ def register_eval(
             checks, says so.
         detail: the model of each of its details; metrics that are by factor are added to it.
         reported_config: what the result has as eval_config, where that is not the settings.
+        is_random: whether a seed decides any of its numbers; `--eval-seeds` repeats it if so.
+        presets: its settings for `--preset`, by a name of `PRESETS`.
 
     Raises:
-        ValueError: the headline names a metric that has no row.
+        ValueError: the headline names a metric that has no row, or a preset is not known or has a
+            wrong setting.
 
     Examples:
         >>> norm = Metric(
@@ -134,6 +148,7 @@ def register_eval(
     rows = metrics or {}
     shown = _first(rows) if headline is None else headline
     headline_of(rows, shown)
+    _check_presets(name, config, presets or {})
 
     def register(run: RunsEval) -> RunsEval:
         EVALS.add(
@@ -148,6 +163,8 @@ def register_eval(
                 detail=detail,
                 validate=validate,
                 reported_config=reported_config or config,
+                presets=presets or {},
+                is_random=is_random,
                 shown=shown,
             ),
         )
@@ -172,6 +189,26 @@ def get_eval(name: str) -> EvalSpec:
     return cast(EvalSpec, EVALS.get(name))
 
 
+def preset_settings(preset: str) -> dict[str, dict[str, Any]]:
+    """Return the settings of the evals that have some under a preset, by eval.
+
+    An eval of an installed package that cannot be imported is left out; whoever asks for it is told
+    so elsewhere.
+
+    Raises:
+        UnknownNameError: no preset has this name.
+    """
+    if preset not in PRESETS:
+        raise UnknownNameError("preset", preset, PRESETS)
+    settings: dict[str, dict[str, Any]] = {}
+    for name in discover():
+        with suppress(PluginError):
+            own = get_eval(name).presets.get(preset)
+            if own is not None:
+                settings[name] = dict(own.settings)
+    return settings
+
+
 # made when asked for, and not at import: comparing needs the rows alone
 @cache
 def _metrics_model(spec: EvalSpec) -> type[BaseModel] | None:
@@ -189,6 +226,16 @@ def _detail_model(spec: EvalSpec) -> type[BaseModel] | None:
     if spec.detail is None:
         return None
     return detail_model(f"{spec.stem}Detail", spec.metrics, spec.detail)
+
+
+def _check_presets(name: str, config: type[EvalConfig], presets: Mapping[str, Preset]) -> None:
+    for preset, own in presets.items():
+        if preset not in PRESETS:
+            raise ValueError(f"{name}: preset '{preset}' is none of {', '.join(PRESETS)}.")
+        config.model_validate(dict(own.settings))
+        unknown = set(own.unverified) - set(config.model_fields)
+        if unknown:
+            raise ValueError(f"{name}: preset '{preset}': no setting {', '.join(sorted(unknown))}.")
 
 
 def _first_line(text: str | None) -> str:

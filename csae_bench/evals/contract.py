@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from csae_bench.activations.shared import SharedPasses
 from csae_bench.evals.inputs import Needs
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from csae_bench.factors import FactorSplit, Pooling
     from csae_bench.factors.encoding import FactorCodes
     from csae_bench.saes.attributes import AnySae
+
+
+SEED_SETTINGS = ("random_seed", "seed")
+"""Names under which an eval has its seed among its settings."""
 
 
 class EvalConfig(Strict):
@@ -36,6 +40,16 @@ class EvalConfig(Strict):
             CsaeBenchError: a name in the settings is not known.
         """
         return Needs()
+
+    def with_eval_seed(self, eval_seed: int) -> Self:
+        """Return the settings of repetition `eval_seed`: its seed, if it has one, is that larger.
+
+        The seed is the setting `random_seed` or `seed`; repetition 0 is the settings themselves.
+        """
+        name = next((name for name in SEED_SETTINGS if name in type(self).model_fields), None)
+        if name is None or eval_seed == 0:
+            return self
+        return self.model_copy(update={name: (getattr(self, name) + eval_seed) % 2**31})
 
 
 @dataclass(frozen=True, kw_only=True)

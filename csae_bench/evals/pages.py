@@ -18,7 +18,16 @@ from csae_bench.registry import Registry
 ENTRY_POINT_GROUP = "csae_bench.evals"
 
 OWN_MODULES = frozenset(
-    {"contract", "inputs", "metric_models", "metric_rows", "metric_values", "pages", "schemas"}
+    {
+        "contract",
+        "inputs",
+        "metric_models",
+        "metric_rows",
+        "metric_values",
+        "pages",
+        "presets",
+        "schemas",
+    }
 )
 """Modules of this package that are not evals' pages."""
 

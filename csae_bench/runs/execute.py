@@ -94,7 +94,8 @@ def measure(
 
     spec, settings = get_eval(job.eval_name), settings_of(job)
     sae = session.sae(job.sae)
-    seed = int(digest({"seed": job.seed, "eval": spec.name})[:8], 16)
+    repetition = {"eval_seed": job.eval_seed} if job.eval_seed else {}
+    seed = int(digest({"seed": job.seed, "eval": spec.name, **repetition})[:8], 16)
     context = EvalContext(
         sae=sae,
         sae_id=job.sae.sae_id,

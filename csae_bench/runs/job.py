@@ -66,6 +66,9 @@ class EvalJob:
     """dtype of the run's model, whether this eval runs a model or not."""
     inputs: tuple[InputRef, ...]
     seed: int
+    """The run's."""
+    eval_seed: int = 0
+    """Repetition of the eval on the same SAE; its settings have the seed that belongs to it."""
     versions: Mapping[str, str]
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The run's configuration, for the record; it decides no number."""
@@ -73,12 +76,14 @@ class EvalJob:
     @property
     def conditions(self) -> dict[str, Any]:
         """Conditions on which the numbers depend, without weights and versions."""
+        repetition = {"eval_seed": self.eval_seed} if self.eval_seed else {}
         return {
             "settings": dict(self.settings),
             "model_dtype": self.model_dtype,
             "hook_name": self.sae.hook_name,
             "inputs": {one.kind: one.fingerprint for one in self.inputs},
             "seed": self.seed,
+            **repetition,
         }
 
     @property

@@ -16,7 +16,7 @@ from csae_bench import models
 from csae_bench.config import ResolvedConfig
 from csae_bench.config.loading import is_config, load_config, partial_config
 from csae_bench.errors import ConfigError, CsaeBenchError, SaeError
-from csae_bench.evals import EvalConfig
+from csae_bench.evals import EvalConfig, get_eval
 from csae_bench.evals.pages import PAGES
 from csae_bench.hardware.gpus import GpuEstimate
 from csae_bench.preflight import Check, eval_settings, preflight
@@ -138,7 +138,7 @@ def plan_sae(request: RunRequest) -> SaePlan:
         resolved_sae=resolved_sae,
         checks=tuple(checks),
         training=_training(resolved_sae),
-        evals=_evals(resolved_sae) if is_sound else (),
+        evals=_evals(resolved_sae, request.eval_seeds) if is_sound else (),
         stages=tuple(stage_plans(resolved_sae.config)),
         gpus=tuple(estimates(resolved_sae)),
     )
@@ -186,9 +186,13 @@ def _training(resolved_sae: ResolvedSae) -> TrainJob | None:
     )
 
 
-def _evals(resolved_sae: ResolvedSae) -> tuple[EvalJob | SkippedEval, ...]:
+def _evals(resolved_sae: ResolvedSae, eval_seeds: int) -> tuple[EvalJob | SkippedEval, ...]:
     sae = sae_ref(resolved_sae)
-    return tuple(_eval(resolved_sae, sae, *item) for item in eval_settings(resolved_sae).items())
+    return tuple(
+        _eval(resolved_sae, sae, name, settings, eval_seed)
+        for name, settings in eval_settings(resolved_sae).items()
+        for eval_seed in range(eval_seeds if get_eval(name).is_random else 1)
+    )
 
 
 def sae_ref(resolved_sae: ResolvedSae) -> SaeRef:
@@ -205,7 +209,7 @@ def sae_ref(resolved_sae: ResolvedSae) -> SaeRef:
 
 
 def _eval(
-    resolved_sae: ResolvedSae, sae: SaeRef, name: str, settings: EvalConfig
+    resolved_sae: ResolvedSae, sae: SaeRef, name: str, settings: EvalConfig, eval_seed: int
 ) -> EvalJob | SkippedEval:
     config = resolved_sae.config
     return eval_job(
@@ -215,6 +219,7 @@ def _eval(
         model=config.model if resolved_sae.model is not None else None,
         model_dtype=config.model_dtype,
         seed=config.seed,
+        eval_seed=eval_seed,
         config=config.model_dump(mode="json"),
     )
 
@@ -227,14 +232,17 @@ def eval_job(
     model: str | ModelRef | None,
     model_dtype: str,
     seed: int,
+    eval_seed: int = 0,
     config: Mapping[str, Any],
 ) -> EvalJob | SkippedEval:
     """Return the job of one eval, or why there is none.
 
     Args:
         model: the run's, by name or, where it is in memory, by reference; None: there is none.
+        eval_seed: repetition of the eval.
         config: the run's, for the record.
     """
+    settings = settings.with_eval_seed(eval_seed)
     model_name = model.name if isinstance(model, ModelRef) else model
     needs = settings.needs(model_name)
     if model is None and needs.model:
@@ -260,6 +268,7 @@ def eval_job(
             for one in needs.inputs
         ),
         seed=seed,
+        eval_seed=eval_seed,
         versions={**versions(), **PAGES.versions(name)},
         config=config,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from csae_bench.config.loading import Flags
 from csae_bench.results.store import Store
@@ -18,6 +20,10 @@ class RunRequest:
     results: Path = Path("results")
     model: str | None = None
     evals: tuple[str, ...] | None = None
+    preset: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """Settings by eval of a preset, see `evals.preset_settings`."""
+    eval_seeds: int = 1
+    """How often each eval is repeated, with seeds of its own."""
     seed: int | None = None
     device: str | None = None
     sets: tuple[str, ...] = ()
@@ -39,6 +45,7 @@ class RunRequest:
             "seed": self.seed,
             "device": self.device,
             "evals": self.evals,
+            "preset": self.preset,
         }
 
     def for_source(self, source: str) -> RunRequest:

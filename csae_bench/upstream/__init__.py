@@ -22,6 +22,6 @@ unlearning and sae_probes do.
 """
 
 from csae_bench.upstream.provenance import sae_cfg_dict, versions
-from csae_bench.upstream.validation import validate_core
+from csae_bench.upstream.validation import validate_as_sae_bench
 
-__all__ = ["sae_cfg_dict", "validate_core", "versions"]
+__all__ = ["sae_cfg_dict", "validate_as_sae_bench", "versions"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -15,31 +17,29 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
 
-def validate_core(result: dict[str, Any]) -> None:
-    """Check a core `eval_result` as SAE-Bench would.
+_OUTPUTS: Mapping[str, tuple[str, str]] = {
+    "absorption_first_letter": ("absorption", "AbsorptionEvalOutput"),
+    "autointerp": ("autointerp", "AutoInterpEvalOutput"),
+    "core": ("core", "CoreEvalOutput"),
+    "meta_structure_decoder_variance": ("meta_structure", "MetaStructureEvalOutput"),
+    "ravel": ("ravel", "RAVELEvalOutput"),
+    "scr": ("scr_and_tpp", "ScrEvalOutput"),
+    "sparse_probing": ("sparse_probing", "SparseProbingEvalOutput"),
+    "tpp": ("scr_and_tpp", "TppEvalOutput"),
+    "unlearning": ("unlearning", "UnlearningEvalOutput"),
+}
+"""eval_type_id -> SAE-Bench's folder, and the name of its model of a result."""
+
+
+def validate_as_sae_bench(result: dict[str, Any]) -> None:
+    """Check an `eval_result` of one of SAE-Bench's own evals as SAE-Bench would.
 
     Raises:
         EvalError: it does not fit the model or the schema; the message names the place.
     """
-    from sae_bench.evals.core.eval_output import CoreEvalOutput
-
-    _validate(result, "core", CoreEvalOutput)
-
-
-def validate_unlearning(result: dict[str, Any]) -> None:
-    """Check an unlearning `eval_result` as SAE-Bench would.
-
-    Raises:
-        EvalError: it does not fit the model or the schema; the message names the place.
-    """
-    from sae_bench.evals.unlearning.eval_output import UnlearningEvalOutput
-
-    _validate(result, "unlearning", UnlearningEvalOutput)
-
-
-def _validate(result: dict[str, Any], name: str, model: type[Any]) -> None:
+    name = result["eval_type_id"]
     try:
-        TypeAdapter(model).validate_python(result)
+        TypeAdapter(_model(name)).validate_python(result)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -54,9 +54,14 @@ def _validate(result: dict[str, Any], name: str, model: type[Any]) -> None:
         )
 
 
+def _model(name: str) -> type[Any]:
+    folder, model = _OUTPUTS[name]
+    return getattr(import_module(f"sae_bench.evals.{folder}.eval_output"), model)
+
+
 @cache
 def _schema(name: str) -> Draft202012Validator:
     from jsonschema import Draft202012Validator
 
-    path = f"evals/{name}/eval_output_schema_{name}.json"
+    path = f"evals/{_OUTPUTS[name][0]}/eval_output_schema_{name}.json"
     return Draft202012Validator(json.loads(files("sae_bench").joinpath(path).read_text()))

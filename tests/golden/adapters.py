@@ -355,5 +355,5 @@ def result_keys(
             source=str(sae), results=Path(results), evals=tuple(evals), sets=tuple(sets), seed=seed
         )
         # not plan(): some settings have a key and would be refused all the same
-        jobs = plan._evals(resolve_sae(request))  # pyright: ignore[reportPrivateUsage]
+        jobs = plan._evals(resolve_sae(request), 1)  # pyright: ignore[reportPrivateUsage]
         return {job.eval_name: job.key or "" for job in jobs if isinstance(job, EvalJob)}

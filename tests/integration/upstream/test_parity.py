@@ -21,7 +21,7 @@ from csae_bench.errors import EvalError
 from csae_bench.models import smollm2
 from csae_bench.saes.building import training_sae
 from csae_bench.saes.loading import load_sae
-from csae_bench.upstream import sae_cfg_dict, validate_core
+from csae_bench.upstream import sae_cfg_dict, validate_as_sae_bench
 from csae_bench.upstream.core import CoreOutcome, CoreSettings, run_core
 from csae_bench.upstream.reference import reference_multiple_evals
 
@@ -157,9 +157,9 @@ def test_sae_bench_accepts_its_own_result_and_ours_with_the_same_envelope(
 ) -> None:
     sae, ask = make_sae(), settings()
     theirs = reference(sae, toy_model, ask, tmp_path)
-    validate_core(theirs)
+    validate_as_sae_bench(theirs)
     ours = run_core(sae, toy_model, open_corpus(ask.dataset_name, split="core"), ask)
-    validate_core(
+    validate_as_sae_bench(
         theirs
         | {
             "eval_result_metrics": ours.metrics,
@@ -170,7 +170,7 @@ def test_sae_bench_accepts_its_own_result_and_ours_with_the_same_envelope(
     )
     del theirs["eval_result_metrics"]["sparsity"]["l0"]
     with pytest.raises(EvalError, match=r"eval_result_metrics\.sparsity\.l0: Field required"):
-        validate_core(theirs)
+        validate_as_sae_bench(theirs)
     theirs["eval_result_metrics"]["sparsity"]["l0"] = "4"  # pydantic would make a number of it
     with pytest.raises(EvalError, match=r"sparsity\.l0: '4' is not of type 'number'"):
-        validate_core(theirs)
+        validate_as_sae_bench(theirs)

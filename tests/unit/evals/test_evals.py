@@ -12,8 +12,17 @@ import pytest
 
 import csae_bench.evals
 from csae_bench.errors import UnknownNameError
-from csae_bench.evals import EvalConfig, discover, get_eval
-from csae_bench.evals.pages import OWN_MODULES
+from csae_bench.evals import (
+    EvalConfig,
+    EvalContext,
+    EvalResult,
+    Preset,
+    discover,
+    get_eval,
+    preset_settings,
+    register_eval,
+)
+from csae_bench.evals.pages import EVALS, OWN_MODULES
 
 FOLDER = Path(__file__).parents[3] / "evals"
 FILES = sorted(FOLDER.glob("*.py"))
@@ -69,3 +78,30 @@ def test_modules_of_the_package_are_no_pages() -> None:
 def test_an_unknown_eval_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'core'"):
         get_eval("croe")
+
+
+@pytest.mark.parametrize(
+    ("presets", "fault"),
+    [
+        ({"quik": Preset(about="Less.")}, "preset 'quik' is none of quick, published"),
+        ({"quick": Preset(settings={"n": 1}, about="Less.")}, "Extra inputs"),
+        ({"quick": Preset(about="Less.", unverified=("n",))}, "no setting n"),
+    ],
+)
+def test_a_preset_with_a_fault_is_refused(presets: dict[str, Preset], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        register_eval("never", config=EvalConfig, presets=presets)
+
+
+def test_an_eval_has_its_settings_of_a_preset(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(ctx: EvalContext, cfg: EvalConfig) -> EvalResult:
+        return EvalResult(metrics={})
+
+    quick = Preset(settings={"model": "tiny-gemma2-it"}, about="Less.")
+    register_eval("only_quick", config=EvalConfig, presets={"quick": quick})(run)
+    monkeypatch.setattr(csae_bench.evals, "discover", lambda: ["only_quick"])
+    try:
+        assert preset_settings("quick") == {"only_quick": {"model": "tiny-gemma2-it"}}
+        assert preset_settings("published") == {}
+    finally:
+        EVALS.remove("only_quick")

@@ -1,0 +1,29 @@
+"""Presets: settings of evals that go together under a name of `--preset`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+QUICK, PUBLISHED = "quick", "published"
+
+PRESETS: Mapping[str, str] = {
+    QUICK: "minutes on two CPU cores: subsets, each eval three times to show its own noise",
+    PUBLISHED: "the settings of SAE-Bench's published results",
+}
+"""Name -> one line on it."""
+
+EVAL_SEEDS: Mapping[str, int] = {QUICK: 3, PUBLISHED: 1}
+"""How often a preset repeats each eval, unless `--eval-seeds` says otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Settings of one eval under a preset; they go over a configuration's and under `--set`."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    about: str
+    """What was left out, or where the values stand; a sentence."""
+    unverified: tuple[str, ...] = ()
+    """Settings whose published value could not be seen; they have SAE-Bench's default."""
