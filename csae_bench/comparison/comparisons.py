@@ -35,6 +35,7 @@ from csae_bench.comparison.model import (
     RunReading,
     Verdict,
 )
+from csae_bench.comparison.noise import noise_of_eval
 from csae_bench.comparison.reading.values import NULL
 from csae_bench.comparison.verdicts import Draft, conclude
 from csae_bench.errors import UsageError
@@ -186,6 +187,7 @@ def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
         spec=with_known_sd(spec, (*mine.values(), *theirs.values())),
         candidate_values=_values(mine, spec.name, [a for a, _ in pairs]),
         baseline_values=_values(theirs, spec.name, [b for _, b in pairs]),
+        noise_of_eval=noise_of_eval([(mine[a], theirs[b]) for a, b in pairs], spec.name),
         mismatches=differing,
         notes=(*notes, *allowed),
     )

@@ -104,11 +104,22 @@ class Reading:
     them; empty for the first, and in results that are not ours."""
     differs: Mapping[str, Condition] = field(default_factory=dict)
     """The conditions that a variant says it differs in, with its values."""
+    eval_seed: int = 0
+    """Which repetition of the eval it is, on the same SAE with another seed of the eval."""
+    repetitions: tuple[Path, ...] = ()
+    """The repetitions that the values are means of, its own file first; empty for a single one."""
+    sd_of_eval: Mapping[str, float] = field(default_factory=dict)
+    """Metric -> standard deviation between these; empty for a single one."""
 
     @property
     def cell(self) -> str:
         """Name of its cell in the run record of its SAE."""
         return f"{self.eval_name}_{self.variant}" if self.variant else self.eval_name
+
+    @property
+    def n_repetitions(self) -> int:
+        """How many repetitions the values are means of."""
+        return len(self.repetitions) or 1
 
     @property
     def title(self) -> str:
@@ -229,6 +240,9 @@ class Comparison:
     """p after Holm's correction over the metrics that gate; or else over those that do not."""
     permutation_p: float | None = None
     bootstrap: Interval | None = None
+    noise_of_eval: float | None = None
+    """Difference that the eval's own seeds make by chance (95%), for means over as many as both
+    have; None where an eval was not repeated."""
     by_item: Interval | None = None
     """Interval from resampling the eval's factors or questions, not seeds; if details were read."""
     smallest_detectable: float | None = None

@@ -36,6 +36,8 @@ class Draft:
     candidate_values: tuple[float, ...] = ()
     """Values, one per pair."""
     baseline_values: tuple[float, ...] = ()
+    noise_of_eval: float | None = None
+    """Difference that the eval's own seeds make by chance (95%); None: not known."""
     mismatches: Mapping[str, tuple[Condition, Condition]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """Notes for the reader, in addition to the verdict's own reasons."""
@@ -107,10 +109,12 @@ def _refused(draft: Draft) -> Comparison:
 def _concluded(
     draft: Draft, test: PairedTest, p_holm: float | None, n_tests: int, alpha: float
 ) -> Comparison:
-    verdict, why = _verdict(draft.spec, test, p_holm, n_tests, alpha)
+    verdict, why = _verdict(draft, test, p_holm, n_tests, alpha)
     detectable = smallest_detectable(test, alpha=alpha, n_tests=n_tests)
     if verdict is Verdict.INCONCLUSIVE and detectable is not None:
         why = (*why, f"A difference of {detectable:.3g} would be found with 80% power.")
+    if draft.noise_of_eval is not None:
+        why = (*why, f"The eval's own seeds make differences of up to {draft.noise_of_eval:.2g}.")
     if draft.spec.target is not None:
         why = (*why, f"Judged by the distance to {draft.spec.target:g}.")
     return Comparison(
@@ -128,6 +132,7 @@ def _concluded(
         p_holm=p_holm,
         permutation_p=test.permutation_p,
         bootstrap=test.bootstrap,
+        noise_of_eval=draft.noise_of_eval,
         smallest_detectable=detectable,
         margin=draft.spec.margin,
         gates=draft.gates,
@@ -136,14 +141,18 @@ def _concluded(
 
 
 def _verdict(
-    spec: MetricSpec, test: PairedTest, p_holm: float | None, n_tests: int, alpha: float
+    draft: Draft, test: PairedTest, p_holm: float | None, n_tests: int, alpha: float
 ) -> tuple[Verdict, tuple[str, ...]]:
+    spec, noise = draft.spec, draft.noise_of_eval
     floor = spec.noise_floor
     exceeds = floor is None or abs(test.mean) > floor
     if test.n_pairs > 1 and test.mean == 0 and test.is_constant:
         return Verdict.EQUIVALENT, ("The same in every pair.",)
     if spec.direction is Direction.NONE:
         return Verdict.INCONCLUSIVE, ("It describes an SAE and has no preferred direction.",)
+    # one or two training seeds do not show what the eval's own seeds do
+    if noise and test.n_pairs <= 2 and abs(test.mean) <= noise:
+        return Verdict.INCONCLUSIVE, ("It lies within the noise of the eval itself.",)
     if test.interval is None or p_holm is None:
         if floor is not None and exceeds:
             return _direction(spec, test), (f"It exceeds the noise floor, {floor:g}.",)

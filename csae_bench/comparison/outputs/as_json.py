@@ -11,8 +11,8 @@
     findings            [{rule, metric, candidate, judgement, message}], the gate's
     comparisons         [{metric, title, direction, unit, candidate, baseline, verdict, reasons,
                         n_pairs, candidate_mean, baseline_mean, difference, interval, p, p_holm,
-                        permutation_p, bootstrap, by_item, smallest_detectable, margin, gates,
-                        mismatches}]
+                        permutation_p, bootstrap, noise_of_eval, by_item,
+                        smallest_detectable, margin, gates, mismatches}]
     families            [{side, family, sae, variant, metrics: {metric: {mean, n, interval}}}],
                         valid SAEs alone; families of one `sae` are results of one SAE
     candidate           {root, results, runs, broken, ignored, other_sets}; broken, ignored:
@@ -149,6 +149,8 @@ def _reading(
         "sae_id": reading.sae_id,
         "variant": reading.family.variant,
         "seed": reading.seed,
+        "n_repetitions": reading.n_repetitions,
+        "sd_of_eval": _asked(reading.sd_of_eval, report),
         "curve": reading.curve,
         "architecture": reading.architecture,
         "d_sae": reading.d_sae,
@@ -189,6 +191,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "p_holm": comparison.p_holm,
         "permutation_p": comparison.permutation_p,
         "bootstrap": _interval(comparison.bootstrap),
+        "noise_of_eval": comparison.noise_of_eval,
         "by_item": _interval(comparison.by_item),
         "smallest_detectable": comparison.smallest_detectable,
         "margin": comparison.margin,

@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from csae_bench.comparison.outputs.sae_cards import NO_YARDSTICKS, Card, CardFact, EvalPart
+from csae_bench.comparison.outputs.card_evals import EvalPart
+from csae_bench.comparison.outputs.sae_cards import NO_YARDSTICKS, Card, CardFact
 from csae_bench.comparison.outputs.scores import (
     ShownScore,
     how_to_read,
@@ -100,7 +101,8 @@ def _print_eval(part: EvalPart, n_columns: int, console: Console) -> None:
     head = Text(printable(part.eval_name), style="bold")
     if part.status != "ok":
         head.append_text(Text("  ").append_text(_status(part.status)))
-    head.append(printable(f"  {part.summary}{seconds}"), style="not bold dim")
+    repeated = "" if part.n_repetitions == 1 else f"; mean ± sd of {part.n_repetitions} eval seeds"
+    head.append(printable(f"  {part.summary}{repeated}{seconds}"), style="not bold dim")
     console.print(head)
     if part.why:
         style = "yellow" if part.status == "ok" else ""

@@ -10,14 +10,12 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from csae_bench.comparison.model import Reading, ResultSet
-from csae_bench.comparison.outputs.scores import ShownScore, number, scores_of
-from csae_bench.comparison.reading.folder import read_result
+from csae_bench.comparison.outputs.card_evals import EvalPart, eval_part, eval_parts, readings_of
+from csae_bench.comparison.outputs.scores import number
 from csae_bench.comparison.reading.json_files import load_object
-from csae_bench.errors import PluginError, ResultError
-from csae_bench.evals.pages import registered
-from csae_bench.factors.dataset import POOLING_IN_WORDS
+from csae_bench.errors import ResultError
 from csae_bench.results.pages import pages_of
-from csae_bench.results.schema import STEPS, Cell, RunRecord
+from csae_bench.results.schema import STEPS, RunRecord
 from csae_bench.results.store import Store
 from csae_bench.results.training_log import last_line
 from csae_bench.support.progress import duration
@@ -33,21 +31,6 @@ class CardFact(NamedTuple):
 
     name: str
     text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvalPart:
-    """One eval of a card."""
-
-    eval_name: str
-    summary: str
-    """First line of its description, and which codes it scores; empty if it is not known."""
-    status: str
-    """ok, failed, skipped or invalid."""
-    why: str
-    """Reason for another status than ok; warnings of the eval otherwise."""
-    seconds: float | None
-    scores: tuple[ShownScore, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +59,7 @@ class Card:
 
 def card_of_record(record: RunRecord, store: Store) -> Card:
     """Return the card of an SAE that was run here, from its record and its results."""
-    readings = {
-        name: reading
-        for name, cell in record.cells.items()
-        if (reading := _reading(cell, store)) is not None
-    }
+    readings = readings_of(record, store)
     validity = record.cells.get("validity")
     bad = [
         f"{name}: {reason.message}" if name not in ("validity", "run") else reason.message
@@ -96,11 +75,7 @@ def card_of_record(record: RunRecord, store: Store) -> Card:
         status="valid" if is_judged and not bad else record.status if bad else "",
         reasons=(*record.problems, *bad),
         facts=tuple(_facts(record, readings.get("core"), store)),
-        evals=tuple(
-            _part(name, cell, readings.get(name))
-            for name, cell in sorted(record.cells.items(), key=lambda item: _place(item[0], record))
-            if name not in STEPS and name != "run"
-        ),
+        evals=tuple(eval_parts(record, readings, store)),
         pages=tuple(pages_of(record, store)),
     )
 
@@ -133,13 +108,6 @@ def n_saes(results: ResultSet) -> int:
     return len(runs | {(reading.family.release, reading.sae_id) for reading in results.readings})
 
 
-def _place(cell: str, record: RunRecord) -> int:
-    """Return an eval's place in the run's configuration; a further result's is that of its eval."""
-    evals = list((record.config or {}).get("evals", {}))
-    names = [name for name in evals if cell == name or cell.startswith(f"{name}_")]
-    return evals.index(max(names, key=len)) if names else len(evals)
-
-
 def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
@@ -168,32 +136,8 @@ def _card_of_readings(readings: list[Reading]) -> Card:
         status="invalid" if why else "",
         reasons=why,
         facts=(),
-        evals=tuple(
-            EvalPart(
-                eval_name=reading.eval_name,
-                summary=_summary(reading.eval_name, reading),
-                status="ok",
-                why="",
-                seconds=None,
-                scores=tuple(scores_of(reading)),
-            )
-            for reading in readings
-        ),
+        evals=tuple(eval_part(reading) for reading in readings),
         pages=(),
-    )
-
-
-def _part(name: str, cell: Cell, reading: Reading | None) -> EvalPart:
-    # a cell of a further result is `mig_1234abcd`
-    eval_name = name if reading is None else reading.eval_name
-    why = [reason.message for reason in cell.reasons] or list(cell.warnings)
-    return EvalPart(
-        eval_name=name,
-        summary=_summary(eval_name, reading),
-        status=cell.status,
-        why="; ".join(why),
-        seconds=cell.wall_seconds,
-        scores=() if reading is None or cell.status != "ok" else tuple(scores_of(reading)),
     )
 
 
@@ -239,26 +183,6 @@ def _about(
     if latents is not None and d_in is not None:
         latents += f" on {d_in:,} dimensions"
     return ", ".join(part for part in (architecture, latents, hook_name) if part)
-
-
-def _summary(eval_name: str, reading: Reading | None) -> str:
-    """Return what an eval measures, and of what where it scores codes of prompts."""
-    try:
-        spec = registered(eval_name)
-    except PluginError:  # compare says in its warnings that the package cannot be imported
-        return ""
-    summary = "" if spec is None else spec.summary.rstrip(".")
-    unit = POOLING_IN_WORDS.get(str(reading.conditions.get("pooling"))) if reading else None
-    return "; ".join(part for part in (summary, unit) if part)
-
-
-def _reading(cell: Cell, store: Store) -> Reading | None:
-    if cell.result is None or cell.status != "ok":
-        return None
-    try:
-        return read_result(store.root / cell.result)
-    except ResultError:  # listed as broken, or gone since
-        return None
 
 
 def read_run(path: Path) -> RunRecord | None:

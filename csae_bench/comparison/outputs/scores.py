@@ -44,6 +44,9 @@ class ShownScore:
     value: float | None
     reason: str
     """Why it has no value."""
+    sd_of_eval: float | None = None
+    """Standard deviation between seeds of the eval, of which the value is the mean; None: one
+    seed."""
     interval: tuple[float, float] | None = None
     """Ends of its 95% interval, where the eval gives one."""
     parts: tuple[ScaleMark, ...] = ()
@@ -81,8 +84,11 @@ def number(value: float) -> str:
 
 
 def value_text(score: ShownScore) -> str:
-    """Return the value, or `undefined`."""
-    return "undefined" if score.value is None else number(score.value)
+    """Return `0.512`, or `0.512 ±0.008` with the spread over the eval's seeds, or `undefined`."""
+    if score.value is None:
+        return "undefined"
+    spread = "" if score.sd_of_eval is None else f" ±{number(score.sd_of_eval)}"
+    return f"{number(score.value)}{spread}"
 
 
 def interval_text(score: ShownScore) -> str:
@@ -157,6 +163,7 @@ def _score(
         bounds=_both(metric.low, metric.high),
         value=value(""),
         reason=reading.reasons.get(full, ""),
+        sd_of_eval=reading.sd_of_eval.get(full),
         interval=_both(value("low"), value("high")),
         parts=tuple(_parts(reading, named, metric)),
         held_out=value("held_out"),
@@ -190,4 +197,5 @@ def _plain(reading: Reading, metric: str) -> ShownScore:
         scale=better.get(spec.direction, ""),
         value=reading.values[metric],
         reason=reading.reasons.get(metric, ""),
+        sd_of_eval=reading.sd_of_eval.get(metric),
     )

@@ -123,6 +123,13 @@ def differs_of(result: Mapping[str, Any]) -> dict[str, Condition]:
     return {name: None if value is None else _scalar(value) for name, value in differs.items()}
 
 
+def eval_seed_of(result: Mapping[str, Any]) -> int:
+    """Return which repetition of its eval a result of ours is; 0 for any other."""
+    unstructured = mapping(result.get("eval_result_unstructured"))
+    seed = mapping(mapping(unstructured.get("provenance")).get("conditions")).get("eval_seed")
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) and seed > 0 else 0
+
+
 def _flat(value: Any, name: str) -> dict[str, Condition]:
     if not isinstance(value, dict):
         return {} if value is None else {name: _scalar(value)}

@@ -22,6 +22,7 @@ from csae_bench.comparison.reading.layout import (
     result_files,
 )
 from csae_bench.comparison.reading.record import run_of
+from csae_bench.comparison.reading.repetitions import averaged
 from csae_bench.comparison.reading.result import of_other_weights, propagated, reading_of
 from csae_bench.comparison.reading.variants import separated
 from csae_bench.errors import ResultError, UsageError
@@ -39,7 +40,8 @@ def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
     """Read everything in the folder `root`; broken files are listed, and the rest is read.
 
     Of two results of one SAE and eval under the same conditions the newer one counts, by
-    `datetime_epoch_millis`; under other conditions both do, see `variants`. An SAE that its core
+    `datetime_epoch_millis`; under other conditions both do, see `variants`. Results that differ in
+    the seed of the eval alone are one, see `repetitions`. An SAE that its core
     result or its run found invalid is invalid in every other eval, too: a dead SAE has a perfect
     absorption score. A result of other weights than the record of its run names is invalid: the SAE
     was trained again since.
@@ -69,7 +71,7 @@ def read_results(root: Path, *, cache: Cache = "auto") -> ResultSet:
     runs = [read for _, read in entries if isinstance(read, RunReading)]
     if not (readings or runs or broken):
         raise UsageError(_nothing(root, ignored, other_sets))
-    kept = separated(readings)
+    kept = separated(averaged(readings))
     return ResultSet(
         root=root,
         readings=_judged(kept.readings, runs),

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from csae_bench.comparison.model import Reading
-from csae_bench.comparison.reading.conditions import conditions_of, differs_of, settings_of
+from csae_bench.comparison.reading.conditions import (
+    conditions_of,
+    differs_of,
+    eval_seed_of,
+    settings_of,
+)
 from csae_bench.comparison.reading.names import names_of_result, overlong, variant_of
 from csae_bench.comparison.reading.values import (
     categories_of,
@@ -57,6 +62,7 @@ def reading_of(result: Mapping[str, Any], path: Path) -> Reading:
         settings=settings_of(result),
         variant=variant,
         differs=differs_of(result) if variant else {},
+        eval_seed=eval_seed_of(result),
     )
 
 

@@ -78,6 +78,11 @@ def circumstances(reading: Reading) -> Circumstances:
     return {**conditions, **reading.settings}
 
 
+def circumstances_of_all_seeds(reading: Reading) -> Circumstances:
+    """Return those of them that do not follow from what was drawn with a seed of the eval."""
+    return {name: v for name, v in circumstances(reading).items() if not name.startswith(DATA)}
+
+
 def _named(of_eval: Sequence[Reading]) -> list[Reading]:
     """Group the results of one eval and release by the family of their variant, oldest first."""
     by_family: dict[str, list[Reading]] = defaultdict(list)

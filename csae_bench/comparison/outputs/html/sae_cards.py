@@ -11,7 +11,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from csae_bench.comparison.model import Report
-from csae_bench.comparison.outputs.sae_cards import Card, CardFact, EvalPart, cards_of
+from csae_bench.comparison.outputs.card_evals import EvalPart
+from csae_bench.comparison.outputs.sae_cards import Card, CardFact, cards_of
 from csae_bench.comparison.outputs.scores import (
     ScaleMark,
     ShownScore,
