@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from csae_bench.config.base import Count
-from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
+from csae_bench.evals import Cost, EvalConfig, EvalContext, EvalResult, Preset, register_eval
 from csae_bench.evals.inputs import CorpusInput, Needs
 from csae_bench.upstream.core_metrics import METRICS
 
@@ -64,6 +64,24 @@ def validate(result: dict[str, Any]) -> None:
     form=None,
     is_random=False,
     validate=validate,
+    presets={
+        "quick": Preset(
+            settings={"n_eval_reconstruction_batches": 5, "n_eval_sparsity_variance_batches": 20},
+            about="5 batches for cross-entropy, 20 for reconstruction.",
+        ),
+        "published": Preset(
+            settings={
+                "dataset": "Skylion007/openwebtext",
+                "context_size": 128,
+                "batch_size_prompts": 16,
+                "n_eval_reconstruction_batches": 200,
+                "n_eval_sparsity_variance_batches": 2000,
+                "exclude_special_tokens_from_reconstruction": True,
+            },
+            about="eval_config of a result of SAE-Bench's runner on Gemma-2-2B that we have.",
+            cost=Cost(setup_minutes=0, minutes=9.0),
+        ),
+    },
 )
 def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
     """SAE-Bench's core eval: reconstruction, sparsity, and what the language model loses."""

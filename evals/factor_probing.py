@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from csae_bench.engines.factors.settings import Count, FactorEvalConfig
+from csae_bench.engines.factors.settings import QUICK, Count, FactorEvalConfig
 from csae_bench.engines.probing.fields import METRICS, ProbingFactorDetail
 from csae_bench.evals import EvalContext, EvalResult, register_eval
 
@@ -31,6 +31,7 @@ class FactorProbingConfig(FactorEvalConfig):
         "random_clamp_effect",
     ),
     detail=ProbingFactorDetail,
+    presets={"quick": QUICK},
 )
 def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
     """Probes on the best latents of each factor value, what latents stand for, interventions."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from csae_bench.engines.factors.fields import FactorDetail
-from csae_bench.engines.factors.settings import Count, FactorEvalConfig
+from csae_bench.engines.factors.settings import QUICK, Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ _OF_VOTE = [
     metrics=METRICS,
     headline=("factor_vae", "factor_vae_population"),
     detail=FactorVaeFactorDetail,
+    presets={"quick": QUICK},
 )
 def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
     """FactorVAE's votes: classic on latents that fire often, and for the whole population."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from csae_bench.engines.factors.fields import FactorDetail
-from csae_bench.engines.factors.settings import Count, FactorEvalConfig
+from csae_bench.engines.factors.settings import QUICK, Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
 
 _WITH_NULL: dict[str, Any] = {"has_null": True, "has_poolings": True, "is_by_factor": True}
@@ -135,6 +135,7 @@ class CorrelationFactorDetail(FactorDetail):
     metrics=METRICS,
     headline=("best_correlation", "dci_disentanglement", "near_duplicates", "effective_rank"),
     detail=CorrelationFactorDetail,
+    presets={"quick": QUICK},
 )
 def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> EvalResult:
     """Correlation of latents with factors, DCI, SAP, probes, redundancy and true features."""

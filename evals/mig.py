@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from csae_bench.engines.factors.fields import FactorDetail, ResultModel
-from csae_bench.engines.factors.settings import Count, FactorEvalConfig
+from csae_bench.engines.factors.settings import QUICK, Count, FactorEvalConfig
 from csae_bench.evals import Direction, EvalContext, EvalResult, Metric, register_eval
 from csae_bench.evals.metric_rows import PARTS
 
@@ -130,6 +130,7 @@ class MigFactorDetail(FactorDetail):
     metrics=METRICS,
     headline=("mig", "value_mig", "value_mig_adjusted", "mig_sup"),
     detail=MigFactorDetail,
+    presets={"quick": QUICK},
 )
 def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
     """Mutual information gap of latents on factors: classic, by value, by latent."""

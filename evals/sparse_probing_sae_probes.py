@@ -8,8 +8,22 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from csae_bench.engines.sae_probes.results import FORM, METRICS, K, detail_model
-from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
+from csae_bench.evals import EvalConfig, EvalContext, EvalResult, Preset, register_eval
 from csae_bench.evals.inputs import Needs, Status
+
+QUICK_DATASETS = (
+    "5_hist_fig_ismale",
+    "24_headline_isiran",
+    "41_truthqa_tf",
+    "105_click_bait",
+    "118_us_state_CA",
+    "120_us_timezone_Chicago",
+    "124_world_country_United_States",
+    "127_art_type_song",
+    "130_temp_cat_Frequency",
+    "154_athlete_sport_football",
+)
+"""Datasets of `--preset quick`."""
 
 
 class SaeProbesConfig(EvalConfig):
@@ -85,6 +99,25 @@ class ProbesInput:
     headline=("sae_top_1_test_auc", "sae_top_5_test_auc", "llm_test_auc"),
     form=FORM,
     detail=detail_model(),
+    presets={
+        "quick": Preset(
+            settings={"datasets": list(QUICK_DATASETS)},
+            about=f"{len(QUICK_DATASETS)} of the 113 datasets: short texts on ten subjects.",
+        ),
+        "published": Preset(
+            settings={
+                "data": "package",
+                "datasets": None,
+                "ks": [1, 2, 5],
+                "reg_type": "l1",
+                "binarize": False,
+                "include_llm_baseline": True,
+                "random_seed": 42,
+            },
+            about="SAE-Bench's defaults for it, on all 113 datasets.",
+            unverified=("ks", "reg_type", "binarize", "include_llm_baseline", "random_seed"),
+        ),
+    },
 )
 def sparse_probing_sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalResult:
     """sae-probes: probes on few latents and on activations, on 113 text datasets or on your own."""

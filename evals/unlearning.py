@@ -11,7 +11,7 @@ from csae_bench.engines.unlearning.data import SAE_BENCH_SCALE, TINYWORLD_SCALE,
 from csae_bench.engines.unlearning.fields import FORM, METRICS, SaeBenchConfig, UnlearningDetail
 from csae_bench.engines.unlearning.readiness import QuestionsInput, model_problems
 from csae_bench.engines.unlearning.sources import AUTO, TINYWORLD, chosen_data
-from csae_bench.evals import EvalConfig, EvalContext, EvalResult, register_eval
+from csae_bench.evals import Cost, EvalConfig, EvalContext, EvalResult, Preset, register_eval
 from csae_bench.evals.inputs import Needs
 
 if TYPE_CHECKING:
@@ -123,6 +123,20 @@ def validate(result: dict[str, Any]) -> None:
     detail=UnlearningDetail,
     reported_config=SaeBenchConfig,
     validate=validate,
+    presets={
+        "quick": Preset(settings={"n_control": 1}, about="One draw of random latents."),
+        "published": Preset(
+            settings={
+                "data": "hub",
+                "retain_thresholds": [0.001, 0.01],
+                "random_seed": 42,
+                **SAE_BENCH_SCALE._asdict(),
+            },
+            about="SAE-Bench's defaults, on WMDP-bio and MMLU.",
+            unverified=("retain_thresholds", "random_seed", *SAE_BENCH_SCALE._fields),
+            cost=Cost(setup_minutes=33, minutes=9.8),
+        ),
+    },
 )
 def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
     """SAE-Bench's unlearning eval: whether clamped latents make the model forget one subject."""

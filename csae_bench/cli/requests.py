@@ -63,4 +63,5 @@ def _of_preset(preset: str | None) -> dict[str, Any]:
     from csae_bench.evals import preset_settings
     from csae_bench.evals.presets import EVAL_SEEDS
 
-    return {"preset": preset_settings(preset), "eval_seeds": EVAL_SEEDS[preset]}
+    settings = preset_settings(preset)
+    return {"preset": preset, "preset_settings": settings, "eval_seeds": EVAL_SEEDS[preset]}

@@ -27,7 +27,7 @@ from csae_bench.evals.contract import EvalConfig, EvalContext, EvalResult
 from csae_bench.evals.metric_rows import FORM, Category, Direction, Form, Metric
 from csae_bench.evals.metric_values import headline as headline_of
 from csae_bench.evals.pages import ENTRY_POINT_GROUP, EVALS, FOLDER, PAGES
-from csae_bench.evals.presets import PRESETS, Preset
+from csae_bench.evals.presets import PRESETS, Cost, Preset
 
 __path__ = [*__path__, str(FOLDER)]
 
@@ -35,6 +35,7 @@ __all__ = [
     "ENTRY_POINT_GROUP",
     "EVALS",
     "Category",
+    "Cost",
     "Direction",
     "EvalConfig",
     "EvalContext",

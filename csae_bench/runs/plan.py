@@ -125,7 +125,9 @@ def plan_sae(request: RunRequest) -> SaePlan:
     of_config = [Check("config", "problem", problem) for problem in wrong]
     if resolved_sae is None:
         return SaePlan(request=request, resolved_sae=None, checks=tuple(of_config))
-    checks = preflight(resolved_sae, results=request.results, device=request.device)
+    checks = preflight(
+        resolved_sae, results=request.results, device=request.device, preset=request.preset
+    )
     if wrong:  # of a configuration that is not what was asked for, only problems say something
         problems = (*of_config, *(check for check in checks if check.outcome == "problem"))
         is_named = not request.sets  # the id holds what --set changed

@@ -20,8 +20,12 @@ class RunRequest:
     results: Path = Path("results")
     model: str | None = None
     evals: tuple[str, ...] | None = None
-    preset: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
-    """Settings by eval of a preset, see `evals.preset_settings`."""
+    preset: str | None = None
+    """Name of a preset of the evals."""
+    preset_settings: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict[str, Mapping[str, Any]]
+    )
+    """Its settings by eval, see `evals.preset_settings`."""
     eval_seeds: int = 1
     """How often each eval is repeated, with seeds of its own."""
     seed: int | None = None
@@ -45,7 +49,7 @@ class RunRequest:
             "seed": self.seed,
             "device": self.device,
             "evals": self.evals,
-            "preset": self.preset,
+            "preset": self.preset_settings,
         }
 
     def for_source(self, source: str) -> RunRequest:

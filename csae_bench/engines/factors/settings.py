@@ -7,9 +7,14 @@ from typing import Annotated
 from pydantic import Field
 
 from csae_bench.config.base import Count
-from csae_bench.evals import EvalConfig
+from csae_bench.evals import EvalConfig, Preset
 from csae_bench.evals.inputs import FactorInput, Needs
 from csae_bench.factors import FactorSplit, Pooling, chosen_factors, needs_model
+
+QUICK = Preset(
+    settings={"n_permutations": 50}, about="50 permutations for the nulls; samples as usual."
+)
+"""What evals on a factor dataset leave out under `--preset quick`."""
 
 
 class FactorEvalConfig(EvalConfig):

@@ -218,3 +218,34 @@ def test_the_twins_differ_from_custom_sae_in_nothing_but_architecture_and_object
         training = twin.training.model_copy(update=objective)
         assert twin.model_copy(update={"sae": ours.sae, "training": training}) == ours
         assert twin.sae.d_sae == ours.sae.d_sae  # pyright: ignore[reportAttributeAccessIssue]
+
+
+_PRESET = {"mig": {"n_permutations": 7, "split": "all"}, "core": {"context_size": 64}}
+
+
+def test_a_preset_goes_over_the_file_and_under_the_flags(tmp_path: Path) -> None:
+    source = _write(tmp_path, "evals:\n  mig: {n_permutations: 5, n_bins: 9}\n  factor_vae: {}\n")
+    loaded = load_config(source, preset=_PRESET, sets=["evals.mig.split=train"])
+    assert loaded.config.evals == {
+        "mig": {"n_permutations": 7, "split": "train", "n_bins": 9},
+        "factor_vae": {},
+    }
+    assert loaded.origins["evals.mig.n_permutations"] == "preset"
+    assert loaded.origins["evals.mig.split"] == "flag"
+    assert loaded.origins["evals.mig.n_bins"] == "file"
+
+
+def test_a_preset_reaches_evals_that_are_chosen_by_flag_and_those_of_no_file(
+    tmp_path: Path,
+) -> None:
+    source = _write(tmp_path, "seed: 1\n")
+    assert load_config(source, preset=_PRESET).config.evals == {"core": {"context_size": 64}}
+    chosen = load_config(source, preset=_PRESET, evals=["mig"])
+    assert chosen.config.evals == {"mig": dict(_PRESET["mig"])}
+
+
+def test_a_preset_hides_no_fault_of_the_file(tmp_path: Path) -> None:
+    source = _write(tmp_path, "evals: {core: 3}\n")
+    assert "evals.core" in "\n".join(_problems(source, preset=_PRESET))
+    without = _write(tmp_path, "evals: 3\n", "other.yaml")
+    assert "evals" in "\n".join(_problems(without, preset=_PRESET))
