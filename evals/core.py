@@ -84,7 +84,23 @@ def validate(result: dict[str, Any]) -> None:
     },
 )
 def core(ctx: EvalContext, cfg: CoreConfig) -> EvalResult:
-    """SAE-Bench's core eval: reconstruction, sparsity, and what the language model loses."""
+    """SAE-Bench's core eval: reconstruction, sparsity, and what the language model loses.
+
+    What it measures: how well the SAE's output replaces the activation at the hook, by the share of
+    variance explained and by the language model's cross-entropy with the output in place, and how
+    many latents that takes. SAE-Bench's values are stored as it computes them; `corrected` has the
+    same by the right formulas: SAE-Bench's explained variance and mse depend on the batch size, and
+    its `frac_alive` does not count negative codes.
+
+    Data: any text; each batch is of full sequences. Tinyworld's own for the bundled model.
+
+    Cost: three passes of the model for a batch of cross-entropy, a part of one for a batch of
+    reconstruction. Passes without the SAE are shared by all SAEs of a run.
+
+    When not to trust it: at unequal L0, where every score here follows the sparsity; compare SAEs
+    along a sparsity curve. An SAE with dead latents can score well. None of it says that a latent
+    means anything: a random dictionary reconstructs half of the variance.
+    """
     from csae_bench import models
     from csae_bench.corpora import open_corpus
     from csae_bench.upstream.core import CoreOutcome, CoreSettings, run_core

@@ -34,7 +34,19 @@ class FactorProbingConfig(FactorEvalConfig):
     presets={"quick": QUICK},
 )
 def factor_probing(ctx: EvalContext, cfg: FactorProbingConfig) -> EvalResult:
-    """Probes on the best latents of each factor value, what latents stand for, interventions."""
+    """Probes on the best latents of each factor value, what latents stand for, interventions.
+
+    What it measures: how well one latent, a few, and all activations tell a factor's values on
+    templates that no probe saw; and whether clamping the latent of a value, or ablating it, moves
+    the model's answers, against random latents of equal size.
+
+    Data: a factor dataset; effects need prompts whose next words show the factor, as tinyworld's.
+
+    Cost: the pass is shared with mig; probes take seconds, effects some passes for each value.
+
+    When not to trust it: probes find what the activations hold, whatever the SAE: read top-1
+    against the dense probe and `random`. Clamping is to a value that the model may never have seen.
+    """
     from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of
     from csae_bench.engines.probing.browser.page import write_browser

@@ -107,7 +107,20 @@ _OF_VOTE = [
     presets={"quick": QUICK},
 )
 def factor_vae(ctx: EvalContext, cfg: FactorVaeConfig) -> EvalResult:
-    """FactorVAE's votes: classic on latents that fire often, and for the whole population."""
+    """FactorVAE's votes: classic on latents that fire often, and for the whole population.
+
+    What it measures: whether the latent that varies least among samples with one factor fixed names
+    that factor (Kim and Mnih 2018, arXiv:1802.05983), by the votes of batches and, as the limit of
+    infinite batches, by the share of factors that elect a latent of their own.
+
+    Data: a factor dataset, as for mig.
+
+    Cost: the pass is shared with mig; the votes take seconds.
+
+    When not to trust it: latents that rarely fire vary least of all. The classic vote leaves those
+    out that are silent in a batch with at most probability `delta`, and so the score depends on it.
+    A factor that another one divides, as topics divide domains, can never keep its vote.
+    """
     from csae_bench.engines.factors.heat_map import write_heat_map
     from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of

@@ -138,7 +138,19 @@ class CorrelationFactorDetail(FactorDetail):
     presets={"quick": QUICK},
 )
 def feature_correlation(ctx: EvalContext, cfg: FeatureCorrelationConfig) -> EvalResult:
-    """Correlation of latents with factors, DCI, SAP, probes, redundancy and true features."""
+    """Correlation of latents with factors, DCI, SAP, probes, redundancy and true features.
+
+    What it measures: how closely single latents go with factors (correlation ratio), how exclusive
+    that is both ways (DCI, modularity, SAP), and how many latents repeat each other.
+
+    Data: a factor dataset, as for mig.
+
+    Cost: the pass is shared with mig; probes and permutations take up to a minute.
+
+    When not to trust it: SAP is about 0 on an oracle whose latents share a factor's values. The
+    best correlation of an untrained SAE is far from 0, as one of many random directions fits each
+    factor: read it against `null_mean` and against `random`.
+    """
     from csae_bench.engines.factors.feature_correlation import measure
     from csae_bench.engines.factors.heat_map import (
         HeatMap,

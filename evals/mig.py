@@ -133,7 +133,21 @@ class MigFactorDetail(FactorDetail):
     presets={"quick": QUICK},
 )
 def mig(ctx: EvalContext, cfg: MigConfig) -> EvalResult:
-    """Mutual information gap of latents on factors: classic, by value, by latent."""
+    """Mutual information gap of latents on factors: classic, by value, by latent.
+
+    What it measures: whether a factor, or each of its values, has a latent of its own: the lead of
+    the most informative latent over the next, in units of the entropy (Chen et al. 2018,
+    arXiv:1802.04942). Value MIG, the score to read, asks this of each value against the rest, as
+    latents of an SAE stand for values and not for factors.
+
+    Data: a factor dataset, texts whose factors are known; your own as a CSV or JSONL file.
+
+    Cost: one pass of the model over the dataset for all evals on it, then seconds a permutation.
+
+    When not to trust it: classic MIG is about 0 on an oracle whose latents share a factor's values.
+    Negative codes count as silent in value MIG. A score no higher than `null_mean` says nothing.
+    Codes of the last token can only hold what the model holds there.
+    """
     from csae_bench.engines.factors.heat_map import write_heat_map
     from csae_bench.engines.factors.reporting import FactorReport
     from csae_bench.engines.factors.samples import samples_of

@@ -120,7 +120,20 @@ class ProbesInput:
     },
 )
 def sparse_probing_sae_probes(ctx: EvalContext, cfg: SaeProbesConfig) -> EvalResult:
-    """sae-probes: probes on few latents and on activations, on 113 text datasets or on your own."""
+    """sae-probes: probes on few latents and on activations, on 113 text datasets or on your own.
+
+    What it measures: how well a logistic regression on the k latents that differ most between two
+    kinds of text tells them apart, next to one on all activations (Kantamneni et al. 2025,
+    arXiv:2502.16681).
+
+    Data: the 113 datasets of two classes that sae-probes ships, or files of the same form.
+
+    Cost: a pass over each dataset, shared by all SAEs, and seconds a probe.
+
+    When not to trust it: the best measured of SAE-Bench's evals, by an audit of 2026
+    (arXiv:2605.18229), but a random dictionary gets far above .5, so the difference counts, not the
+    value. `random_seed` draws splits: repeat it with `--eval-seeds`.
+    """
     from csae_bench.engines.sae_probes import results
     from csae_bench.engines.sae_probes.data import chosen_files, installed_version
     from csae_bench.upstream.isolation import halving_batch

@@ -139,7 +139,21 @@ def validate(result: dict[str, Any]) -> None:
     },
 )
 def unlearning(ctx: EvalContext, cfg: UnlearningConfig) -> EvalResult:
-    """SAE-Bench's unlearning eval: whether clamped latents make the model forget one subject."""
+    """SAE-Bench's unlearning eval: whether clamped latents make the model forget one subject.
+
+    What it measures: the share of a subject's questions that the model no longer answers when the
+    latents that fire most on that subject are clamped to negative values, where it keeps 99% of its
+    accuracy on other subjects (arXiv:2410.19278). The best of a grid of settings counts.
+
+    Data: WMDP-bio and MMLU from the hub (the texts to forget are gated), your own folder, or
+    tinyworld's invented facts, which only the bundled model knows.
+
+    Cost: the questions for each setting of the grid; minutes, or hours on WMDP.
+
+    When not to trust it: the best of many settings on the same questions is optimistic:
+    `unlearning_score_held_out` chooses on one half. Few known questions make it coarse. Random
+    latents are clamped as a control, and the score has to exceed theirs.
+    """
     from csae_bench import models
     from csae_bench.engines.unlearning import reporting, statistics
     from csae_bench.engines.unlearning.sources import open_data

@@ -19,7 +19,13 @@ def write_page(template: Path, to: Path, **values: Any) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["cell"] = _cell
     page = environment.get_template(template.name).render(values)
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(page, encoding="utf-8")
     click.echo(f"wrote {to}")
+
+
+def _cell(text: str) -> str:
+    """Return a text for a cell of a table, which holds no line and no bar."""
+    return " ".join(str(text).split()).replace("|", "\\|")

@@ -78,14 +78,18 @@ class RandomSae(BaselineSae):
 
 
 class OracleSae(BaselineSae):
-    """A ceiling: the SAE whose latents are the true features of a synthetic world."""
+    """A ceiling: the SAE whose latents are a world's true features, or probes for its values."""
 
     architecture: Literal["oracle"] = "oracle"
     factors: str = "synthetic"
-    """The world: `synthetic`, `synthetic_tree`, or a folder that SAELens's `SyntheticModel.save`
-    wrote. Its width is `activations.d_in`."""
+    """The world. With generated activations `synthetic`, `synthetic_tree`, or a folder that
+    SAELens's `SyntheticModel.save` wrote, whose width is `activations.d_in`: latents are its true
+    features. With a model's, a factor dataset of prompts, such as `tinyworld`: latents are linear
+    probes for its values, made on the training templates."""
     factors_seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the world, as `seed` of the evals on it."""
+    n_fit_tokens: Count = 50_000
+    """Tokens of running text that the decoder of probes is fit on."""
 
     @property
     @override

@@ -23,6 +23,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from csae_bench.errors import PluginError, UnknownNameError
+from csae_bench.evals.about import parts_of_about
 from csae_bench.evals.contract import EvalConfig, EvalContext, EvalResult
 from csae_bench.evals.metric_rows import FORM, Category, Direction, Form, Metric
 from csae_bench.evals.metric_values import headline as headline_of
@@ -92,6 +93,15 @@ class EvalSpec:
     def detail_model(self) -> type[BaseModel] | None:
         """Model that each of its details is checked against."""
         return _detail_model(self)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """The parts of its description by the names of `PARTS_OF_ABOUT`, as Markdown.
+
+        A part is a paragraph of the docstring that begins with its name and a colon, and those
+        that follow it.
+        """
+        return parts_of_about(self.run.__doc__)
 
     @property
     def headline(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ ENTRY_POINT_GROUP = "csae_bench.evals"
 
 OWN_MODULES = frozenset(
     {
+        "about",
         "contract",
         "inputs",
         "metric_models",

@@ -227,6 +227,8 @@ def _baseline(
             seed=config.seed,
             d_in=_d_in(resolved_sae),
             rows=rows,
+            model=None if resolved_sae.model is None else lambda: load_model(config.model),
+            hook_name=resolved_sae.hook_name,
             other_sae=other_sae,
             device=device,
             metadata=sae_metadata(resolved_sae.resolved),

@@ -141,6 +141,8 @@ def _of_config(request: RunRequest, resolved: ResolvedConfig) -> ResolvedSae:
         hook_name = config.hook_name or model.default_hook_name
         release = identity.release(model.name, hook_name)
         corpus = _corpora(config.activations.dataset, config.pairs)
+        if config.sae.factor_dataset is not None:
+            corpus += f" {factor_fingerprint(config.sae.factor_dataset)}"
     other = config.sae.other_sae
     of = None if other is None else resolve_sae(request.for_source(other))
     made_from = identity.training_identity(

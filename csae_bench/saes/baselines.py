@@ -12,7 +12,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -30,6 +30,9 @@ from csae_bench.config.baselines import (
     RandomSae,
 )
 from csae_bench.errors import SaeError
+
+if TYPE_CHECKING:
+    from transformer_lens import HookedTransformer
 
 S = TypeVar("S", bound=BaselineSae)
 
@@ -50,6 +53,12 @@ class BuildInputs(Generic[S]):
 
     rows: Callable[[int], Tensor]
     """The first rows [n, d_in] of what the configuration trains on, as many as are asked for."""
+
+    model: Callable[[], HookedTransformer] | None
+    """Loads the language model; None where the activations are generated."""
+
+    hook_name: str | None
+    """Hook of its activations."""
 
     other_sae: Callable[[], SAE[Any]]
     """Loads the SAE that `settings.other_sae` names."""

@@ -22,7 +22,8 @@ from csae_bench.evals import (
     preset_settings,
     register_eval,
 )
-from csae_bench.evals.pages import EVALS, OWN_MODULES
+from csae_bench.evals.about import PARTS_OF_ABOUT, parts_of_about
+from csae_bench.evals.pages import EVALS, OWN_MODULES, PAGES
 
 FOLDER = Path(__file__).parents[3] / "evals"
 FILES = sorted(FOLDER.glob("*.py"))
@@ -48,6 +49,19 @@ def test_an_eval_is_registered_under_its_files_name_with_settings_and_a_summary(
     for field, info in spec.config.model_fields.items():
         assert info.description, f"{name}.{field} has no description"
         assert not info.is_required(), f"{name}.{field} has no default"
+
+
+@pytest.mark.parametrize("name", sorted(PAGES.shipped))
+def test_an_eval_says_what_it_measures_and_when_not_to_trust_it(name: str) -> None:
+    spec = get_eval(name)
+    assert tuple(spec.about) == PARTS_OF_ABOUT
+    assert all(len(text) > 30 for text in spec.about.values())
+
+
+@pytest.mark.parametrize("name", sorted(PAGES.shipped))
+def test_an_eval_has_settings_for_a_quick_run(name: str) -> None:
+    spec = get_eval(name)
+    assert "quick" in spec.presets
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -105,3 +119,22 @@ def test_an_eval_has_its_settings_of_a_preset(monkeypatch: pytest.MonkeyPatch) -
         assert preset_settings("published") == {}
     finally:
         EVALS.remove("only_quick")
+
+
+def test_the_parts_of_a_description_are_paragraphs_by_their_beginnings() -> None:
+    text = """A summary.
+
+    Something: that belongs to nothing.
+
+    What it measures: one
+    thing.
+
+    And: more of it.
+
+    Cost: none.
+    """
+    assert parts_of_about(text) == {
+        "What it measures": "one\nthing.\n\nAnd: more of it.",
+        "Cost": "none.",
+    }
+    assert parts_of_about(None) == {}
