@@ -74,7 +74,7 @@ def test_doctor_refuses_the_original_experiments_runs_with_the_arithmetic(
     assert "= 0 steps; need at least" in problems[0]
 
 
-@pytest.mark.parametrize("name", ["gemma_2_2b", "gemma_2_2b_16k"])
+@pytest.mark.parametrize("name", ["gemma_2_2b", "gemma_2_2b_16k", "gemma_2_2b_minimal_pairs"])
 def test_doctor_says_of_gemma_what_cannot_be_checked_here_and_nothing_worse(
     name: str, csae_bench: CsaeBench
 ) -> None:
