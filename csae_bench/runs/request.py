@@ -23,7 +23,7 @@ class RunRequest:
     preset: str | None = None
     """Name of a preset of the evals."""
     preset_settings: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict[str, Mapping[str, Any]]
+        default_factory=dict[str, Mapping[str, Any]], hash=False
     )
     """Its settings by eval, see `evals.preset_settings`."""
     eval_seeds: int = 1

@@ -54,10 +54,10 @@ class BuildInputs(Generic[S]):
     rows: Callable[[int], Tensor]
     """The first rows [n, d_in] of what the configuration trains on, as many as are asked for."""
 
-    model: Callable[[], HookedTransformer] | None
+    model: Callable[[], HookedTransformer] | None = None
     """Loads the language model; None where the activations are generated."""
 
-    hook_name: str | None
+    hook_name: str | None = None
     """Hook of its activations."""
 
     other_sae: Callable[[], SAE[Any]]

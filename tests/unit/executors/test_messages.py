@@ -23,6 +23,9 @@ REQUEST = RunRequest(
     results=Path("some/where"),
     model="tiny-gemma2-it",
     evals=("core", "mig"),
+    preset="quick",
+    preset_settings={"mig": {"n_permutations": 7}},
+    eval_seeds=3,
     seed=3,
     device="cpu",
     sets=("sae.k=9", 'pairs.note="a, b"'),
@@ -36,6 +39,10 @@ def test_a_shard_is_the_same_on_the_other_side(request_: RunRequest) -> None:
     shard = Shard(number=0, requests=(request_, REQUEST), train_only=True)
     assert Shard.from_line(shard.to_line()) == shard
     assert "\n" not in shard.to_line()
+
+
+def test_a_request_is_the_key_of_a_table() -> None:
+    assert {REQUEST: 1}[REQUEST] == 1
 
 
 @pytest.mark.parametrize(
