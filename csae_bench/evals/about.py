@@ -23,7 +23,7 @@ def parts_of_about(docstring: str | None) -> dict[str, str]:
     for paragraph in inspect.cleandoc(docstring or "").split("\n\n"):
         begun = _BEGINNING.match(paragraph)
         if begun is not None:
-            current = begun[1] or begun[2]
+            current = str(begun[1] or begun[2])
             parts[current] = paragraph[begun.end() :].strip()
         elif current is not None:
             parts[current] += f"\n\n{paragraph}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from csae_bench.activations.shared import SharedPasses
 from csae_bench.evals.inputs import Needs
+from csae_bench.evals.seeds import SEED_SETTINGS
 from csae_bench.support.strict import Strict
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from csae_bench.factors import FactorSplit, Pooling
     from csae_bench.factors.encoding import FactorCodes
     from csae_bench.saes.attributes import AnySae
-
-
-SEED_SETTINGS = ("random_seed", "seed")
-"""Names under which an eval has its seed among its settings."""
 
 
 class EvalConfig(Strict):

@@ -28,6 +28,7 @@ OWN_MODULES = frozenset(
         "pages",
         "presets",
         "schemas",
+        "seeds",
     }
 )
 """Modules of this package that are not evals' pages."""

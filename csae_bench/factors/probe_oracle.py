@@ -106,7 +106,7 @@ def value_probes(acts: Float[NDArray[Any], "n d_in"], dataset: FactorDataset) ->
     biases: list[float] = []
     names: list[str] = []
     for factor, value, is_value in _values(dataset):
-        probe = LogisticRegression(C=_C, class_weight="balanced", max_iter=1000)
+        probe: Any = LogisticRegression(C=_C, class_weight="balanced", max_iter=1000)
         probe.fit(scaled, is_value)
         direction = probe.coef_[0] / scale
         weights.append(direction)

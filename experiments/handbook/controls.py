@@ -77,8 +77,8 @@ def lines() -> list[dict[str, Any]]:
 def lines_of(results: ResultSet) -> Iterator[dict[str, Any]]:
     """Yield a line for each eval of each SAE: its first score, or why there is none."""
     for run in results.runs:
+        cells: Mapping[str, Any] = (read_json(run.path) or {})["cells"]
         readings = {r.eval_name: r for r in results.readings if r.sae_id == run.sae_id}
-        cells = read_json(run.path)["cells"]
         for name in sorted(PAGES.shipped):
             if name in readings:
                 yield {"sae": run.sae_id, "eval": name, **_scored(readings[name])}

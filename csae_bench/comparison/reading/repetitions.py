@@ -16,7 +16,7 @@ from dataclasses import replace
 from csae_bench.comparison.model import Condition, Reading
 from csae_bench.comparison.reading.conditions import CONFIG, SETTINGS
 from csae_bench.comparison.reading.variants import circumstances_of_all_seeds
-from csae_bench.evals.contract import SEED_SETTINGS
+from csae_bench.evals.seeds import SEED_SETTINGS
 
 _SEEDS = tuple(f"{prefix}{name}" for prefix in (CONFIG, f"{SETTINGS}.") for name in SEED_SETTINGS)
 
@@ -56,8 +56,7 @@ def _without_seed(
 ) -> Iterator[tuple[str, Condition]]:
     """Yield the conditions with the seed that repetition 0 has."""
     for name, value in conditions.items():
-        is_seed = name in _SEEDS and isinstance(value, int)
-        yield name, value - eval_seed if is_seed else value
+        yield name, value - eval_seed if name in _SEEDS and isinstance(value, int) else value
 
 
 def _mean(group: Mapping[int, Reading]) -> Reading:
