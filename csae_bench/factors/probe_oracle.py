@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from csae_bench.factors.dataset import FactorDataset
 from csae_bench.factors.encoding import codes_of_prompts
@@ -22,7 +24,6 @@ from csae_bench.saes.baselines import identity
 
 if TYPE_CHECKING:
     from sae_lens import SAE
-    from torch import Tensor
     from transformer_lens import HookedTransformer
 
 _PENALTY = 1e-3
@@ -58,7 +59,6 @@ def probe_oracle(
     Returns:
         An SAE of SAELens's form `standard`, one latent a value in the order of `value_probes`.
     """
-    import torch
     from sae_lens import StandardSAE, StandardSAEConfig
     from sae_lens.saes.sae import SAEMetadata
 
@@ -128,8 +128,6 @@ def _values(
 
 def _least_squares(codes: Tensor, rows: Tensor) -> Tensor:
     """Return the map [d_sae, d_in] from codes to rows with a small ridge penalty."""
-    import torch
-
     gram = codes.T @ codes
     penalty = _PENALTY * gram.diagonal().mean().clamp_min(1e-12)
     return torch.linalg.solve(gram + penalty * torch.eye(len(gram)), codes.T @ rows)
