@@ -220,8 +220,9 @@ METRICS: tuple[MetricSpec, ...] = (
     _higher("tpp.tpp_threshold_*_total_metric", "TPP", comparable_from=None, gates=False,
             note=_UNRELIABLE),
 )  # fmt: skip
-"""The metrics of SAE-Bench's evals that we do not run, of each eval those that say most first.
-The row of a metric is the first whose name or glob fits."""
+"""The metrics of SAE-Bench's evals that we do not run, of each eval those that say most first, and
+names in others' results of those that we do. The row of a metric is the first whose name or glob
+fits."""
 
 
 @cache
