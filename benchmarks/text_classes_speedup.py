@@ -1,10 +1,10 @@
 """Four SAEs through sparse_probing and tpp: SAE-Bench's own sessions against ours, on SmolLM2.
 
 Settings of `--preset quick` on three classes of AG News and on two of the English sentences.
-SAE-Bench runs as it does over several SAEs: activations and probes of the first are kept on disk for
-the others. Ours runs each eval's page, corrected values included. The SAEs are random directions of
-4096 latents on blocks.10.hook_resid_post, 32 of them active. One run of each side, of minutes. The
-first SAE's values are equal on both sides, or there is no figure.
+SAE-Bench runs as it does over several SAEs: activations and probes of the first are kept on disk
+for the others. Ours runs each eval's page, corrected values included. The SAEs are random
+directions of 4096 latents on blocks.10.hook_resid_post, 32 of them active. One run of each side, of
+minutes. The first SAE's values are equal on both sides, or there is no figure.
 """
 
 from __future__ import annotations

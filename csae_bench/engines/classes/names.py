@@ -95,14 +95,15 @@ def chosen_datasets(
     names: Sequence[str],
     *,
     model: str | None,
-    suited: Mapping[Literal["tinyworld", "english"], Sequence[str]],
+    suited: Mapping[str, Sequence[str]],
     on_hub: Sequence[str],
 ) -> tuple[str, ...]:
     """Resolve `auto` and `sae_bench`; each dataset comes once.
 
     Args:
         model: name or path of the language model.
-        suited: what `auto` stands for, with the bundled model and with any other.
+        suited: what `auto` stands for, with the bundled model (`tinyworld`) and with any other
+            (`english`).
         on_hub: what `sae_bench` stands for.
 
     Raises:

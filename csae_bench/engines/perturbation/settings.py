@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -130,7 +131,7 @@ def needs_classes(
 def resolved(
     names: tuple[str, ...],
     model: str,
-    suited: dict[Literal["tinyworld", "english"], tuple[str, ...]],
+    suited: Mapping[str, tuple[str, ...]],
 ) -> tuple[str, ...]:
     """Return the names of the datasets, `auto` and `sae_bench` resolved."""
     return chosen_datasets(names, model=model, suited=suited, on_hub=SCR_AND_TPP_HUB)
