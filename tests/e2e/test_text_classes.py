@@ -21,7 +21,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("texts") / "texts.csv"
     rows = [
         f"{'it is said that ' * (i % 4)}the {who} saw the {what} {'again ' * (i // 4)},{who},{what}"
-        for i in range(40)
+        for i in range(80)
         for who in ("king", "queen")
         for what in ("comet", "medal")
     ]
