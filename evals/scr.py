@@ -70,20 +70,20 @@ def validate(result: dict[str, Any]) -> None:
 def scr(ctx: EvalContext, cfg: ScrConfig) -> EvalResult:
     """SAE-Bench's spurious correlation removal: a biased probe with one label's latents ablated.
 
-    **What it measures.** A probe is trained on texts in which two labels go together, and confuses
+    What it measures: a probe is trained on texts in which two labels go together, and confuses
     them. Latents that move a probe of the one label most are set to zero; the score is the share of
     the accuracy on the other label that comes back, 1 for all of it, below 0 where more is lost
     (Karvonen et al. 2024, arXiv:2411.18895; 2025, arXiv:2503.09532). `corrected.*` are sums over
     all pairs on the same test texts for every SAE, next to random latents; they are null where the
     correlation costs next to nothing, for which SAE-Bench has 0, and where the directions tie.
 
-    **Data.** Texts with two labels that are independent: two factors with the bundled model's world
+    Data: texts with two labels that are independent: two factors with the bundled model's world
     or the English sentences, your own file with two columns, SAE-Bench's two datasets where there
     is a network.
 
-    **Cost.** As of tpp.
+    Cost: as of tpp.
 
-    **When not to trust it.** It does not separate good SAEs from bad ones reliably
+    When not to trust it: it does not separate good SAEs from bad ones reliably
     (arXiv:2605.18229), and so it informs and never gates unless a policy names it. A ratio of small
     differences: look at its interval, and at what random latents bring back.
     """

@@ -15,7 +15,7 @@ from csae_bench.evals import Cost, EvalConfig, EvalContext, EvalResult, Preset, 
 from csae_bench.evals.inputs import Needs
 
 if TYPE_CHECKING:
-    from csae_bench.upstream.sparse_probing import SparseProbingOutcome
+    from csae_bench.upstream.sparse_probing import SparseProbingOutcome, SparseProbingSettings
 
 SUITED = {
     "tinyworld": ("tinyworld:topic", "tinyworld:sentiment", "tinyworld:tense"),
@@ -136,7 +136,7 @@ def validate(result: dict[str, Any]) -> None:
 def sparse_probing(ctx: EvalContext, cfg: SparseProbingConfig) -> EvalResult:
     """SAE-Bench's sparse_probing: probes on few latents, on all, and on the model's activations.
 
-    **What it measures.** For each class of text, a logistic regression on the k latents whose mean
+    What it measures: for each class of text, a logistic regression on the k latents whose mean
     codes differ most between the class and the others, tested on texts that it has not seen
     (Gurnee et al. 2023, arXiv:2305.01610; Karvonen et al. 2025, arXiv:2503.09532). Codes and
     activations are means over a text's tokens. 0.5 is chance; the probe on the model's activations
@@ -144,23 +144,22 @@ def sparse_probing(ctx: EvalContext, cfg: SparseProbingConfig) -> EvalResult:
     `corrected.*` are on the same texts for every SAE, with intervals from resampling test texts;
     SAE-Bench keeps the epoch of a dense probe that is best on the test texts.
 
-    **Data.** Texts that are here: with the bundled model factors of its world, with any other model
+    Data: texts that are here: with the bundled model factors of its world, with any other model
     AG News and factors of the English sentences; your own file with `text` and `label`; SAE-Bench's
     eight datasets where there is a network.
 
-    **Cost.** The model reads each text once for all SAEs of a session, up to its last word and not
+    Cost: the model reads each text once for all SAEs of a session, up to its last word and not
     to the end of the context. Activations that do not fit into 4 GiB are read again for each SAE.
 
-    **When not to trust it.** Accuracies of classes that any latent tells are all 1. The interval is
+    When not to trust it: where any latent tells the classes, and all accuracies are 1. The interval is
     of the test texts alone: other texts to train on move the score as well, which `--eval-seeds`
     shows. Probes on activations describe the model, not the SAE.
     """
-    from csae_bench import models
     from csae_bench.engines.classes.drawing import draw_classes
     from csae_bench.engines.classes.names import dataset_name
     from csae_bench.engines.sparse_probing import reporting
     from csae_bench.upstream.isolation import halving_batch
-    from csae_bench.upstream.sparse_probing import SparseProbingSettings, run_sparse_probing
+    from csae_bench.upstream.sparse_probing import run_sparse_probing
 
     names = cfg.datasets(ctx.model_name)
     sizes = cfg.sizes(names)
@@ -171,19 +170,7 @@ def sparse_probing(ctx: EvalContext, cfg: SparseProbingConfig) -> EvalResult:
     }
 
     def run(batch_size: int) -> SparseProbingOutcome:
-        settings = SparseProbingSettings(
-            model_name=ctx.model_true_name or models.describe(ctx.model_name).name,
-            hook_name=ctx.hook_name,
-            dataset_names=names,
-            probe_train_set_size=sizes.train,
-            probe_test_set_size=sizes.test,
-            context_length=cfg.context_length,
-            sae_batch_size=cfg.sae_batch_size,
-            llm_batch_size=batch_size,
-            k_values=cfg.k_values,
-            lower_vram_usage=cfg.lower_vram_usage,
-            random_seed=cfg.random_seed,
-        )
+        settings = _settings(ctx, cfg, names, sizes, batch_size)
         return run_sparse_probing(ctx.sae, ctx.model(), texts, settings, ctx.shared)
 
     halved = halving_batch(run, cfg.llm_batch_size)
@@ -205,4 +192,29 @@ def sparse_probing(ctx: EvalContext, cfg: SparseProbingConfig) -> EvalResult:
             "batch_halvings": halved.halvings,
             "warnings": outcome.warnings,
         },
+    )
+
+
+def _settings(
+    ctx: EvalContext,
+    cfg: SparseProbingConfig,
+    names: tuple[str, ...],
+    sizes: Sizes,
+    batch_size: int,
+) -> SparseProbingSettings:
+    from csae_bench import models
+    from csae_bench.upstream.sparse_probing import SparseProbingSettings
+
+    return SparseProbingSettings(
+        model_name=ctx.model_true_name or models.describe(ctx.model_name).name,
+        hook_name=ctx.hook_name,
+        dataset_names=names,
+        probe_train_set_size=sizes.train,
+        probe_test_set_size=sizes.test,
+        context_length=cfg.context_length,
+        sae_batch_size=cfg.sae_batch_size,
+        llm_batch_size=batch_size,
+        k_values=cfg.k_values,
+        lower_vram_usage=cfg.lower_vram_usage,
+        random_seed=cfg.random_seed,
     )

@@ -66,18 +66,18 @@ def validate(result: dict[str, Any]) -> None:
 def tpp(ctx: EvalContext, cfg: TppConfig) -> EvalResult:
     """SAE-Bench's targeted probe perturbation: a class's latents ablated, its probe and the others.
 
-    **What it measures.** A linear probe of the model's activations for each class of text; then the
+    What it measures: a linear probe of the model's activations for each class of text; then the
     latents that move a class's probe most are set to zero. Accuracy that this probe loses, less
     what the probes of the other classes lose: 0 where the latents are of no class or of all, at
     most 0.5 or so (Karvonen et al. 2024, arXiv:2411.18895; 2025, arXiv:2503.09532). `corrected.*`
     are on the same test texts before and after; SAE-Bench draws them anew.
 
-    **Data.** As of sparse_probing. A dataset has at least two classes.
+    Data: as of sparse_probing. A dataset has at least two classes.
 
-    **Cost.** The model reads each text once for all SAEs of a session; SAE-Bench's sweep of classes
+    Cost: the model reads each text once for all SAEs of a session; SAE-Bench's sweep of classes
     and numbers of latents encodes and decodes each text once.
 
-    **When not to trust it.** It does not separate good SAEs from bad ones reliably
+    When not to trust it: it does not separate good SAEs from bad ones reliably
     (arXiv:2605.18229), and so it informs and never gates unless a policy names it. Two classes of a
     dataset are one question: their probes are each other's reverse.
     """

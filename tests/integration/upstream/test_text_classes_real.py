@@ -1,4 +1,4 @@
-"""Texts cut where they end, on a real language model: the activations of SAE-Bench's own reading."""
+"""Texts cut where they end, on a real language model: activations as SAE-Bench reads them."""
 
 from __future__ import annotations
 
