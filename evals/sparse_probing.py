@@ -151,8 +151,8 @@ def sparse_probing(ctx: EvalContext, cfg: SparseProbingConfig) -> EvalResult:
     Cost: the model reads each text once for all SAEs of a session, up to its last word and not
     to the end of the context. Activations that do not fit into 4 GiB are read again for each SAE.
 
-    When not to trust it: where any latent tells the classes, and all accuracies are 1. The interval is
-    of the test texts alone: other texts to train on move the score as well, which `--eval-seeds`
+    When not to trust it: where any latent tells the classes, and all accuracies are 1. The interval
+    is of the test texts alone: other texts to train on move the score as well, which `--eval-seeds`
     shows. Probes on activations describe the model, not the SAE.
     """
     from csae_bench.engines.classes.drawing import draw_classes
