@@ -81,7 +81,7 @@ def scr(ctx: EvalContext, cfg: ScrConfig) -> EvalResult:
     or the English sentences, your own file with two columns, SAE-Bench's two datasets where there
     is a network.
 
-    Cost: as of tpp.
+    Cost: as of tpp, for six kinds of text to a pair of classes, and the draws of random latents.
 
     When not to trust it: it does not separate good SAEs from bad ones reliably
     (arXiv:2605.18229), and so it informs and never gates unless a policy names it. A ratio of small
