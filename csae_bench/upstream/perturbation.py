@@ -8,6 +8,7 @@ encoded and decoded once for all ablations, see `cut_passes` and `engines.pertur
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass
@@ -114,7 +115,7 @@ def run_perturbation(
         tpp=run.tpp,
         scr=run.scr,
         is_affine=run.is_affine,
-        eval_config=asdict(config),
+        eval_config=json.loads(json.dumps(asdict(config))),  # its schema has lists for its tuples
         warnings=warnings,
     )
 
