@@ -98,11 +98,12 @@ def _find(measured: str) -> _RankedSpec:
     rows = _rows_of(measured.partition(".")[0])
     if measured in rows.by_name:
         return rows.by_name[measured]
+    spec = rows.supporting.get(measured)
     for place, (row, pattern) in enumerate(zip(METRICS, _patterns(), strict=True)):
-        if pattern.fullmatch(measured):
-            spec = replace(row, name=measured, title=_title(row, measured))
-            return _RankedSpec(spec, len(rows.by_name) + place)
-    spec = rows.supporting.get(measured) or MetricSpec(name=measured, title=measured)
+        if spec is None and pattern.fullmatch(measured):
+            row = replace(row, name=measured, title=_title(row, measured))
+            return _RankedSpec(row, len(rows.by_name) + place)
+    spec = spec or MetricSpec(name=measured, title=measured)
     if rows.by_name and "." in measured:
         spec = replace(spec, is_supporting=True, comparable_from=ANY_VERSION)
         return _RankedSpec(spec, _LAST_BUT_ONE)
@@ -220,8 +221,9 @@ METRICS: tuple[MetricSpec, ...] = (
     _higher("tpp.tpp_threshold_*_total_metric", "TPP", comparable_from=None, gates=False,
             note=_UNRELIABLE),
 )  # fmt: skip
-"""The metrics of SAE-Bench's evals that we do not run, of each eval those that say most first.
-The row of a metric is the first whose name or glob fits."""
+"""The metrics of SAE-Bench's evals that we do not run, of each eval those that say most first, and
+names in others' results of those that we do. The row of a metric is the first whose name or glob
+fits."""
 
 
 @cache
