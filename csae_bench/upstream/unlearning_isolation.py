@@ -49,10 +49,10 @@ def sae_bench_sees(
         enter(replaced(feature_activation, get_forget_retain_data=forget_and_retain))
         if not progress:
             for module in (metrics, activation_collection):
-                enter(replaced(module, tqdm=_no_bar))
+                enter(replaced(module, tqdm=no_bar))
         enter(without_shape_checks(activation_collection))
         enter(replaced(model.cfg, model_name=CHAT_MODEL))
-        enter(_seeded(seed))
+        enter(seeded(seed))
         warnings = enter(isolated())
         enter(contextlib.redirect_stdout(io.StringIO()))  # it prints shapes and counts
         yield warnings
@@ -72,7 +72,7 @@ def replaced(owner: Any, **values: Any) -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Generator[None, None, None]:
+def seeded(seed: int) -> Generator[None, None, None]:
     """Seed the global generators within the context, and restore their state afterwards."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - SAE-Bench draws there
     with torch.random.fork_rng():
@@ -86,5 +86,6 @@ def _seeded(seed: int) -> Generator[None, None, None]:
             np.random.set_state(numpy)  # noqa: NPY002
 
 
-def _no_bar(items: Any, *_: Any, **__: Any) -> Any:
+def no_bar(items: Any, *_: Any, **__: Any) -> Any:
+    """Stand in for `tqdm`, without a bar."""
     return items

@@ -1,0 +1,72 @@
+"""What a judge is, and what the settings of each kind say."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from csae_bench.engines.autointerp.messages import Messages
+from csae_bench.evals.inputs import Input
+from csae_bench.support.strict import Strict
+
+if TYPE_CHECKING:
+    from transformer_lens import HookedTransformer
+
+
+class Judge(Protocol):
+    """Answers SAE-Bench's two prompts; several threads may ask at once."""
+
+    def __call__(self, messages: Messages, max_tokens: int) -> str:
+        """Return the answer to a chat.
+
+        Args:
+            max_tokens: length that SAE-Bench grants the answer, in tokens.
+
+        Raises:
+            EvalError: there is none.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What a judge may need to be opened."""
+
+    model_name: str
+    """Name or path of the run's language model."""
+    load_model: Callable[[str], HookedTransformer]
+
+
+class JudgeSettings(Strict):
+    """Base of the settings of every kind of judge."""
+
+    if TYPE_CHECKING:
+        kind: Any
+        """The name that tells the classes apart; each has it as its own Literal."""
+
+    @abstractmethod
+    def open(self, opening: Opening) -> Judge:
+        """Return the judge.
+
+        Raises:
+            CsaeBenchError: it cannot be had.
+        """
+
+    @abstractmethod
+    def called(self, model: str) -> str:
+        """Return what the judge is called in a result: all that decides its answers."""
+
+    def inputs(self, model: str) -> tuple[Input, ...]:
+        """Return what it reads, such as a dataset or another model."""
+        return ()
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what keeps it from answering, as far as known before a run; a sentence each."""
+        return ()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether asking it costs time alone."""
+        return True
