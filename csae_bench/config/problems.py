@@ -169,9 +169,7 @@ def _nearest(finding: Mapping[str, Any]) -> str:
     return did_you_mean(finding["input"], re.findall("'([^']*)'", expected))
 
 
-def _walk(
-    location: Location, root: type[BaseModel] = RunConfig
-) -> tuple[Location, list[str]]:
+def _walk(location: Location, root: type[BaseModel] = RunConfig) -> tuple[Location, list[str]]:
     """Return the location without pydantic's tags, and the keys allowed next to its last one."""
     kept: list[int | str] = []
     models: list[type[BaseModel]] = [root]

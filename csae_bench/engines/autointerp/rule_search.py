@@ -143,6 +143,4 @@ def _n_hit(candidate: Candidate, is_active: Bool[NDArray[Any], " n"]) -> float:
 
 
 def _union(best: Candidate, more: Candidate) -> Candidate:
-    return Candidate(
-        more.part, best.examples | more.examples, best.background | more.background
-    )
+    return Candidate(more.part, best.examples | more.examples, best.background | more.background)

@@ -108,7 +108,5 @@ def _parsed_part(text: str) -> Part:
     for match in _CONDITION.finditer(text):
         kind = cast(Kind, match.lastgroup)
         start, end = WORDINGS[kind].split("{}")
-        conditions.append(
-            Condition(kind, match[kind].removeprefix(start).removesuffix(end))
-        )
+        conditions.append(Condition(kind, match[kind].removeprefix(start).removesuffix(end)))
     return tuple(conditions)

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from csae_bench.corpora import SAE_PROBES, open_corpus
+from csae_bench.corpora import SAE_PROBES, TINYWORLD, open_corpus
 from csae_bench.engines.autointerp.judges import AutoJudge, JudgeSettings, RuleJudge
-from csae_bench.engines.autointerp.world import TINYWORLD, factor_texts
 from csae_bench.evals.inputs import CorpusInput, FactorInput, Input
-from csae_bench.factors import chosen_factors
 
 AUTO = "auto"
 FACTORS = "factors"
@@ -57,8 +55,10 @@ class Text:
         Raises:
             DataError: the data are missing or malformed.
         """
-        yield from _documents(self.dataset) if self.is_of_factors else open_corpus(
-            self.dataset, split="core"
+        yield from (
+            _documents(self.dataset)
+            if self.is_of_factors
+            else open_corpus(self.dataset, split="core")
         )
 
 
@@ -72,6 +72,8 @@ def chosen_text(dataset: str, judge: JudgeSettings, model: str) -> Text:
     Raises:
         UnknownNameError: there is no such model.
     """
+    from csae_bench.factors import chosen_factors
+
     factors = judge.dataset(model) if isinstance(judge, RuleJudge) else chosen_factors(AUTO, model)
     knows = isinstance(judge, RuleJudge | AutoJudge)
     if dataset == FACTORS or (dataset == AUTO and knows and factors != TINYWORLD):
@@ -102,13 +104,15 @@ def unknown_because(judge: RuleJudge, text: Text, model: str) -> str | None:
     if text.factors == factors:
         return None
     return (
-        f"dataset is '{text.dataset}', and the rule judge knows the factors of {factors} alone; set "
-        "evals.autointerp.dataset=auto, or another judge.kind"
+        f"dataset is '{text.dataset}', and the rule judge knows the factors of {factors} alone; "
+        "set evals.autointerp.dataset=auto, or another judge.kind"
     )
 
 
 def _documents(name: str) -> Iterator[dict[str, str]]:
     """Yield the sentences of a factor dataset in random order, some to a document."""
+    from csae_bench.engines.autointerp.world import factor_texts
+
     sentences = [prompt for dataset in factor_texts(name) for prompt in dataset.prompts]
     Random(f"autointerp/{name}").shuffle(sentences)
     for start in range(0, len(sentences), SENTENCES_IN_DOCUMENT):

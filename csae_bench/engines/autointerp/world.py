@@ -17,16 +17,17 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from scipy import sparse
 
+from csae_bench.corpora import TINYWORLD
 from csae_bench.engines.autointerp.messages import words_of
 from csae_bench.errors import DataError
 from csae_bench.factors import FactorDataset, factor_fingerprint, open_factors
 
-TINYWORLD = "tinyworld"
 MAX_CHANCE = 1e-4
 """Chance, at most, that all texts with a word have one value though it says nothing of it."""
 STORY = "story"
 """Value of tinyworld's factor `subject` in a text that is about none."""
-N_SCENES = 2000
+N_SCENES, N_QUESTION_SEEDS = 2000, 10
+"""So many that half of the texts are stories, and each word of either kind occurs often enough."""
 N_BACKGROUND = 600
 """Labelled texts in which it is counted how often a rule fires."""
 
@@ -115,9 +116,10 @@ def _world(name: str, fingerprint: str) -> World:
     }
     texts = [text for dataset in datasets for text in _labelled(dataset)]
     if name == TINYWORLD:
-        told = [text._replace(values={**text.values, "subject": STORY}) for text in texts]
-        texts = [*told, *_tinyworld_texts()]
-        factors["subject"] = list(dict.fromkeys(text.values["subject"] for text in texts))
+        stories = [Labelled(text, {"subject": STORY}) for each in datasets for text in each.prompts]
+        of_subjects = [*stories, *_tinyworld_texts()]
+        factors["subject"] = list(dict.fromkeys(text.values["subject"] for text in of_subjects))
+        texts += of_subjects
     world = _learnt(texts, factors)
     if not world.says.any():
         raise DataError(f"factor dataset '{name}': none of its words says a value of a factor.")
@@ -150,9 +152,7 @@ def _labelled(dataset: FactorDataset) -> Iterator[Labelled]:
         yield Labelled(text, values)
     for factor, readout in dataset.readouts.items():
         column = dataset.column(factor)
-        for stem, words, value, row in zip(
-            readout.stems, readout.words, column, rows, strict=True
-        ):
+        for stem, words, value, row in zip(readout.stems, readout.words, column, rows, strict=True):
             yield Labelled(f"{stem}{words[value]}", row)
 
 
@@ -171,8 +171,9 @@ def _tinyworld_texts() -> Iterator[Labelled]:
             for wording in told.relations[fact.relation].statements:
                 name = f"the {fact.thing} {told.kind}"
                 yield Labelled(wording.format(e=name, v=fact.answer), {"subject": subject})
-        for asked in questions(subject):
-            yield Labelled(prompt(subject, asked), {"subject": subject})
+        for seed in range(N_QUESTION_SEEDS):
+            for asked in questions(subject, seed):
+                yield Labelled(prompt(subject, asked), {"subject": subject})
 
 
 def _learnt(texts: Sequence[Labelled], factors: Mapping[str, Sequence[str]]) -> World:

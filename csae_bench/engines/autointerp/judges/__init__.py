@@ -14,9 +14,7 @@ from csae_bench.engines.autointerp.judges.local import LocalJudge
 from csae_bench.engines.autointerp.judges.openai_server import OpenAiJudge
 from csae_bench.engines.autointerp.judges.rule import RuleJudge
 
-AnyJudge = Annotated[
-    AutoJudge | LocalJudge | OpenAiJudge | RuleJudge, Field(discriminator="kind")
-]
+AnyJudge = Annotated[AutoJudge | LocalJudge | OpenAiJudge | RuleJudge, Field(discriminator="kind")]
 """Settings of a judge of any kind."""
 
 __all__ = [

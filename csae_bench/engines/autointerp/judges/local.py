@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 NO_TEXT = "N/A"
 """The text without content."""
 YES, NO = ("Yes", " Yes"), ("No", " No")
-_QUESTION = (
-    "Text: {text}\n\nDoes this text contain {explanation}? Answer with one word, Yes or No."
-)
+_QUESTION = "Text: {text}\n\nDoes this text contain {explanation}? Answer with one word, Yes or No."
 
 
 class LocalJudge(JudgeSettings):
