@@ -13,7 +13,7 @@ import io
 import math
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,8 +105,7 @@ def run_autointerp(
     config = sae_bench_config(model, settings)
     own = formatted_copy(sae, model, settings.model_name, settings.hook_name)
     seen = Observed()
-    # it reads all text twice: for the sparsity, and for the codes of the latents it has drawn
-    kept = shared if shared and shared.n_users > 1 else SharedPasses(GIB, n_users=2)
+    kept = _kept_passes(shared or SharedPasses(), model, settings.hook_name)
     n_calls = CALLS_OF_A_LATENT * settings.n_latents
     with (
         tempfile.TemporaryDirectory(prefix="csae-bench-") as folder,
@@ -137,12 +136,10 @@ def run_on_codes(
         EvalError: as `run_autointerp`.
     """
     n_latents = codes.shape[-1]
-    config = AutoInterpEvalConfig(
-        **{
-            **asdict(sae_bench_config(model, settings)),
-            "n_latents": None,
-            "override_latents": list(range(n_latents)),
-        }
+    config = replace(
+        sae_bench_config(model, settings),
+        n_latents=None,
+        override_latents=list(range(n_latents)),
     )
     seen = Observed()
     no_sae: Any = SimpleNamespace(cfg=SimpleNamespace(hook_layer=0, hook_name=""))
@@ -176,6 +173,19 @@ def _contained(seed: int) -> Generator[list[str], None, None]:
         contextlib.redirect_stdout(io.StringIO()),  # it prints shapes and counts
     ):
         yield warnings
+
+
+def _kept_passes(shared: SharedPasses, model: HookedTransformer, hook_name: str) -> SharedPasses:
+    """Return where activations are kept, for one SAE too.
+
+    SAE-Bench reads all text twice: for the sparsity, and for the codes of the latents it has drawn.
+    Repetitions under other seeds read it again.
+    """
+    if shared.n_users > 1:
+        return shared
+    return shared.get_or_make(
+        ("autointerp passes", id(model), hook_name), lambda: SharedPasses(GIB, n_users=2)
+    )
 
 
 def _outcome(

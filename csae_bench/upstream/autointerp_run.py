@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from sae_bench.evals.autointerp import main
@@ -60,17 +60,11 @@ class Observed:
     """The judge's first error."""
 
 
-class _AutoInterp(Protocol):
-    """The class that SAE-Bench makes an object of."""
-
-    def __call__(self, **arguments: Any) -> main.AutoInterp: ...
-
-
-def observed_class(judge: Judge, seen: Observed, counter: ProgressCounter) -> _AutoInterp:
+def observed_class(judge: Judge, seen: Observed, counter: ProgressCounter) -> type[main.AutoInterp]:
     """Return SAE-Bench's `AutoInterp` with this judge, which tells `seen` what happens."""
     lock = threading.Lock()
 
-    def ask(messages: main.Messages, max_tokens: int) -> str:
+    def ask(messages: Any, max_tokens: int) -> str:
         """Return the judge's answer; none, at once, after its first error.
 
         SAE-Bench has handed over the calls of all latents by the time that one fails, and waits

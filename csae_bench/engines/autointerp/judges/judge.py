@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from csae_bench.engines.autointerp.messages import Messages
 from csae_bench.evals.inputs import Input
@@ -15,19 +15,9 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 
-class Judge(Protocol):
-    """Answers SAE-Bench's two prompts; several threads may ask at once."""
-
-    def __call__(self, messages: Messages, max_tokens: int) -> str:
-        """Return the answer to a chat.
-
-        Args:
-            max_tokens: length that SAE-Bench grants the answer, in tokens.
-
-        Raises:
-            EvalError: there is none.
-        """
-        ...
+Judge = Callable[[Messages, int], str]
+"""Answers SAE-Bench's two prompts: of a chat and the tokens that it grants an answer the answer, or
+an EvalError. Several threads may ask at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
