@@ -240,7 +240,7 @@ def test_sae_bench_still_takes_negative_codes_for_silence(
 ) -> None:
     """SAEBench issue 89. Mended upstream, `fires` needs no absolute value."""
     outcome = judged(sae=AbsTopK())
-    assert 0.3 < outcome.negative_share < 0.7
+    assert outcome.negative_share > 0.3
     examples = [latent.examples for latent in outcome.latents]
     chosen_but_silent = [
         fires
