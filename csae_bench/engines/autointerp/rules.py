@@ -36,13 +36,11 @@ PLACE: tuple[Kind, ...] = ("holds", "after")
 """A part has at most one condition of each: what the word is, and where it stands."""
 
 _OR = "; or "
-_CONDITION = re.compile(
-    "|".join(
-        "(?P<{}>{})".format(kind, re.escape(wording).replace(r"\{\}", "(.+?)"))
-        for kind, wording in WORDINGS.items()
-    )
-    + r"(?=$|; or | where | after )"
+_ANY_WORDING = "|".join(
+    "(?P<{}>{})".format(kind, re.escape(wording).replace(r"\{\}", "(.+?)"))
+    for kind, wording in WORDINGS.items()
 )
+_CONDITION = re.compile(f"(?:{_ANY_WORDING})(?=$| where | after )")
 
 
 @dataclass(frozen=True, order=True)

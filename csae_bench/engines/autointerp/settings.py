@@ -13,8 +13,6 @@ from csae_bench.engines.autointerp.texts import chosen_judge, chosen_text, unkno
 from csae_bench.evals import EvalConfig
 from csae_bench.evals.inputs import Needs
 
-N_CONTROL = 20
-
 
 class AutointerpConfig(EvalConfig):
     """Settings of the autointerp eval, named as in SAE-Bench where it has them."""
@@ -80,7 +78,8 @@ class AutointerpConfig(EvalConfig):
 
     n_control: Annotated[int, Field(ge=0)] | None = None
     """Latents whose explanation is known, and as many random ones, that the judge itself is scored
-    on; none: 20 where asking costs nothing and factors are known, else 0."""
+    on, where factors of the text are known; none: 20 for the judge rule, 5 for local, 0 for
+    openai."""
 
     n_resamples: Annotated[int, Field(ge=1000)] = 1000
     """Number of resamples of the latents, for the 95% intervals."""
@@ -129,4 +128,4 @@ class AutointerpConfig(EvalConfig):
         """Return the number of known latents, resolved, if factors are known."""
         if self.n_control is not None:
             return self.n_control
-        return N_CONTROL if judge.is_free else 0
+        return judge.n_control

@@ -57,6 +57,9 @@ class JudgeSettings(Strict):
         return ()
 
     @property
-    def is_free(self) -> bool:
-        """Whether asking it costs time alone."""
-        return True
+    def n_control(self) -> int:
+        """Known latents, and as many random ones, on which it is scored unless a setting says so.
+
+        None where asking costs money.
+        """
+        return 0

@@ -55,6 +55,11 @@ class LocalJudge(JudgeSettings):
     def inputs(self, model: str) -> tuple[Input, ...]:
         return (JudgeModelInput(self.model),)
 
+    @property
+    @override
+    def n_control(self) -> int:
+        return 5
+
 
 @dataclass(frozen=True)
 class JudgeModelInput:

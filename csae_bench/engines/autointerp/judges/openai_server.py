@@ -108,11 +108,6 @@ class OpenAiJudge(JudgeSettings):
             "set it to the key, or judge.api_key_env=null for a server that asks for none.",
         )
 
-    @property
-    @override
-    def is_free(self) -> bool:
-        return False
-
     def _key(self) -> str:
         return os.environ.get(self.api_key_env, "").strip() if self.api_key_env else ""
 

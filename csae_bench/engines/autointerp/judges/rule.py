@@ -39,6 +39,11 @@ class RuleJudge(JudgeSettings):
     def inputs(self, model: str) -> tuple[Input, ...]:
         return (FactorInput(self.dataset(model), key="judge.factors"),)
 
+    @property
+    @override
+    def n_control(self) -> int:
+        return 20
+
     def dataset(self, model: str) -> str:
         """Return the factor dataset, `auto` resolved."""
         from csae_bench.factors import chosen_factors

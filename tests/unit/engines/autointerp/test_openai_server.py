@@ -179,5 +179,5 @@ def test_an_address_with_a_secret_or_without_a_host_is_refused(url: str) -> None
 def test_the_judge_is_called_by_model_and_address_and_never_by_its_key() -> None:
     judge = OpenAiJudge(api_key_env=ENV)
     assert judge.called("any") == "gpt-4o-mini at https://api.openai.com/v1"
-    assert not judge.is_free
+    assert judge.n_control == 0
     assert KEY not in judge.model_dump_json()

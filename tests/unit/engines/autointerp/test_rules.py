@@ -29,6 +29,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         ((MUSIC, WOMAN),),
         ((Condition("word", '"'),), (Condition("after", ";"),)),
         ((Condition("word", "."), WOMAN), (MUSIC,), (Condition("holds", "a=b c (d)"),)),
+        ((Condition("says", 'who=the "queen"'), WOMAN),),
     ],
 )
 def test_a_rule_is_read_back_from_its_words(rule: Rule) -> None:

@@ -104,7 +104,7 @@ def test_a_setting_with_a_fault_is_refused(values: dict[str, Any], fault: str) -
         config(**values)
 
 
-def test_known_latents_are_judged_where_that_is_free() -> None:
+def test_known_latents_are_judged_where_that_costs_nothing() -> None:
     assert config().n_control_of(RuleJudge()) == 20
     assert config().n_control_of(OpenAiJudge()) == 0
     assert config(n_control=3).n_control_of(OpenAiJudge()) == 3
