@@ -115,7 +115,7 @@ def run_autointerp(
         replaced(main, AutoInterp=observed_class(judge, seen, counter)),
     ):
         torch.save(tokens, Path(folder) / _file_name(config))
-        results = outside_a_loop(
+        results: Any = outside_a_loop(
             lambda: main.run_eval_single_sae(
                 config, own, model, str(model.cfg.device), folder, api_key="", sae_sparsity=None
             )

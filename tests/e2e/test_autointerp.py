@@ -55,7 +55,7 @@ def test_a_judge_by_rules_is_the_default_on_the_bundled_model(
     assert unstructured["corrected"]["judge_known"] > 0.9
     assert unstructured["corrected"]["judge_random"] < 0.75  # three latents of 14 examples
     assert result["eval_config"]["n_latents"] == 6
-    assert "balanced accuracy" in output
+    assert "balanced" in output
 
 
 def test_a_key_stands_in_no_result_record_or_message(

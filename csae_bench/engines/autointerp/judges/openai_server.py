@@ -130,11 +130,13 @@ class OpenAiAnswers:
         """Return the server's answer."""
         import openai
 
+        # of messages it wants types of its own
+        create: Any = self._opened().chat.completions.create
         try:
             with self._slots:
-                result: Any = self._opened().chat.completions.create(
+                result = create(
                     model=self._settings.model,
-                    messages=[dict(message) for message in messages],  # pyright: ignore[reportArgumentType]
+                    messages=[dict(message) for message in messages],
                     n=1,
                     max_tokens=max_tokens,
                     stream=False,
