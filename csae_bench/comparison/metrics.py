@@ -207,8 +207,6 @@ METRICS: tuple[MetricSpec, ...] = (
            comparable_from=None, note=_TENFOLD),
     _lower("absorption*.mean_num_split_features", "Split features",
            comparable_from=None, gates=False, margin=None, unit="latents"),
-    _higher("autointerp.autointerp_score", "AutoInterp score", comparable_from=None, gates=False,
-            note="Depends on the judging model, which the result does not name."),
     _higher("ravel.disentanglement_score", "RAVEL disentanglement", comparable_from=None),
     _higher("ravel.cause_score", "RAVEL cause", comparable_from=None, gates=False),
     _higher("ravel.isolation_score", "RAVEL isolation", comparable_from=None, gates=False),

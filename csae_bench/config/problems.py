@@ -57,17 +57,8 @@ def describe(finding: Mapping[str, Any], path: Path, flagged: set[str]) -> str:
             f"{where}: unknown key '{key}'.{did_you_mean(name, allowed)} "
             f"Allowed there: {', '.join(allowed)}."
         )
-    if kind in {"union_tag_invalid", "union_tag_not_found"}:
-        context = cast(Mapping[str, Any], finding.get("ctx", {}))
-        discriminator = str(context.get("discriminator", "")).strip("'")
-        expected = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",")]
-        if kind == "union_tag_not_found":
-            return f"{where}: {key}.{discriminator} is missing; it says which kind {key} is."
-        tag = str(context.get("tag", ""))
-        return (
-            f"{where}: {key}.{discriminator} is '{tag}'.{did_you_mean(tag, expected)} "
-            f"It must be one of {', '.join(expected)}."
-        )
+    if kind in _WRONG_KINDS:
+        return f"{where}: {_wrong_kind(finding, key)}"
     if kind == "missing":
         return f"{where}: {key} is missing."
     message = str(finding["msg"]).removeprefix("Value error, ")
@@ -75,6 +66,22 @@ def describe(finding: Mapping[str, Any], path: Path, flagged: set[str]) -> str:
         return f"{where}: {key}: {message}." if key else f"{where}: {message}."
     requirement = message.replace("Input should be", "it must be", 1)
     return f"{where}: {key} is {_shown(finding['input'])}; {requirement}.{_nearest(finding)}"
+
+
+_WRONG_KINDS = frozenset({"union_tag_invalid", "union_tag_not_found"})
+
+
+def _wrong_kind(finding: Mapping[str, Any], key: str) -> str:
+    context = cast(Mapping[str, Any], finding.get("ctx", {}))
+    discriminator = str(context.get("discriminator", "")).strip("'")
+    expected = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",")]
+    if finding["type"] == "union_tag_not_found":
+        return f"{key}.{discriminator} is missing; it says which kind {key} is."
+    tag = str(context.get("tag", ""))
+    return (
+        f"{key}.{discriminator} is '{tag}'.{did_you_mean(tag, expected)} "
+        f"It must be one of {', '.join(expected)}."
+    )
 
 
 def impossible_values(raw: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
@@ -162,10 +169,10 @@ def _nearest(finding: Mapping[str, Any]) -> str:
     return did_you_mean(finding["input"], re.findall("'([^']*)'", expected))
 
 
-def _walk(location: Location) -> tuple[Location, list[str]]:
+def _walk(location: Location, root: type[BaseModel] = RunConfig) -> tuple[Location, list[str]]:
     """Return the location without pydantic's tags, and the keys allowed next to its last one."""
     kept: list[int | str] = []
-    models: list[type[BaseModel]] = [RunConfig]
+    models: list[type[BaseModel]] = [root]
     allowed: list[str] = []
     blocks: Mapping[str, type[BaseModel]] | None = None
     for part in location:
@@ -222,12 +229,14 @@ def eval_problems(
     error: ValidationError, model: type[BaseModel], name: str, path: Path
 ) -> list[str]:
     """Return one sentence for each thing that is wrong in the settings of the eval `name`."""
-    allowed = sorted(model.model_fields)
     sentences: list[str] = []
-    for finding in error.errors():
-        key = ".".join(["evals", name, *map(str, finding["loc"])])
-        if finding["type"] == "extra_forbidden":
-            unknown = str(finding["loc"][-1])
+    for finding in cast(list[Mapping[str, Any]], error.errors()):
+        location, allowed = _walk(cast(Location, finding["loc"]), model)
+        key = ".".join(["evals", name, *map(str, location)])
+        if finding["type"] in _WRONG_KINDS:
+            sentences.append(f"{path}: {_wrong_kind(finding, key)}")
+        elif finding["type"] == "extra_forbidden":
+            unknown = str(location[-1])
             sentences.append(
                 f"{path}: unknown key '{key}'.{did_you_mean(unknown, allowed)} "
                 f"Allowed there: {', '.join(allowed)}."

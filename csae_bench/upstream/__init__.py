@@ -11,6 +11,7 @@ Each of its defects is isolated in one place here, with a test that fails when u
     reference.py   `multiple_evals` itself, with errors raised instead of logged
     unlearning.py, unlearning_run.py  SAE-Bench's unlearning eval on objects, its score unchanged
     unlearning_isolation.py  its data, the model's name and seeds
+    autointerp.py, autointerp_run.py, autointerp_text.py  SAE-Bench's autointerp, any judge
     sae_probes.py  sae-probes on objects, on datasets of any folder
     isolation.py   gradient mode, printing, warnings, running out of memory
     plotting.py    marks and colours for SAE-Bench's own plots
@@ -18,7 +19,7 @@ Each of its defects is isolated in one place here, with a test that fails when u
     provenance.py  versions, and an SAE's config as JSON
 
 Importing this package loads neither torch nor sae_bench; core, instrumentation, reference,
-unlearning and sae_probes do.
+unlearning, autointerp and sae_probes do.
 """
 
 from csae_bench.upstream.provenance import sae_cfg_dict, versions

@@ -49,7 +49,7 @@ def sae_bench_sees(
         enter(replaced(feature_activation, get_forget_retain_data=forget_and_retain))
         if not progress:
             for module in (metrics, activation_collection):
-                enter(replaced(module, tqdm=_no_bar))
+                enter(replaced(module, tqdm=no_bar))
         enter(without_shape_checks(activation_collection))
         enter(replaced(model.cfg, model_name=CHAT_MODEL))
         enter(seeded(seed))
@@ -86,5 +86,6 @@ def seeded(seed: int) -> Generator[None, None, None]:
             np.random.set_state(numpy)  # noqa: NPY002
 
 
-def _no_bar(items: Any, *_: Any, **__: Any) -> Any:
+def no_bar(items: Any, *_: Any, **__: Any) -> Any:
+    """Stand in for `tqdm`, without a bar."""
     return items

@@ -17,6 +17,7 @@ from csae_bench.evals import discover
 DATA = Path(__file__).parents[1] / "golden" / "data"
 FACTORS: dict[str, Any] = {"factors": str(DATA / "prompts.csv"), "n_permutations": 2}
 SETTINGS: dict[str, dict[str, Any]] = {
+    "autointerp": {"n_latents": 4, "total_tokens": 6000, "n_control": 2},
     "core": {"n_eval_reconstruction_batches": 1, "n_eval_sparsity_variance_batches": 1},
     "mig": FACTORS,
     "factor_vae": FACTORS,
@@ -32,7 +33,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "seq_len": 64,
     },
 }
-NOTHING_OF_THEIR_OWN = ("mig", "factor_vae", "feature_correlation", "sparse_probing_sae_probes")
+NOTHING_OF_THEIR_OWN = (
+    "autointerp",
+    "mig",
+    "factor_vae",
+    "feature_correlation",
+    "sparse_probing_sae_probes",
+)
 """Evals that read the model's activations and run it with no SAE in place."""
 
 

@@ -21,6 +21,9 @@ DATA = "data."
 """Followed by a count of the data, or `fingerprint`; older and published results lack these, and
 that is no mismatch, since the dataset's name is compared anyway."""
 
+JUDGE = "judge"
+"""Who judges latents; a published result does not say it."""
+
 SHUFFLED = "shuffled"
 """Whether every sample has the factors of another one, as a control."""
 
@@ -90,6 +93,7 @@ def conditions_of(result: Mapping[str, Any]) -> dict[str, Condition]:
     if result.get("eval_type_id") == "core":
         conditions |= _of_core(result, eval_config)
     conditions |= {f"{DATA}{name}": data.get(name) for name in _OF_DATA}
+    conditions[JUDGE] = unstructured.get("judge")
     if conditions.get("dtype") is not None:
         conditions["dtype"] = str(conditions["dtype"]).removeprefix("torch.")
     return {name: _scalar(value) for name, value in conditions.items() if value is not None}

@@ -324,3 +324,17 @@ def test_the_sd_between_seeds_is_known_only_where_both_are_of_its_model() -> Non
     assert with_known_sd(spec, [known, known]).sd_between_seeds == spec.sd_between_seeds
     assert with_known_sd(spec, [known, other]).sd_between_seeds is None
     assert with_known_sd(spec, [other, known]).sd_between_seeds is None
+
+
+def test_scores_under_two_judges_do_not_compare() -> None:
+    metrics = {"autointerp": {"autointerp_score": 0.8, "autointerp_std_dev": 0.1}}
+
+    def judged(judge: str | None) -> Reading:
+        result = published("autointerp", metrics)
+        result["eval_result_unstructured"] = {} if judge is None else {"judge": judge}
+        return reading(result)
+
+    score = "autointerp.autointerp_score"
+    assert mismatches(judged("rules of tinyworld"), judged("rules of tinyworld"), score) == {}
+    for other in ("m at http://localhost:8000/v1", None):
+        assert set(mismatches(judged("rules of tinyworld"), judged(other), score)) == {"judge"}
