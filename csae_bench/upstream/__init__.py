@@ -11,6 +11,10 @@ Each of its defects is isolated in one place here, with a test that fails when u
     reference.py   `multiple_evals` itself, with errors raised instead of logged
     unlearning.py, unlearning_run.py  SAE-Bench's unlearning eval on objects, its score unchanged
     unlearning_isolation.py  its data, the model's name and seeds
+    absorption.py, absorption_probes.py  SAE-Bench's first-letter absorption on objects
+    absorption_isolation.py  its words, seeds and passes; absorption_prompts.py its prompts
+    absorption_forms.py  SAEs in the form in which its formulas hold
+    absorption_reference.py  its own `run_eval`, for parity tests and benchmarks
     sae_probes.py  sae-probes on objects, on datasets of any folder
     isolation.py   gradient mode, printing, warnings, running out of memory
     plotting.py    marks and colours for SAE-Bench's own plots
