@@ -1,6 +1,6 @@
 """A language model whose activations say a word's first letter, and SAEs with latents for them.
 
-Words are a letter and a number in letters, so that everything about them is known: `b_3` is "bd".
+Words are a letter and a number in letters, so that everything about them is known: the fourth of `b` is "bzad".
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ LETTERS = string.ascii_lowercase
 TEMPLATE, POSITION = "{word} has the first letter:", -5
 HOOK_NAME = "blocks.0.hook_resid_post"
 D_IN = 64
-N_WORDS = 24
+N_WORDS = 30
 """Of each letter, besides the capital itself."""
 _MARKS = ["<bos>", "<eos>", "<pad>", "<unk>", "has", "the", "first", "letter:"]
 
 
 def words_of(letter: str) -> list[str]:
-    return [f"{letter}{letter}{LETTERS[i]}" for i in range(N_WORDS)]
+    return [f"{letter}z{LETTERS[i // 26]}{LETTERS[i % 26]}" for i in range(N_WORDS)]
 
 
 def tokenizer(*, without: str = "") -> PreTrainedTokenizerFast:

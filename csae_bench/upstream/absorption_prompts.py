@@ -11,6 +11,8 @@ from transformer_lens import HookedTransformer
 from csae_bench.errors import EvalError
 
 _N_AT_ONCE = 4096
+_LEAST_SHARE = 0.1
+"""Of the words; fewer are one token by chance, at a place that is not the word's."""
 
 
 def whole_words(
@@ -21,7 +23,7 @@ def whole_words(
     SAE-Bench raises at the first letter among whose prompts one is longer than the others.
 
     Raises:
-        EvalError: none is: the position does not fit the template and the tokenizer.
+        EvalError: almost none is: the position does not fit the template and the tokenizer.
     """
     tokenizer: Any = model.tokenizer
     answer = first_letter_formatter()
@@ -45,7 +47,7 @@ def whole_words(
                 kept.append((word, len(with_answer)))
                 shortest = min(shortest or len(with_answer), len(with_answer))
     whole = [word for word, length in kept if length == shortest]
-    if not whole:
+    if len(whole) < _LEAST_SHARE * len(words):
         raise EvalError(
             f"evals.absorption_first_letter.prompt_token_pos is {position}, and there stands "
             f"{example}; it must be the place of the word in '{template}', counted from the end."

@@ -31,7 +31,7 @@ from csae_bench.upstream.absorption_reference import reference_absorption
 from csae_bench.upstream.validation import validate_as_sae_bench
 from tests import spelling_model as spelling
 
-ABSORBED = {"bbc": "b", "bbd": "b", "kkc": "k"}
+ABSORBED = {"bzac": "b", "bzad": "b", "kzac": "k"}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,7 @@ def settings(model: HookedTransformer) -> AbsorptionSettings:
         prompt_token_pos=spelling.POSITION,
         max_k_value=2,
         k_sparse_probe_num_epochs=20,
+        k_sparse_probe_batch_size=64,
         llm_batch_size=64,
     )
     return AbsorptionSettings(
@@ -123,7 +124,7 @@ def test_absorbed_words_are_counted(
     model: HookedTransformer, settings: AbsorptionSettings, kept: SharedPasses
 ) -> None:
     tested = kept_probes_of(kept).words_test
-    word = next(word for word in tested if word[0] == "b" and len(word) == 3)
+    word = next(word for word in tested if word[0] == "b" and len(word) == 4)
     absorbing = spelling.spelling_sae(model, absorbed={word: "b"})
     measured = run_absorption(absorbing, model, settings, shared=kept)
     by_letter = {letter.letter: letter for letter in measured.letters.letters}
@@ -168,7 +169,7 @@ def test_probes_of_other_settings_are_not_taken(
     for changed in (
         with_config(few, random_seed=1),
         replace(few, model_fingerprint="another"),
-        replace(few, words_per_letter=22),
+        replace(few, words_per_letter=28),
     ):
         n_before = len(list(tmp_path.iterdir()))
         run_absorption(sae, model, changed, tmp_path)
@@ -340,6 +341,7 @@ def page(sae: SAE[Any], model: HookedTransformer, shared: SharedPasses, folder: 
         "prompt_token_pos": spelling.POSITION,
         "max_k_value": 2,
         "k_sparse_probe_num_epochs": 20,
+        "k_sparse_probe_batch_size": 64,
         "llm_batch_size": 64,
     }
     return spec.run(context, spec.config.model_validate(settings))
