@@ -32,13 +32,9 @@ def main() -> None:
     from csae_bench.activations.shared import SharedPasses
     from csae_bench.evals import preset_settings
     from csae_bench.models import smollm2
-    from csae_bench.upstream.absorption import (
-        AbsorptionSettings,
-        absorption_config,
-        chosen_words,
-        run_absorption,
-    )
+    from csae_bench.upstream.absorption import chosen_words, run_absorption
     from csae_bench.upstream.absorption_reference import reference_absorption
+    from csae_bench.upstream.absorption_settings import AbsorptionSettings, absorption_config
 
     model, info = models.load(smollm2.MODEL_NAME), models.describe(smollm2.MODEL_NAME)
     quick = preset_settings("quick")["absorption_first_letter"]

@@ -10,7 +10,7 @@ from pydantic import Field
 from csae_bench.config.base import Count, Fraction, NonNegative
 from csae_bench.engines.absorption.fields import METRICS
 from csae_bench.engines.absorption.words import MIN_WORDS, skip_reason
-from csae_bench.evals import EvalConfig, EvalContext, EvalResult, Preset, register_eval
+from csae_bench.evals import Cost, EvalConfig, EvalContext, EvalResult, Preset, register_eval
 from csae_bench.evals.inputs import Needs
 
 _PROMPT_TOKENS = 80
@@ -86,6 +86,13 @@ class AbsorptionConfig(EvalConfig):
         )
 
 
+_SAE_BENCH_DEFAULTS: dict[str, Any] = {
+    name: info.default
+    for name, info in AbsorptionConfig.model_fields.items()
+    if name not in ("model", "n_resamples")
+}
+
+
 def validate(result: dict[str, Any]) -> None:
     """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
     from csae_bench.upstream.validation import validate_as_sae_bench
@@ -110,70 +117,49 @@ def validate(result: dict[str, Any]) -> None:
             about="At most 150 words of each letter in place of all: 3,797 of SmolLM2's 47,078.",
         ),
         "published": Preset(
+            settings=_SAE_BENCH_DEFAULTS,
             about="SAE-Bench's defaults; no published result's eval_config could be seen offline.",
-            unverified=(
-                "f1_jump_threshold",
-                "max_k_value",
-                "prompt_template",
-                "prompt_token_pos",
-                "llm_batch_size",
-                "k_sparse_probe_l1_decay",
-                "k_sparse_probe_batch_size",
-                "k_sparse_probe_num_epochs",
-                "min_GT_probe_f1",
-                "min_feats_for_eval",
-                "eval_k_sparse_probe_batch_size",
-                "precalc_k_sparse_probe_sae_acts",
-            ),
+            unverified=tuple(_SAE_BENCH_DEFAULTS),
+            cost=Cost(setup_minutes=33, minutes=26),
         ),
     },
 )
 def absorption_first_letter(ctx: EvalContext, cfg: AbsorptionConfig) -> EvalResult:
     """SAE-Bench's absorption eval: how often other latents stand in for a first letter's own.
 
-    What it measures
-    : A probe on the model's activations says which words begin with a letter. The letter's own
-    latents are those on which a sparse probe does best: the first, and further ones while each
-    gains `f1_jump_threshold` in F1 (feature splitting). A word is absorbed where these fall short
-    of the probe's direction and other latents carry it: a latent for "snake" that fires in place
-    of the one for "begins with s". Chanin et al. 2024, arXiv:2409.14507; Karvonen et al. 2025,
-    SAE-Bench, arXiv:2503.09532. Lower is better.
+    What it measures: a probe on the model's activations says which words begin with a letter. The
+    letter's own latents are those on which a sparse probe does best: the first, and further ones
+    while each gains `f1_jump_threshold` in F1 (feature splitting). A word is absorbed where these
+    fall short of the probe's direction and other latents carry it: a latent for "snake" that fires
+    in place of the one for "begins with s". Lower is better, 0 to 1. Chanin et al. 2024,
+    arXiv:2409.14507; Karvonen et al. 2025, SAE-Bench, arXiv:2503.09532.
 
-    Data
-    : The words of the model's own tokenizer that are one token in the prompt; words of several
+    Data: the words of the model's own tokenizer that are one token in the prompt; words of several
     tokens are left out and counted. A model with a word-level tokenizer, such as tiny-gemma2-it,
     never sees a spelling, and one with fewer than 20 words of some letter cannot be probed: the
     eval is skipped and says why. Probes are the model's: they are trained once for all SAEs and
-    kept under all that decides them.
+    kept under all that decides them, with the activations that they were trained on.
 
-    Too few letters
-    : A letter counts if the model's probe has an F1 above `min_GT_probe_f1` on test words. If fewer
+    A letter counts if the model's probe has an F1 above `min_GT_probe_f1` on test words. If fewer
     than `min_feats_for_eval` do, SAE-Bench prints a line, leaves no result, and judges no further
-    SAE. Here there is a result without a score: the corrected values are null with the reason,
-    SAE-Bench's own fields have its mark -1 and are listed as undefined, and every letter's F1 is
-    in `eval_result_unstructured.letters`. That is a property of the model and not of the SAE, so it
-    is no failure.
+    SAE. Here there is a result without a score, since that is a property of the model and no
+    failure: the corrected values are null with the reason, SAE-Bench's own fields have its mark -1
+    and are listed as undefined, and every letter's F1 is in `eval_result_unstructured.letters`.
 
-    Cost
-    : A pass to the SAE's layer of 65 tokens for each word, once for a model; then of a fifth of the
-    words, once for all SAEs of a run. With all words of Gemma-2-2B half an hour and another half
-    for each SAE on an RTX 3090, by SAE-Bench; `quick` takes minutes on two cores with SmolLM2.
+    Cost: a pass to the SAE's layer of some 65 tokens for each word, once for a model; then of a
+    fifth of the words, once for all SAEs of a run; and 260 small regressions for each SAE.
 
-    When not to trust it
-    : An SAE without latents for letters has nothing to absorb and scores well: read
-    `corrected.mean_split_f1` first. Values differ tenfold between versions of SAE-Bench. SAE-Bench
+    When not to trust it: an SAE without latents for letters has nothing to absorb and scores well:
+    read `corrected.mean_split_f1` first. Values changed tenfold between versions of SAE-Bench. It
     reads the residual stream after the layer whatever the SAE was trained on, so that SAEs at other
-    hooks are refused here; it takes negative codes for silence and multiplies codes by cosines,
-    whatever the length of the decoder's rows: `corrected` has the values without these, with
+    hooks are refused here; it takes negative codes for silence, and multiplies codes by cosines
+    whatever the length of the decoder's rows. `corrected` has the values without these two, with
     intervals over letters. Prompts are drawn at random: repeat it with `--eval-seeds`.
     """
     from csae_bench import models
     from csae_bench.engines.absorption.results import corrected, sae_bench_means
-    from csae_bench.upstream.absorption import (
-        AbsorptionSettings,
-        absorption_config,
-        run_absorption,
-    )
+    from csae_bench.upstream.absorption import run_absorption
+    from csae_bench.upstream.absorption_settings import AbsorptionSettings, absorption_config
 
     own = {"model", "words_per_letter", "n_resamples"}
     model = ctx.model()

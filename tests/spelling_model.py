@@ -1,6 +1,6 @@
 """A language model whose activations say a word's first letter, and SAEs with latents for them.
 
-Words are a letter and a number in letters, so that everything about them is known: the fourth of `b` is "bzad".
+Words are a letter, a z, and a number in letters: the fourth of `b` is "bzad".
 """
 
 from __future__ import annotations

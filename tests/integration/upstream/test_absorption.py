@@ -20,14 +20,10 @@ from csae_bench.activations.shared import SharedPasses
 from csae_bench.engines.absorption.results import corrected, sae_bench_means
 from csae_bench.errors import ConfigError, EvalError, SaeError
 from csae_bench.evals import EvalContext, EvalResult, get_eval
-from csae_bench.upstream.absorption import (
-    AbsorptionOutcome,
-    AbsorptionSettings,
-    absorption_config,
-    run_absorption,
-)
+from csae_bench.upstream.absorption import AbsorptionOutcome, run_absorption
 from csae_bench.upstream.absorption_probes import LetterProbes
 from csae_bench.upstream.absorption_reference import reference_absorption
+from csae_bench.upstream.absorption_settings import AbsorptionSettings, absorption_config
 from csae_bench.upstream.validation import validate_as_sae_bench
 from tests import spelling_model as spelling
 
