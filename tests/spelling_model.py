@@ -46,12 +46,12 @@ def tokenizer(*, without: str = "") -> PreTrainedTokenizerFast:
     )
 
 
-def spelling_model(folder: Path, *, knows: str = LETTERS, without: str = "") -> HookedTransformer:
+def spelling_model(folder: Path, *, known: str = LETTERS, without: str = "") -> HookedTransformer:
     """Return a model of one layer that adds nothing: an activation is the token's embedding.
 
     Args:
         folder: for the tokenizer's files.
-        knows: letters whose words point in a direction of the letter's.
+        known: letters whose words point in a direction of the letter's.
         without: letters that no word begins with.
     """
     tokenizer(without=without).save_pretrained(folder)
@@ -79,7 +79,7 @@ def spelling_model(folder: Path, *, knows: str = LETTERS, without: str = "") -> 
         embedded = 0.05 * torch.randn(len(tokens), D_IN, generator=generator)
         for token, place in tokens.get_vocab().items():
             letter = token[0].lower()
-            if token.isalpha() and token not in _MARKS and letter in knows:
+            if token.isalpha() and token not in _MARKS and letter in known:
                 embedded[place, LETTERS.index(letter)] += 1.0
         model.embed.W_E.copy_(embedded)
     return model

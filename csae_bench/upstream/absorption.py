@@ -34,7 +34,7 @@ from csae_bench.upstream.absorption_prompts import whole_words
 from csae_bench.upstream.absorption_run import AbsorptionRun
 from csae_bench.upstream.absorption_settings import AbsorptionSettings, checked_layer
 from csae_bench.upstream.adapting import formatted_copy
-from csae_bench.upstream.isolation import Halving
+from csae_bench.upstream.isolation import Halving, isolated
 from csae_bench.upstream.provenance import versions
 
 ENGINE_VERSION = 1
@@ -81,7 +81,8 @@ def run_absorption(
     kept = shared or SharedPasses()
     words, n_dropped = _words(model, settings, kept)
     probes = _probes(model, words, layer, settings, cache, kept)
-    own = formatted_copy(sae, model, settings.config.model_name, settings.hook_name)
+    with isolated():
+        own = formatted_copy(sae, model, settings.config.model_name, settings.hook_name)
     signs = WatchedSigns(own)
     run = AbsorptionRun(
         StoppingModel(model, layer, settings.config.prompt_token_pos, kept),

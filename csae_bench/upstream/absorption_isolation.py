@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -132,9 +132,7 @@ class FewerCodes:
         self._train = k_sparse_probing.train_sparse_multi_probe
         self._encode: Callable[..., Tensor] = k_sparse_probing._get_sae_acts  # pyright: ignore[reportPrivateUsage]
         self._probe: Any = None
-        self._read: Tensor | None = None
-        self._kept: Tensor | None = None
-        self._latents: Tensor | None = None
+        self._kept: _Columns | None = None
 
     def within(self) -> contextlib.AbstractContextManager[None]:
         """Replace SAE-Bench's functions within a context."""
@@ -157,20 +155,28 @@ class FewerCodes:
     ) -> Tensor:
         if sparse_feat_ids is None:
             return self._encode(sae, input_activations, batch_size=batch_size)
-        if self._read is not input_activations or self._latents is None or self._kept is None:
+        kept = self._kept
+        if kept is None or kept.read is not input_activations:
             chosen = self._probe.weights.topk(self._max_k, dim=-1).indices.flatten().unique()
-            self._latents, self._read = chosen, input_activations
-            self._kept = self._encode(
+            codes = self._encode(
                 sae, input_activations, batch_size=batch_size, sparse_feat_ids=chosen
             )
-        places = torch.searchsorted(self._latents, sparse_feat_ids).clamp(
-            max=len(self._latents) - 1
-        )
-        if not torch.equal(self._latents[places], sparse_feat_ids):  # ties may be cut otherwise
+            kept = self._kept = _Columns(input_activations, chosen, codes)
+        places = torch.searchsorted(kept.latents, sparse_feat_ids).clamp(max=len(kept.latents) - 1)
+        if not torch.equal(kept.latents[places], sparse_feat_ids):  # ties may be cut otherwise
             return self._encode(
                 sae, input_activations, batch_size=batch_size, sparse_feat_ids=sparse_feat_ids
             )
-        return self._kept[:, places]
+        return kept.codes[:, places]
+
+
+class _Columns(NamedTuple):
+    read: Tensor
+    """The activations that were encoded, by identity."""
+    latents: Tensor
+    """In ascending order."""
+    codes: Tensor
+    """Theirs, [n, n_latents]."""
 
 
 class _NoBar:

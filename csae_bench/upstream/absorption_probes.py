@@ -65,7 +65,8 @@ class LetterProbes:
         """Write the files in which SAE-Bench looks for its probes."""
         place = folder / f"{model_name}" / f"layer_{layer}"
         place.mkdir(parents=True)
-        probe = LinearProbe(self.weight.shape[1], num_outputs=len(self.weight))
+        with torch.random.fork_rng(devices=[]):  # its first weights are drawn
+            probe = LinearProbe(self.weight.shape[1], num_outputs=len(self.weight))
         probe.load_state_dict({"fc.weight": self.weight, "fc.bias": self.bias})
         torch.save(probe.eval(), place / "probe.pth")
         np.savez(

@@ -220,10 +220,10 @@ def test_negative_codes_and_short_rows_are_corrected(
     assert [letter.split_feats for letter in measured.letters.letters] != right
 
 
-def test_a_model_that_knows_few_letters_gets_no_score_but_its_letters(
+def test_a_model_that_known_few_letters_gets_no_score_but_its_letters(
     settings: AbsorptionSettings, tmp_path: Path
 ) -> None:
-    model = spelling.spelling_model(tmp_path, knows="abcdefgh")
+    model = spelling.spelling_model(tmp_path, known="abcdefgh")
     measured = run_absorption(spelling.spelling_sae(model), model, settings)
     n_known = len(measured.letters.counted)
     assert n_known < 20
@@ -237,7 +237,7 @@ def test_sae_bench_still_leaves_no_result_where_letters_are_few(
 ) -> None:
     """Mended upstream, what `Letters.reason` says can be taken from it."""
     (tmp_path / "tokenizer").mkdir()
-    model = spelling.spelling_model(tmp_path / "tokenizer", knows="abcdefgh")
+    model = spelling.spelling_model(tmp_path / "tokenizer", known="abcdefgh")
     sae, config = spelling.spelling_sae(model), settings.config
     assert reference_absorption([sae, sae], model, all_words(model), config, tmp_path) == []
 
@@ -307,7 +307,8 @@ def test_nothing_of_sae_bench_is_left_behind(
     assert torch.equal(sae.W_enc, weights)
     assert not common.RESULTS_DIR.exists()
     assert list(tmp_path.iterdir()) == []
-    assert capfd.readouterr() == ("", "")
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", "")
 
 
 def test_sae_bench_still_does_not_use_its_seed() -> None:
@@ -375,7 +376,7 @@ def test_the_page_has_sae_benchs_values_and_ours(
 
 
 def test_the_page_marks_what_a_model_cannot_have(tmp_path: Path) -> None:
-    model = spelling.spelling_model(tmp_path, knows="abcdefgh")
+    model = spelling.spelling_model(tmp_path, known="abcdefgh")
     result = page(spelling.spelling_sae(model), model, SharedPasses(0), tmp_path)
     validated(result)
     assert set(result.metrics["mean"].values()) == {-1}

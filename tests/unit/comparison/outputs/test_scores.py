@@ -99,11 +99,11 @@ def test_parts_of_a_score_are_not_scores_themselves() -> None:
 def test_an_eval_that_is_not_known_has_its_main_metrics() -> None:
     absorption = replace(
         MIG,
-        eval_name="absorption_first_letter",
-        values={"absorption_first_letter.mean_absorption_fraction_score": 0.1, "x.odd": 3.0},
+        eval_name="absorption_of_old",
+        values={"absorption_of_old.mean_absorption_score": 0.1, "x.odd": 3.0},
     )
     first = scores_of(absorption)
-    assert first[0].title == "Absorption fraction"
+    assert first[0].title == "Absorption"
     assert how_to_read(first[0]) == "lower is better"
 
 
