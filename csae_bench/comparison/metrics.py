@@ -199,14 +199,8 @@ _near = partial(_row, Direction.TARGET, gates=False)
 _plain = partial(_row, Direction.NONE, gates=False, margin=None)
 
 METRICS: tuple[MetricSpec, ...] = (
-    _lower("absorption*.mean_absorption_fraction_score", "Absorption fraction",
-           comparable_from=None, note=_TENFOLD),
-    _lower("absorption*.mean_full_absorption_score", "Full absorption",
-           comparable_from=None, note=_TENFOLD),
     _lower("absorption*.mean_absorption_score", "Absorption",
            comparable_from=None, note=_TENFOLD),
-    _lower("absorption*.mean_num_split_features", "Split features",
-           comparable_from=None, gates=False, margin=None, unit="latents"),
     _higher("ravel.disentanglement_score", "RAVEL disentanglement", comparable_from=None),
     _higher("ravel.cause_score", "RAVEL cause", comparable_from=None, gates=False),
     _higher("ravel.isolation_score", "RAVEL isolation", comparable_from=None, gates=False),

@@ -11,6 +11,11 @@ Each of its defects is isolated in one place here, with a test that fails when u
     reference.py   `multiple_evals` itself, with errors raised instead of logged
     unlearning.py, unlearning_run.py  SAE-Bench's unlearning eval on objects, its score unchanged
     unlearning_isolation.py  its data, the model's name and seeds
+    absorption.py, absorption_run.py  SAE-Bench's first-letter absorption on objects
+    absorption_settings.py  its settings; absorption_probes.py the model's probes
+    absorption_isolation.py  its words, seeds and passes; absorption_prompts.py its prompts
+    absorption_forms.py  SAEs in the form in which its formulas hold
+    absorption_reference.py  its own `run_eval`, for parity tests and benchmarks
     autointerp.py, autointerp_run.py, autointerp_text.py  SAE-Bench's autointerp, any judge
     sae_probes.py  sae-probes on objects, on datasets of any folder
     isolation.py   gradient mode, printing, warnings, running out of memory
@@ -18,8 +23,8 @@ Each of its defects is isolated in one place here, with a test that fails when u
     validation.py  SAE-Bench's own checks of a result
     provenance.py  versions, and an SAE's config as JSON
 
-Importing this package loads neither torch nor sae_bench; core, instrumentation, reference,
-unlearning, autointerp and sae_probes do.
+Importing this package loads neither torch nor sae_bench; absorption, autointerp, core,
+instrumentation, reference, unlearning and sae_probes do.
 """
 
 from csae_bench.upstream.provenance import sae_cfg_dict, versions

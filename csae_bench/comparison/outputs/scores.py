@@ -64,9 +64,9 @@ def scores_of(reading: Reading) -> list[ShownScore]:
         spec = registered(reading.eval_name)
     except PluginError:  # compare says in its warnings that the package cannot be imported
         spec = None
-    if spec is None or not spec.metrics:
-        return [_plain(reading, metric) for metric in headlines(reading.values)]
-    return list(_of_rows(reading, spec))
+    shown = [] if spec is None else list(_of_rows(reading, spec))
+    # SAE-Bench's own results have none of the corrected values
+    return shown or [_plain(reading, metric) for metric in headlines(reading.values)]
 
 
 def headline_metrics(reading: Reading) -> list[str]:

@@ -24,7 +24,8 @@ def test_no_word_is_broken(columns: int) -> None:
 @pytest.mark.parametrize("columns", [60, 80, 160])
 def test_every_line_fits_and_continues_below_its_own_column(columns: int) -> None:
     lines = list(listing_lines(listing(), columns))
-    assert max(map(len, lines)) <= columns
+    # a name that is longer by itself is not broken
+    assert all(len(line) <= columns or len(line.split()) == 1 for line in lines)
     head = "  factor_probing             "
     start = next(i for i, line in enumerate(lines) if line.startswith(head))
     if columns < 120:

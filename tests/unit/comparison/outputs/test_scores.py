@@ -97,14 +97,21 @@ def test_parts_of_a_score_are_not_scores_themselves() -> None:
 
 
 def test_an_eval_that_is_not_known_has_its_main_metrics() -> None:
-    absorption = replace(
+    ravel = replace(
         MIG,
-        eval_name="absorption_first_letter",
-        values={"absorption_first_letter.mean_absorption_fraction_score": 0.1, "x.odd": 3.0},
+        eval_name="another_ravel",
+        values={"ravel.disentanglement_score": 0.1, "x.odd": 3.0},
     )
-    first = scores_of(absorption)
-    assert first[0].title == "Absorption fraction"
-    assert how_to_read(first[0]) == "lower is better"
+    first = scores_of(ravel)
+    assert first[0].title == "RAVEL disentanglement"
+    assert how_to_read(first[0]) == "higher is better"
+
+
+def test_a_published_result_without_the_corrected_values_has_its_main_metrics() -> None:
+    name = "absorption_first_letter.mean_absorption_fraction_score"
+    (score,) = scores_of(replace(MIG, eval_name="absorption_first_letter", values={name: 0.1}))
+    assert score.metric == name
+    assert score.value == 0.1
 
 
 @pytest.mark.parametrize(

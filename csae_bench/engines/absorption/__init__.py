@@ -1,0 +1,1 @@
+"""Words, rows and values of SAE-Bench's first-letter absorption eval; imports no SAE-Bench."""
