@@ -139,8 +139,8 @@ def validate(result: dict[str, Any]) -> None:
     validate=validate,
     presets={
         "quick": Preset(
-            settings={"num_pairs_per_attribute": 64, "llm_batch_size": 16},
-            about="64 pairs that change an attribute and 64 that must not, in place of 5000 each.",
+            settings={"num_pairs_per_attribute": 128, "llm_batch_size": 16},
+            about="128 pairs that change an attribute and 128 that must not, in place of 5000.",
         ),
         "published": Preset(
             settings=_PUBLISHED,

@@ -112,7 +112,8 @@ def run_ravel(
         undefined = next((problem for problem in problems if problem), None)
         undefined = undefined or _no_batch(known, config)
         watch, warnings = _Watched(tables), list[str]()
-        scores, by_class = dict.fromkeys(SCORES, math.nan), dict[str, Any]()
+        scores: dict[str, float] = dict.fromkeys(SCORES, math.nan)
+        by_class: dict[str, Any] = {}
         if undefined is None:
             with isolated():
                 own = formatted_copy(sae, hooked, config.model_name, settings.hook_name)
@@ -120,6 +121,7 @@ def run_ravel(
                 ravel_sees(tokenizer, seed=config.random_seed, shared=kept) as warnings,
                 watch.within(),
             ):
+                measured: Any
                 measured, by_class = ravel_main.run_eval_single_sae(
                     config, own, model, settings.device, name
                 )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from csae_bench import models
 from csae_bench.engines.ravel.cities import ATTRIBUTES, ENTITY, city_table
@@ -190,7 +190,7 @@ def _read(folder: Path, entity: str) -> dict[str, Any]:
     for part in PARTS:
         path = folder / file_name(entity, part)
         try:
-            parts[part] = cast(Any, json.loads(path.read_text(encoding="utf-8")))
+            parts[part] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{path}: {reason_of(error).rstrip('.')}; it must be one of RAVEL's four files."

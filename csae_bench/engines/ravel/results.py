@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
 
 from csae_bench.engines.ravel.fields import SCORES
 from csae_bench.metrics.bootstrap import cluster_draws
@@ -142,7 +144,11 @@ def table(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
     return {name: dict(row) for name, row in tables.items()}
 
 
-def _scores(counts: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _scores(
+    counts: Float[NDArray[Any], "n_kinds right_and_all n_entities"],
+    draws: Float[NDArray[Any], "n_draws n_entities"] | Int[NDArray[Any], "n_draws n_entities"],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return disentanglement, cause and isolation of each draw, NaN where there is no pair."""
     sums = np.einsum("kce,de->kcd", counts, draws)
     with np.errstate(invalid="ignore", divide="ignore"):
         isolation, cause = sums[:, 0] / sums[:, 1]
