@@ -38,12 +38,14 @@ def main() -> None:
 
     model, info = models.load(smollm2.MODEL_NAME), models.describe(smollm2.MODEL_NAME)
     quick = preset_settings("quick")["absorption_first_letter"]
-    n_words = quick.pop("words_per_letter")
+    n_words = int(os.environ.get("N_WORDS_PER_LETTER") or quick["words_per_letter"])
+    if n_words < quick.pop("words_per_letter"):
+        quick["min_feats_for_eval"] = 2  # of few words the model's probes learn few letters
     settings = AbsorptionSettings(
         config=absorption_config(model, model_name=info.name, **quick),
         model_fingerprint=models.weights_fingerprint(info.name),
         hook_name=info.default_hook_name,
-        words_per_letter=int(os.environ.get("N_WORDS_PER_LETTER") or n_words),
+        words_per_letter=n_words,
         device="cpu",
     )
     saes = [_sae(i, info.d_model, info.default_hook_name) for i in range(N_SAES)]

@@ -201,9 +201,6 @@ _plain = partial(_row, Direction.NONE, gates=False, margin=None)
 METRICS: tuple[MetricSpec, ...] = (
     _lower("absorption*.mean_absorption_score", "Absorption",
            comparable_from=None, note=_TENFOLD),
-    _higher("ravel.disentanglement_score", "RAVEL disentanglement", comparable_from=None),
-    _higher("ravel.cause_score", "RAVEL cause", comparable_from=None, gates=False),
-    _higher("ravel.isolation_score", "RAVEL isolation", comparable_from=None, gates=False),
     _higher("sparse_probing*.sae_top_*_test_*", "Sparse probing", comparable_from=None),
     _higher("sparse_probing*.sae_test_*", "Probe on all latents", comparable_from=None),
     _plain("sparse_probing*.llm_*", "Probe on activations", comparable_from=None,

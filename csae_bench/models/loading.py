@@ -55,6 +55,33 @@ def load(name_or_path: str, *, device: str = "cpu", dtype: str = "float32") -> H
     return hooked.eval()
 
 
+def load_published(
+    name_or_path: str, *, device: str = "cpu", dtype: str = "float32"
+) -> transformers.PreTrainedModel:
+    """Load transformers' own form of the model, in evaluation mode and without gradients.
+
+    Raises UnknownNameError for an unknown name, ModelError for a model that cannot be loaded, or
+    that is in memory as a HookedTransformer alone.
+    """
+    model, torch_dtype = resolve(name_or_path), _checked_dtype(dtype)
+    _check_device(device)
+    if model.kind == "memory":
+        raise ModelError(f"{model.name} is in memory; transformers' form of it is not known.")
+    model_shape(model)  # its files, made and checked
+    if model.path is not None:
+        published = _read_published_model(model.path, torch_dtype)
+    else:
+        try:
+            with quiet_transformers():
+                published = transformers.AutoModelForCausalLM.from_pretrained(
+                    model.name, dtype=torch_dtype, attn_implementation="eager"
+                )
+        except _FOUND_BY_TRANSFORMERS as error:
+            reason = " ".join(reason_of(error).split())
+            raise ModelError(f"{model.name}: transformers cannot load it: {reason}.") from error
+    return published.requires_grad_(False).to(device).eval()  # pyright: ignore[reportArgumentType]
+
+
 def _load_from_folder(folder: Path, fields: dict[str, Any]) -> HookedTransformer:
     """HookedTransformer.from_pretrained fails on paths: this is what it does for a name."""
     cfg = HookedTransformerConfig.from_dict(fields)

@@ -17,6 +17,8 @@ Each of its defects is isolated in one place here, with a test that fails when u
     absorption_forms.py  SAEs in the form in which its formulas hold
     absorption_reference.py  its own `run_eval`, for parity tests and benchmarks
     autointerp.py, autointerp_run.py, autointerp_text.py  SAE-Bench's autointerp, any judge
+    ravel.py       SAE-Bench's RAVEL on objects; ravel_isolation.py its tokenizer and layers
+    ravel_reference.py  its own `run_eval_single_sae`, for parity tests
     sae_probes.py  sae-probes on objects, on datasets of any folder
     isolation.py   gradient mode, printing, warnings, running out of memory
     plotting.py    marks and colours for SAE-Bench's own plots
@@ -24,7 +26,7 @@ Each of its defects is isolated in one place here, with a test that fails when u
     provenance.py  versions, and an SAE's config as JSON
 
 Importing this package loads neither torch nor sae_bench; absorption, autointerp, core,
-instrumentation, reference, unlearning and sae_probes do.
+instrumentation, ravel, reference, unlearning and sae_probes do.
 """
 
 from csae_bench.upstream.provenance import sae_cfg_dict, versions

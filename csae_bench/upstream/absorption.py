@@ -84,8 +84,10 @@ def run_absorption(
     with isolated():
         own = formatted_copy(sae, model, settings.config.model_name, settings.hook_name)
     signs = WatchedSigns(own)
+    # an SAE that is judged in two forms reads its prompts once, also where it is the only one
+    passes = kept if kept.n_users > 1 else SharedPasses(n_users=2)
     run = AbsorptionRun(
-        StoppingModel(model, layer, settings.config.prompt_token_pos, kept),
+        StoppingModel(model, layer, settings.config.prompt_token_pos, passes),
         layer,
         words,
         probes,

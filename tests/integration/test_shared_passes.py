@@ -64,7 +64,7 @@ NOTHING_OF_THEIR_OWN = (
 """Evals that read the model's activations and run it with no SAE in place."""
 
 
-SKIPPED = {"absorption_first_letter"}
+SKIPPED = {"absorption_first_letter", "ravel"}
 """Evals that the bundled model's words say nothing in, with tests of their own."""
 
 

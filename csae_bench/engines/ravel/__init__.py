@@ -1,0 +1,1 @@
+"""Entities, rows and values of SAE-Bench's RAVEL eval; imports no SAE-Bench."""
