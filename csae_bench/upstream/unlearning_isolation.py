@@ -52,7 +52,7 @@ def sae_bench_sees(
                 enter(replaced(module, tqdm=_no_bar))
         enter(without_shape_checks(activation_collection))
         enter(replaced(model.cfg, model_name=CHAT_MODEL))
-        enter(_seeded(seed))
+        enter(seeded(seed))
         warnings = enter(isolated())
         enter(contextlib.redirect_stdout(io.StringIO()))  # it prints shapes and counts
         yield warnings
@@ -72,7 +72,7 @@ def replaced(owner: Any, **values: Any) -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Generator[None, None, None]:
+def seeded(seed: int) -> Generator[None, None, None]:
     """Seed the global generators within the context, and restore their state afterwards."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - SAE-Bench draws there
     with torch.random.fork_rng():
