@@ -325,10 +325,10 @@ def _watch_gradients(module: Any) -> dict[str, float]:
 
 
 def eval_names() -> list[str]:
-    """Return the names of all registered evals."""
-    from csae_bench.evals import discover
+    """Return the names of the evals that run on an SAE of the bundled model."""
+    from csae_bench.evals import discover, get_eval
 
-    return discover()
+    return [n for n in discover() if get_eval(n).config().needs("tiny-gemma2-it").skip is None]
 
 
 def eval_config(name: str) -> type[BaseModel]:
