@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from csae_bench.errors import PluginError, UnknownNameError, reason_of
+from csae_bench.errors import PluginError, UnknownNameError, UsageError, reason_of
 from csae_bench.registry import Registry
 
 
@@ -28,6 +28,7 @@ class Plugins:
         folders: where ours lie.
         group: entry-point group of those of other packages.
         excluded: modules in these folders that bring nothing.
+        not_offered: names that a user may look for in vain -> why, a sentence without a full stop.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Plugins:
         folders: Iterable[str],
         group: str,
         excluded: Iterable[str] = (),
+        not_offered: Mapping[str, str] | None = None,
     ) -> None:
         self.kind = kind
+        self._not_offered = not_offered or {}
         self._excluded = frozenset(excluded)
         self.group = group
         self._package = package
@@ -48,6 +51,12 @@ class Plugins:
     def names(self) -> list[str]:
         """Return all names, sorted; nothing is imported."""
         return sorted({*self.shipped, *self._entry_points})
+
+    @property
+    def not_offered(self) -> dict[str, str]:
+        """Return the names that are known and brought by no module, each with the reason."""
+        names = self.names()
+        return {name: why for name, why in self._not_offered.items() if name not in names}
 
     @cached_property
     def shipped(self) -> frozenset[str]:
@@ -60,6 +69,7 @@ class Plugins:
 
         Raises:
             UnknownNameError: no module and no entry point has this name.
+            UsageError: the name is known, and not offered.
             PluginError: the installed package cannot be imported, or registers nothing of the name.
         """
         if name in registry:
@@ -67,6 +77,11 @@ class Plugins:
         if name in self.shipped:
             importlib.import_module(f"{self._package}.{name}")
             return
+        if name in self.not_offered:
+            raise UsageError(
+                f"The {self.kind} '{name}' is not offered: {self.not_offered[name]}. "
+                f"Available: {', '.join(self.names())}."
+            )
         if name not in self._entry_points:
             raise UnknownNameError(self.kind, name, [*registry, *self.names()])
         point = self._entry_points[name]

@@ -11,6 +11,7 @@ from csae_bench.errors import PluginError, UnknownNameError
 from csae_bench.evals import EvalSpec, discover, get_eval
 from csae_bench.evals.metric_rows import Direction
 from csae_bench.evals.metric_values import ResultValue, compared
+from csae_bench.evals.pages import PAGES
 from csae_bench.factors import factor_names, get_factors
 from csae_bench.models import model_names
 
@@ -93,7 +94,9 @@ def gists() -> dict[str, str]:
 
 
 def _evals() -> dict[str, str]:
-    return {name: _told(lambda name=name: get_eval(name).summary) for name in discover()}
+    offered = {name: _told(lambda name=name: get_eval(name).summary) for name in discover()}
+    others = {name: f"Not offered: {why}." for name, why in PAGES.not_offered.items()}
+    return dict(sorted({**offered, **others}.items()))
 
 
 def _saes() -> dict[str, dict[str, str]]:

@@ -194,6 +194,7 @@ def get_eval(name: str) -> EvalSpec:
 
     Raises:
         UnknownNameError: no file and no entry point has this name.
+        UsageError: SAE-Bench has an eval of this name, and we do not.
         PluginError: the eval is of an installed package that cannot be imported.
     """
     PAGES.load(name, EVALS)

@@ -95,6 +95,8 @@ class Metric:
 
     has_null: bool = False
     """Accompanied by `x_null_mean`, `x_adjusted` and `x_p` (category `chance`)."""
+    permuted: str = "the factors"
+    """What is permuted among the samples for the null, in words."""
     has_interval: bool = False
     """Accompanied by `x_low` and `x_high` (category `intervals`)."""
     has_held_out: bool = False

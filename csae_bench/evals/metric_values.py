@@ -65,8 +65,8 @@ def values_of(name: str, metric: Metric) -> Iterator[ResultValue]:
 
     if metric.has_null:
         span = None if low is None or high is None else high - low
-        yield beside("chance", "null_mean", "null mean", "Mean over permutations of the factors.",
-                     low, high)  # fmt: skip
+        yield beside("chance", "null_mean", "null mean",
+                     f"Mean over permutations of {metric.permuted}.", low, high)  # fmt: skip
         yield beside("chance", "adjusted", "less chance",
                      "The value minus the null's mean: about 0 without a relation.",
                      None if span is None else -span, span)  # fmt: skip

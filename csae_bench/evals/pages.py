@@ -40,6 +40,12 @@ def _pages_folder() -> Path:
     return package if modules - OWN_MODULES else package.parents[1] / "evals"
 
 
+NOT_OFFERED = {
+    "mdl": "SAE-Bench's own code of it does not run: it imports loguru, which SAE-Bench does not "
+    "install, and reads a variable of its command line's script"
+}
+"""Evals that SAE-Bench has in its package and csae-bench does not have -> why."""
+
 FOLDER = _pages_folder()
 """Folder of our pages: in this package in a wheel, at the top level in a checkout."""
 
@@ -49,6 +55,7 @@ PAGES = Plugins(
     folders=[str(FOLDER)],
     group=ENTRY_POINT_GROUP,
     excluded=OWN_MODULES,
+    not_offered=NOT_OFFERED,
 )
 
 

@@ -20,13 +20,15 @@ Each of its defects is isolated in one place here, with a test that fails when u
     ravel.py       SAE-Bench's RAVEL on objects; ravel_isolation.py its tokenizer and layers
     ravel_reference.py  its own `run_eval_single_sae`, for parity tests
     sae_probes.py  sae-probes on objects, on datasets of any folder
+    meta_structure.py  SAE-Bench's meta-structure eval on any decoder, seeded
+    synth_sae_bench.py  SAELens's evaluation on synthetic models, seeded
     isolation.py   gradient mode, printing, warnings, running out of memory
     plotting.py    marks and colours for SAE-Bench's own plots
     validation.py  SAE-Bench's own checks of a result
     provenance.py  versions, and an SAE's config as JSON
 
-Importing this package loads neither torch nor sae_bench; absorption, autointerp, core,
-instrumentation, ravel, reference, unlearning and sae_probes do.
+Importing this package loads neither torch nor sae_bench; those of its modules that call them do,
+and none whose name ends in `_metrics`.
 """
 
 from csae_bench.upstream.provenance import sae_cfg_dict, versions

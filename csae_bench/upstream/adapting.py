@@ -113,7 +113,7 @@ def formatted_copy(
     sae: AnySae, model: HookedTransformer, model_name: str, hook_name: str
 ) -> SAE[Any]:
     """Return a copy with what SAE-Bench reads from an SAE's config, at the model's dtype."""
-    own = _copied(sae)
+    own = adapted_copy(sae)
     metadata = own.cfg.metadata
     known: dict[str, Any] = {"model_name": model_name, "hook_name": hook_name}
     if metadata.prepend_bos is None:
@@ -128,7 +128,8 @@ def formatted_copy(
     return formatted[1].to(device=device, dtype=model.cfg.dtype)
 
 
-def _copied(sae: AnySae) -> SAE[Any]:
+def adapted_copy(sae: AnySae) -> SAE[Any]:
+    """Return a copy of an SAE of SAELens, and any other one adapted."""
     if not isinstance(sae, SAE):
         return cast(SAE[Any], AdaptedSae(sae))
     own = copy.deepcopy(sae)

@@ -195,6 +195,7 @@ FLAGS = [
     (("--sae", "topk", "--evals", ","), "--evals': ',' names none"),
     (("--sae", "topk", "--evals", " , "), "--evals': ' , ' names none"),
     (("--sae", "topk", "--evals", "core;mig"), "Unknown eval 'core;mig'"),
+    (("--sae", "topk", "--evals", "core,mdl"), "The eval 'mdl' is not offered: SAE-Bench's own"),
     (("--sae", "topk", "--evals", "a" * 5000), "a path has at most 4095"),
     (("--sae", "evals_list.yaml", "--evals", "core"), "evals is ['core']"),
     (("--sae", "topk", "--evals", "core", "--set", "evals=5"), "evals is 5"),

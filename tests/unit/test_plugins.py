@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from csae_bench.comparison import metrics as known
-from csae_bench.errors import PluginError, UnknownNameError
+from csae_bench.errors import PluginError, UnknownNameError, UsageError
 from csae_bench.evals.metric_rows import Direction
 from csae_bench.factors import factor_fingerprint, registry
 from csae_bench.plugins import Plugins
@@ -53,6 +53,23 @@ def test_a_name_that_is_registered_is_not_looked_for(folder: Path) -> None:
     registry: Registry[int] = Registry("thing")
     registry.add("thing", 1)
     package(folder, "raise RuntimeError", name="not_needed").load("thing", registry)
+
+
+def test_a_name_that_is_not_offered_is_refused_with_the_reason_unless_a_package_has_it(
+    folder: Path,
+) -> None:
+    package(folder, name="has_it")
+    plugins = Plugins(
+        "thing",
+        package="tests.unit.metrics",
+        folders=[str(OURS)],
+        group=GROUP,
+        not_offered={"other": "it is broken", "thing": "it is broken too"},
+    )
+    assert plugins.not_offered == {"other": "it is broken"}
+    assert "other" not in plugins.names()
+    with pytest.raises(UsageError, match="'other' is not offered: it is broken"):
+        plugins.load("other", Registry("thing"))
 
 
 def test_an_unknown_name_suggests_the_nearest(folder: Path) -> None:

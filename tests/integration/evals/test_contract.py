@@ -16,7 +16,7 @@ from csae_bench import models
 from csae_bench.evals import discover
 from csae_bench.models.fingerprint import loaded_fingerprint
 from csae_bench.saes.hashing import loaded_hash
-from tests.integration.test_shared_passes import DATA, SETTINGS, SKIPPED
+from tests.integration.test_shared_passes import DATA, SETTINGS, SKIPPED, without_times
 
 EVALS = tuple(SETTINGS)
 
@@ -47,7 +47,10 @@ def _measured(sae: Any, model: HookedTransformer, *evals: str) -> dict[str, Any]
         unstructured = dict(outcome.result["eval_result_unstructured"])
         del unstructured["provenance"]
         kept = ("eval_config", "eval_result_metrics", "eval_result_details", "sae_cfg_dict")
-        results[name] = {key: outcome.result[key] for key in kept} | {"unstructured": unstructured}
+        results[name] = {key: outcome.result[key] for key in kept} | {
+            "unstructured": unstructured,
+            "eval_result_metrics": without_times(outcome.result["eval_result_metrics"]),
+        }
     return results
 
 

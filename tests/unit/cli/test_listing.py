@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from csae_bench.cli.listing import listing, listing_lines
@@ -24,13 +26,12 @@ def test_no_word_is_broken(columns: int) -> None:
 @pytest.mark.parametrize("columns", [60, 80, 160])
 def test_every_line_fits_and_continues_below_its_own_column(columns: int) -> None:
     lines = list(listing_lines(listing(), columns))
-    # a name that is longer by itself is not broken
-    assert all(len(line) <= columns or len(line.split()) == 1 for line in lines)
-    head = "  factor_probing             "
-    start = next(i for i, line in enumerate(lines) if line.startswith(head))
+    assert [line for line in lines if len(line) > columns and len(line.split()) > 1] == []
+    head = re.compile(r"  factor_probing +")
+    start, width = next((i, at.end()) for i, line in enumerate(lines) if (at := head.match(line)))
     if columns < 120:
-        assert lines[start + 1].startswith(" " * len(head))
-        assert lines[start + 1][len(head)] != " "
+        assert lines[start + 1].startswith(" " * width)
+        assert lines[start + 1][width] != " "
 
 
 def test_a_pipe_gets_every_entry_on_one_line() -> None:
@@ -52,3 +53,10 @@ def test_an_sae_has_its_kind_and_whole_sentences() -> None:
     assert (kinds["oracle"], kinds["random_synthetic"]) == ("ceiling", "control")
     summaries = [entry["summary"] for entry in entries.values() if isinstance(entry, dict)]
     assert [text for text in summaries if not text.endswith(".")] == []
+
+
+def test_an_eval_of_sae_bench_that_is_not_offered_says_why() -> None:
+    line = listing("evals")["evals"]["mdl"]
+    assert isinstance(line, str)
+    assert line.startswith("Not offered: SAE-Bench's own code of it does not run")
+    assert "loguru" in line
