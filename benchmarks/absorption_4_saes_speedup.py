@@ -16,11 +16,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.core_many_saes import random_sae
 from benchmarks.timing import seconds
 
 FIGURES = ("absorption_4_saes_speedup",)
 NEEDS_SMOLLM2 = True
-N_SAES, D_SAE, K = 4, 4096, 32
+N_SAES, D_SAE = 4, 4096
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def main() -> None:
         words_per_letter=n_words,
         device="cpu",
     )
-    saes = [_sae(i, info.d_model, info.default_hook_name) for i in range(N_SAES)]
+    saes = [random_sae(i, info.default_hook_name, info.d_model, D_SAE) for i in range(N_SAES)]
     words = chosen_words(model, settings)
     ours: list[Any] = []
     theirs: list[dict[str, Any]] = []
@@ -67,13 +68,3 @@ def main() -> None:
     if len(theirs) != N_SAES or ours[0].letters.details() != theirs[0]["eval_result_details"]:
         raise SystemExit("error: the two sides judge otherwise; there is nothing to compare.")
     print(f"BENCH absorption_4_saes_speedup {slow / fast:.2f} ratio")
-
-
-def _sae(seed: int, d_in: int, hook_name: str) -> Any:
-    import torch
-    from sae_lens import TopKSAE, TopKSAEConfig
-    from sae_lens.saes.sae import SAEMetadata
-
-    torch.manual_seed(seed)
-    metadata = SAEMetadata(hook_name=hook_name, model_name="smollm2", prepend_bos=True)
-    return TopKSAE(TopKSAEConfig(d_in=d_in, d_sae=D_SAE, k=K, metadata=metadata))

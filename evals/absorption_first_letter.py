@@ -93,13 +93,6 @@ _SAE_BENCH_DEFAULTS: dict[str, Any] = {
 }
 
 
-def validate(result: dict[str, Any]) -> None:
-    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_as_sae_bench
-
-    validate_as_sae_bench(result)
-
-
 @register_eval(
     "absorption_first_letter",
     config=AbsorptionConfig,
@@ -110,7 +103,6 @@ def validate(result: dict[str, Any]) -> None:
         "corrected.mean_split_f1",
     ),
     form=None,
-    validate=validate,
     presets={
         "quick": Preset(
             settings={"words_per_letter": 150, "precalc_k_sparse_probe_sae_acts": True},

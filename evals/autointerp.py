@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from csae_bench.upstream.autointerp_text import AutoInterpSettings
 
 
-def validate(result: dict[str, Any]) -> None:
-    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_as_sae_bench
-
-    validate_as_sae_bench(result)
-
-
 _PUBLISHED = {
     "judge": {"kind": "openai", "model": "gpt-4o-mini"},
     "dataset": "monology/pile-uncopyrighted",
@@ -44,7 +37,6 @@ _PUBLISHED = {
         "corrected.judge_known",
     ),
     form=None,
-    validate=validate,
     presets={
         "quick": Preset(
             settings={"n_latents": 50, "total_tokens": 100_000},

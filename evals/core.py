@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -44,13 +44,6 @@ class CoreConfig(EvalConfig):
         )
 
 
-def validate(result: dict[str, Any]) -> None:
-    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_as_sae_bench
-
-    validate_as_sae_bench(result)
-
-
 @register_eval(
     "core",
     config=CoreConfig,
@@ -63,7 +56,6 @@ def validate(result: dict[str, Any]) -> None:
     ),
     form=None,
     is_random=False,
-    validate=validate,
     presets={
         "quick": Preset(
             settings={"n_eval_reconstruction_batches": 5, "n_eval_sparsity_variance_batches": 20},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -59,13 +59,6 @@ class MetaStructureConfig(EvalConfig):
         return Needs(model=False)
 
 
-def validate(result: dict[str, Any]) -> None:
-    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_as_sae_bench
-
-    validate_as_sae_bench(result)
-
-
 _OF_THE_PAPER = ("width_ratio", "k")
 
 
@@ -78,7 +71,6 @@ _OF_THE_PAPER = ("width_ratio", "k")
         "corrected.random_directions",
     ),
     form=None,
-    validate=validate,
     presets={
         "quick": Preset(settings={"train_steps": 300}, about="A fifth of SAE-Bench's steps."),
         "published": Preset(

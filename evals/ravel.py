@@ -119,13 +119,6 @@ _PUBLISHED: dict[str, Any] = {
 }
 
 
-def validate(result: dict[str, Any]) -> None:
-    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_as_sae_bench
-
-    validate_as_sae_bench(result)
-
-
 @register_eval(
     "ravel",
     config=RavelConfig,
@@ -136,7 +129,6 @@ def validate(result: dict[str, Any]) -> None:
         "corrected.isolation_score",
     ),
     form=None,
-    validate=validate,
     presets={
         "quick": Preset(
             settings={"num_pairs_per_attribute": 128, "llm_batch_size": 16},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -51,20 +51,12 @@ class ScrConfig(PerturbationConfig):
         return resolved(self.dataset_names, model, suited)
 
 
-def validate(result: dict[str, Any]) -> None:
-    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_as_sae_bench
-
-    validate_as_sae_bench(result)
-
-
 @register_eval(
     "scr",
     config=ScrConfig,
     metrics=SCR_METRICS,
     headline=tuple(f"corrected.scr_metric_threshold_{n}" for n in (2, 10, 50)),
     form=None,
-    validate=validate,
     presets=presets(Cost(setup_minutes=22, minutes=6)),
 )
 def scr(ctx: EvalContext, cfg: ScrConfig) -> EvalResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -88,13 +88,6 @@ class SparseProbingConfig(EvalConfig):
         return chosen_sizes(names, self.probe_train_set_size, self.probe_test_set_size)
 
 
-def validate(result: dict[str, Any]) -> None:
-    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_as_sae_bench
-
-    validate_as_sae_bench(result)
-
-
 @register_eval(
     "sparse_probing",
     config=SparseProbingConfig,
@@ -106,7 +99,6 @@ def validate(result: dict[str, Any]) -> None:
         "corrected.llm_test_accuracy",
     ),
     form=None,
-    validate=validate,
     presets={
         "quick": Preset(
             settings={"probe_train_set_size": 400, "probe_test_set_size": 200},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -47,20 +47,12 @@ class TppConfig(PerturbationConfig):
         return resolved(self.dataset_names, model, suited)
 
 
-def validate(result: dict[str, Any]) -> None:
-    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_as_sae_bench
-
-    validate_as_sae_bench(result)
-
-
 @register_eval(
     "tpp",
     config=TppConfig,
     metrics=TPP_METRICS,
     headline=tuple(f"corrected.tpp_threshold_{n}_total_metric" for n in (2, 10, 50)),
     form=None,
-    validate=validate,
     presets=presets(Cost(setup_minutes=5, minutes=2)),
 )
 def tpp(ctx: EvalContext, cfg: TppConfig) -> EvalResult:

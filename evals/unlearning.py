@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -107,13 +107,6 @@ class UnlearningConfig(EvalConfig):
         )
 
 
-def validate(result: dict[str, Any]) -> None:
-    """Check that SAE-Bench accepts the JSON; raise EvalError if it does not."""
-    from csae_bench.upstream.validation import validate_as_sae_bench
-
-    validate_as_sae_bench(result)
-
-
 @register_eval(
     "unlearning",
     config=UnlearningConfig,
@@ -122,7 +115,6 @@ def validate(result: dict[str, Any]) -> None:
     form=FORM,
     detail=UnlearningDetail,
     reported_config=SaeBenchConfig,
-    validate=validate,
     presets={
         "quick": Preset(settings={"n_control": 1}, about="One draw of random latents."),
         "published": Preset(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 from csae_bench.api.evaluation import Evaluation, Evaluations
 from csae_bench.api.in_memory import InMemory
 from csae_bench.errors import UsageError
+from csae_bench.evals import preset_settings
 from csae_bench.hardware.devices import pick_device
 from csae_bench.runs.execute import generators_kept
 from csae_bench.runs.session import Session
@@ -29,6 +30,7 @@ class EvaluateOptions(TypedDict, total=False):
     hook_name: str | None
     evals: Iterable[str]
     settings: Mapping[str, Mapping[str, Any]] | None
+    preset: str | None
     seed: int
     device: str
     dtype: str
@@ -49,6 +51,7 @@ def evaluate(
     hook_name: str | None = None,
     evals: Iterable[str] = DEFAULT_EVALS,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    preset: str | None = None,
     seed: int = 0,
     device: str = "auto",
     dtype: str = "float32",
@@ -68,6 +71,8 @@ def evaluate(
         hook_name: where its activations are taken; None: what its metadata name.
         evals: names of evals, see `csae-bench list evals`.
         settings: eval -> setting -> value, such as {"mig": {"n_permutations": 1000}}.
+        preset: `quick` or `published`: settings over which `settings` are laid. Each eval runs
+            once; the command line repeats it under other seeds.
         seed: of the evals.
         device: auto, cpu, cuda, cuda:1 or mps; `dtype`: of a model that is loaded by name.
         name: what one SAE is called in results.
@@ -96,10 +101,22 @@ def evaluate(
     if not saes:
         raise UsageError("evaluate was given no SAE.")
     session = Session(pick_device(device), n_saes=len(saes))
-    asked = InMemory(session, model, hook_name, tuple(evals), settings or {}, seed, device, dtype)
+    names = tuple(evals)
+    chosen = _laid_over(preset, names, settings or {})
+    asked = InMemory(session, model, hook_name, names, chosen, seed, device, dtype)
     shows = sys.stderr.isatty() if progress is None else progress
     with generators_kept():  # loading a model draws from them, too
         evaluations = {
             each: asked.of(each, one, shows_progress=shows) for each, one in saes.items()
         }
     return Evaluations(evaluations) if isinstance(sae, Mapping) else evaluations[name]
+
+
+def _laid_over(
+    preset: str | None, evals: tuple[str, ...], settings: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    base = {} if preset is None else preset_settings(preset)
+    chosen = {name: dict(own) for name, own in base.items() if name in evals}
+    for name, own in settings.items():
+        chosen[name] = {**chosen.get(name, {}), **own}
+    return chosen

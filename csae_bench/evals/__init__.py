@@ -73,8 +73,6 @@ class EvalSpec:
     """Form in which results store them; None: that of SAE-Bench's own model."""
     detail: type[BaseModel] | None = None
     """Model of each of its details, but for the metrics that are by factor."""
-    validate: Callable[[dict[str, Any]], None] | None = None
-    """Check of the whole JSON against SAE-Bench's own model; raises EvalError."""
     reported_config: type[BaseModel]
     """Model of the result's eval_config: the settings, or what SAE-Bench wants in their place."""
     is_random: bool = True
@@ -122,7 +120,6 @@ def register_eval(
     headline: Sequence[str] | None = None,
     form: Form | None = FORM,
     detail: type[BaseModel] | None = None,
-    validate: Callable[[dict[str, Any]], None] | None = None,
     reported_config: type[BaseModel] | None = None,
     presets: Mapping[str, Preset] | None = None,
     is_random: bool = True,
@@ -133,8 +130,8 @@ def register_eval(
         metrics: the row of each metric; without rows nothing is known of what it measures.
         headline: the metrics in the line that a run prints, in order; none: the first four that
             are compared.
-        form: how results file the metrics; None if SAE-Bench's own model, which `validate`
-            checks, says so.
+        form: how results file the metrics; None for an eval of SAE-Bench's, whose own model of a
+            result says so.
         detail: the model of each of its details; metrics that are by factor are added to it.
         reported_config: what the result has as eval_config, where that is not the settings.
         is_random: whether a seed decides any of its numbers; `--eval-seeds` repeats it if so.
@@ -172,7 +169,6 @@ def register_eval(
                 metrics=rows,
                 form=form,
                 detail=detail,
-                validate=validate,
                 reported_config=reported_config or config,
                 presets=presets or {},
                 is_random=is_random,

@@ -28,6 +28,7 @@ from csae_bench.runs.job import EvalJob
 from csae_bench.runs.session import Session
 from csae_bench.support import progress
 from csae_bench.upstream import sae_cfg_dict
+from csae_bench.upstream.validation import SAE_BENCH_EVALS, validate_as_sae_bench
 
 INVALID = "the SAE is invalid, so it gets no scores"
 
@@ -261,8 +262,8 @@ def _check(spec: EvalSpec, measured: EvalResult, result: dict[str, Any]) -> None
     if spec.detail_model is not None:
         for i, detail in enumerate(measured.details):
             _fits(spec.detail_model, detail, f"{spec.name}: details.{i}")
-    if spec.validate is not None:
-        spec.validate(result)
+    if spec.name in SAE_BENCH_EVALS:
+        validate_as_sae_bench(result)
 
 
 def _fits(model: type[BaseModel], value: Any, place: str) -> None:

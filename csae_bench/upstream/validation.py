@@ -30,6 +30,9 @@ _OUTPUTS: Mapping[str, tuple[str, str]] = {
 }
 """eval_type_id -> SAE-Bench's folder, and the name of its model of a result."""
 
+SAE_BENCH_EVALS = frozenset(_OUTPUTS)
+"""Evals whose results SAE-Bench reads; other names are our own evals'."""
+
 
 def validate_as_sae_bench(result: dict[str, Any]) -> None:
     """Check an `eval_result` of one of SAE-Bench's own evals as SAE-Bench would.

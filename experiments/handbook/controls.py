@@ -52,13 +52,10 @@ class Verdict(NamedTuple):
 
 def measure(world: World) -> None:
     """Run all evals on both SAEs of a world and add the lines, in place of earlier ones."""
-    for sae in (world.oracle, world.random):
-        command = ["run", "--sae", sae, "--evals", "all", "--preset", "quick"]
-        # an eval that fails has a cell in the record, and so a line
-        subprocess.run(
-            [sys.executable, "-m", "csae_bench.cli", *command, "--results", str(RESULTS)],
-            check=False,
-        )
+    saes = ["--sae", world.oracle, "--sae", world.random]
+    command = ["run", *saes, "--evals", "all", "--preset", "quick", "--results", str(RESULTS)]
+    # an eval that fails has a cell in the record, and so a line
+    subprocess.run([sys.executable, "-m", "csae_bench.cli", *command], check=False)
     names = {world.oracle, world.random}
     kept = [line for line in lines() if line["sae"] not in names]
     new = [line for line in lines_of(read_results(RESULTS)) if line["sae"] in names]

@@ -205,9 +205,23 @@ def test_what_is_saved_is_what_the_command_line_files(
     assert {"metric", "verdict"} <= set(report.to_frame().columns) or report.to_frame().empty
 
 
+def test_a_preset_gives_settings_over_which_others_are_laid(sae: Any) -> None:
+    core = csae_bench.evaluate(
+        sae,
+        evals=["core"],
+        preset="quick",
+        settings={"core": {"n_eval_sparsity_variance_batches": 1}},
+        progress=False,
+    )["core"]
+    used = (core.result or {})["eval_config"]
+    assert used["n_eval_reconstruction_batches"] == 5
+    assert used["n_eval_sparsity_variance_batches"] == 1
+
+
 @pytest.mark.parametrize(
     ("options", "error", "culprit"),
     [
+        ({"preset": "quik"}, UsageError, "Did you mean 'quick'"),
         ({"evals": ["mgi"]}, UsageError, "Did you mean 'mig'"),
         ({"evals": ["mig"], "settings": {"mig": {"n_permutation": 1}}}, ConfigError, "n_permut"),
         ({"evals": ["mig"], "settings": {"core": {}}}, UsageError, "not among evals"),
