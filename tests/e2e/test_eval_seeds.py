@@ -27,6 +27,7 @@ def results(csae_bench: CsaeBench, tmp_path_factory: pytest.TempPathFactory) -> 
     shown = " ".join(outcome.stdout.split())
     assert "mean ± sd of 2 eval seeds" in shown
     assert "±" not in shown.split("mig Mutual")[0], "core draws nothing at random"
+    assert outcome.stderr.count("page: ") == 1, "repetitions are shown as one"
     return folder
 
 

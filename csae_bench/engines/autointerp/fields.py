@@ -43,7 +43,7 @@ METRICS = {
         note=NOTE,
     ),
     "corrected.autointerp_score": _right(
-        "AutoInterp score, corrected",
+        "AutoInterp score, right labels",
         "The same share without examples that are labelled silent though the latent fires in them, "
         "with either sign.",
         direction=Direction.HIGHER,
@@ -67,7 +67,7 @@ METRICS = {
         )
         for name, title in (
             ("balanced_accuracy", "AutoInterp, balanced accuracy"),
-            ("autointerp_score", "AutoInterp score, corrected"),
+            ("autointerp_score", "AutoInterp score, right labels"),
         )
         for end in ("low", "high")
     },
