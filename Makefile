@@ -7,6 +7,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 # The first of these that is Python 3.11 or 3.12; PYTHON=... names another.
 PYTHON ?= $(shell for python in python3 python3.11 python3.12; do \
 	$$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
@@ -15,10 +16,11 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12; do \
 WORKERS ?= auto
 # A file's tests stay in one process, since they share fixtures that take seconds to make.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile --durations 20
+export NO_MKDOCS_2_WARNING ?= 1
 export HF_HUB_OFFLINE ?= 1
 export HF_DATASETS_OFFLINE ?= 1
 
-.PHONY: help setup setup-smollm2 run real study-search study-primary study-report controls handbook test test-fast test-slow test-real check fmt lint types imports golden small regression baseline yardsticks bench clean
+.PHONY: help setup setup-smollm2 run real study-search study-primary study-report controls docs docs-serve test test-fast test-slow test-real check fmt lint types imports golden small regression baseline yardsticks bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -56,11 +58,18 @@ study-primary: $(STAMP) ## the study's comparison: contrastive against two twins
 controls: setup-smollm2 ## an oracle and a random dictionary on every eval: two hours on two cores
 	$(BIN)/python -m experiments.handbook measure
 
-handbook: $(STAMP) ## write docs/evals.md from the evals' pages and the measured controls
-	$(BIN)/python -m experiments.handbook report
-
 study-report: $(STAMP) ## write docs/study.md from the study's finished runs
 	$(BIN)/python -m experiments.study report
+
+$(DOCS_STAMP): $(STAMP) requirements/docs.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/docs.txt
+	@touch $(DOCS_STAMP)
+
+docs: $(DOCS_STAMP) ## build the site into site/; a warning or a broken link is an error
+	$(BIN)/python -m mkdocs build --strict --clean
+
+docs-serve: $(DOCS_STAMP) ## show the site on this machine and build it again when a page changes
+	$(BIN)/python -m mkdocs serve --strict
 
 test: $(STAMP) ## all tests but the slow ones: 15 minutes on two cores
 	$(PYTEST) -m "not slow and not real"
@@ -112,4 +121,4 @@ bench: $(STAMP) ## benchmarks, one BENCH line each; ONLY=<name> for one
 	@$(BIN)/python -m benchmarks $(ONLY)
 
 clean: ## remove what set-up made
-	rm -rf $(VENV)
+	rm -rf $(VENV) site

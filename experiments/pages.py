@@ -10,6 +10,13 @@ import click
 
 def write_page(template: Path, to: Path, **values: Any) -> None:
     """Write the page of a template; a value that it names and that is not given is an error."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_text(render_page(template, **values), encoding="utf-8")
+    click.echo(f"wrote {to}")
+
+
+def render_page(template: Path, **values: Any) -> str:
+    """Return the page of a template; a value that it names and that is not given is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -20,10 +27,7 @@ def write_page(template: Path, to: Path, **values: Any) -> None:
         lstrip_blocks=True,
     )
     environment.filters["cell"] = _cell
-    page = environment.get_template(template.name).render(values)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text(page, encoding="utf-8")
-    click.echo(f"wrote {to}")
+    return environment.get_template(template.name).render(values)
 
 
 def _cell(text: str) -> str:

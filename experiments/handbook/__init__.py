@@ -1,1 +1,1 @@
-"""docs/evals.md: a page for each eval, and what the controls score on it."""
+"""The pages of the site that are made of the code: evals, loss terms, commands, configuration."""

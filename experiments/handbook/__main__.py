@@ -1,7 +1,7 @@
-"""docs/evals.md, and the controls in it.
+"""The controls in the pages of evals, and all generated pages as files.
 
 python -m experiments.handbook measure
-python -m experiments.handbook report
+python -m experiments.handbook write --to DIR
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from pathlib import Path
 
 import click
 
-from experiments.handbook.controls import WORLDS, lines, measure, verdicts
-from experiments.handbook.pages import pages
-from experiments.pages import write_page
+from experiments.handbook.controls import WORLDS, measure
+from experiments.handbook.generated import generated_pages
 
 
 @click.group()
 def main() -> None:
-    """Measure the controls, or write the page."""
+    """Measure the controls, or write the pages."""
 
 
 @main.command("measure")
@@ -30,19 +29,14 @@ def measure_worlds(titles: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.option("--to", type=click.Path(path_type=Path), default=Path("docs/evals.md"))
-def report(to: Path) -> None:
-    """Write the page out of the evals' own pages and the lines of the controls."""
-    known = lines()
-    write_page(
-        Path(__file__).with_name("evals.md.j2"),
-        to,
-        pages=pages(),
-        worlds=WORLDS,
-        controls={
-            page.name: [verdicts(page.name, known, world) for world in WORLDS] for page in pages()
-        },
-    )
+@click.option("--to", type=click.Path(path_type=Path), required=True)
+def write(to: Path) -> None:
+    """Write the pages that the site makes of the code, to read them as Markdown."""
+    for name, text in generated_pages().items():
+        path = to / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        click.echo(f"wrote {path}")
 
 
 if __name__ == "__main__":

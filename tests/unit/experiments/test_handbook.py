@@ -1,19 +1,23 @@
-"""experiments/handbook: docs/evals.md and its table of controls."""
+"""experiments/handbook: the generated pages, and the table of controls."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
-from click.testing import CliRunner
+from pydantic import Field, create_model
 
+from csae_bench.cli.main import main
+from csae_bench.config.loss_terms import LOSS_TERMS
 from csae_bench.evals.pages import PAGES
-from experiments.handbook.__main__ import main
+from experiments.handbook.configuration import blocks
 from experiments.handbook.controls import World, verdicts
-from experiments.handbook.pages import pages
+from experiments.handbook.evals import pages
+from experiments.handbook.generated import generated_pages
+from experiments.handbook.links import relinked
+from experiments.handbook.settings import settings_of
 
-ROOT = Path(__file__).parents[3]
+TAGS = ("architecture", "kind")
 WORLD = World("a world", "oracle", "random")
 
 
@@ -65,8 +69,54 @@ def test_every_eval_has_a_page_with_scores_settings_and_presets() -> None:
         assert all(setting.about for setting in page.settings)
 
 
-def test_the_shipped_page_is_what_the_evals_say(tmp_path: Path) -> None:
-    to = tmp_path / "evals.md"
-    assert CliRunner().invoke(main, ["report", "--to", str(to)]).exit_code == 0
-    shipped = (ROOT / "docs" / "evals.md").read_text(encoding="utf-8")
-    assert to.read_text(encoding="utf-8") == shipped, "run `make handbook`"
+def test_every_eval_and_loss_term_has_a_page_in_the_site() -> None:
+    names = set(generated_pages())
+    assert {f"evals/{name}.md" for name in PAGES.shipped} <= names
+    assert {f"losses/{name}.md" for name in LOSS_TERMS} <= names
+
+
+def test_the_reference_has_every_command_and_every_option() -> None:
+    text = generated_pages()["reference/commands.md"]
+    for name, command in main.commands.items():
+        assert f"## csae-bench {name}" in text
+        for parameter in command.params:
+            assert all(f"`{option}`" in text for option in parameter.opts if option[0] == "-")
+
+
+def test_the_reference_has_every_key_of_a_configuration() -> None:
+    for block in blocks():
+        assert all(setting.about or setting.name in TAGS for setting in block.settings), block.key
+    keys = {f"{block.key}.{setting.name}".lstrip(".") for block in blocks() for setting in block.settings}
+    assert {"seed", "sae.k", "training.curriculum.until", "training.weighting.kind"} <= keys
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        (Annotated[int, Field(ge=1, lt=9)], "whole number ≥ 1 and < 9"),
+        (Literal["a", "b"] | None, "`a`, `b`, or `null`"),
+        (tuple[float, ...], "list of: number"),
+        (bool, "true or false"),
+    ],
+)
+def test_what_is_allowed_is_said_in_words(annotation: Any, words: str) -> None:
+    (setting,) = settings_of(create_model("Model", x=(annotation, ...)))
+    assert (setting.allowed, setting.default) == (words, "")
+
+
+@pytest.mark.parametrize(
+    ("source", "page", "link", "expected"),
+    [
+        ("CONTRIBUTING.md", "contributing.md", "[a](docs/faq.md#core)", "[a](faq.md#core)"),
+        ("docs/x/y.md", "x/y.md", "[a](../../CHANGELOG.md)", "[a](../changelog.md)"),
+        ("docs/x/y.md", "x/y.md", "[a](../faq.md)", "[a](../faq.md)"),
+        ("docs/y.md", "y.md", "[a](../evals/mig.py)", "a"),
+        ("docs/y.md", "y.md", "[a](#here) [b](https://b.org/c)", "[a](#here) [b](https://b.org/c)"),
+        ("docs/y.md", "y.md", "```text\n[a](../evals/mig.py)\n```", "```text\n[a](../evals/mig.py)\n```"),
+    ],
+)
+def test_links_of_files_become_links_of_pages(
+    source: str, page: str, link: str, expected: str
+) -> None:
+    outside = {"CHANGELOG.md": "changelog.md"}
+    assert relinked(link, source=source, page=page, outside=outside) == expected

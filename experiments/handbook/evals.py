@@ -1,15 +1,15 @@
-"""What the handbook says of each eval, from its page: words, scores, settings and presets."""
+"""The words, scores, settings and presets of each eval, from its page in `evals/`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from csae_bench.evals import EvalSpec, Metric, get_eval
 from csae_bench.evals.metric_rows import Direction
 from csae_bench.evals.pages import PAGES
 from csae_bench.evals.presets import PRESETS
+from experiments.handbook.settings import Setting, settings_of, shown
 
 _BETTER = {
     Direction.HIGHER: "higher",
@@ -28,14 +28,6 @@ class Row(NamedTuple):
     better: str
     beside: str
     gates: str
-
-
-class Setting(NamedTuple):
-    """A setting."""
-
-    name: str
-    default: str
-    about: str
 
 
 class Page(NamedTuple):
@@ -58,14 +50,14 @@ def pages() -> list[Page]:
 
 def page(spec: EvalSpec) -> Page:
     """Return the page of an eval."""
-    shown = {name: row for name, row in spec.metrics.items() if not row.is_supporting}
+    scores = {name: row for name, row in spec.metrics.items() if not row.is_supporting}
     return Page(
         name=spec.name,
         summary=spec.summary,
         about=spec.about,
-        rows=[_row(name, row) for name, row in shown.items()],
-        n_more=len(spec.metrics) - len(shown),
-        settings=list(_settings(spec)),
+        rows=[_row(name, row) for name, row in scores.items()],
+        n_more=len(spec.metrics) - len(scores),
+        settings=settings_of(spec.config),
         presets=list(_presets(spec)),
     )
 
@@ -84,23 +76,10 @@ def _row(name: str, row: Metric) -> Row:
     )
 
 
-def _settings(spec: EvalSpec) -> Iterator[Setting]:
-    for name, field in spec.config.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        yield Setting(name, _shown(default), " ".join((field.description or "").split()))
-
-
 def _presets(spec: EvalSpec) -> Iterator[tuple[str, str]]:
     for name in PRESETS:
         own = spec.presets.get(name)
         if own is not None:
             unverified = f" Unverified: {', '.join(own.unverified)}." if own.unverified else ""
-            values = ", ".join(f"{key}={_shown(value)}" for key, value in own.settings.items())
+            values = ", ".join(f"{key}={shown(value)}" for key, value in own.settings.items())
             yield name, f"{own.about}{unverified} `{values}`" if values else own.about
-
-
-def _shown(value: Any) -> str:
-    if hasattr(value, "model_dump"):
-        value = value.model_dump(mode="json")
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 120 else f"{text[:117]}..."
