@@ -45,9 +45,14 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Turn links between files of the repository into links between pages."""
     name = page.file.src_uri
     sources = {to: source for source, to in OUTSIDE.items()}
-    return relinked(
-        markdown, source=sources.get(name, f"docs/{name}"), page=name, outside=OUTSIDE
-    )
+    return relinked(markdown, source=sources.get(name, f"docs/{name}"), page=name, outside=OUTSIDE)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Write the search index as a script, which the theme asks for where a page is on the disk."""
+    folder = Path(config.site_dir) / "search"
+    index = (folder / "search_index.json").read_text(encoding="utf-8")
+    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")
 
 
 def _filled(entry: Any, names: list[str]) -> Any:

@@ -49,7 +49,7 @@ def test_a_block_has_a_language_and_a_known_mark(block: Block) -> None:
 
 @of_blocks([block for block in BLOCKS if block.language == "text"])
 def test_commands_are_not_hidden_in_text(block: Block) -> None:
-    begins = re.compile(r"^(\$ |csae-bench (run|train|doctor|compare|export|metrics|list) \S)", re.M)
+    begins = re.compile(r"^(\$ |csae-bench (run|train|doctor|compare|export|list) \S)", re.M)
     usage = re.compile(r"^csae-bench \w+( \w+)? \[OPTIONS\]")
     assert usage.match(block.code) or not begins.search(block.code)
 
