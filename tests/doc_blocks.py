@@ -40,7 +40,7 @@ _OPERATORS = frozenset("|&;<>()`$*~")
 
 
 class Block(NamedTuple):
-    """A fenced block."""
+    """A block of code on a page."""
 
     page: str
     line: int
@@ -79,7 +79,7 @@ def executed_pages() -> list[str]:
 
 
 def blocks(page: str, text: str) -> list[Block]:
-    """Return the fenced blocks of a page, in order."""
+    """Return the blocks of a page, in order."""
     return [_block(page, text, match) for match in _FENCE.finditer(text)]
 
 
@@ -101,7 +101,7 @@ def plain_commands(block: Block) -> list[list[str]] | None:
 
 def _simple_commands(code: str) -> list[list[str]]:
     """Return the words of each command; redirections and assignments are left out."""
-    found: list[list[str]] = []
+    calls: list[list[str]] = []
     for line in code.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
         lexer.whitespace_split, lexer.commenters = True, "#"
@@ -109,11 +109,11 @@ def _simple_commands(code: str) -> list[list[str]]:
         for token in [*_tokens(lexer), ";"]:
             if set(token) <= set("|&;<>"):
                 if words:
-                    found.append(words)
+                    calls.append(words)
                 words = []
             else:
                 words.append(token)
-    return [_without_assignments(words) for words in found]
+    return [_without_assignments(words) for words in calls]
 
 
 def _tokens(lexer: shlex.shlex) -> Iterator[str]:

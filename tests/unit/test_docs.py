@@ -81,9 +81,9 @@ def parsed(call: list[str]) -> tuple[str, dict[str, Any]]:
     command: click.Command = main
     rest = list(call)
     while isinstance(command, click.Group):
-        name, found, rest = command.resolve_command(context, rest)
-        assert found is not None
-        command, context = found, click.Context(found, info_name=name, parent=context)
+        name, inner, rest = command.resolve_command(context, rest)
+        assert inner is not None
+        command, context = inner, click.Context(inner, info_name=name, parent=context)
     if {"--help", "-h"} & set(rest):
         return context.info_name or "", {}
     assert not isinstance(command, click.Group)
