@@ -108,7 +108,7 @@ def in_page(block: Block) -> set[str]:
     return {name[len("evals/") : -len(".py")] for name in files if name.startswith("evals/")}
 
 
-def test_every_eval_and_loss_term_has_a_page_with_an_executed_command() -> None:
+def test_every_eval_has_a_page_with_an_executed_command() -> None:
     assert {f"docs/evals/{name}.md" for name in discover()} <= set(executed_pages())
 
 
