@@ -115,6 +115,7 @@ def _report(
         exit_code=exit_code(findings),
         alpha=policy.alpha,
         shown_metrics=tuple(request.metrics),
+        against=request.against,
     )
 
 
