@@ -37,20 +37,43 @@ from csae_bench.comparison.outputs.sae_cards import MAX_CARDS, cards_of, n_saes
 from csae_bench.comparison.outputs.saving import written
 from csae_bench.comparison.outputs.troubles import troubles, uncounted
 
+_LIVE_BEGINS, _LIVE_ENDS = '<aside id="live"', "</aside>"
+
 MAX_LISTED = 200
 """Files, warnings and mismatches that are listed before the rest is counted."""
 
 
-def write_html(report: Report, path: Path, live: LiveState | None = None) -> None:
+def write_html(report: Report, path: Path) -> None:
     """Write the page atomically: `path` then holds either the whole old or the whole new file.
 
     Raises:
         UsageError: it cannot be written there.
     """
     with written(path) as temporary:
-        # a name may hold half a surrogate pair: as \udc80 it reads back in the data's JSON
-        page = html_page(report, folder=path.parent, live=live)
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+        _write(html_page(report, folder=path.parent), temporary)
+
+
+def write_page(page: str, path: Path) -> None:
+    """Write a page that is drawn already, in the same way.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    with written(path) as temporary:
+        _write(page, temporary)
+
+
+def with_state(page: str, live: LiveState) -> str:
+    """Return the page of a run that is not done, with another state of the run."""
+    before, rest = page.split(_LIVE_BEGINS, 1)
+    _, after = rest.split(_LIVE_ENDS, 1)
+    state = pages.render("comparison/outputs/html/parts/live.html", live=live)
+    return f"{before}{state.rstrip()}{after}"
+
+
+def _write(page: str, temporary: Path) -> None:
+    # a name may hold half a surrogate pair: as \udc80 it reads back in the data's JSON
+    temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def html_page(report: Report, *, folder: Path | None = None, live: LiveState | None = None) -> str:
