@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage
+from playwright.sync_api import Browser, ConsoleMessage, Error
 
 # a canvas turns whatever CSS calls a colour into red, green and blue
 _CONTRAST = """selector => {
@@ -29,6 +31,10 @@ _SETTLED = """new Promise(done => setTimeout(() =>
   requestAnimationFrame(() => requestAnimationFrame(() => done(true))), 0))"""
 
 _GRAVE = ("serious", "critical")
+
+
+TIMEOUT = 60.0
+"""Seconds to wait for a page to become what it should. Generous: the machine may be busy."""
 
 
 class Page:
@@ -92,8 +98,19 @@ class Page:
         self._settle()
 
     def wait_for(self, expression: str) -> None:
-        """Returns when a JavaScript expression is true, also after the page loaded itself again."""
-        self._page.wait_for_function(expression)
+        """Returns when a JavaScript expression is true, also after the page loaded itself again.
+
+        Raises:
+            AssertionError: it is not true within `TIMEOUT`.
+        """
+        # not Playwright's wait_for_function, which the pages' content security policy forbids
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            with contextlib.suppress(Error):  # the page is being loaded again
+                if self.evaluate(expression):
+                    return
+            self._page.wait_for_timeout(100)
+        raise AssertionError(f"not true after {TIMEOUT:.0f} s: {expression}")
 
     def view(
         self,
