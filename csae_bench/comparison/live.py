@@ -1,9 +1,10 @@
 """The report of a run that is not done: written as its steps end, and told that the run is alive.
 
 Reading the folder and drawing the page takes a while, and happens between two steps, so the page is
-left as it is where it would take more than `SHARE` of the run's time. A thread tells the page every
-`SECONDS_BETWEEN_SIGNS` that the run is alive, which costs nothing but writing the file. A page that
-is not told so for long no longer loads itself again: the run was killed.
+left as it is where that would take more than `SHARE` of the run's time since the last time. A
+thread tells the page every `SECONDS_BETWEEN_SIGNS` that the run is alive, which costs nothing but
+writing the file. A page that is not told so for long no longer loads itself again: the run was
+killed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from csae_bench.errors import CsaeBenchError
 from csae_bench.results.store import Store
 from csae_bench.support import progress
 
-SHARE = 0.02
+SHARE = 0.05
 """Largest share of a run's time that drawing its page may take."""
 
 SECONDS_BETWEEN_SIGNS = 10.0
@@ -42,7 +43,7 @@ class LiveReport:
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._began_at = clock()
+        self._drawn_at = clock()
         self._cost = 0.0
         self._n_done = self._n_steps = 0
         self._page: str | None = None
@@ -58,6 +59,7 @@ class LiveReport:
         """
         self._n_steps = n_steps
         self._draw()
+        self._cost = 0.0  # that of imports, which a run's end would have paid
         if self._page is not None:
             progress.say(
                 f"report: {self._store.report} (rewritten as steps end; an open page follows)"
@@ -71,7 +73,7 @@ class LiveReport:
             n_done: steps that have ended so far.
         """
         self._n_done = n_done
-        if self._page is not None and self._cost <= SHARE * (self._clock() - self._began_at):
+        if self._page is not None and self._cost <= SHARE * (self._clock() - self._drawn_at):
             self._draw()
 
     def close(self) -> None:
@@ -98,7 +100,8 @@ class LiveReport:
         except Exception as error:  # a run's results are worth more than its page
             self._page = None
             progress.say(f"note: no live report: {error}")
-        self._cost += self._clock() - began_at
+        self._drawn_at = self._clock()
+        self._cost = self._drawn_at - began_at
 
     def _repeat(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_SIGNS):

@@ -230,6 +230,9 @@ function restoreState() {
 // A page of a run that is not done loads itself again, until the run has been silent for too long.
 function follow(place) {
   const written = Number(place.dataset.written), silence = 1000 * Number(place.dataset.silence);
+  for (const time of place.querySelectorAll("time")) {
+    time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  }
   restoreState();
   if (Date.now() - written > silence) {
     place.classList.add("silent");
@@ -260,6 +263,3 @@ for (const button of document.querySelectorAll(".legend button")) {
 }
 const live = document.getElementById("live");
 if (live) follow(live);
-// what is closed on the screen is read on paper
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(one => { one.dataset.was = one.open; one.open = true; }));
-addEventListener("afterprint", () => document.querySelectorAll("details").forEach(one => { one.open = one.dataset.was === "true"; }));
