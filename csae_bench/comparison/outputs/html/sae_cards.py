@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +126,9 @@ def _drawn(card: Card, readings: Iterable[Reading], folder: Path | None) -> Draw
         status=card.status,
         reasons=card.reasons,
         facts=card.facts,
-        links=() if folder is None else tuple(_links(shown_pages(card.pages), folder)),
+        links=()
+        if folder is None
+        else tuple(_link(page, folder) for page in shown_pages(card.pages)),
         has_yardsticks=card.has_yardsticks,
         evals=tuple(_eval(part) for part in card.evals),
         map=None if mapped is None else _map(mapped, card, folder),
@@ -196,14 +198,8 @@ def _line(score: ShownScore) -> Line | None:
     return Line(place(score.value), tuple(place(mark.value) for mark in score.yardsticks))
 
 
-def _links(pages: Iterable[Path], folder: Path) -> Iterator[Link]:
-    """Yield a link to each page; an eval that was repeated has one for each of its seeds."""
-    titles: Counter[str] = Counter()
-    for page in pages:
-        title = f"{page.parents[1].name} {page.stem}".replace("_", " ")
-        titles[title] += 1
-        number = f", {titles[title]}" if titles[title] > 1 else ""
-        yield Link(f"{title}{number}", _href(page, folder))
+def _link(page: Path, folder: Path) -> Link:
+    return Link(f"{page.parents[1].name} {page.stem}".replace("_", " "), _href(page, folder))
 
 
 def _href(page: Path, folder: Path) -> str:
