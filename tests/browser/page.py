@@ -148,10 +148,10 @@ class Page:
 
     def grave_findings(self) -> list[str]:
         """What axe-core finds serious or critical: the rule, and the elements."""
-        found = Axe().run(self._page).response["violations"]
+        violations = Axe().run(self._page).response["violations"]
         return [
             f"{one['id']}: {', '.join(str(node['target']) for node in one['nodes'][:3])}"
-            for one in found
+            for one in violations
             if one["impact"] in _GRAVE
         ]
 

@@ -194,8 +194,8 @@ def test_axe_finds_nothing_serious(
 
 def test_axe_finds_what_is_serious(open_page: OpenPage, tmp_path: Path) -> None:
     (tmp_path / "bad.html").write_text("<!doctype html><title>t</title><img src='data:,'><button>")
-    found = open_page(tmp_path / "bad.html").grave_findings()
-    assert {finding.partition(":")[0] for finding in found} >= {"image-alt", "button-name"}
+    findings = open_page(tmp_path / "bad.html").grave_findings()
+    assert {finding.partition(":")[0] for finding in findings} >= {"image-alt", "button-name"}
 
 
 @pytest.mark.parametrize("width", [390, 1280])
