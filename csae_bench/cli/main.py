@@ -49,10 +49,12 @@ def run(as_json: bool, **flags: Any) -> None:
     """Train an SAE unless a checkpoint exists, evaluate it, and store the results."""
     with _announced("run", flags["sources"]):
         executor = _executor(flags)
+        from csae_bench.comparison.live import live_report
         from csae_bench.runs.run import run_all
 
         requests = requests_of(**flags)
-        outcomes = run_all(requests, executor=executor)
+        with live_report(requests[0].store) as live:
+            outcomes = run_all(requests, executor=executor, follower=live)
         report, n_saes = write_report(requests[0].store)
     store = requests[0].store
     show_scores(outcomes, store, as_json=as_json)

@@ -86,6 +86,16 @@ def run_compare(request: CompareRequest) -> CompareOutcome:
     return CompareOutcome(report=report, written=written, changes=changes, exit_code=code)
 
 
+def report_of_folder(folder: Path) -> Report:
+    """Return the report of a folder by itself; one without results where it has none yet."""
+    try:
+        candidate = read_results(folder)
+    except UsageError:
+        candidate = ResultSet(root=folder, readings=(), runs=())
+    policy = load_policy(None, (), strict=False)
+    return _report(CompareRequest(folder=folder), policy, candidate, None)
+
+
 def _report(
     request: CompareRequest, policy: Policy, candidate: ResultSet, baseline: ResultSet | None
 ) -> Report:
@@ -115,6 +125,7 @@ def _report(
         exit_code=exit_code(findings),
         alpha=policy.alpha,
         shown_metrics=tuple(request.metrics),
+        against=request.against,
     )
 
 

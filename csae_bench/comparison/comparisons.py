@@ -105,7 +105,7 @@ def compare(candidate: ResultSet, baseline: ResultSet | None, options: CompareOp
         pairs_of_curves = curves_among_themselves(curves(candidates), named)
     at_l0 = drafts_at_l0(
         pairs_of_curves,
-        lambda metric: _spec(metric, options),
+        lambda metric: spec_of(metric, options),
         options.gates,
         allow_mismatch=options.allow_mismatch,
     )
@@ -124,23 +124,25 @@ def compare(candidate: ResultSet, baseline: ResultSet | None, options: CompareOp
 def _drafts(matched: Matched, options: CompareOptions) -> Iterator[Draft]:
     for match in matched.matches:
         mine = match.candidate.metrics if match.candidate is not None else {}
-        specs = [_spec(name, options) for name in {**match.baseline.metrics, **mine}]
+        specs = [spec_of(name, options) for name in {**match.baseline.metrics, **mine}]
         if match.candidate is None:
             # a family that is gone is said once for each metric that counts
             specs = [spec for spec in specs if options.gates(spec)] or specs
         for spec in specs:
             is_named = any(fnmatchcase(spec.name, glob) for glob in options.also)
             if is_named or options.gates(spec) or not spec.is_supporting:
-                yield _draft(match, spec, options)
+                yield draft_of(match, spec, options)
 
 
-def _spec(metric: str, options: CompareOptions) -> MetricSpec:
+def spec_of(metric: str, options: CompareOptions) -> MetricSpec:
+    """Return a metric's row, with the margin that the options ask for."""
     spec = lookup(metric)
     margins = [m for pattern, m in options.margins.items() if fnmatchcase(metric, pattern)]
     return replace(spec, margin=margins[-1]) if margins else spec
 
 
-def _draft(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
+def draft_of(match: Match, spec: MetricSpec, options: CompareOptions) -> Draft:
+    """Return what there is to compare of two families on one metric, or why there is nothing."""
     candidate, baseline = match
     draft = Draft(
         spec=spec,

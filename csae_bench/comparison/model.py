@@ -296,3 +296,5 @@ class Report:
     shown_metrics: tuple[str, ...] = ()
     """Names and globs of the metrics to show; empty for those that say most. The gate judges all
     the same."""
+    against: str | None = None
+    """The SAE that all others are compared with; None: each with each, or with a baseline."""

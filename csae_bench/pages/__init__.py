@@ -7,6 +7,7 @@ begins with `{% extends "pages/frame.html" %}`.
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
+
+_HYPHEN_BEFORE_NUMBER = re.compile(r"(?<![\w-])-(?=[\d.])|(?<=\de)-(?=\d)")
 
 WHITE_FROM_BLUE, WHITE_FROM_RED = 0.78, 0.71
 """Strength of a colour above which white text is easier to read on it than black."""
@@ -59,8 +62,8 @@ def number(value: float, digits: int = 2) -> str:
 
 
 def minus(text: str) -> str:
-    """Return text of numbers with true minus signs."""
-    return text.replace("-", "\N{MINUS SIGN}")
+    """Return text with true minus signs before numbers; hyphens in names stay."""
+    return _HYPHEN_BEFORE_NUMBER.sub("\N{MINUS SIGN}", text)
 
 
 def embedded(value: Any) -> Markup:

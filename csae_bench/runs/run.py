@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from csae_bench.errors import EXIT_FAILED, EXIT_OK, CsaeBenchError, PreflightError
 from csae_bench.executors import Done
 from csae_bench.executors.local_settings import LocalSettings
 from csae_bench.executors.table import ExecutorSettings
-from csae_bench.results.schema import Cell, LostWorker, RunRecord
+from csae_bench.results.schema import STEPS, Cell, LostWorker, RunRecord
 from csae_bench.runs.plan import Plan, SaePlan, plan
 from csae_bench.runs.record import Clock, Recorder
 from csae_bench.runs.request import RunRequest
@@ -38,6 +39,18 @@ class RunOutcome:
         return EXIT_OK if is_fine else EXIT_FAILED
 
 
+class Follower(Protocol):
+    """Is told how far a run is, in the process that started it."""
+
+    def began(self, n_steps: int) -> None:
+        """Take the number of steps of all SAEs, before the first."""
+        ...
+
+    def ended(self, n_done: int) -> None:
+        """Take the number of steps that have ended, after each; the records have them."""
+        ...
+
+
 def run(request: RunRequest, *, train_only: bool = False) -> RunOutcome:
     """Train the SAE unless it is there, judge it, run its evals and record all of it.
 
@@ -57,6 +70,7 @@ def run_all(
     *,
     train_only: bool = False,
     executor: ExecutorSettings | None = None,
+    follower: Follower | None = None,
 ) -> list[RunOutcome]:
     """Do the same for several SAEs; passes of the model that hold for all of them run once.
 
@@ -64,6 +78,7 @@ def run_all(
 
     Args:
         executor: who does the work; None: this process does all of it.
+        follower: is told of each step that has ended.
 
     Raises:
         UsageError, PreflightError: something is wrong with one of them; nothing was started.
@@ -74,14 +89,25 @@ def run_all(
     chosen = settings.build(planned, train_only=train_only)
     runs = {id(sae.request): _Run(sae) for sae in planned.saes}
     current: _Run | None = None
+    ended: set[tuple[int, str]] = set()
+    if follower is not None:
+        follower.began(sum(_n_steps(sae, train_only=train_only) for sae in planned.saes))
     try:
         for done in chosen.run(planned):
             current = runs[id(done.sae.request)]
             current.add(done)
+            ended.add((id(done.sae.request), done.name))
+            if follower is not None:
+                follower.ended(len(ended))
     except KeyboardInterrupt as error:
         (current or next(iter(runs.values()))).interrupt(error)
         raise
     return [one.outcome() for one in runs.values()]
+
+
+def _n_steps(sae: SaePlan, *, train_only: bool) -> int:
+    """Return the number of cells that an SAE's record will have: its STEPS, and its evals."""
+    return 1 if train_only else len(STEPS) + len(sae.evals)
 
 
 def _checked(planned: Plan, *, train_only: bool) -> Plan:

@@ -52,6 +52,11 @@ def say(what: str) -> None:
         _reporter.say(what)
 
 
+def now() -> str:
+    """Return what is being done and how far it is, in words; empty if nobody reports it."""
+    return "" if _reporter is None else _reporter.now()
+
+
 @contextmanager
 def during(what: str) -> Generator[None]:
     """Say what is done within; the stage around it goes on afterwards, without another line."""
@@ -181,6 +186,11 @@ class Reporter:
         finally:
             with self._lock:
                 self._what, self._expected, self._since, self.status = outer
+
+    def now(self) -> str:
+        """Return the stage and how far it is."""
+        with self._lock:
+            return self._line()
 
     def tick(self) -> float:
         """Say how far the stage is, if it is time to; return the seconds until the next time."""

@@ -7,31 +7,41 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.devtools import Chromium
 from tests.browser.page import Page
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 
 OpenPage = Callable[..., Page]
 
+_FLAGS = (
+    "--no-sandbox",  # there is none for root, who runs tests in containers
+    "--disable-gpu",
+    "--disable-dev-shm-usage",  # containers have 64 MiB there, too few for a large page
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    """One Chromium for all tests, with a profile of its own."""
+
+# of a module, not of the session: Playwright keeps an event loop running in this thread, with
+# which tests that start one of their own would fail
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for a file of tests, in which no host name resolves."""
     command = next(filter(None, map(shutil.which, COMMANDS)), None)
     if command is None:
         pytest.skip(
             f"no browser: none of {', '.join(COMMANDS)} is on PATH; on Debian, "
             "`apt-get install chromium` brings one"
         )
-    browser = Chromium(command, tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.close()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=command, args=list(_FLAGS))
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
-def open_page(chromium: Chromium) -> Iterator[OpenPage]:
+def open_page(chromium: Browser) -> Iterator[OpenPage]:
     """Opens a file: `open_page(path, "latent=17")`, the fragment being optional."""
     opened: list[Page] = []
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
+import time
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.browser.devtools import BrowserError, Chromium
-
-_KEYS: dict[str, dict[str, Any]] = {
-    "Enter": {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"},
-    "Tab": {"key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9},
-    "Escape": {"key": "Escape", "code": "Escape", "windowsVirtualKeyCode": 27},
-    "/": {"key": "/", "code": "Slash", "windowsVirtualKeyCode": 191, "text": "/"},
-    "ArrowDown": {"key": "ArrowDown", "code": "ArrowDown", "windowsVirtualKeyCode": 40},
-    "ArrowRight": {"key": "ArrowRight", "code": "ArrowRight", "windowsVirtualKeyCode": 39},
-}
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Error
 
 # a canvas turns whatever CSS calls a colour into red, green and blue
 _CONTRAST = """selector => {
@@ -34,30 +27,31 @@ _CONTRAST = """selector => {
     return (high + 0.05) / (low + 0.05);
   }));
 }"""
+_SETTLED = """new Promise(done => setTimeout(() =>
+  requestAnimationFrame(() => requestAnimationFrame(() => done(true))), 0))"""
+
+_GRAVE = ("serious", "critical")
+
+
+TIMEOUT = 60.0
+"""Seconds to wait for a page to become what it should. Generous: the machine may be busy."""
 
 
 class Page:
-    """One page; `Browser.open` makes it."""
+    """One page, in a profile of its own."""
 
-    def __init__(self, chromium: Chromium) -> None:
-        self._chromium = chromium
-        target = chromium.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session: str = chromium.call("Target.attachToTarget", targetId=target, flatten=True)[
-            "sessionId"
-        ]
-        self._target = target
-        self._seen: list[dict[str, Any]] = []
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self._call(f"{domain}.enable")
+    def __init__(self, browser: Browser) -> None:
+        self._context = browser.new_context()
+        self._page = self._context.new_page()
+        self._errors: list[str] = []
+        self._requests: list[str] = []
+        self._page.on("pageerror", lambda error: self._errors.append(str(error)))
+        self._page.on("console", self._hear)
+        self._page.on("request", lambda request: self._requests.append(request.url))
 
     def go(self, url: str) -> None:
         """Opens `url` and returns when it has loaded and its scripts have run."""
-        self._seen.extend(self._chromium.take_events(self._session))
-        answer = self._call("Page.navigate", url=url)
-        if answer.get("errorText"):
-            raise BrowserError(f"{url}: {answer['errorText']}")
-        if "loaderId" in answer:  # not where only the fragment differs
-            self._chromium.wait_for(self._session, "Page.loadEventFired")
+        self._page.goto(url)
         self._settle()
 
     def set_fragment(self, fragment: str) -> None:
@@ -69,20 +63,13 @@ class Page:
         """The value of a JavaScript expression; of a promise, what it resolves to.
 
         Raises:
-            BrowserError: the expression throws.
+            playwright.sync_api.Error: the expression throws.
         """
-        answer = self._call(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
-        if "exceptionDetails" in answer:
-            details = answer["exceptionDetails"]
-            said = details.get("exception", {}).get("description", details["text"])
-            raise BrowserError(f"{expression}: {said}")
-        return answer["result"].get("value")
+        return self._page.evaluate(expression)
 
     def text(self, selector: str) -> str:
         """The visible text of the first element that a CSS selector finds."""
-        return self.evaluate(f"document.querySelector({selector!r}).innerText")
+        return self._page.locator(selector).first.inner_text()
 
     def texts(self, selector: str) -> list[str]:
         """The visible text of each element that a CSS selector finds and that is shown."""
@@ -93,30 +80,37 @@ class Page:
 
     def dom(self) -> str:
         """The page's HTML as its scripts have made it."""
-        return self.evaluate("document.documentElement.outerHTML")
+        return self._page.content()
 
     def click(self, selector: str) -> None:
-        """Clicks the middle of the first element that a CSS selector finds."""
-        x, y = self.evaluate(
-            f"(() => {{ const e = document.querySelector({selector!r});"
-            " e.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});"
-            " const b = e.getBoundingClientRect();"
-            " return [b.x + b.width / 2, b.y + b.height / 2] })()"
-        )
-        for kind in ("mousePressed", "mouseReleased"):
-            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        """Clicks the first element that a CSS selector finds."""
+        self._page.locator(selector).first.click()
         self._settle()
 
     def press(self, key: str) -> None:
-        """Presses a key: Enter, Tab, Escape, ArrowDown, ArrowRight or /."""
-        self._call("Input.dispatchKeyEvent", type="keyDown", **_KEYS[key])
-        self._call("Input.dispatchKeyEvent", type="keyUp", **_KEYS[key])
+        """Presses a key by its name in browsers: Enter, Tab, ArrowDown, /."""
+        self._page.keyboard.press(key)
         self._settle()
 
     def type(self, text: str) -> None:
         """Types text into what has the focus."""
-        self._call("Input.insertText", text=text)
+        self._page.keyboard.insert_text(text)
         self._settle()
+
+    def wait_for(self, expression: str) -> None:
+        """Returns when a JavaScript expression is true, also after the page loaded itself again.
+
+        Raises:
+            AssertionError: it is not true within `TIMEOUT`.
+        """
+        # not Playwright's wait_for_function, which the pages' content security policy forbids
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            with contextlib.suppress(Error):  # the page is being loaded again
+                if self.evaluate(expression):
+                    return
+            self._page.wait_for_timeout(100)
+        raise AssertionError(f"not true after {TIMEOUT:.0f} s: {expression}")
 
     def view(
         self,
@@ -124,24 +118,20 @@ class Page:
         width: int = 1280,
         height: int = 900,
         scheme: Literal["light", "dark"] = "light",
-        media: Literal["", "print"] = "",
+        media: Literal["screen", "print"] = "screen",
     ) -> None:
         """Sets the window's size in CSS pixels, light or dark, and screen or print."""
-        self._call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self._call("Emulation.setEmulatedMedia", media=media, features=features)
+        self._page.set_viewport_size({"width": width, "height": height})
+        self._page.emulate_media(color_scheme=scheme, media=media)
         self._settle()
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """Writes a PNG of the window, or of the whole page."""
-        data = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(data["data"]))
+        self._page.screenshot(path=path, full_page=whole)
+
+    def pdf(self, path: Path) -> None:
+        """Prints the page on A4."""
+        self._page.pdf(path=path, format="A4")
 
     def overflow(self) -> int:
         """CSS pixels by which the page is wider than its window; 0 where it fits."""
@@ -154,53 +144,37 @@ class Page:
 
         Of the elements that a CSS selector finds; each must have an opaque background.
         """
-        return self.evaluate(f"({_CONTRAST})({selector!r})")
+        return self._page.evaluate(_CONTRAST, selector)
+
+    def grave_findings(self) -> list[str]:
+        """What axe-core finds serious or critical: the rule, and the elements."""
+        violations = Axe().run(self._page).response["violations"]
+        return [
+            f"{one['id']}: {', '.join(str(node['target']) for node in one['nodes'][:3])}"
+            for one in violations
+            if one["impact"] in _GRAVE
+        ]
 
     def errors(self) -> list[str]:
         """Uncaught exceptions, console errors and warnings, and failed loads so far."""
-        return [said for event in self._events() if (said := _complaint(event))]
+        return list(self._errors)
 
     def requests(self) -> list[str]:
         """URLs that the page asked for so far, itself included."""
-        return [
-            event["params"]["request"]["url"]
-            for event in self._events()
-            if event["method"] == "Network.requestWillBeSent"
-        ]
+        return list(self._requests)
 
     def external_requests(self) -> list[str]:
         """Those of `requests` that are neither a file on this machine nor part of the page."""
-        return [url for url in self.requests() if not url.startswith(("file:", "data:", "about:"))]
+        return [url for url in self._requests if not url.startswith(("file:", "data:", "about:"))]
 
     def close(self) -> None:
         """Closes the page."""
-        self._chromium.call("Target.closeTarget", targetId=self._target)
+        self._context.close()
 
-    def _events(self) -> list[dict[str, Any]]:
-        self._seen.extend(self._chromium.take_events(self._session))
-        return self._seen
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning", "assert"):
+            self._errors.append(message.text)
 
     def _settle(self) -> None:
         """Waits until handlers have run and two frames are drawn."""
-        self.evaluate(
-            "new Promise(done => setTimeout(() =>"
-            " requestAnimationFrame(() => requestAnimationFrame(() => done(true))), 0))"
-        )
-
-    def _call(self, method: str, **params: Any) -> dict[str, Any]:
-        return self._chromium.call(method, self._session, **params)
-
-
-def _complaint(event: dict[str, Any]) -> str:
-    """What an event says went wrong; empty where nothing did."""
-    params = event["params"]
-    match event["method"]:
-        case "Runtime.exceptionThrown":
-            details = params["exceptionDetails"]
-            return details.get("exception", {}).get("description", details["text"])
-        case "Runtime.consoleAPICalled" if params["type"] in ("error", "warning", "assert"):
-            return " ".join(str(arg.get("value")) for arg in params["args"])
-        case "Log.entryAdded" if params["entry"]["level"] in ("error", "warning"):
-            return params["entry"]["text"]
-        case _:
-            return ""
+        self.evaluate(_SETTLED)

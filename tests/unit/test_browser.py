@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Error
 
-from tests.browser.devtools import BrowserError
 from tests.browser.fixtures import OpenPage
 
 pytestmark = pytest.mark.browser
@@ -84,5 +84,5 @@ def test_a_screenshot_is_a_picture(tmp_path: Path, open_page: OpenPage) -> None:
 def test_an_expression_that_throws_is_an_error_of_the_test(
     tmp_path: Path, open_page: OpenPage
 ) -> None:
-    with pytest.raises(BrowserError, match="nothing is not defined"):
+    with pytest.raises(Error, match="nothing is not defined"):
         open_page(_file(tmp_path, "text")).evaluate("nothing.here")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from csae_bench.results.store import Store
 from csae_bench.results.training_log import last_line
 from csae_bench.support.progress import duration
 
-MAX_CARDS = 12
+MAX_CARDS = 20
 """Cards on a page; its tables have all SAEs."""
 
 NO_YARDSTICKS = "no yardsticks for these settings"
@@ -50,6 +50,8 @@ class Card:
     evals: tuple[EvalPart, ...]
     pages: tuple[Path, ...]
     """Pages and pictures of its evals."""
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Package -> the version that ran; empty where no run says it."""
 
     @property
     def has_yardsticks(self) -> bool:
@@ -77,6 +79,7 @@ def card_of_record(record: RunRecord, store: Store) -> Card:
         facts=tuple(_facts(record, readings.get("core"), store)),
         evals=tuple(eval_parts(record, readings, store)),
         pages=tuple(pages_of(record, store)),
+        versions=record.versions,
     )
 
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from csae_bench.comparison.model import Comparison
 from csae_bench.comparison.outputs import wording
 from csae_bench.comparison.outputs.figures import Axis, Forest, Pareto, ParetoCurve, row_name
-from csae_bench.comparison.outputs.standings import Standing, Standings
 
 WIDTH, HEIGHT = 420, 300
 LEFT, RIGHT, TOP, BOTTOM = 54, 12, 10, 40
@@ -98,17 +97,6 @@ class DrawnForest:
     n_without: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class DrawnStandings:
-    """Scores of each SAE; positions in percent of the figure's width."""
-
-    title: str
-    direction: str
-    ticks: tuple[Tick, ...]
-    strips: tuple[Strip, ...]
-    n_more: int
-
-
 def legend(figures: tuple[Pareto, ...]) -> tuple[LegendEntry, ...]:
     """Return every curve of the figures once, with its own colour and shape while they last."""
     names = dict.fromkeys(
@@ -149,33 +137,6 @@ def draw_forest(figure: Forest, releases: set[str]) -> DrawnForest:
         strips=tuple(_strip(row, figure.x, releases) for row in figure.rows[:MAX_ROWS]),
         n_more=max(0, len(figure.rows) - MAX_ROWS),
         n_without=figure.n_without,
-    )
-
-
-def draw_standings(figure: Standings) -> DrawnStandings:
-    """Return the figure with its first rows."""
-    return DrawnStandings(
-        title=figure.title,
-        direction=figure.direction,
-        ticks=tuple(Tick(_percent(figure.x, tick), _tick(tick)) for tick in figure.x.ticks),
-        strips=tuple(_standing(row, figure.x) for row in figure.rows[:MAX_ROWS]),
-        n_more=max(0, len(figure.rows) - MAX_ROWS),
-    )
-
-
-def _standing(row: Standing, x: Axis) -> Strip:
-    interval = row.value.interval
-    return Strip(
-        candidate=row.name,
-        baseline="",
-        verdict="baseline" if row.is_baseline else "",
-        symbol="",
-        text=wording.mean_text(row.value.mean, interval),
-        at=_percent(x, row.value.mean),
-        low=None if interval is None else _percent(x, interval.low),
-        high=None if interval is None else _percent(x, interval.high),
-        margin_low=None,
-        margin_width=None,
     )
 
 

@@ -174,7 +174,83 @@ function explore(chart) {
   });
 }
 
+// The leaderboard is there without scripts; its headings become buttons that sort.
+function makeSortable(table) {
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, i) => {
+    const label = heading.querySelector(".label");
+    if (!label) return;
+    const button = make("button", { type: "button" }, label.textContent);
+    label.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const first = heading.dataset.first === "up" ? "ascending" : "descending";
+      const other = first === "ascending" ? "descending" : "ascending";
+      sortBoard(table, headings, i, heading.getAttribute("aria-sort") === first ? other : first);
+    });
+  });
+}
+
+function sortBoard(table, headings, i, order) {
+  headings.forEach((heading, at) => at === i ? heading.setAttribute("aria-sort", order) : heading.removeAttribute("aria-sort"));
+  const sign = order === "descending" ? -1 : 1;
+  const key = row => row.cells[i].dataset.s;
+  for (const body of table.tBodies) {
+    const rows = [...body.rows].filter(row => row.cells.length > 1);
+    rows.sort((a, b) => (key(a) === undefined) - (key(b) === undefined)  // without a value: last either way
+      || sign * (Number(key(a)) - Number(key(b))));
+    body.append(...rows);
+  }
+}
+
+// What a reader has opened and sorted outlives the page's loading itself again.
+const STATE = `csae-bench ${location.pathname}`;
+function keepState() {
+  const sorted = [...document.querySelectorAll("table.board")].map(table =>
+    [...table.tHead.rows[0].cells].map(cell => cell.getAttribute("aria-sort")));
+  const open = [...document.querySelectorAll("details")].map(one => [one.querySelector("summary").textContent, one.open]);
+  try { sessionStorage.setItem(STATE, JSON.stringify({ sorted, open, y: scrollY })); } catch { /* no storage here */ }
+}
+function restoreState() {
+  let state = null;
+  try { state = JSON.parse(sessionStorage.getItem(STATE)); } catch { /* no storage here */ }
+  if (!state) return;
+  const open = new Map(state.open);
+  for (const one of document.querySelectorAll("details")) {
+    const was = open.get(one.querySelector("summary").textContent);
+    if (was !== undefined) one.open = was;
+  }
+  document.querySelectorAll("table.board").forEach((table, n) => {
+    const headings = [...table.tHead.rows[0].cells];
+    const i = (state.sorted[n] || []).findIndex(order => order);
+    if (i > 0 && i < headings.length) sortBoard(table, headings, i, state.sorted[n][i]);
+  });
+  scrollTo(0, state.y);
+}
+
+// A page of a run that is not done loads itself again, until the run has been silent for too long.
+function follow(place) {
+  const written = Number(place.dataset.written), silence = 1000 * Number(place.dataset.silence);
+  for (const time of place.querySelectorAll("time")) {
+    time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  }
+  restoreState();
+  if (Date.now() - written > silence) {
+    place.classList.add("silent");
+    document.getElementById("reloads").textContent =
+      "It has been silent since, and was probably killed: the page no longer reloads itself. The same command goes on with what is left.";
+    return;
+  }
+  const reload = () => {
+    // not under the hands of someone who types
+    if (document.activeElement && document.activeElement.matches("input, select")) { setTimeout(reload, 1000); return; }
+    keepState();
+    location.reload();
+  };
+  setTimeout(reload, 1000 * Number(place.dataset.reload));
+}
+
 for (const place of document.querySelectorAll("[data-table]")) buildTable(place);
+for (const table of document.querySelectorAll("table.board")) makeSortable(table);
 for (const chart of document.querySelectorAll(".pareto")) explore(chart);
 for (const button of document.querySelectorAll(".legend button")) {
   button.addEventListener("click", () => {
@@ -185,3 +261,5 @@ for (const button of document.querySelectorAll(".legend button")) {
     }
   });
 }
+const live = document.getElementById("live");
+if (live) follow(live);

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from csae_bench.comparison.model import Report
+from csae_bench.comparison.model import Reading, Report
 from csae_bench.comparison.outputs.card_evals import EvalPart
-from csae_bench.comparison.outputs.sae_cards import Card, CardFact, cards_of
+from csae_bench.comparison.outputs.factor_maps import FactorMap, MappedFactor, factor_map
+from csae_bench.comparison.outputs.sae_cards import Card, CardFact, shown_pages
 from csae_bench.comparison.outputs.scores import (
     ScaleMark,
     ShownScore,
@@ -20,12 +21,14 @@ from csae_bench.comparison.outputs.scores import (
     marks_text,
     value_text,
 )
+from csae_bench.pages import minus
 
-_MINUS = re.compile(r"(?<!\w)-(?=\d)")
+_FRAGMENTS = {"factor_probing": "latent=", "mig": "latent-"}
+"""Eval with a factor map -> the fragment with which its page opens at a latent."""
 
 
 class Link(NamedTuple):
-    """A link to a page or a picture of an eval."""
+    """A link to a page of an eval."""
 
     title: str
     href: str
@@ -64,6 +67,27 @@ class DrawnEval:
     scores: tuple[DrawnScore, ...]
 
 
+class DrawnLatent(NamedTuple):
+    """One of the most telling latents."""
+
+    latent: int
+    of: str
+    information: float
+    href: str
+    """Its place on the eval's page; empty without one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnMap:
+    """The factor map of an SAE."""
+
+    eval_name: str
+    factors: tuple[MappedFactor, ...]
+    has_shared: bool
+    n_more: int
+    telling: tuple[DrawnLatent, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DrawnCard:
     """One SAE."""
@@ -77,18 +101,24 @@ class DrawnCard:
     links: tuple[Link, ...]
     has_yardsticks: bool
     evals: tuple[DrawnEval, ...]
+    map: DrawnMap | None
 
 
-def drawn_cards(report: Report, folder: Path | None) -> list[DrawnCard]:
+def drawn_cards(cards: Iterable[Card], report: Report, folder: Path | None) -> list[DrawnCard]:
     """Return the cards of the candidate's SAEs.
 
     Args:
         folder: where the page will lie; None: the cards have no links.
     """
-    return [_drawn(card, folder) for card in cards_of(report.candidate)]
+    readings: dict[tuple[str, str], list[Reading]] = defaultdict(list)
+    for reading in report.candidate.readings:
+        if not reading.family.variant:
+            readings[reading.family.release, reading.sae_id].append(reading)
+    return [_drawn(card, readings[card.release, card.sae_id], folder) for card in cards]
 
 
-def _drawn(card: Card, folder: Path | None) -> DrawnCard:
+def _drawn(card: Card, readings: Iterable[Reading], folder: Path | None) -> DrawnCard:
+    mapped = factor_map(readings)
     return DrawnCard(
         sae_id=card.sae_id,
         release=card.release,
@@ -96,9 +126,32 @@ def _drawn(card: Card, folder: Path | None) -> DrawnCard:
         status=card.status,
         reasons=card.reasons,
         facts=card.facts,
-        links=() if folder is None else tuple(_link(page, folder) for page in card.pages),
+        links=()
+        if folder is None
+        else tuple(_link(page, folder) for page in shown_pages(card.pages)),
         has_yardsticks=card.has_yardsticks,
         evals=tuple(_eval(part) for part in card.evals),
+        map=None if mapped is None else _map(mapped, card, folder),
+    )
+
+
+def _map(mapped: FactorMap, card: Card, folder: Path | None) -> DrawnMap:
+    pages = shown_pages(card.pages)
+    place = next((page for page in pages if page.parents[1].name == mapped.eval_name), None)
+    href = (
+        ""
+        if place is None or folder is None
+        else f"{_href(place, folder)}#{_FRAGMENTS[mapped.eval_name]}"
+    )
+    return DrawnMap(
+        eval_name=mapped.eval_name,
+        factors=mapped.factors,
+        has_shared=any(value.is_shared for factor in mapped.factors for value in factor.values),
+        n_more=mapped.n_more,
+        telling=tuple(
+            DrawnLatent(one.latent, one.of, one.information, f"{href}{one.latent}" if href else "")
+            for one in mapped.telling
+        ),
     )
 
 
@@ -119,7 +172,7 @@ def _score(score: ShownScore) -> DrawnScore:
         value=value_text(score),
         interval=interval_text(score),
         line=_line(score),
-        text=_MINUS.sub("\N{MINUS SIGN}", "; ".join(_texts(score))),
+        text=minus("; ".join(_texts(score))),
     )
 
 
@@ -146,8 +199,9 @@ def _line(score: ShownScore) -> Line | None:
 
 
 def _link(page: Path, folder: Path) -> Link:
-    name = page.stem.replace("_", " ")
-    picture = "" if page.suffix == ".html" else f" ({page.suffix.removeprefix('.').upper()})"
+    return Link(f"{page.parents[1].name} {page.stem}".replace("_", " "), _href(page, folder))
+
+
+def _href(page: Path, folder: Path) -> str:
     # quoted whole: a folder may be called `javascript:...`
-    href = quote(Path(os.path.relpath(page, folder)).as_posix())
-    return Link(f"{page.parents[1].name} {name}{picture}", href)
+    return quote(Path(os.path.relpath(page, folder)).as_posix())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -40,14 +40,16 @@ class Column(NamedTuple):
     """The eval it belongs to, `shown` for columns shown at first; empty for always."""
 
 
-def comparison_table(report: Report, releases: set[str]) -> dict[str, Any]:
-    """Return the comparisons, those of shown metrics first, as many as a page can hold."""
+def comparison_table(
+    report: Report, rows: Sequence[Comparison], releases: set[str]
+) -> dict[str, Any]:
+    """Return comparisons, those of shown metrics first, as many as a page can hold."""
     level = f"{1 - report.alpha:.0%}"
-    has_items = any(row.by_item is not None for row in report.comparisons)
+    has_items = any(row.by_item is not None for row in rows)
     shown = set(selection.shown(report))
-    asked = set(selection.chosen(report, (row.metric for row in report.comparisons)))
+    asked = set(selection.chosen(report, (row.metric for row in rows)))
     ordered = sorted(
-        (row for row in report.comparisons if row.metric in asked),
+        (row for row in rows if row.metric in asked),
         key=lambda row: (row.metric not in shown, _gravity(row)),
     )
     columns = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,15 +12,22 @@ from typing import Any
 
 import pytest
 
+from csae_bench.comparison.command import CompareRequest, run_compare
 from csae_bench.comparison.model import Broken, Family, Interval, Report, Verdict
 from csae_bench.comparison.outputs.html import html_page, write_html
 from csae_bench.comparison.outputs.html.drawing import MAX_ROWS
+from csae_bench.comparison.outputs.html.live_state import LiveState
+from csae_bench.comparison.outputs.html.page import with_state
 from csae_bench.comparison.outputs.html.tables import MAX_COMPARISONS
+from csae_bench.comparison.reading.folder import read_results
 from csae_bench.errors import UsageError
 from csae_bench.pages import render
 from tests.unit.comparison.outputs import reports
+from tests.unit.comparison.outputs.published import published
+from tests.unit.comparison.result_files import write
 
 EVIL = reports.EVIL
+BASELINE = Path(__file__).parents[4] / "results" / "baseline"
 VOID = {"meta", "link", "input", "br", "use", "line", "rect", "circle", "path", "polyline"}
 
 
@@ -82,17 +90,19 @@ def test_every_element_is_closed(report: Report) -> None:
     assert structure.open == []
 
 
-def test_failed_runs_come_before_everything_else() -> None:
+def test_the_page_answers_in_order() -> None:
     headings = re.findall(r'<h2 id="(\w+)"', html_page(reports.every_verdict()))
     assert headings == [
-        "failed", "gate", "verdicts", "saes", "pareto", "all", "values", "runs", "conditions",
-        "files",
+        "failed", "gate", "leaderboard", "words", "pareto", "pairs", "saes", "values", "runs",
+        "conditions", "files",
     ]  # fmt: skip
 
 
 def test_sections_without_content_are_left_out() -> None:
     headings = re.findall(r'<h2 id="(\w+)"', html_page(reports.five_good_runs()))
-    assert headings == ["saes", "pareto", "values", "runs", "conditions"]
+    assert headings == [
+        "failed", "leaderboard", "words", "pareto", "saes", "values", "runs", "conditions",
+    ]  # fmt: skip
 
 
 def test_the_data_of_the_tables_is_json() -> None:
@@ -106,7 +116,7 @@ def test_the_page_uses_the_frame_of_all_pages() -> None:
     head, _, _ = render("pages/frame.html", title="").partition("<title>")
     assert page.startswith(head)
     assert "--paper: #fff" in page
-    assert "<title>csae-bench compare: " in page
+    assert "<title>csae-bench: " in page
 
 
 def test_a_name_that_is_no_unicode_reads_back_from_the_data(tmp_path: Path) -> None:
@@ -192,3 +202,86 @@ def test_conditions_that_differ_are_distinguished_from_those_that_do_not() -> No
     page = html_page(changed)
     assert re.findall(r'class="differs"><dt>(\w+)</dt>', page) == ["dtype"]
     assert "bfloat16" in page
+
+
+def test_a_page_of_results_that_are_fine_says_so_first() -> None:
+    page = html_page(reports.five_good_runs())
+    assert "No: 20 results of 10 SAEs and 2 evals; nothing failed, and no SAE is invalid." in page
+
+
+def test_pairs_of_single_seeds_are_one_sentence() -> None:
+    page = html_page(published())
+    assert re.search(r"\d+ comparisons of SAEs with one seed each say no more than", page)
+    assert _data(page)["comparisons"]["rows"] == []
+    assert 'class="strip' not in page
+
+
+def test_pairs_of_single_seeds_have_rows_where_one_was_named_to_compare_with() -> None:
+    report = published()
+    page = html_page(replace(report, against=report.comparisons[0].baseline.name))
+    assert len(_data(page)["comparisons"]["rows"]) == len(report.comparisons)
+
+
+def test_a_control_is_not_among_the_saes_that_take_part() -> None:
+    page = html_page(reports.report(reports.results(
+        reports.readings(reports.CUSTOM, seeds=(0,)),
+        [replace(r, architecture="random") for r in
+         reports.readings(Family(reports.RELEASE, "noise"), seeds=(0,))],
+    )))  # fmt: skip
+    taking_part, _, references = page.partition('class="references"')
+    assert '<span class="sae">noise</span>' not in taking_part
+    assert '<span class="sae">noise</span>' in references
+
+
+def test_versions_are_those_that_the_runs_recorded(tmp_path: Path) -> None:
+    shutil.copytree(BASELINE, tmp_path, dirs_exist_ok=True)
+    page = html_page(reports.report(read_results(tmp_path)))
+    assert re.search(r'<span class="quiet">sae-bench</span> 0\.\d+', page)
+
+
+def test_only_the_page_of_a_run_that_is_not_done_reloads() -> None:
+    live = LiveState(started="2026-01-01T00:00:00+00:00", n_done=3, n_steps=9,
+                     now="evaluating mig", written_ms=1_767_225_600_000)  # fmt: skip
+    report = reports.five_good_runs()
+    assert 'http-equiv="refresh"' not in html_page(report)
+    page = html_page(report, live=live)
+    assert '<meta http-equiv="refresh" content="5">' in page
+    assert "3 of 9 steps done" in page
+    assert '<time datetime="2026-01-01T00:00:00+00:00">' in page
+    later = with_state(page, replace(live, n_done=4, now="<b>"))
+    assert "4 of 9 steps done" in later
+    assert "&lt;b&gt;" in later
+    assert later.replace("4 of 9", "3 of 9").replace("&lt;b&gt;", "evaluating mig") == page
+
+
+def test_twenty_saes_of_ten_evals_stay_below_three_megabytes(tmp_path: Path) -> None:
+    """With runs, details and pages, as `csae-bench run` leaves them."""
+    for n in range(20):
+        for kind in ("core", "mig"):
+            for file in (BASELINE / kind).glob("*small_eval_results.json"):
+                renamed = file.name.replace("custom_sae_small", f"sae_{n}")
+                result = json.loads(file.read_text().replace("custom_sae_small", f"sae_{n}"))
+                result["eval_result_details"] = _details() if kind == "mig" else []
+                for copy in range(1 if kind == "core" else 9):
+                    name = kind if copy == 0 else f"{kind}_{copy}"
+                    write(tmp_path / name / renamed, {**result, "eval_type_id": name})
+        record = (
+            BASELINE / "runs" / "tiny-gemma2-it_layer_2_sae_custom_sae_small.json"
+        ).read_text()
+        path = tmp_path / "runs" / f"tiny-gemma2-it_layer_2_sae_sae_{n}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(record.replace("custom_sae_small", f"sae_{n}"))
+    outcome = run_compare(CompareRequest(folder=tmp_path, against="sae_0", details=True))
+    page = html_page(outcome.report, folder=tmp_path)
+    assert page.count('class="factor-name"') == 20 * 8
+    assert len(page.encode()) < 3_000_000
+
+
+def _details() -> list[dict[str, Any]]:
+    return [
+        {"factor": f"factor {k}", "mig": 0.1 * k, "value_mig": 0.1 * k, "values": [
+            {"value": f"value {i}", "latent": 10 * k + i, "value_mig": 0.3, "information": 0.4}
+            for i in range(5)
+        ]}
+        for k in range(8)
+    ]  # fmt: skip
