@@ -22,6 +22,7 @@ from csae_bench.cli.ending import (
     write_report,
 )
 from csae_bench.cli.explain import explain
+from csae_bench.cli.init import init
 from csae_bench.cli.options import compare_options, run_options
 from csae_bench.cli.requests import requests_of
 from csae_bench.cli.terminal import Group, columns, console, prepare_process, print_json, shown_path
@@ -43,6 +44,7 @@ def main() -> None:
 
 main.add_command(cache)
 main.add_command(explain)
+main.add_command(init)
 
 
 @main.command()
