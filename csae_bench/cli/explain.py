@@ -6,12 +6,13 @@ import dataclasses
 
 import click
 
+from csae_bench.cli import completing
 from csae_bench.cli.arguments import Text
 from csae_bench.cli.terminal import console, print_json
 
 
 @click.command()
-@click.argument("metric", type=Text(), metavar="METRIC")
+@click.argument("metric", type=Text(), metavar="METRIC", shell_complete=completing.metrics)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def explain(metric: str, as_json: bool) -> None:
     """Say what a score is, its range, what it hides, and when not to trust it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from csae_bench.cli import completing
 from csae_bench.cli.arguments import FilePath, Text
 from csae_bench.cli.terminal import shown_path
 from csae_bench.errors import UsageError, reason_of
@@ -33,18 +34,21 @@ class _Flags(NamedTuple):
     "--like",
     type=Text(),
     metavar="NAME|PATH",
+    shell_complete=completing.configs,
     help="Configuration to start from; without it custom_sae, or one that suits --model.",
 )
 @click.option(
     "--model",
     type=Text(),
     metavar="NAME|PATH",
+    shell_complete=completing.models,
     help="Language model: a name of `csae-bench list models` or of the hub, or a local folder.",
 )
 @click.option(
     "--architecture",
     type=Text(),
     metavar="NAME",
+    shell_complete=completing.architectures,
     help="Architecture of the SAE, such as topk; without it that of the configuration.",
 )
 @click.option("--d-sae", type=click.IntRange(min=1), metavar="N", help="Number of latents.")
@@ -93,7 +97,7 @@ def _path(name: Path) -> Path:
     Raises:
         UsageError: something is there, or one of csae-bench's own configurations has this name.
     """
-    from csae_bench.config.loading import config_names
+    from csae_bench.support.named_configs import config_names
 
     path = name if name.suffix in (".yaml", ".yml") else name.with_name(f"{name.name}.yaml")
     if path.stem in config_names():
@@ -138,7 +142,8 @@ def _changed(base: RunConfig, path: Path, flags: _Flags) -> RunConfig:
 
 def _suiting(model: str | None, architecture: str | None) -> str:
     """Return the configuration of our own that is nearest to what is asked for."""
-    from csae_bench.config.loading import config_names, load_config
+    from csae_bench.config.loading import load_config
+    from csae_bench.support.named_configs import config_names
 
     names = list(_LIKE)
     if (

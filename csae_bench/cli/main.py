@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from csae_bench import __version__
+from csae_bench.cli import completing
 from csae_bench.cli.arguments import FilePath
 from csae_bench.cli.cache import cache
+from csae_bench.cli.completion import completion
 from csae_bench.cli.ending import (
     name_files,
     name_next_step,
@@ -42,9 +44,8 @@ def main() -> None:
     prepare_process()
 
 
-main.add_command(cache)
-main.add_command(explain)
-main.add_command(init)
+for command in (cache, completion, explain, init):
+    main.add_command(command)
 
 
 @main.command()
@@ -114,7 +115,12 @@ def doctor(as_json: bool, **flags: Any) -> None:
 
 
 @main.command("list")
-@click.argument("kind", required=False, metavar="[evals|saes|models|factors|metrics]")
+@click.argument(
+    "kind",
+    required=False,
+    metavar="[evals|saes|models|factors|metrics]",
+    shell_complete=completing.kinds,
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_names(kind: str | None, as_json: bool) -> None:
     """List all known evals, SAE configurations, models, factor datasets and metrics."""

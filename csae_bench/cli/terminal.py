@@ -26,6 +26,8 @@ from csae_bench.support.printable import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+COMPLETE = "_CSAE_BENCH_COMPLETE"
+"""Environment variable in which a shell asks for completions; click derives it from the name."""
 _STATE_OF_THE_MACHINE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE,
     errno.ENFILE, errno.ESTALE, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP,
@@ -39,6 +41,10 @@ class Group(click.Group):
     @override
     def main(self, *args: Any, **extra: Any) -> Any:
         streams = outlive_readers()
+        if COMPLETE in os.environ:
+            from csae_bench.cli.shells import register_shells
+
+            register_shells()
         try:
             return super().main(*args, **extra)
         except SystemExit as end:

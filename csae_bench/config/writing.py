@@ -48,6 +48,12 @@ def config_text(
     return "\n".join(lines) + "\n"
 
 
+def architectures() -> dict[str, type[SaeSettings]]:
+    """Return each architecture's name with its settings, those that need no training last."""
+    classes = [*TRAINED, *(row.settings for row in BASELINES.values())]
+    return {str(each.model_fields["architecture"].default): each for each in classes}
+
+
 def raw_of(config: RunConfig) -> dict[str, Any]:
     """Return the keys of a configuration that were set, as nested mappings."""
     return config.model_dump(mode="json", exclude_unset=True)
@@ -74,8 +80,7 @@ def with_architecture(raw: Mapping[str, Any], architecture: str) -> dict[str, An
     Raises:
         UnknownNameError: no architecture has this name.
     """
-    classes = [*TRAINED, *(row.settings for row in BASELINES.values())]
-    by_name = {str(each.model_fields["architecture"].default): each for each in classes}
+    by_name = architectures()
     if architecture not in by_name:
         raise UnknownNameError("architecture", architecture, by_name)
     fields = by_name[architecture].model_fields

@@ -10,10 +10,11 @@ import yaml
 from pydantic import BaseModel
 
 from csae_bench.config import RunConfig
-from csae_bench.config.loading import config_names, load_config
+from csae_bench.config.loading import load_config
 from csae_bench.config.writing import checked, config_text, raw_of, with_architecture
 from csae_bench.errors import ConfigError, UnknownNameError
 from csae_bench.evals import get_eval
+from csae_bench.support.named_configs import config_names
 
 
 def _text(config: RunConfig, *, all_keys: bool = False) -> str:
