@@ -97,6 +97,10 @@ def run_options(function: F) -> F:
             "--resume/--no-resume", default=True, show_default=True,
             help="Resume interrupted training from its last checkpoint.",
         ),
+        click.option(
+            "--quiet", "-q", is_flag=True,
+            help="Print no progress, files and hints: results, warnings and errors stay.",
+        ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
     ]  # fmt: skip
     for option in reversed(options):

@@ -93,10 +93,18 @@ def prepare_process() -> None:
 
 
 def console() -> Console:
-    """Create the console for tables, without emoji codes: `cuda:-1:` is printed unchanged."""
+    """Create the console for tables, without emoji codes: `cuda:-1:` is printed unchanged.
+
+    It obeys NO_COLOR, FORCE_COLOR and TERM=dumb.
+    """
     from rich.console import Console
 
     return Console(emoji=False)
+
+
+def can_redraw(stream: TextIO) -> bool:
+    """Return whether a line on the stream can be erased: no file, and no terminal without codes."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def columns() -> int | None:

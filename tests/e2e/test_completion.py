@@ -67,10 +67,14 @@ def _typed(shell: str, keys: str, expected: str, environment: dict[str, str]) ->
 
 def _read_until(terminal: int, expected: str, seconds: float) -> str:
     shown, end = "", time.monotonic() + seconds
-    while expected not in shown.replace("\r", "") and time.monotonic() < end:
+    while expected not in _without_bells(shown) and time.monotonic() < end:
         if select.select([terminal], [], [], 0.2)[0]:
             shown += os.read(terminal, 4096).decode(errors="replace")
-    return shown.replace("\r", "")
+    return _without_bells(shown)
+
+
+def _without_bells(text: str) -> str:
+    return text.replace("\r", "").replace("\a", "")
 
 
 @needs_command
