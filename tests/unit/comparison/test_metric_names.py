@@ -8,7 +8,7 @@ from csae_bench.comparison.metric_names import NamedValue, all_names, resolve
 from csae_bench.comparison.metrics import MetricSpec
 from csae_bench.errors import UsageError
 from csae_bench.evals import EvalSpec
-from csae_bench.support.old_names import OldNameWarning
+from csae_bench.support.old_names import OLD_METRICS, OldNameWarning
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,11 @@ def test_a_metric_that_others_publish_is_known_too() -> None:
 
 
 def test_an_old_name_is_that_of_the_new_metric() -> None:
-    with pytest.warns(OldNameWarning, match="assigned_latents"):
-        named = resolve("factor_probing.tied_latents")
-    assert isinstance(named, NamedValue)
-    assert named.key == "assigned_latents"
+    for old, new in OLD_METRICS.items():
+        with pytest.warns(OldNameWarning, match=new):
+            named = resolve(f"factor_probing.{old}")
+        assert isinstance(named, NamedValue)
+        assert named.key == new
 
 
 @pytest.mark.parametrize(
