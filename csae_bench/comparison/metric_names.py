@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from csae_bench.comparison.metrics import MetricSpec, lookup
 from csae_bench.errors import PluginError, UsageError, did_you_mean
-from csae_bench.evals import EvalSpec, discover, get_eval
 from csae_bench.evals.metric_values import ResultValue, compared, names_in_comparison
-from csae_bench.evals.pages import PAGES
+from csae_bench.evals.pages import EVALS, PAGES, Registered
 from csae_bench.support import old_names
 
 SEE_ALL = "`csae-bench list metrics` names the compared ones, `csae-bench explain EVAL` all of one."
@@ -18,7 +17,7 @@ SEE_ALL = "`csae-bench list metrics` names the compared ones, `csae-bench explai
 class NamedValue(NamedTuple):
     """A value of an eval's results."""
 
-    spec: EvalSpec
+    spec: Registered
     key: str
     """Its name in a comparison after the eval's: `value_mig`."""
     value: ResultValue
@@ -29,7 +28,7 @@ class NamedValue(NamedTuple):
         return f"{self.spec.name}.{self.key}"
 
 
-def resolve(name: str) -> EvalSpec | NamedValue | MetricSpec:
+def resolve(name: str) -> Registered | NamedValue | MetricSpec:
     """Return what a name stands for: an eval, a value of its results, or a metric of results that
     others published.
 
@@ -41,11 +40,11 @@ def resolve(name: str) -> EvalSpec | NamedValue | MetricSpec:
         PluginError: the eval is of an installed package that cannot be imported.
     """
     name = old_names.metric_pattern(name, "explain")
-    evals = discover()
+    evals = PAGES.names()
     if name in evals or name in PAGES.not_offered:
-        return get_eval(name)
+        return _eval(name)
     eval_name, dot, key = name.partition(".")
-    spec = get_eval(eval_name) if dot and eval_name in evals else None
+    spec = _eval(eval_name) if dot and eval_name in evals else None
     named = None if spec is None else _in_eval(spec, key)
     if named is not None:
         return named
@@ -57,7 +56,7 @@ def resolve(name: str) -> EvalSpec | NamedValue | MetricSpec:
     return _bare(name)
 
 
-def values_of_eval(spec: EvalSpec) -> Iterator[NamedValue]:
+def values_of_eval(spec: Registered) -> Iterator[NamedValue]:
     """Yield all values of an eval's results, in order."""
     for key, value in names_in_comparison(spec.metrics).items():
         yield NamedValue(spec, key, value)
@@ -72,7 +71,7 @@ def all_names() -> list[str]:
     return names
 
 
-def _in_eval(spec: EvalSpec, key: str) -> NamedValue | None:
+def _in_eval(spec: Registered, key: str) -> NamedValue | None:
     for root in ("eval_result_metrics.", "eval_result_unstructured."):
         key = key.removeprefix(root)
     there = list(values_of_eval(spec))
@@ -80,7 +79,7 @@ def _in_eval(spec: EvalSpec, key: str) -> NamedValue | None:
     return {**by_place, **{named.key: named for named in there}}.get(key)
 
 
-def _unknown_in(spec: EvalSpec, key: str) -> UsageError:
+def _unknown_in(spec: Registered, key: str) -> UsageError:
     keys = [named.key for named in values_of_eval(spec)]
     main = list(compared(spec.metrics))
     return UsageError(
@@ -98,14 +97,19 @@ def _bare(name: str) -> NamedValue:
     if hits:
         names = ", ".join(named.name for named in hits)
         raise UsageError(f"'{name}' is the name of {len(hits)} metrics; name one: {names}.")
-    candidates = {*discover(), *(named.name for named in there), *(named.key for named in there)}
+    candidates = {*PAGES.names(), *(named.name for named in there), *(named.key for named in there)}
     raise UsageError(f"Unknown metric or eval '{name}'.{did_you_mean(name, sorted(candidates))} "
                      f"{SEE_ALL}")  # fmt: skip
 
 
-def _specs() -> Iterator[EvalSpec]:
-    for name in discover():
+def _specs() -> Iterator[Registered]:
+    for name in PAGES.names():
         try:
-            yield get_eval(name)
+            yield _eval(name)
         except PluginError:  # `list evals` reports it
             continue
+
+
+def _eval(name: str) -> Registered:
+    PAGES.load(name, EVALS)
+    return EVALS.get(name)

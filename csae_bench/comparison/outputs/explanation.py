@@ -11,9 +11,9 @@ from csae_bench.comparison.metric_names import NamedValue, values_of_eval
 from csae_bench.comparison.metrics import SD_MODEL, MetricSpec, lookup
 from csae_bench.comparison.model import Condition
 from csae_bench.comparison.yardsticks import shipped
-from csae_bench.evals import EvalSpec
 from csae_bench.evals.metric_rows import ANY_VERSION, CORRECTED, Metric
 from csae_bench.evals.metric_values import headline
+from csae_bench.evals.pages import Registered
 
 _PAPER = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 _PARAGRAPH = re.compile(r"\n\n|\n(?=- )")
@@ -108,11 +108,11 @@ class EvalExplanation:
     sources: tuple[str, ...]
 
 
-def explain(named: EvalSpec | NamedValue | MetricSpec) -> EvalExplanation | MetricExplanation:
+def explain(named: Registered | NamedValue | MetricSpec) -> EvalExplanation | MetricExplanation:
     """Return the explanation of what `metric_names.resolve` returned."""
-    if isinstance(named, EvalSpec):
-        return _of_eval(named)
-    return _of_value(named) if isinstance(named, NamedValue) else _of_published(named)
+    if isinstance(named, NamedValue):
+        return _of_value(named)
+    return _of_published(named) if isinstance(named, MetricSpec) else _of_eval(named)
 
 
 def _paragraphs(about: Mapping[str, str]) -> dict[str, str]:
@@ -127,7 +127,7 @@ def _capitalised(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _of_eval(spec: EvalSpec) -> EvalExplanation:
+def _of_eval(spec: Registered) -> EvalExplanation:
     there = list(values_of_eval(spec))
     of_place = {named.value.place: named.name for named in there}
     main = [n for n in there if not n.value.suffix and not n.value.metric.is_supporting]
