@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from typing_extensions import override
 
+from csae_bench.cli import completing
 from csae_bench.support.regular_files import impossible_path
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Text(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] (generic since 8.4)
@@ -42,6 +46,14 @@ class FilePath(Text):
     ) -> Path:
         # in --results=~/here no shell has replaced the ~
         return Path(super().convert(os.fspath(value), param, ctx)).expanduser()
+
+    @override
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(path) for path in completing.paths(ctx, param, incomplete)]
 
 
 class NameList(Text):

@@ -26,6 +26,11 @@ def cache() -> None:
 
     They are kept where a configuration sets activations.cache_gib, in DIR/cache/activations or,
     if CSAE_BENCH_CACHE is set, in the folder activations of the one that it names.
+
+    \b
+    Examples:
+      csae-bench cache list
+      csae-bench cache clear
     """
 
 
@@ -41,7 +46,12 @@ def _results_option(function: F) -> F:
 @_results_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_entries(results: Path, as_json: bool) -> None:
-    """List the cached activations, the most recently used ones first."""
+    """List the cached activations, the most recently used ones first.
+
+    \b
+    Example:
+      csae-bench cache list --results results
+    """
     from csae_bench.activations.cache.listing import summaries
     from csae_bench.results.store import Store
 
@@ -68,6 +78,10 @@ def clear_entries(names: tuple[str, ...], results: Path) -> None:
 
     NAME is one of `csae-bench cache list`, or its beginning. What is removed is made again by the
     next training that needs it.
+
+    \b
+    Example:
+      csae-bench cache clear NAME
     """
     from csae_bench.activations.cache.listing import clear
     from csae_bench.results.store import Store

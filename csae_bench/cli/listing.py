@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 
 from csae_bench.config import kind_of
-from csae_bench.config.loading import config_folder, config_names, load_config
+from csae_bench.config.loading import load_config
 from csae_bench.errors import PluginError, UnknownNameError
 from csae_bench.evals import EvalSpec, discover, get_eval
 from csae_bench.evals.metric_rows import Direction
@@ -14,6 +14,7 @@ from csae_bench.evals.metric_values import ResultValue, compared
 from csae_bench.evals.pages import PAGES
 from csae_bench.factors import factor_names, get_factors
 from csae_bench.models import model_names
+from csae_bench.support.named_configs import config_folder, config_names
 
 Entry = str | dict[str, str]
 """Description of a name: one line, or the line as `summary` beside other columns."""

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from csae_bench import __version__
+from csae_bench.cli import completing
 from csae_bench.cli.arguments import FilePath
 from csae_bench.cli.cache import cache
+from csae_bench.cli.completion import completion
 from csae_bench.cli.ending import (
     name_files,
     name_next_step,
@@ -21,9 +23,19 @@ from csae_bench.cli.ending import (
     show_scores,
     write_report,
 )
+from csae_bench.cli.explain import explain
+from csae_bench.cli.init import init
 from csae_bench.cli.options import compare_options, run_options
 from csae_bench.cli.requests import requests_of
-from csae_bench.cli.terminal import Group, columns, console, prepare_process, print_json, shown_path
+from csae_bench.cli.terminal import (
+    Group,
+    can_redraw,
+    columns,
+    console,
+    prepare_process,
+    print_json,
+    shown_path,
+)
 from csae_bench.errors import EXIT_OK, EXIT_PRECEDENCE, EXIT_USAGE
 from csae_bench.support.printable import printable
 from csae_bench.support.progress import begin, reported
@@ -36,18 +48,34 @@ if TYPE_CHECKING:
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="csae-bench", help="Show the version and exit.")
 def main() -> None:
-    """Train contrastive sparse autoencoders and evaluate any SAE with SAE-Bench."""
+    """Train contrastive sparse autoencoders and evaluate any SAE with SAE-Bench.
+
+    \b
+    Examples:
+      csae-bench run --sae custom_sae       train an SAE and evaluate it
+      csae-bench compare results            which SAE is better, and how sure that is
+      csae-bench explain mig.value_mig      what a score means
+      csae-bench init my_sae                a configuration of your own
+    """
     prepare_process()
 
 
-main.add_command(cache)
+for command in (cache, completion, explain, init):
+    main.add_command(command)
 
 
 @main.command()
 @run_options
-def run(as_json: bool, **flags: Any) -> None:
-    """Train an SAE unless a checkpoint exists, evaluate it, and store the results."""
-    with _announced("run", flags["sources"]):
+def run(as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Train an SAE unless a checkpoint exists, evaluate it, and store the results.
+
+    \b
+    Examples:
+      csae-bench run --sae custom_sae
+      csae-bench run --sae my_sae.yaml --evals core,mig --preset quick
+      csae-bench run --sae 'saes/*' --results results/all
+    """
+    with _announced("run", flags["sources"], quiet=quiet):
         executor = _executor(flags)
         from csae_bench.comparison.live import live_report
         from csae_bench.runs.run import run_all
@@ -58,16 +86,22 @@ def run(as_json: bool, **flags: Any) -> None:
         report, n_saes = write_report(requests[0].store)
     store = requests[0].store
     show_scores(outcomes, store, as_json=as_json)
-    name_files(outcomes, store, report)
-    name_next_step(outcomes, store, n_saes)
+    if not quiet:
+        name_files(outcomes, store, report)
+        name_next_step(outcomes, store, n_saes)
     _end(outcomes)
 
 
 @main.command()
 @run_options
-def train(as_json: bool, **flags: Any) -> None:
-    """Train an SAE; the last line of stdout is the checkpoint's absolute path."""
-    with _announced("train", flags["sources"]):
+def train(as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Train an SAE; the last line of stdout is the checkpoint's absolute path.
+
+    \b
+    Example:
+      csae-bench train --sae topk --set sae.k=32 --seed 1
+    """
+    with _announced("train", flags["sources"], quiet=quiet):
         executor = _executor(flags)
         from csae_bench.runs.run import run_all
 
@@ -82,8 +116,13 @@ def train(as_json: bool, **flags: Any) -> None:
 
 @main.command()
 @run_options
-def doctor(as_json: bool, **flags: Any) -> None:
-    """Report what would fail, before it costs anything; no weights are read."""
+def doctor(as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Report what would fail, before it costs anything; no weights are read.
+
+    \b
+    Example:
+      csae-bench doctor --sae gemma_2_2b
+    """
     executor = _executor(flags)
     from csae_bench.runs.plan import plan
 
@@ -112,10 +151,21 @@ def doctor(as_json: bool, **flags: Any) -> None:
 
 
 @main.command("list")
-@click.argument("kind", required=False, metavar="[evals|saes|models|factors|metrics]")
+@click.argument(
+    "kind",
+    required=False,
+    metavar="[evals|saes|models|factors|metrics]",
+    shell_complete=completing.kinds,
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_names(kind: str | None, as_json: bool) -> None:
-    """List all known evals, SAE configurations, models, factor datasets and metrics."""
+    """List all known evals, SAE configurations, models, factor datasets and metrics.
+
+    \b
+    Examples:
+      csae-bench list
+      csae-bench list evals --json
+    """
     from csae_bench.cli.listing import listing, listing_lines
 
     entries = listing(kind)
@@ -137,6 +187,10 @@ def metrics(codes: Path, factors: Path, as_json: bool) -> None:
     .safetensors with a tensor "codes". FACTORS is a .csv with a header, a column for each factor
     and a line for each sample, or an .npz with "factors" [n, n_factors] and, optionally, "names".
     Row i of both files must be the same sample.
+
+    \b
+    Example:
+      csae-bench metrics codes.npz factors.csv
     """
     from csae_bench.metrics.files import read_samples
     from csae_bench.metrics.summary import all_metrics
@@ -167,6 +221,12 @@ def compare(
     DIR is any folder of SAE-Bench results. Exit codes: 0 success, 1 a regression, 2 wrong usage,
     3 not comparable, 4 a failed or invalid run, 5 a result is missing; if several apply, the first
     of 2, 4, 5, 3, 1 is returned.
+
+    \b
+    Examples:
+      csae-bench compare results
+      csae-bench compare results --html report.html
+      csae-bench compare results --baseline results/baseline --fail-on mig.value_mig:ci
     """
     from csae_bench.comparison.command import CompareRequest, run_compare
 
@@ -194,7 +254,12 @@ def compare(
 @click.option("--to", required=True, type=FilePath(), help="Folder to write; new or empty.")
 @click.option("--stock", is_flag=True, help="Write a form that sae_lens loads without csae-bench.")
 def export(checkpoint: Path, to: Path, stock: bool) -> None:
-    """Write a checkpoint's cfg.json and weights for use elsewhere."""
+    """Write a checkpoint's cfg.json and weights for use elsewhere.
+
+    \b
+    Example:
+      csae-bench export results/checkpoints/SAE/HASH --to my_sae --stock
+    """
     from csae_bench.saes.export import export as export_sae
 
     click.echo(shown_path(export_sae(checkpoint, to, stock=stock)))
@@ -212,9 +277,12 @@ def _executor(flags: dict[str, Any]) -> ExecutorSettings:
 
 
 @contextmanager
-def _announced(what: str, sources: Sequence[str]) -> Generator[None]:
+def _announced(what: str, sources: Sequence[str], *, quiet: bool) -> Generator[None]:
     """Report progress within; the first line comes before the imports, which take seconds."""
-    with reported(is_terminal=sys.stderr.isatty()):
+    if quiet:
+        yield
+        return
+    with reported(is_terminal=can_redraw(sys.stderr)):
         begin(f"csae-bench {__version__}: planning to {what} {', '.join(sources)}")
         yield
 

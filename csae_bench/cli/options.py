@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from csae_bench.cli import completing
 from csae_bench.cli.arguments import FilePath, NameList, Text
 from csae_bench.executors.table import EXECUTORS
 
@@ -19,6 +20,7 @@ def run_options(function: F) -> F:
     options = [
         click.option(
             "--sae", "sources", type=Text(), required=True, multiple=True,
+            shell_complete=completing.saes,
             metavar="NAME|PATH|RELEASE:ID",
             help="A configuration's name or path, an SAE's folder or file, or a pretrained SAE's "
             "id; * matches folders, or ids of a release. Repeatable: the model runs once for all.",
@@ -30,14 +32,17 @@ def run_options(function: F) -> F:
         ),
         click.option(
             "--model", type=Text(), metavar="NAME|PATH",
+            shell_complete=completing.models,
             help="Override the configuration's language model: a name or a local folder.",
         ),
         click.option(
             "--evals", type=NameList(), metavar="A,B|all",
+            shell_complete=completing.evals,
             help="Override the configuration's evals: names separated by commas.",
         ),
         click.option(
             "--preset", type=Text(), metavar="quick|published",
+            shell_complete=completing.presets,
             help="Settings of the evals: quick, minutes on two cores with each score's noise; "
             "published, those of SAE-Bench's published results. --set goes before them.",
         ),
@@ -57,10 +62,12 @@ def run_options(function: F) -> F:
         ),
         click.option(
             "--device", type=Text(), metavar="D",
+            shell_complete=completing.devices,
             help="Override the configuration's device: auto, cpu, cuda, cuda:1, mps.",
         ),
         click.option(
             "--set", "sets", multiple=True, metavar="KEY=VALUE",
+            shell_complete=completing.settings,
             help="Set one key of the configuration, such as sae.d_sae=2048. Repeatable.",
         ),
         click.option(
@@ -89,6 +96,10 @@ def run_options(function: F) -> F:
         click.option(
             "--resume/--no-resume", default=True, show_default=True,
             help="Resume interrupted training from its last checkpoint.",
+        ),
+        click.option(
+            "--quiet", "-q", is_flag=True,
+            help="Print no progress, files and hints: results, warnings and errors stay.",
         ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
     ]  # fmt: skip
@@ -132,6 +143,7 @@ def compare_options(function: F) -> F:
         ),
         click.option(
             "--metrics", multiple=True, metavar="GLOB",
+            shell_complete=completing.metrics,
             help="Show these metrics instead of the main ones: a name or a glob, such as "
             "'sparse_probing.sae_*'. Does not change what rules judge. Repeatable.",
         ),

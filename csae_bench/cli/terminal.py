@@ -26,6 +26,8 @@ from csae_bench.support.printable import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+COMPLETE = "_CSAE_BENCH_COMPLETE"
+"""Environment variable in which a shell asks for completions; click derives it from the name."""
 _STATE_OF_THE_MACHINE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE,
     errno.ENFILE, errno.ESTALE, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP,
@@ -39,6 +41,10 @@ class Group(click.Group):
     @override
     def main(self, *args: Any, **extra: Any) -> Any:
         streams = outlive_readers()
+        if COMPLETE in os.environ:
+            from csae_bench.cli.shells import register_shells
+
+            register_shells()
         try:
             return super().main(*args, **extra)
         except SystemExit as end:
@@ -87,10 +93,18 @@ def prepare_process() -> None:
 
 
 def console() -> Console:
-    """Create the console for tables, without emoji codes: `cuda:-1:` is printed unchanged."""
+    """Create the console for tables, without emoji codes: `cuda:-1:` is printed unchanged.
+
+    It obeys NO_COLOR, FORCE_COLOR and TERM=dumb.
+    """
     from rich.console import Console
 
     return Console(emoji=False)
+
+
+def can_redraw(stream: TextIO) -> bool:
+    """Return whether a line on the stream can be erased: no file, and no terminal without codes."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def columns() -> int | None:

@@ -22,13 +22,11 @@ from csae_bench.config.run import DEFAULT_EVALS
 from csae_bench.config.yaml_files import MAX_LEVELS, parse_value, read_yaml, yaml_problem
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError, reason_of
 from csae_bench.support import old_names
+from csae_bench.support.named_configs import config_folder, config_names
 from csae_bench.support.printable import shortened
 
 _MAX_SHOWN = 80
 """Characters of a user's text in a sentence."""
-
-_PACKAGE = Path(__file__).parents[1]
-_SHIPPED = _PACKAGE / "_sae_configs"
 
 
 class Flags(TypedDict, total=False):
@@ -43,16 +41,6 @@ class Flags(TypedDict, total=False):
     """Names of the evals to run instead of the file's; settings of the file are kept."""
     preset: Mapping[str, Mapping[str, Any]]
     """Settings by eval that go over the file's and under those of `sets`."""
-
-
-def config_folder() -> Path:
-    """Return the folder of named configurations: inside a wheel, or at the top of a checkout."""
-    return _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent / "sae_configs"
-
-
-def config_names() -> list[str]:
-    """Return the names that `--sae` takes, sorted."""
-    return sorted(p.stem for p in config_folder().glob("*.yaml") if not p.stem.startswith("_"))
 
 
 def is_config(source: str) -> bool:

@@ -42,8 +42,12 @@ class RunConfig(Settings):
     activations: Annotated[ModelActivations | GeneratorActivations, Field(discriminator="kind")] = (
         ModelActivations()
     )
+    """What the SAE is trained on: a language model's activations, or generated ones."""
+
     pairs: PairsSettings = PairsSettings()
     sae: SaeConfig = ContrastiveTopKSae()
+    """The SAE: its architecture, and the settings that this architecture has."""
+
     training: TrainingSettings = TrainingSettings()
     evals: dict[str, dict[str, Any]] = Field(default_factory=lambda: deepcopy(DEFAULT_EVALS))
     """Evals to run, in this order, each with its settings."""

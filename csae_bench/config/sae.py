@@ -230,7 +230,7 @@ class ContrastiveMatryoshkaBatchTopKSae(MatryoshkaBatchTopKSae, Contrastive):
     architecture: Literal["contrastive_matryoshka_batchtopk"] = "contrastive_matryoshka_batchtopk"  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-_TRAINED: tuple[type[TrainedSae], ...] = (
+TRAINED: tuple[type[TrainedSae], ...] = (
     StandardSae,
     TopKSae,
     BatchTopKSae,
@@ -250,6 +250,6 @@ if TYPE_CHECKING:
     SaeConfig = TrainedSae | BaselineSae
 else:  # a union of what tables hold, which a type checker cannot read
     SaeConfig = Annotated[
-        Union[(*_TRAINED, *(row.settings for row in BASELINES.values()))],
+        Union[(*TRAINED, *(row.settings for row in BASELINES.values()))],
         Field(discriminator="architecture"),
     ]

@@ -83,6 +83,9 @@ class Metric:
     where SAE-Bench does not measure it; None: the same version only."""
     note: str = ""
     """Note for a reader of a comparison, or why it does not gate; a sentence."""
+    fault: str = ""
+    """What SAE-Bench computes otherwise than the description says, in sentences; the row's twin
+    under `corrected` does not have it."""
     rank: int = 0
     """Rank in views that do not show all metrics of an eval: lower ranks come first, and of equal
     ranks those that come first in the table."""

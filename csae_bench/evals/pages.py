@@ -63,6 +63,16 @@ class Registered(Protocol):
     """An eval, as far as its metrics go; see `evals.EvalSpec`."""
 
     @property
+    def name(self) -> str:
+        """Its eval_type_id."""
+        ...
+
+    @property
+    def about(self) -> dict[str, str]:
+        """The named parts of its description."""
+        ...
+
+    @property
     def summary(self) -> str:
         """First line of its description."""
         ...

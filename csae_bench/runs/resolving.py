@@ -19,7 +19,7 @@ from csae_bench.config import (
     ResolvedConfig,
     RunConfig,
 )
-from csae_bench.config.loading import Flags, config_names, is_config, load_config
+from csae_bench.config.loading import Flags, is_config, load_config
 from csae_bench.corpora import corpus_fingerprint
 from csae_bench.errors import ConfigError, ResultError, SaeError, UnknownNameError
 from csae_bench.factors import factor_fingerprint
@@ -31,6 +31,7 @@ from csae_bench.saes.checking import check_folder
 from csae_bench.saes.folder import find_folder, local_place, name_of, sort_cfg, stated
 from csae_bench.saes.foreign import foreign_form
 from csae_bench.saes.hashing import weights_hash
+from csae_bench.support.named_configs import config_names
 
 _FILE_NAME = re.compile(r"[\w.+=,@-]{1,120}")
 """Pattern that an id from a foreign cfg.json must match to become part of a file's name."""

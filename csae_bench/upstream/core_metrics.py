@@ -51,6 +51,8 @@ METRICS = {
         "Explained variance", _QUALITY,
         "Share of the activations' variance that is reconstructed, a mean over batches.",
         direction=_HIGHER, low=None, gates=False, note=_BATCHED,
+        fault="It takes the square of the mean square, not of the mean, off the mean square, so "
+        "that it depends on the scale of the activations.",
     ),
     "l0": _raw(
         "L0", _SPARSITY, "Mean number of latents that fire on a token.",
@@ -59,6 +61,7 @@ METRICS = {
     "frac_alive": _raw(
         "Alive latents", _MISC, "Share of the latents that fire at all on the tokens read.",
         direction=_HIGHER, sd_between_seeds=0.01,
+        fault="It takes negative codes for silence.",
     ),
     "kl_div_score": _raw(
         "KL divergence score", _BEHAVIOR,
@@ -68,20 +71,24 @@ METRICS = {
     "cossim": _raw(
         "Cosine similarity", _QUALITY, "Mean cosine of an activation and its reconstruction.",
         direction=_HIGHER, low=-1.0, gates=False,
+        fault="One token whose activation or reconstruction is 0 makes it NaN, stored as -1.",
     ),
     "l2_ratio": _raw(
         "L2 ratio", _SHRINKAGE, "Mean ratio of a reconstruction's norm to its activation's.",
         **_RATIO, gates=False, high=None, note="Below 1 the SAE shrinks activations.",
+        fault="An activation shorter than .0001 counts as one of length 1.",
     ),
     "relative_reconstruction_bias": _raw(
         "Relative reconstruction bias", _SHRINKAGE,
         "Mean squared norm of reconstructions over their mean product with the activations.",
         **_RATIO, gates=False, low=None, high=None,
         note="E|y|^2 / E[x . y]; arXiv:2404.16014, eq. 10.",
+        fault="It is a mean of one ratio for each batch.",
     ),
     "mse": _raw(
         "MSE", _QUALITY, "Mean squared error of the reconstruction.",
         **_LOSS, gates=False, note=_BATCHED,
+        fault="The mean over tokens is divided by the number of tokens in a batch.",
     ),
     "ce_loss_with_sae": _raw(
         "CE with the SAE", _PERFORMANCE,

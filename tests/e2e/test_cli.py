@@ -27,12 +27,37 @@ def test_every_command_and_every_option_has_help(path: str, command: click.Comma
             assert parameter.help, f"{path} {parameter.opts}"
 
 
-def test_help_imports_no_library_that_takes_time() -> None:
+@pytest.mark.parametrize(("path", "command"), _commands(main))
+def test_every_command_has_an_example_that_is_a_command(path: str, command: click.Command) -> None:
+    help_text = command.help or ""
+    examples = [line.strip() for line in help_text.splitlines() if "csae-bench " in line]
+    assert "Example" in help_text, path
+    words = path.removeprefix("csae-bench").split()
+    assert any(f"csae-bench {' '.join(words)}".strip() in each for each in examples), path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        *([*path.split()[1:], "--help"] for path, _ in _commands(main)[1:]),
+        ["completion", "zsh"],
+        ["list", "models"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_cheap_imports_no_library_that_takes_time(arguments: list[str]) -> None:
+    slow = {"torch", "numpy", "scipy", "transformers", "sae_lens", "sae_bench", "datasets"}
+    if arguments[0] != "list":  # the listing's module reads evals and configurations
+        slow |= {"pydantic", "rich", "yaml"}
+    else:
+        slow -= {"numpy"}
     code = (
         "import sys\nfrom csae_bench.cli.main import main\n"
-        "try: main(['--help'])\nexcept SystemExit: pass\n"
-        "slow = {'torch', 'transformers', 'sae_lens', 'sae_bench', 'datasets', 'pydantic'}\n"
-        "assert not slow & set(sys.modules), slow & set(sys.modules)"
+        f"try: main({arguments})\nexcept SystemExit: pass\n"
+        f"there = {slow} & set(sys.modules)\n"
+        "assert not there, there"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

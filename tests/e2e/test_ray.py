@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from csae_bench.config.loading import config_folder
+from csae_bench.support.named_configs import config_folder
 from tests.e2e.comparing import assert_equal_results
 from tests.e2e.conftest import CUSTOM, CsaeBench
 from tests.ray_clusters import SECONDS, cluster, hear_ctrl_c, kill_node, ray_env, wait_for

@@ -100,6 +100,14 @@ def test_its_eval_its_metrics_and_its_dataset_are_listed(site: Site) -> None:
     assert "theirs.n_samples" not in metrics
 
 
+def test_its_scores_are_explained(site: Site) -> None:
+    done = site.run("explain", "theirs.silent", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["description"], told["direction"]) == ("1 minus the share that fires.", "lower")
+    assert site.run("explain", "theirs.silnt").stderr.count("Did you mean 'silent'?") == 1
+
+
 def test_its_result_tells_its_data_and_its_version(results: Path) -> None:
     for path in results.glob("theirs/*_eval_results.json"):
         result = json.loads(path.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from csae_bench.comparison.outputs.card_evals import EvalPart
+from csae_bench.comparison.outputs.in_words import card_in_words
 from csae_bench.comparison.outputs.sae_cards import NO_YARDSTICKS, Card, CardFact
 from csae_bench.comparison.outputs.scores import (
     ShownScore,
@@ -49,6 +50,10 @@ def print_card(card: Card, console: Console) -> None:
     if titles and not card.has_yardsticks:
         console.print()
         console.print(Text(NO_YARDSTICKS, style="dim"))
+    words = card_in_words(card)
+    if words:
+        console.print()
+        console.print(Text(printable(words)))
 
 
 def print_cards(cards: Sequence[Card], console: Console) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from csae_bench.comparison.metrics import lookup
 from csae_bench.comparison.model import Comparison, Family, Judgement, Report, ResultSet, Verdict
 from csae_bench.comparison.outputs import selection, wording
+from csae_bench.comparison.outputs.in_words import comparison_in_words
 from csae_bench.comparison.outputs.overview import (
     broken_files,
     changed_configurations,
@@ -67,6 +68,9 @@ def print_report(report: Report, console: Console) -> None:
     for warning in report.warnings:
         console.print(f"[yellow]warning:[/] {_prose(warning)}")
     _print_stamp(report, console)
+    words = comparison_in_words(report)
+    if words:
+        console.print(_prose(words))
     verdict = outcome(report)
     console.print(f"[{_LEVEL_STYLES[verdict.level]}]{verdict.word}:[/] {_prose(verdict.sentence)}")
 

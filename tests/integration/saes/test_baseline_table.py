@@ -12,10 +12,11 @@ import pytest
 from csae_bench.comparison.reading.result import reading_of
 from csae_bench.config import BASELINES, RunConfig, kind_of
 from csae_bench.config.baselines import other_sae_of
-from csae_bench.config.loading import config_folder, load_config
+from csae_bench.config.loading import load_config
 from csae_bench.hardware.memory import d_sae
 from csae_bench.results.validity import VitalSigns
 from csae_bench.runs import validity, vital_signs
+from csae_bench.support.named_configs import config_folder
 from csae_bench.upstream.plotting import trainer_colors, trainer_markers
 
 pytestmark = pytest.mark.parametrize("name", BASELINES)

@@ -7,14 +7,9 @@ from pathlib import Path
 import pytest
 
 from csae_bench.config import ContrastiveBatchTopKSae, GeneratorActivations
-from csae_bench.config.loading import (
-    config_names,
-    find_config,
-    load_config,
-    merge,
-    partial_config,
-)
+from csae_bench.config.loading import find_config, load_config, merge, partial_config
 from csae_bench.errors import ConfigError, UnknownNameError, UsageError
+from csae_bench.support.named_configs import config_names
 
 
 def _write(tmp_path: Path, text: str, name: str = "mine.yaml") -> str:

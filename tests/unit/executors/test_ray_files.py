@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.config.loading import config_folder
 from csae_bench.errors import UsageError
 from csae_bench.executors.messages import Shard
 from csae_bench.executors.ray_files import Courier
 from csae_bench.executors.transfer import FolderFiles
 from csae_bench.runs.plan import SaePlan, plan, plan_sae
 from csae_bench.runs.request import RunRequest
+from csae_bench.support.named_configs import config_folder
 
 
 @pytest.fixture

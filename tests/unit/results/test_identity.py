@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from csae_bench.config.loading import config_folder, load_config
+from csae_bench.config.loading import load_config
 from csae_bench.errors import UsageError
 from csae_bench.results.identity import (
     config_sae_id,
@@ -16,6 +16,7 @@ from csae_bench.results.identity import (
     training_hash,
     training_identity,
 )
+from csae_bench.support.named_configs import config_folder
 
 
 def _hash(name: str = "topk", model: str = "m", corpus: str = "c", **flags: object) -> str:
