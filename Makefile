@@ -20,7 +20,7 @@ export NO_MKDOCS_2_WARNING ?= 1
 export HF_HUB_OFFLINE ?= 1
 export HF_DATASETS_OFFLINE ?= 1
 
-.PHONY: help setup setup-smollm2 run real study-search study-primary study-report controls docs docs-serve test test-fast test-slow test-real check fmt lint types imports golden small regression baseline yardsticks bench clean
+.PHONY: help setup setup-smollm2 run real study-search study-primary study-report controls handbook docs docs-serve test test-fast test-slow test-real check fmt lint types imports golden small regression baseline yardsticks bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ study-primary: $(STAMP) ## the study's comparison: contrastive against two twins
 
 controls: setup-smollm2 ## an oracle and a random dictionary on every eval: two hours on two cores
 	$(BIN)/python -m experiments.handbook measure
+
+handbook: $(STAMP) ## write docs/evals.md from the evals' pages and the measured controls
+	$(BIN)/python -m experiments.handbook report
 
 study-report: $(STAMP) ## write docs/study.md from the study's finished runs
 	$(BIN)/python -m experiments.study report

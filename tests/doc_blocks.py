@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.handbook.generated import generated_pages
+from experiments.handbook.single import TARGET
 
 ROOT = Path(__file__).parents[1]
 EXECUTED = ("bash", "python")
@@ -63,8 +64,12 @@ class Block(NamedTuple):
 
 
 def pages() -> dict[str, str]:
-    """Return the Markdown of all pages with code by their path in the repository."""
-    written = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    """Return the Markdown of all pages with code by their path in the repository.
+
+    docs/evals.md is left out: it repeats pages that are here.
+    """
+    written = {ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")}
+    written = sorted(written - {ROOT / TARGET})
     texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in written}
     return texts | {f"docs/{name}": text for name, text in generated_pages().items()}
 

@@ -1,6 +1,7 @@
 """The controls in the pages of evals, and all generated pages as files.
 
 python -m experiments.handbook measure
+python -m experiments.handbook report
 python -m experiments.handbook write --to DIR
 """
 
@@ -12,6 +13,7 @@ import click
 
 from experiments.handbook.controls import WORLDS, measure
 from experiments.handbook.generated import generated_pages
+from experiments.handbook.single import TARGET, evals_page
 
 
 @click.group()
@@ -26,6 +28,13 @@ def measure_worlds(titles: tuple[str, ...]) -> None:
     for world in WORLDS:
         if not titles or any(world.title.startswith(title) for title in titles):
             measure(world)
+
+
+@main.command()
+def report() -> None:
+    """Write docs/evals.md, the pages of evals as one."""
+    TARGET.write_text(evals_page(generated_pages()), encoding="utf-8")
+    click.echo(f"wrote {TARGET}")
 
 
 @main.command()

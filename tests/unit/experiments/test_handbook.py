@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -16,7 +18,9 @@ from experiments.handbook.evals import pages
 from experiments.handbook.generated import generated_pages
 from experiments.handbook.links import relinked
 from experiments.handbook.settings import settings_of
+from experiments.handbook.single import TARGET, evals_page
 
+ROOT = Path(__file__).parents[3]
 TAGS = ("architecture", "kind")
 WORLD = World("a world", "oracle", "random")
 
@@ -67,6 +71,13 @@ def test_every_eval_has_a_page_with_scores_settings_and_presets() -> None:
         assert page.settings
         assert page.presets
         assert all(setting.about for setting in page.settings)
+
+
+def test_the_page_of_all_evals_in_the_repository_is_up_to_date() -> None:
+    page = evals_page(generated_pages())
+    assert (ROOT / TARGET).read_text(encoding="utf-8") == page, "run make handbook"
+    assert all(f"\n## {name}\n" in page for name in PAGES.shipped)
+    assert re.findall(r"^# .*", page, re.MULTILINE) == ["# Evals"]
 
 
 def test_every_eval_and_loss_term_has_a_page_in_the_site() -> None:
