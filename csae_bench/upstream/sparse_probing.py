@@ -8,6 +8,7 @@ before. The model reads each text once for all SAEs, see `cut_passes`.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -39,6 +40,7 @@ from csae_bench.upstream.class_data import (
     sae_bench_reads,
 )
 from csae_bench.upstream.class_probes import (
+    Rows,
     Schedule,
     held_out_probe,
     is_right,
@@ -114,8 +116,8 @@ def run_sparse_probing(
     check_context(NAME, settings.context_length, model)
     config = _config(model, settings)
     own_sae = formatted_copy(sae, model, settings.model_name, settings.hook_name)
-    run = _Run(own_sae, settings)
     kept = shared or SharedPasses()
+    run = _Run(own_sae, settings, kept)
     device = str(model.cfg.device)
     with (
         sae_bench_reads(texts, kept, seed=settings.random_seed) as warnings,
@@ -145,8 +147,9 @@ def run_sparse_probing(
 class _Run:
     """One SAE's pass over the datasets, and what is seen of it."""
 
-    def __init__(self, sae: Any, settings: SparseProbingSettings) -> None:
+    def __init__(self, sae: Any, settings: SparseProbingSettings, shared: SharedPasses) -> None:
         self._settings = settings
+        self._shared = shared
         self._encoder = Encoder(sae)
         self._of_model: list[PooledTexts] = []
         self._of_sae: list[PooledTexts] = []
@@ -188,33 +191,50 @@ class _Run:
                 yield
 
     def _corrected(self, name: str) -> ProbeAccuracies:
-        seed, ks = self._settings.random_seed, self._settings.k_values
         (train, test), (sae_train, sae_test) = self._of_model, self._of_sae
-        stacked = {
-            side: tuple(torch.cat(list(part.values())).float() for part in parts)
-            for side, parts in (("llm", (train, test)), ("sae", (sae_train, sae_test)))
+        sizes = tuple({c: len(x) for c, x in part.items()} for part in (train, test))
+        of_model = tuple(torch.cat(list(part.values())).float() for part in (train, test))
+        of_sae = tuple(torch.cat(list(part.values())).float() for part in (sae_train, sae_test))
+        digest = hashlib.blake2b(digest_size=16)
+        for rows in of_model:
+            digest.update(rows.cpu().numpy().tobytes())
+        key = (
+            "corrected probes", name, tuple(train), digest.digest(),
+            self._settings.k_values, self._settings.random_seed,
+        )  # fmt: skip
+        by_probe = {
+            **self._shared.get_or_make(key, lambda: self._probes("llm", name, sizes, of_model)),
+            **self._probes("sae", name, sizes, of_sae),
         }
+        n_test = len(self._rows(name, sizes, next(iter(train)))[1].ids)
+        return ProbeAccuracies(by_probe=by_probe, classes=tuple(train), n_test=n_test)
+
+    def _probes(
+        self, side: str, name: str, sizes: tuple[dict[str, int], ...], x: tuple[Tensor, ...]
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the accuracies of each probe on the model's activations or the codes, by class."""
+        settings = self._settings
         by_probe: dict[str, list[float]] = {}
-        n_test = 0
-        for class_name in train:
-            rows, held = (
-                rows_of({c: len(x) for c, x in part.items()}, class_name, f"{name}/{use}", seed)
-                for use, part in (("train", train), ("test", test))
+        for class_name in sizes[0]:
+            fit, score = (
+                (of_use[rows.ids], rows.labels)
+                for of_use, rows in zip(x, self._rows(name, sizes, class_name), strict=True)
             )
-            n_test = len(held.ids)
-            for side, (x, x_test) in stacked.items():
-                fit = x[rows.ids], rows.labels
-                score = x_test[held.ids], held.labels
-                for probe, accuracy in _accuracies(
-                    side, fit, score, ks, f"{name}/{class_name}", seed,
-                    dense=not (side == "sae" and self._settings.lower_vram_usage),
-                ).items():  # fmt: skip
-                    by_probe.setdefault(probe, []).append(accuracy)
-        return ProbeAccuracies(
-            by_probe={probe: np.array(values) for probe, values in by_probe.items()},
-            classes=tuple(train),
-            n_test=n_test,
-        )
+            accuracies = _accuracies(
+                side, fit, score, settings.k_values, f"{name}/{class_name}", settings.random_seed,
+                dense=not (side == "sae" and settings.lower_vram_usage),
+            )  # fmt: skip
+            for probe, accuracy in accuracies.items():
+                by_probe.setdefault(probe, []).append(accuracy)
+        return {probe: np.array(values) for probe, values in by_probe.items()}
+
+    def _rows(self, name: str, sizes: tuple[dict[str, int], ...], class_name: str) -> list[Rows]:
+        """Return the rows to fit a class's probe on, and those to test it on."""
+        seed = self._settings.random_seed
+        return [
+            rows_of(of_use, class_name, f"{name}/{use}", seed)
+            for use, of_use in zip(("train", "test"), sizes, strict=True)
+        ]
 
 
 def _accuracies(

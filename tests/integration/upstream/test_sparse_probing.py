@@ -302,6 +302,22 @@ def test_codes_are_computed_at_full_length_where_cutting_changes_them(
     assert torch.equal(Encoder(sae).mean_codes({"a": acts}, 7)["a"], whole["a"])
 
 
+def test_codes_of_cut_texts_are_those_of_padded_ones_at_every_length(
+    make_sae: Callable[[int], SAE[Any]],
+) -> None:
+    sae = make_sae(0)
+    torch.manual_seed(0)
+    acts = torch.randn(128, 128, sae.cfg.d_in)
+    for i in range(len(acts)):
+        acts[i, i + 1 :] = 0
+    encoder = Encoder(sae)
+    cut = encoder.mean_codes({"a": acts}, 7)["a"]
+    assert encoder._cuts  # pyright: ignore[reportPrivateUsage]
+    assert torch.equal(
+        cut, activation_collection.get_sae_meaned_activations({"a": acts}, sae, 7)["a"]
+    )
+
+
 def test_names_on_the_hub_are_sae_benchs() -> None:
     from sae_bench.evals.scr_and_tpp.eval_config import ScrAndTppEvalConfig
     from sae_bench.evals.sparse_probing.eval_config import SparseProbingEvalConfig
