@@ -149,7 +149,8 @@ def _world(cfg: SynthSaeBenchConfig) -> SyntheticModel:
     Raises:
         DataError: the folder holds none.
     """
-    from csae_bench.factors.datasets.synthetic import saved_world, synthetic_world
+    from csae_bench.factors.datasets.synthetic import synthetic_world
+    from csae_bench.upstream.synth_sae_bench import saved_world
 
     if cfg.world in NAMED:
         return synthetic_world(cfg.world_seed, has_children=NAMED[cfg.world])

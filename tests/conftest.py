@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 # before any Hugging Face library is imported
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -21,6 +22,10 @@ from tests import type_checking
 type_checking.install()  # before csae_bench is imported
 
 from tests.browser.fixtures import chromium, open_page  # noqa: E402, F401 - fixtures for all tests
+
+# a machine that does other work is slow now and then
+settings.register_profile("without_deadline", deadline=None)
+settings.load_profile("without_deadline")
 
 
 @pytest.fixture

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
-from sae_lens.synthetic import eval_sae_on_synthetic_data
+from sae_lens.synthetic import SyntheticModel, eval_sae_on_synthetic_data
 from sae_lens.synthetic.evals import feature_uniqueness, mean_correlation_coefficient
+from safetensors import SafetensorError
 
 from csae_bench.activations.shared import SharedPasses
-from csae_bench.errors import DataError, EvalError
+from csae_bench.errors import DataError, EvalError, reason_of
 from csae_bench.saes import attributes
 from csae_bench.saes.attributes import AnySae
 from csae_bench.upstream.adapting import adapted_copy
 from csae_bench.upstream.isolation import isolated
 from csae_bench.upstream.unlearning_isolation import seeded
-
-if TYPE_CHECKING:
-    from sae_lens.synthetic import SyntheticModel
 
 NO_CONTROL = "evals.synth_sae_bench.n_control is 0"
 
@@ -48,6 +47,20 @@ class SynthOutcome:
     scores: dict[str, float]
     random: dict[str, float | None]
     warnings: list[str]
+
+
+def saved_world(folder: Path) -> SyntheticModel:
+    """Load the synthetic model that SAELens's `SyntheticModel.save` wrote.
+
+    Raises:
+        DataError: the folder holds no such model, or a damaged one.
+    """
+    try:
+        return SyntheticModel.load_from_disk(folder)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise DataError(
+            f"{folder}: SAELens cannot load this synthetic model: {reason_of(error)}."
+        ) from error
 
 
 def run_synth_sae_bench(

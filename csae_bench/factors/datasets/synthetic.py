@@ -70,7 +70,15 @@ def load_synthetic(
     Raises:
         DataError: the folder holds no such model, or a damaged one.
     """
-    world = saved_world(folder)
+    from sae_lens.synthetic import SyntheticModel
+    from safetensors import SafetensorError
+
+    try:
+        world = SyntheticModel.load_from_disk(folder)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise DataError(
+            f"{folder}: SAELens cannot load this synthetic model: {reason_of(error)}."
+        ) from error
     return synthetic_factors(world, name=str(folder), split=split, seed=seed, n=n)
 
 
@@ -113,23 +121,6 @@ def synthetic_factors(
         ),
         parents={names[child]: names[parent] for child, parent in _edges(roots, parent=None)},
     )
-
-
-def saved_world(folder: Path) -> SyntheticModel:
-    """Load the synthetic model that SAELens's `SyntheticModel.save` wrote.
-
-    Raises:
-        DataError: the folder holds no such model, or a damaged one.
-    """
-    from sae_lens.synthetic import SyntheticModel
-    from safetensors import SafetensorError
-
-    try:
-        return SyntheticModel.load_from_disk(folder)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise DataError(
-            f"{folder}: SAELens cannot load this synthetic model: {reason_of(error)}."
-        ) from error
 
 
 def oracle_sae(
