@@ -109,7 +109,8 @@ def _how(board: Leaderboard, level: str) -> str:
     if Basis.TEST in board.basis:
         how.append(
             f"the {level} interval of the difference, paired by training seed or from the known "
-            "spread between seeds, holds 0, or the eval's own seeds make as large a difference"
+            "spread between seeds, holds 0 or lies within the metric's margin, or the eval's own "
+            "seeds make as large a difference"
         )
     if Basis.INTERVALS in board.basis:
         how.append("where nothing is known of training seeds, the evals' own 95% intervals overlap")
