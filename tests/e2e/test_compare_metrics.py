@@ -27,7 +27,7 @@ def test_fifteen_published_results_show_the_saes_probe_everywhere(
     for text in (outcome.stdout, places["md"].read_text()):
         assert text.count("0.8410") == 1  # the best SAE's
         assert "Probe on activations" not in text
-    figures = places["html"].read_text().partition(">Values<")[0]
+    figures = places["html"].read_text().partition('<h2 id="values"')[0]
     assert "Sparse probing, top 1" in figures
     assert "Probe on activations" not in figures
     assert f"values_{TOP_1}.png" in {path.name for path in places["plots"].iterdir()}
