@@ -95,7 +95,7 @@ fmt: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 
-types: $(STAMP)
+types: $(DOCS_STAMP)
 	$(BIN)/basedpyright
 
 imports: $(STAMP)
