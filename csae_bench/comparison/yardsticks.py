@@ -20,6 +20,8 @@ from csae_bench.comparison.model import Condition, Family, Reading
 from csae_bench.comparison.reading.conditions import DATA, DEFINITION, SHUFFLED
 
 FILE = "yardsticks.json"
+DIGITS = 4
+"""Decimals of the values in it: more differ between machines."""
 
 _OF_DATASET = ("dataset", "split", "pooling", SHUFFLED)
 """Conditions of a yardstick that is computed from a dataset alone, besides counts of the data and

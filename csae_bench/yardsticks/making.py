@@ -13,7 +13,7 @@ from csae_bench.comparison.model import Reading
 from csae_bench.comparison.outputs.scores import headline_metrics
 from csae_bench.comparison.reading.folder import read_result
 from csae_bench.comparison.reading.result import reading_of
-from csae_bench.comparison.yardsticks import Row, Table, of_dataset_alone
+from csae_bench.comparison.yardsticks import DIGITS, Row, Table, of_dataset_alone
 from csae_bench.engines.factors.samples import POOLED_OVER_TOKENS
 from csae_bench.errors import EvalError
 from csae_bench.evals import get_eval
@@ -41,9 +41,6 @@ _WITHOUT_NULLS: Mapping[str, Mapping[str, Any]] = {
     "unlearning": {"n_control": 0},
 }
 """Settings that decide a null and no score: yardsticks have none, and it takes most of the time."""
-
-_DIGITS = 4
-"""Decimals that are kept: more differ between machines."""
 
 
 def made_with() -> dict[str, Any]:
@@ -176,7 +173,7 @@ def _rows(label: str, reading: Reading, *, is_of_dataset: bool = False) -> Itera
             for metric in shown
         }
         values = {metric: reading.values.get(name) for metric, name in names.items()}
-        known = {m: round(value, _DIGITS) for m, value in values.items() if value is not None}
+        known = {m: round(value, DIGITS) for m, value in values.items() if value is not None}
         conditions = dict(reading.conditions)
         if pooling is not None:
             conditions["pooling"] = pooling

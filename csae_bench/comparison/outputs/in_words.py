@@ -11,6 +11,7 @@ from csae_bench.comparison.outputs import selection
 from csae_bench.comparison.outputs.sae_cards import Card
 from csae_bench.comparison.outputs.scores import SHUFFLED_FACTORS, ShownScore
 from csae_bench.comparison.outputs.wording import counted, family_text
+from csae_bench.comparison.yardsticks import DIGITS
 from csae_bench.evals.metric_rows import Direction
 
 _MAX_PAIRS = 3
@@ -62,10 +63,11 @@ def _against(label: str, scores: Iterable[ShownScore]) -> str:
     for score in scores:
         sign = {Direction.HIGHER: 1, Direction.LOWER: -1}.get(lookup(score.metric).direction, 0)
         for mark in score.yardsticks:
-            if mark.label == label and score.value is not None and sign:
-                difference = sign * (score.value - mark.value)
-                if difference:
-                    gains[difference > 0].append(score.title)
+            if mark.label != label or score.value is None or not sign:
+                continue
+            difference = sign * (round(score.value, DIGITS) - round(mark.value, DIGITS))
+            if difference:
+                gains[difference > 0].append(score.title)
     if len(gains[True]) + len(gains[False]) < 2:
         return ""
     if not gains[True] or not gains[False]:

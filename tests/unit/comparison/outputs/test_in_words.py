@@ -94,6 +94,12 @@ def test_a_card_says_what_is_better_and_worse_than_a_yardstick() -> None:
     assert words.startswith("Better than PCA at Value MIG, worse at Dead latents. That is one SAE")
 
 
+def test_a_yardstick_against_itself_says_nothing() -> None:
+    value_mig = _score("mig.value_mig", "Value MIG", 0.16744580, PCA=0.1674)
+    dead = _score("core.corrected.dead_fraction", "Dead latents", 0.3, PCA=0.3)
+    assert card_in_words(_card(value_mig, dead)) == ""
+
+
 def test_a_yardstick_of_one_score_and_an_undefined_score_say_nothing() -> None:
     assert card_in_words(_card(_score("mig.value_mig", "Value MIG", 0.4, PCA=0.2))) == ""
     undefined = replace(_score("mig.mig", "MIG", 0.4, PCA=0.2), value=None)
