@@ -110,7 +110,7 @@ class LiveReport:
                     return
                 try:
                     write_page(with_state(self._page, self._state()), self._store.report)
-                except Exception as error:
+                except Exception as error:  # as above: the run goes on without its page
                     self._page = None
                     progress.say(f"note: the live report ends: {error}")
 
@@ -134,7 +134,7 @@ def live_report(store: Store) -> Generator[LiveReport]:
     live = LiveReport(store)
     try:
         yield live
-    except BaseException:
+    except BaseException:  # Ctrl-C too
         live.end_with_error()
         raise
     live.close()

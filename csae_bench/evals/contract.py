@@ -38,6 +38,14 @@ class EvalConfig(Strict):
         """
         return Needs()
 
+    def is_repeatable(self, model: str | None) -> bool:
+        """Return whether another seed asks the same of the SAE again.
+
+        Args:
+            model: as in `needs`.
+        """
+        return True
+
     def with_eval_seed(self, eval_seed: int) -> Self:
         """Return the settings of repetition `eval_seed`: its seed, if it has one, is that larger.
 

@@ -189,12 +189,21 @@ def _training(resolved_sae: ResolvedSae) -> TrainJob | None:
 
 
 def _evals(resolved_sae: ResolvedSae, eval_seeds: int) -> tuple[EvalJob | SkippedEval, ...]:
-    sae = sae_ref(resolved_sae)
+    sae, model = sae_ref(resolved_sae), _model_of_evals(resolved_sae)
+
+    def n_seeds(name: str, settings: EvalConfig) -> int:
+        is_repeated = get_eval(name).is_random and settings.is_repeatable(model)
+        return eval_seeds if is_repeated else 1
+
     return tuple(
         _eval(resolved_sae, sae, name, settings, eval_seed)
         for name, settings in eval_settings(resolved_sae).items()
-        for eval_seed in range(eval_seeds if get_eval(name).is_random else 1)
+        for eval_seed in range(n_seeds(name, settings))
     )
+
+
+def _model_of_evals(resolved_sae: ResolvedSae) -> str | None:
+    return resolved_sae.config.model if resolved_sae.model is not None else None
 
 
 def sae_ref(resolved_sae: ResolvedSae) -> SaeRef:
@@ -218,7 +227,7 @@ def _eval(
         name,
         settings,
         sae=sae,
-        model=config.model if resolved_sae.model is not None else None,
+        model=_model_of_evals(resolved_sae),
         model_dtype=config.model_dtype,
         seed=config.seed,
         eval_seed=eval_seed,

@@ -9,7 +9,13 @@ from pydantic import Field
 from csae_bench.config.base import Count
 from csae_bench.evals import EvalConfig, Preset
 from csae_bench.evals.inputs import FactorInput, Needs
-from csae_bench.factors import FactorSplit, Pooling, chosen_factors, needs_model
+from csae_bench.factors import (
+    FactorSplit,
+    Pooling,
+    chosen_factors,
+    factor_names,
+    needs_model,
+)
 
 QUICK = Preset(
     settings={"n_permutations": 50}, about="50 permutations for the nulls; samples as usual."
@@ -48,3 +54,8 @@ class FactorEvalConfig(EvalConfig):
         """Return the factor dataset, and the model where the dataset has prompts."""
         dataset = chosen_factors(self.factors, self.model or model)
         return Needs(model=needs_model(dataset), inputs=(FactorInput(dataset),))
+
+    def is_repeatable(self, model: str | None) -> bool:
+        """Return whether the seed leaves the world as it is; it names that of `synthetic`."""
+        dataset = chosen_factors(self.factors, self.model or model)
+        return needs_model(dataset) or dataset not in factor_names()

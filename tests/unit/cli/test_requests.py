@@ -71,3 +71,8 @@ def test_a_repetition_has_a_seed_and_a_key_of_its_own_and_the_first_is_as_withou
 def test_the_seed_of_a_repetition_is_the_settings_own_seed_and_more() -> None:
     repeated = jobs(evals=("mig",), eval_seeds=2, sets=("evals.mig.seed=7",))
     assert [job.settings["seed"] for job in repeated] == [7, 8]
+
+
+@pytest.mark.parametrize(("sae", "n"), [("oracle", 1), ("oracle_tinyworld", 2)])
+def test_an_eval_whose_seed_makes_another_world_is_not_repeated(sae: str, n: int) -> None:
+    assert len(jobs(sources=(sae,), evals=("mig",), eval_seeds=2)) == n
